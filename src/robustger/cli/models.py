@@ -1,0 +1,53 @@
+"""`robustger models`: which models come without a model hub, where they lie, how to get them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="List the embedded models, or get the files of a model.")
+
+
+@app.command("list")
+def list_models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the models that need no model hub: name, size, and where the files lie."""
+    from robustger.models import MODELS
+
+    rows = [
+        {
+            "name": model.alias,
+            "description": model.description,
+            "path": str(source) if (source := model.source()) else None,
+            "bytes": _size(source) if source else None,
+            "install": f"robustger models fetch {model.alias}",
+        }
+        for model in MODELS.values()
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        size = f"{row['bytes'] / 1e6:.0f} MB" if row["bytes"] else "-"
+        where = row["path"] or f"not installed; get it with: {row['install']}"
+        typer.echo(f"{row['name']:<14} {size:>7}  {row['description']}\n{'':24}{where}")
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="An embedded model's name, or a hub name such as org/model.")],
+) -> None:
+    """Get the files of a model, and print the folder they are in."""
+    from robustger.models import fetch_model
+
+    typer.echo(fetch_model(name))
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder."""
+    files = [path] if path.is_file() else (file for file in path.rglob("*") if file.is_file())
+    return sum(file.stat().st_size for file in files)
