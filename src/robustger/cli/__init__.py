@@ -54,7 +54,7 @@ def main() -> None:
     """Run the command line and exit; errors raised on purpose become one line on stderr and their exit code."""
     try:
         try:
-            app()
+            app(prog_name="robustger")
         finally:
             sys.stdout.flush()  # so that a reader that went away is noticed here and not at interpreter exit
     except RobustGERError as error:

@@ -19,7 +19,8 @@ def evaluate(
     lists: Annotated[
         list[str],
         typer.Argument(
-            metavar="LISTS...", help="N-best JSONL with references, - for stdin. Several files are one domain each."
+            metavar="LISTS",
+            help="N-best JSONL with references, - for stdin. Several files are one domain each.",
         ),
     ],
     corrections: Annotated[
@@ -32,7 +33,11 @@ def evaluate(
     ] = None,
     normalizers: Annotated[
         list[str] | None,
-        typer.Option("--normalizer", "-n", help="Normaliser, repeatable: raw, released, whisper, number. [default: raw, number]"),
+        typer.Option(
+            "--normalizer",
+            "-n",
+            help="Normaliser, repeatable: raw, released, whisper, number. Default: raw and number.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, rates as fractions.")] = False,
 ) -> None:
@@ -76,7 +81,9 @@ def evaluate(
     else:
         typer.echo(result.to_markdown())  # a file or a pipe has no width to fit a table into
     if total.without_reference:
-        typer.echo(f"robustger: {total.without_reference} lists have no reference and were left out", err=True)
+        typer.echo(
+            f"robustger: {total.without_reference} lists have no reference and were left out", err=True
+        )
         raise typer.Exit(1)
 
 
