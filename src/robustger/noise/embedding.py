@@ -1,16 +1,16 @@
-"""The language-space noise embedding E_LN of N-best lists (paper, eq. 4-6), as the paper or the released code has it.
+"""The language-space noise embedding E_LN of N-best lists (eq. 4-6), as the paper or the released code has it.
 
 | | `paper` | `released` |
 |---|---|---|
 | row order | [utterance ; token] | [token ; utterance] |
 | pairs (i, j), counted from 1 | i > j: (2,1) (3,1) (3,2) (4,1) ... | i < j: (1,2) (1,3) ... (1,N) (2,3) ... |
 | a row | Y_i - Y_j: worse minus better, E_LN | Y_i - Y_j: better minus worse, that is -E_LN |
-| token rows | sum over the columns of one alignment of all N | mean over the pair's own edits, 0 without any |
+| token rows | sum over the columns of one alignment of all N | mean over the pair's own edits, else 0 |
 
-`released` follows the authors' feature script (`generate_robust_hp.py`, of which YUCHEN005/RobustGER has no copy; a
-derived one is in teinhonglo/RobustGER, `local/generate_robust_hp.py`: `word_emb_diff`, `sent_emb_diff`). That script
-first normalises the hypotheses and writes "<UNK>" for those left empty; here the texts are taken as they come, and an
-empty hypothesis is the zero vector and has no tokens.
+`released` follows the feature script behind the released data, `generate_robust_hp.py` (`word_emb_diff`,
+`sent_emb_diff`). YUCHEN005/RobustGER does not hold it; an adapted copy is in teinhonglo/RobustGER under `local/`.
+That script first normalises the hypotheses and writes "<UNK>" for those left empty. Here texts are taken as they
+come, and an empty hypothesis is the zero vector and has no tokens.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class NoiseVariant:
     """One definition of E_LN.
 
     Attributes:
-        pairs: the ordered pairs (i, j) of hypothesis indices for a list of n, one utterance and one token row each.
+        pairs: the pairs (i, j) of hypothesis indices for a list of n, in the order of the rows.
         edits: for every pair, where Y_i and Y_j differ.
         mean: whether a token row is the mean over the pair's edits instead of their sum.
         tokens_first: whether the token rows precede the utterance rows.
@@ -79,15 +79,16 @@ NOISE_VARIANTS.register("released")(
 class NoiseEmbedder:
     """Computes E_LN for batches of N-best lists.
 
-    Tokens are the words between blanks, as they are written. Differing words that occur equally often on both sides
-    of a pair cancel exactly, so identical hypotheses give exactly 0 and a list's embedding depends on the rest of
-    the batch by rounding only (less than 1e-5).
+    Tokens are the words between blanks, as they are written. Words that occur equally often on both sides of a
+    pair cancel exactly, so identical hypotheses give exactly 0. The rest of the batch and the extractor's memo
+    change a list's embedding by rounding only (less than 1e-5).
 
     Args:
         extractor: gives the vectors of hypotheses and words; its `dimension` is D.
         variant: which definition, a name in `NOISE_VARIANTS`.
-        n: N, the number of hypotheses looked at. Longer lists are cut to their first N, shorter ones are filled by
-            repeating their last hypothesis (as the released lists repeat entries), which adds rows of agreement.
+        n: N, the number of hypotheses looked at. Longer lists are cut to their first N, shorter ones are
+            filled by repeating their last hypothesis, so that the pairs among the repeats are rows of 0. (The
+            released lists repeat entries too, but random ones.)
 
     Raises:
         InputError: unknown variant, or n < 2.
@@ -173,7 +174,7 @@ class NoiseEmbedder:
                         rows.append(row)
                         columns.append(index[word])
                         signs.append(sign)
-        # Coalescing counts each word of a row before any vector is touched: a word that only moved cancels exactly.
+        # Coalescing counts each word of a row before any vector is touched: what only moved cancels exactly.
         counts = torch.sparse_coo_tensor(
             torch.tensor([rows, columns], dtype=torch.long),
             torch.tensor(signs),

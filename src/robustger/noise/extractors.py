@@ -7,7 +7,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from robustger.errors import InputError
 from robustger.models import resolve_model
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Extractor(Protocol):
     """Maps strings to vectors of one width.
 
-    A text without any non-blank character maps to exactly 0, the vector of the empty token Ø, and equal strings of one
-    call map to exactly equal vectors.
+    Empty and blank texts map to exactly 0, the vector of the empty token Ø, and equal strings of one call map to
+    exactly equal vectors.
     """
 
     @property
@@ -38,18 +38,17 @@ class Extractor(Protocol):
 EXTRACTORS: Registry[Callable[..., Extractor]] = Registry("extractor")
 
 
-@EXTRACTORS.register("sbert")
 class SentenceBert:
     """Sentence-BERT: mean of the last hidden states over the real tokens, scaled to length 1.
 
-    Reproduces sentence-transformers on models whose pipeline is Transformer, mean pooling and optionally
-    normalisation, such as all-MiniLM-L6-v2 (384 dimensions, the paper's extractor). Computes in float32.
+    Reproduces sentence-transformers, in float32, on models whose pipeline is an encoder, mean pooling and
+    optionally normalisation, such as all-MiniLM-L6-v2 (384 dimensions, the paper's extractor).
 
-    Every distinct string is encoded once per call, in batches of strings of similar length, and is kept in a memo of
-    bounded size that belongs to this object. A vector depends on its batch neighbours by less than 1e-6 (padding is
-    masked; what is left is the rounding of differently shaped matrix products). Texts longer than the model's limit
-    (256 word pieces for all-MiniLM-L6-v2) are cut there, as sentence-transformers does: two long hypotheses that
-    differ only behind it have equal sentence vectors.
+    Every distinct string is encoded once per call, in batches of strings of similar length, and is kept in a
+    memo of bounded size that belongs to this object. A vector depends on its batch neighbours by less than 1e-6
+    (padding is masked; what is left is the rounding of differently shaped matrix products). Texts longer than
+    the model's limit (256 word pieces for all-MiniLM-L6-v2) are cut there, as sentence-transformers does: two
+    long hypotheses that differ only behind it have equal sentence vectors up to that rounding.
 
     One thread at a time may use an object of this class.
 
@@ -61,7 +60,7 @@ class SentenceBert:
 
     Raises:
         MissingModelError: no such model.
-        InputError: the model pools by something other than the mean.
+        InputError: the model's pipeline has other steps, or pools by something other than the mean.
     """
 
     def __init__(
@@ -78,7 +77,7 @@ class SentenceBert:
         folder = resolve_model(model)
         self._normalize = _check_pipeline(folder)
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
-        self._model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False).to(device)
+        self._model = AutoModel.from_pretrained(folder, dtype=torch.float32).to(device).eval()
         self._limit = _length_limit(folder, self._model.config.max_position_embeddings)
         self._batch_size = batch_size
         self._memo_size = memo_size
@@ -93,37 +92,48 @@ class SentenceBert:
         """Float32 vectors of length 1 on the CPU, (len(texts), dimension); exactly 0 for blank texts."""
         import torch
 
-        zero = torch.zeros(self.dimension)
-        vectors = {text: self._memo.get(text) if text.strip() else zero for text in dict.fromkeys(texts)}
-        missing = [text for text, vector in vectors.items() if vector is None]
-        vectors.update(zip(missing, self._encode_distinct(missing), strict=True))
-        self._remember(vectors)
         if not texts:
             return torch.zeros(0, self.dimension)
+        vectors: dict[str, Tensor] = {}
+        missing: list[str] = []
+        for text in dict.fromkeys(texts):
+            if not text.strip():
+                vectors[text] = torch.zeros(self.dimension)
+            elif (kept := self._memo.get(text)) is not None:
+                vectors[text] = kept
+            else:
+                missing.append(text)
+        vectors |= self._encode_distinct(missing)
+        self._remember(vectors)
         return torch.stack([vectors[text] for text in texts])  # (len(texts), dimension)
 
-    def _encode_distinct(self, texts: list[str]) -> list[Tensor]:
+    def _encode_distinct(self, texts: list[str]) -> dict[str, Tensor]:
         import torch
 
         if not texts:
-            return []
+            return {}
+        # Half of a surrogate pair is valid in JSON and in str, but no tokenizer takes it: it reads as "?".
+        valid = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         # padding=False: all-MiniLM-L6-v2's tokenizer file pads everything to 128 unless told otherwise
-        pieces = self._tokenizer(texts, truncation=True, max_length=self._limit, padding=False)["input_ids"]
+        pieces = self._tokenizer(valid, truncation=True, max_length=self._limit, padding=False)["input_ids"]
         order = sorted(range(len(texts)), key=lambda k: len(pieces[k]))
-        vectors: list[Tensor | None] = [None] * len(texts)
+        device = self._model.device
+        vectors: dict[str, Tensor] = {}
         for start in range(0, len(order), self._batch_size):
             batch = order[start : start + self._batch_size]
             padded = self._tokenizer.pad({"input_ids": [pieces[k] for k in batch]}, return_tensors="pt")
-            padded = padded.to(self._model.device)
-            with torch.no_grad():  # not inference_mode: its tensors could not enter a training step
+            padded = padded.to(device)
+            # no_grad rather than inference_mode, whose tensors could not enter a training step; autocast off,
+            # because a caller's bfloat16 would make the differences of similar sentences mostly rounding
+            with torch.no_grad(), torch.autocast(device.type, enabled=False):
                 states = self._model(**padded).last_hidden_state  # (B, T, D)
-            mask = padded["attention_mask"].unsqueeze(-1)  # (B, T, 1)
-            means = (states * mask).sum(1) / mask.sum(1)  # (B, D)
-            if self._normalize:
-                means = torch.nn.functional.normalize(means, dim=-1)
-            for k, vector in zip(batch, means.float().cpu(), strict=True):
-                vectors[k] = vector.clone()  # a view would keep the whole batch in the memo
-        return vectors  # type: ignore[return-value]
+                mask = padded["attention_mask"].unsqueeze(-1)  # (B, T, 1)
+                means = (states * mask).sum(1) / mask.sum(1)  # (B, D)
+                if self._normalize:
+                    means = torch.nn.functional.normalize(means, dim=-1)
+            for k, vector in zip(batch, means.cpu(), strict=True):
+                vectors[texts[k]] = vector.clone()  # a view would keep the whole batch in the memo
+        return vectors
 
     def _remember(self, vectors: dict[str, Tensor]) -> None:
         for text, vector in vectors.items():
@@ -133,26 +143,36 @@ class SentenceBert:
             self._memo.popitem(last=False)
 
 
+EXTRACTORS.register("sbert")(SentenceBert)
+
+
 def _check_pipeline(folder: Path) -> bool:
-    """Whether vectors are normalised, from the folder's modules.json (mean and normalise where there is none)."""
+    """Whether vectors are normalised, by the folder's modules.json; where there is none, they are."""
     modules = _read_json(folder / "modules.json")
     if modules is None:
         return True
-    for module in modules:
-        if module["type"].endswith("Pooling"):
-            pooling = _read_json(folder / module["path"] / "config.json") or {}
-            modes = [key for key, on in pooling.items() if key.startswith("pooling_mode_") and on is True]
-            if modes not in ([], ["pooling_mode_mean_tokens"]):
-                raise InputError(f"{folder}: pools by {', '.join(modes)}; only pooling_mode_mean_tokens is supported")
-    return any(module["type"].endswith("Normalize") for module in modules)
+    steps = [module["type"].rpartition(".")[2] for module in modules]
+    if steps not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+        raise InputError(
+            f"{folder}: its modules.json lists {', '.join(steps)}; use a model with Transformer, Pooling and at most "
+            "Normalize"
+        )
+    pooling = _read_json(folder / modules[1]["path"] / "config.json") or {}
+    modes = [key for key, on in pooling.items() if key.startswith("pooling_mode_") and on is True]
+    if modes not in ([], ["pooling_mode_mean_tokens"]):
+        raise InputError(
+            f"{folder}: pools by {', '.join(modes)}; use a model with pooling_mode_mean_tokens alone"
+        )
+    return "Normalize" in steps
 
 
 def _length_limit(folder: Path, positions: int) -> int:
     """Most word pieces of a text, special ones included."""
-    return min(positions, (_read_json(folder / "sentence_bert_config.json") or {}).get("max_seq_length") or positions)
+    settings = _read_json(folder / "sentence_bert_config.json") or {}
+    return min(positions, settings.get("max_seq_length") or positions)
 
 
-def _read_json(path: Path):  # noqa: ANN202  (whatever the model's author wrote there)
+def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
