@@ -28,16 +28,23 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-_UNITS = {w: str(i) for i, w in enumerate("zero one two three four five six seven eight nine".split())}
-_TEENS = {
-    w: str(i)
-    for i, w in enumerate(
-        "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split(), 10
-    )
-}
-_TENS = {
-    w: str(10 * i) for i, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
-}
+_UNIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_TEEN_WORDS = (
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+)
+_TENS_WORDS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_UNITS = {word: str(value) for value, word in enumerate(_UNIT_WORDS)}
+_TEENS = {word: str(value) for value, word in enumerate(_TEEN_WORDS, 10)}
+_TENS = {word: str(10 * value) for value, word in enumerate(_TENS_WORDS, 2)}
 _SMALL = _UNITS | _TEENS | _TENS
 _SCALES = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}  # powers of ten
 _SHIFTS = {"hundred": 2} | _SCALES
@@ -102,12 +109,12 @@ def rewrite_numbers(words: list[str]) -> list[str]:
     """Writes every number among the words with digits.
 
     Args:
-        words: lower-case words without punctuation, except for decimal points inside digits ("6.9") and currency signs as
-            words of their own.
+        words: lower-case words without punctuation, except for decimal points inside digits ("6.9") and currency signs
+            as words of their own.
 
     Returns:
-        the words, each number one word ("1985", "25th", "1980s"), each amount of money a number and its unit in the plural
-        ("6900000 dollars"; cents become dollars: "0.05 dollars").
+        the words, each number one word ("1985", "25th", "1980s"), each amount of money a number and its unit in the
+        plural ("6900000 dollars"; cents become dollars: "0.05 dollars").
     """
     if not CURRENCIES.keys().isdisjoint(words):
         words = _signs_read_out(words)
@@ -175,9 +182,12 @@ def _append_money(out: list[str], digits: str, unit: str, words: list[str], end:
         digits, unit = _shift(digits, -2), "dollars"
     elif unit == "dollars" and "." not in digits:
         cents = _run(words, end + (_word(words, end) == "and"))
-        if cents is not None and _TWO_DIGITS.fullmatch(cents.digits + cents.ending):
-            if _MONEY_WORDS.get(_word(words, cents.end)) == "cents":
-                digits, end = f"{digits}.{cents.digits:0>2}", cents.end + 1
+        if (
+            cents is not None
+            and _TWO_DIGITS.fullmatch(cents.digits + cents.ending)
+            and _MONEY_WORDS.get(_word(words, cents.end)) == "cents"
+        ):
+            digits, end = f"{digits}.{cents.digits:0>2}", cents.end + 1
     if "." in digits:
         digits = digits.rstrip("0").rstrip(".")
     out += [digits, unit]
@@ -198,8 +208,7 @@ def _shift(digits: str, power: int) -> str:
 def _run(words: list[str], i: int, joined: bool = True) -> _Piece | None:
     """The longest number that starts at `i`: pieces one after the other, "oh" between them, decimals.
 
-    Args:
-        joined: False ends the number where arithmetic does not go on: "nineteen eighty" is 19.
+    With `joined` False it ends where arithmetic does not go on: "nineteen eighty" is 19.
     """
     if i and words[i - 1] == "point" and words[i] in _OH and _base(words, i + 1) is not None:
         number = _Piece("0", i + 1)  # "point oh five"
@@ -270,8 +279,7 @@ def _base_is_spelled(words: list[str], i: int) -> bool:
 def _base(words: list[str], i: int, inside: bool = False) -> _Piece | None:
     """One number below a hundred, or one written with digits.
 
-    Args:
-        inside: a number stands before, so that "ones" is a plural ("forty ones") and not a pronoun.
+    `inside` says that a number stands before, so that "ones" is a plural ("forty ones") and not a pronoun.
     """
     word = _word(words, i)
     if word in _SMALL:

@@ -11,8 +11,8 @@ released  the rule of the released RobustGER code before its second WER (YUCHEN0
           "well-known" becomes "wellknown"); white space is collapsed, as that code's WER does
 whisper   the English normaliser of Whisper (package whisper-normalizer): numbers, British spellings, contractions
           expanded, fillers ("uh", "um") and [bracketed] text deleted
-number    lower case without punctuation, and no difference between ways to write a number, an ordinal, an amount of money,
-          a percentage or a hyphenated compound; see `normalize_numbers`
+number    lower case without punctuation, and no difference between ways to write a number, an ordinal, an amount of
+          money, a percentage or a hyphenated compound; see `normalize_numbers`
 ========  ==================================================================================================
 """
 
@@ -99,11 +99,11 @@ _PER_CENT = re.compile(r"\bper cent\b")
 def normalize_numbers(text: str) -> str:
     """Number-, hyphen-, comma- and currency-agnostic text; see `robustger.spoken_numbers` for the numbers.
 
-    Lower case (Unicode NFKC and case folding); apostrophes are deleted ("it's" and "its" are one word), hyphens and all other
-    punctuation separate words, a lone "." vanishes; "%" and "per cent" are "percent", "&" is "and". Nothing else
-    changes: fillers, contractions, spelled letters ("n e c" is not "nec"), open and closed compounds ("good bye"
-    is not "goodbye"), misformed ordinals ("onest"), other scripts and emoji stay. Digits in other scripts are words. The result
-    normalised again is itself.
+    Lower case (Unicode NFKC and case folding); apostrophes are deleted ("it's" and "its" are one word), hyphens and all
+    other punctuation separate words, a lone "." vanishes; "%" and "per cent" are "percent", "&" is "and". Nothing else
+    changes: fillers, contractions, spelled letters ("n e c" is not "nec"), open and closed compounds ("good bye" is not
+    "goodbye"), misformed ordinals ("onest"), other scripts and emoji stay. Digits in other scripts are words. The
+    result normalised again is itself.
     """
     text = text.lower() if text.isascii() else _fold(text)
     text = _APOSTROPHES.sub("", text)

@@ -1,0 +1,129 @@
+"""Reader for the JSON files of HyPoradise, the published N-best lists with references.
+
+Two layouts of an entry are in use:
+
+- ``{"input": [hypotheses], "output": reference}``, some files with ``"am_score": [scores]``, as the generator of the
+  data set writes (Hypotheses-Paradise/Hypo2Trans, `generate_data/whisper/generate_hp_dataset.py`);
+- ``{"input1": best, "input2": others, "output": reference}``, as the same repository's finetuning code reads
+  (`H2T-LoRA/finetune.py`). That code puts `others` into its prompt as it is and does not say how the hypotheses are
+  joined: here a list is taken as it is and a string is split at ". ", a separator no hypothesis can hold, since the
+  generator's normaliser deletes it.
+
+Entries stand in a list, in an object under their ids, or column by column (``{"input": [...], "output": [...]}``, as
+pandas writes it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from robustger.errors import InputError
+from robustger.hypotheses.files import closing_unless_stdin, open_binary, shown_name
+from robustger.hypotheses.jsonl import decode
+from robustger.hypotheses.values import NBest, shown
+
+_REFERENCE = "output"
+_SCORES = ("am_score", "am_scores", "score", "scores")
+_HYPOTHESES = ("input", "input1", "input2")
+
+
+def read_hyporadise(path: str | Path) -> list[NBest]:
+    """Reads a HyPoradise JSON file, in any of its layouts.
+
+    Args:
+        path: the file, or "-" for standard input.
+
+    Returns:
+        The lists in the order of the file. An entry without an id of its own is named after file and position
+        ("test_chime4-00000"). Keys that the layouts do not have are kept in `meta`.
+
+    Raises:
+        InputError: the file cannot be opened, is not JSON, or has neither layout; "file: entry k: what is wrong".
+    """
+    name = shown_name(path)
+    with closing_unless_stdin(open_binary(path)) as file:
+        content = file.read()
+    try:
+        data = decode(content.removeprefix(b"\xef\xbb\xbf"))
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+    stem = "stdin" if name == "stdin" else Path(path).stem
+    try:
+        entries = list(_entries(data, stem))
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+    if not entries:
+        raise InputError(f"{name}: holds no entries")
+    return [
+        NBest.from_dict(_fields(id_, entry, f"{name}: entry {number}"), where=f"{name}: entry {number}")
+        for number, (id_, entry) in enumerate(entries, start=1)
+    ]
+
+
+def _entries(data: Any, stem: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(data, list):
+        for index, entry in enumerate(data):
+            yield f"{stem}-{index:05d}", entry
+    elif isinstance(data, Mapping) and _REFERENCE in data and not isinstance(data[_REFERENCE], str):
+        yield from _rows(data, stem)
+    elif isinstance(data, Mapping) and _REFERENCE in data:
+        yield f"{stem}-00000", data
+    elif isinstance(data, Mapping):
+        yield from data.items()
+    else:
+        raise InputError("is not HyPoradise JSON: expected a list of entries or an object of entries")
+
+
+def _rows(columns: Mapping[str, Any], stem: str) -> Iterator[tuple[str, Any]]:
+    """Columns, each a list or an object keyed by row, as entries."""
+    keys: list[str] | None = None
+    for name, column in columns.items():
+        if isinstance(column, list):
+            rows = [str(index) for index in range(len(column))]
+        elif isinstance(column, Mapping):
+            rows = list(column)
+        else:
+            raise InputError(f"column {shown(name)} is neither a list nor an object, though 'output' is")
+        if keys is not None and rows != keys:
+            raise InputError(
+                f"column {shown(name)} has {len(rows)} rows that are not those of the columns before it"
+            )
+        keys = rows
+    for index, key in enumerate(keys or []):
+        entry = {
+            name: column[index] if isinstance(column, list) else column[key]
+            for name, column in columns.items()
+        }
+        yield (f"{stem}-{int(key):05d}" if key.isdecimal() else key), entry
+
+
+def _fields(id_: str, entry: Any, where: str) -> dict[str, Any]:
+    """The fields of the package's own format."""
+    if not isinstance(entry, Mapping):
+        raise InputError(f"{where}: is not an object with 'input' and 'output'")
+    if "input" in entry:
+        hypotheses = entry["input"]
+    elif "input1" in entry:
+        hypotheses = [entry["input1"], *_others(entry.get("input2"))]
+    else:
+        raise InputError(
+            f"{where}: has neither 'input' nor 'input1'; HyPoradise entries hold their hypotheses there"
+        )
+    used = {"id", _REFERENCE, *_SCORES, *_HYPOTHESES}
+    return {
+        "id": entry.get("id", id_),
+        "hypotheses": hypotheses,
+        "scores": next((entry[key] for key in _SCORES if key in entry), None),
+        "reference": entry.get(_REFERENCE),
+        "meta": {key: value for key, value in entry.items() if key not in used},
+    }
+
+
+def _others(others: Any) -> list[Any]:
+    if others is None or others == "":
+        return []
+    if isinstance(others, str):
+        return [text.strip() for text in others.removesuffix(".").split(". ")]
+    return others if isinstance(others, list) else [others]

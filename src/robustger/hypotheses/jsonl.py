@@ -1,0 +1,157 @@
+"""N-best lists as JSONL: streamed, loaded, saved. The format is in the docstring of `robustger.hypotheses`."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from robustger.errors import InputError
+from robustger.hypotheses.files import atomic_writer, closing_unless_stdin, open_binary, shown_name
+from robustger.hypotheses.values import NBest, parse_fields, shown
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line of an N-best file that could not be read.
+
+    Attributes:
+        line: its number, from 1.
+        id: the id it gives, where that much could be read.
+        message: what is wrong and what to do, without file and line.
+    """
+
+    line: int
+    id: str | None
+    message: str
+
+
+def read_nbest(path: str | Path) -> Iterator[NBest | BadLine]:
+    """Streams an N-best JSONL file in constant memory: one value for every line that is not blank, in order.
+
+    Whether ids repeat is not looked at, which would need memory; `load_nbest` does.
+
+    Args:
+        path: the file, or "-" for standard input.
+
+    Raises:
+        InputError: the file cannot be opened; raised here, before the first value is asked for.
+    """
+    return (value for _, value in _numbered(open_binary(path)))
+
+
+def stream_nbest(path: str | Path) -> Iterator[NBest]:
+    """Streams an N-best JSONL file in constant memory and stops at the first line that cannot be read.
+
+    Args:
+        path: the file, or "-" for standard input.
+
+    Raises:
+        InputError: the file cannot be opened, or, when it is reached, a line cannot be read ("file:line: what is
+            wrong").
+    """
+    return _checked(open_binary(path), shown_name(path))
+
+
+def _checked(file: BinaryIO, name: str) -> Iterator[NBest]:
+    for line, value in _numbered(file):
+        if isinstance(value, BadLine):
+            raise InputError(f"{name}:{line}: {value.message}")
+        yield value
+
+
+def load_nbest(path: str | Path, strict: bool = True) -> list[NBest]:
+    """Reads a whole N-best JSONL file.
+
+    Args:
+        path: the file, or "-" for standard input.
+        strict: False leaves out lines that cannot be read, and lists whose id an earlier one has, with a logged warning
+            each.
+
+    Raises:
+        InputError: the file cannot be opened; if strict, the first line that cannot be read or repeats an id
+            ("file:line: what is wrong").
+    """
+    lists: dict[str, tuple[int, NBest]] = {}
+    for line, value in _numbered(open_binary(path)):
+        if isinstance(value, BadLine):
+            problem = value.message
+        elif value.id in lists:
+            problem = f"id {shown(value.id)} stands in line {lists[value.id][0]} already; make ids unique"
+        else:
+            lists[value.id] = (line, value)
+            continue
+        message = f"{shown_name(path)}:{line}: {problem}"
+        if strict:
+            raise InputError(message)
+        logger.warning("%s (left out)", message)
+    return [nbest for _, nbest in lists.values()]
+
+
+def save_nbest(lists: Iterable[NBest], path: str | Path) -> None:
+    """Writes an N-best JSONL file, whole or not at all.
+
+    Args:
+        lists: may be a generator; it is written as it comes.
+        path: the file, or "-" for standard output.
+
+    Raises:
+        InputError: the file cannot be written, or a list holds what JSON cannot.
+    """
+    with atomic_writer(path) as file:
+        for nbest in lists:
+            try:
+                line = json.dumps(nbest.to_dict(), ensure_ascii=False, allow_nan=False)
+                line.encode()  # half of a surrogate pair is a str, but not text
+            except (TypeError, ValueError, RecursionError) as error:
+                raise InputError(f"N-best list {nbest.id!r} cannot be written as JSON: {error}") from None
+            file.write(line + "\n")
+
+
+def _numbered(file: BinaryIO) -> Iterator[tuple[int, NBest | BadLine]]:
+    with closing_unless_stdin(file):
+        for number, line in enumerate(file, start=1):
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            if line.strip():
+                yield number, _read_line(number, line)
+
+
+def _read_line(number: int, line: bytes) -> NBest | BadLine:
+    fields: Any = None
+    try:
+        fields = decode(line)
+        return parse_fields(fields)
+    except InputError as error:
+        id_ = fields.get("id") if isinstance(fields, dict) else None
+        known = isinstance(id_, str | int) and not isinstance(id_, bool)
+        return BadLine(number, str(id_) if known else None, str(error))
+
+
+def decode(line: bytes) -> Any:
+    try:
+        fields = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
+        if b"\\ud" in line.lower():
+            json.dumps(fields, ensure_ascii=False).encode()  # fails on half of a surrogate pair
+    except UnicodeEncodeError:
+        raise InputError(
+            "a \\u escape stands for half a character (a lone surrogate); write both halves"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"byte {error.start + 1} of the line is not UTF-8; save the file as UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"not valid JSON: {error.msg} at column {error.colno}") from None
+    except RecursionError:
+        raise InputError("nested too deeply; an N-best list is a flat JSON object") from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise InputError(f"not readable as JSON: {error}") from None
+    return fields
+
+
+def _refuse_constant(name: str) -> float:
+    raise InputError(f"{name} is not JSON; write a finite number or null")

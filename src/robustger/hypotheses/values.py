@@ -1,0 +1,286 @@
+"""The values that rooms exchange: an N-best list comes in, a transcript goes out."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import reprlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from robustger.errors import InputError
+
+_KEYS = (
+    "id",
+    "hypotheses",
+    "scores",
+    "reference",
+    "audio",
+    "start",
+    "end",
+    "audio_embedding",
+    "meta",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One guess of a recogniser.
+
+    Attributes:
+        text: the words.
+        score: log-probability, or None where the recogniser gives none.
+    """
+
+    text: str
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NBest:
+    """What a recogniser made of one utterance: hypotheses, best first.
+
+    Attributes:
+        id: names the utterance; not empty.
+        hypotheses: at least one; either all have a score or none has.
+        reference: what was said, where known.
+        audio: path of the recording.
+        start: where the utterance begins in the recording, in seconds.
+        end: where it ends, in seconds.
+        audio_embedding: where the recogniser's embedding of the audio is stored.
+        meta: anything else; kept from file to file.
+
+    Raises:
+        InputError: no hypotheses, an empty id, or scores on some hypotheses only.
+    """
+
+    id: str
+    hypotheses: tuple[Hypothesis, ...]
+    reference: str | None = None
+    audio: str | None = None
+    start: float | None = None
+    end: float | None = None
+    audio_embedding: Mapping[str, Any] | None = field(default=None, hash=False)
+    meta: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if not self.id.strip():
+            raise InputError("the id of an N-best list is empty; give every list a name")
+        if not self.hypotheses:
+            raise InputError(f"N-best list {self.id!r} has no hypotheses; give at least one")
+        if len({hypothesis.score is None for hypothesis in self.hypotheses}) > 1:
+            raise InputError(f"N-best list {self.id!r} has scores on some hypotheses only; give all or none")
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The text of every hypothesis, best first."""
+        return tuple(hypothesis.text for hypothesis in self.hypotheses)
+
+    @property
+    def best(self) -> str:
+        """The text of the first hypothesis: the recogniser's own answer."""
+        return self.hypotheses[0].text
+
+    @classmethod
+    def from_texts(
+        cls,
+        id: str,
+        texts: Sequence[str],
+        *,
+        scores: Sequence[float] | None = None,
+        reference: str | None = None,
+        audio: str | None = None,
+        start: float | None = None,
+        end: float | None = None,
+        audio_embedding: Mapping[str, Any] | None = None,
+        meta: Mapping[str, Any] | None = None,
+    ) -> NBest:
+        """An N-best list from plain strings, best first.
+
+        Args:
+            id: names the utterance.
+            texts: the hypotheses.
+            scores: log-probability of each hypothesis.
+            reference: what was said.
+            audio: path of the recording.
+            start: where the utterance begins in the recording, in seconds.
+            end: where it ends, in seconds.
+            audio_embedding: where the embedding of the audio is stored.
+            meta: anything else.
+
+        Raises:
+            InputError: a value that a file would not be allowed to hold either.
+
+        Example:
+            >>> NBest.from_texts("u1", ["what is the fair", "what is the fare"]).best
+            'what is the fair'
+        """
+        fields = {
+            "id": id,
+            "hypotheses": texts if isinstance(texts, str) else list(texts),
+            "scores": None if scores is None else list(scores),
+            "reference": reference,
+            "audio": audio,
+            "start": start,
+            "end": end,
+            "audio_embedding": audio_embedding,
+            "meta": meta,
+        }
+        return cls.from_dict(fields, where=f"N-best list {reprlib.repr(id)}")
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any], where: str = "N-best list") -> NBest:
+        """The list that one line of an N-best file describes.
+
+        Args:
+            fields: the keys of the format above.
+            where: where the fields come from ("lists.jsonl:12"), for error messages.
+
+        Raises:
+            InputError: `where`, the key, and what is wrong with it.
+        """
+        try:
+            return parse_fields(fields)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields of one line of an N-best file; what is not known is left out."""
+        fields: dict[str, Any] = {"id": self.id, "hypotheses": list(self.texts)}
+        if self.hypotheses[0].score is not None:
+            fields["scores"] = [hypothesis.score for hypothesis in self.hypotheses]
+        for key in ("reference", "audio", "start", "end"):
+            if getattr(self, key) is not None:
+                fields[key] = getattr(self, key)
+        if self.audio_embedding is not None:
+            fields["audio_embedding"] = dict(self.audio_embedding)
+        if self.meta:
+            fields["meta"] = dict(self.meta)
+        return fields
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """A corrected utterance.
+
+    Attributes:
+        id: the id of the N-best list.
+        text: the transcript.
+        best: the recogniser's 1-best.
+        generated: what the language model wrote before the guard; equal to `best` where the model was skipped.
+        source: where `text` comes from: "llm"; "agreement" (all hypotheses agree, the model was skipped); "guard" (the
+            guard fell back or changed the text); "too_long" (the prompt exceeds the model's context, the 1-best was
+            kept).
+        guard: name of the guard in force.
+        confidence: between 0 and 1.
+    """
+
+    id: str
+    text: str
+    best: str
+    generated: str
+    source: Literal["llm", "agreement", "guard", "too_long"]
+    guard: str
+    confidence: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields in order, ready for JSON."""
+        return {key: getattr(self, key) for key in self.__slots__}
+
+
+def parse_fields(fields: Any) -> NBest:
+    """The list that the fields describe; every key is checked, in the order of the format.
+
+    Raises:
+        InputError: what is wrong, without saying where the fields come from.
+    """
+    if not isinstance(fields, Mapping):
+        raise InputError(f"expected a JSON object with 'id' and 'hypotheses', found {_kind(fields)}")
+    for key in fields:
+        if key not in _KEYS:
+            near = difflib.get_close_matches(str(key), _KEYS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(_KEYS)}"
+            raise InputError(f"unknown key {shown(key)}; {hint}")
+    for key in ("id", "hypotheses"):
+        if fields.get(key) is None:
+            raise InputError(f"key {key!r} is missing; every N-best list needs 'id' and 'hypotheses'")
+    id_ = fields["id"]
+    if isinstance(id_, bool) or not isinstance(id_, str | int) or not str(id_).strip():
+        raise InputError(f"'id' must be a string that is not empty, or an integer, not {_kind(id_)}")
+    texts = fields["hypotheses"]
+    if not isinstance(texts, list | tuple):
+        raise InputError(f"'hypotheses' must be a list of strings, not {_kind(texts)}")
+    if not texts:
+        raise InputError("'hypotheses' is empty; give at least one hypothesis")
+    for position, text in enumerate(texts, start=1):
+        if not isinstance(text, str):
+            raise InputError(f"hypothesis {position} must be a string, not {_kind(text)}")
+    scores = _scores(fields.get("scores"), len(texts))
+    start, end = _number(fields, "start"), _number(fields, "end")
+    if start is not None and end is not None and end < start:
+        raise InputError(f"'end' ({end:g} s) lies before 'start' ({start:g} s)")
+    return NBest(
+        id=str(id_),
+        hypotheses=tuple(map(Hypothesis, texts, scores)),
+        reference=_typed(fields, "reference", str, "a string"),
+        audio=_typed(fields, "audio", str, "a string"),
+        start=start,
+        end=end,
+        audio_embedding=_typed(fields, "audio_embedding", Mapping, "an object"),
+        meta=_typed(fields, "meta", Mapping, "an object") or {},
+    )
+
+
+def _scores(scores: Any, count: int) -> Sequence[float | None]:
+    if scores is None:
+        return [None] * count
+    if not isinstance(scores, list | tuple):
+        raise InputError(f"'scores' must be a list of numbers, not {_kind(scores)}")
+    if len(scores) != count:
+        raise InputError(f"{len(scores)} 'scores' for {count} 'hypotheses'; give one score for each")
+    return [_finite(score, f"score {position}") for position, score in enumerate(scores, start=1)]
+
+
+def _number(fields: Mapping[str, Any], key: str) -> float | None:
+    return None if fields.get(key) is None else _finite(fields[key], repr(key))
+
+
+def _finite(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{name} must be a number, not {_kind(value)}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise InputError(f"{name} must be finite, not {shown(value)}")
+    return number
+
+
+def _typed(fields: Mapping[str, Any], key: str, kind: type, name: str) -> Any:
+    value = fields.get(key)
+    if value is not None and not isinstance(value, kind):
+        raise InputError(f"{key!r} must be {name}, not {_kind(value)}")
+    return value
+
+
+def _kind(value: Any) -> str:
+    """What JSON calls the value, with the value itself where it is short."""
+    if value is None:
+        return "null"
+    names = {bool: "the boolean", int: "the number", float: "the number", str: "the string"}
+    for kind, name in names.items():
+        if isinstance(value, kind):
+            return f"{name} {shown(value)}"
+    if isinstance(value, Mapping):
+        return "an object"
+    return "a list" if isinstance(value, list | tuple) else f"a {type(value).__name__}"
+
+
+def shown(value: Any) -> str:
+    """`repr` of the value on one line, shortened; never fails on integers of thousands of digits."""
+    try:
+        return reprlib.repr(value)
+    except ValueError:
+        return "an integer of thousands of digits"
