@@ -1,0 +1,175 @@
+"""Corpus word error rate.
+
+    WER = (substitutions + deletions + insertions) / reference words        summed over the corpus
+
+after the same normaliser has rewritten reference and hypothesis. Words are what `str.split` leaves. The
+counts come from one minimal Levenshtein alignment of the two word lists (by rapidfuzz, as in jiwer: both
+report the same numbers).
+
+Edge cases, decided once:
+
+- An empty reference (also one the normaliser empties) adds no reference words; each hypothesis word is an
+  insertion.
+- An utterance without a reference (None) is left out of every sum and counted in `without_reference`.
+- A corpus without a single reference word has no WER: the rate is NaN.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
+
+from robustger.errors import InputError
+from robustger.text import get_normalizer
+
+IntArray = NDArray[np.int64]
+
+
+class Edits(NamedTuple):
+    """The edits that turn one reference into one hypothesis."""
+
+    substitutions: int
+    deletions: int
+    insertions: int
+
+
+@dataclass(frozen=True, slots=True)
+class WordErrors:
+    """Word errors of a corpus.
+
+    Attributes:
+        substitutions: reference words replaced by another word.
+        deletions: reference words missing from the hypothesis.
+        insertions: hypothesis words the reference does not have.
+        words: reference words.
+        utterances: utterances scored.
+        without_reference: utterances left out because they have no reference.
+    """
+
+    substitutions: int
+    deletions: int
+    insertions: int
+    words: int
+    utterances: int
+    without_reference: int = 0
+
+    @property
+    def errors(self) -> int:
+        """Substitutions + deletions + insertions."""
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def rate(self) -> float:
+        """The WER as a fraction (it can exceed 1); NaN when there is no reference word."""
+        return self.errors / self.words if self.words else float("nan")
+
+    def __add__(self, other: WordErrors) -> WordErrors:
+        """The errors of both corpora together."""
+        return WordErrors(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceErrors:
+    """Word errors of each scored utterance, every array of shape (utterances,), in input order."""
+
+    substitutions: IntArray
+    deletions: IntArray
+    insertions: IntArray
+    words: IntArray
+    without_reference: int = 0
+
+    @property
+    def errors(self) -> IntArray:
+        """Errors of each utterance, shape (utterances,)."""
+        return self.substitutions + self.deletions + self.insertions
+
+    def total(self) -> WordErrors:
+        """The sums over the corpus."""
+        return WordErrors(
+            substitutions=int(self.substitutions.sum()),
+            deletions=int(self.deletions.sum()),
+            insertions=int(self.insertions.sum()),
+            words=int(self.words.sum()),
+            utterances=len(self.words),
+            without_reference=self.without_reference,
+        )
+
+
+def count_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
+    """Fewest word edits between two word lists, which must be normalised already."""
+    return Levenshtein.distance(reference, hypothesis)
+
+
+def count_edits(reference: Sequence[str], hypothesis: Sequence[str]) -> Edits:
+    """`count_errors` split by kind of edit.
+
+    Several alignments can be minimal; their sums agree, the split is that of the alignment rapidfuzz (and
+    jiwer) picks.
+    """
+    if reference == hypothesis:
+        return Edits(0, 0, 0)
+    tags = [operation.tag for operation in Levenshtein.editops(reference, hypothesis)]
+    return Edits(tags.count("replace"), tags.count("delete"), tags.count("insert"))
+
+
+def utterance_errors(pairs: Iterable[tuple[str | None, str]], normalizer: str = "raw") -> UtteranceErrors:
+    """Word errors of each (reference, hypothesis) pair.
+
+    The pairs are read once and only four integers per utterance are kept, so they may stream from a file of
+    any size.
+
+    Args:
+        pairs: reference and hypothesis texts, not normalised; a reference of None leaves the pair out.
+        normalizer: name of the normaliser for both sides (see `robustger.text.NORMALIZERS`).
+
+    Raises:
+        InputError: unknown normaliser.
+    """
+    normalize = get_normalizer(normalizer)
+    counts = array("q")  # four per utterance: one flat buffer of machine integers instead of lists of objects
+    without_reference = 0
+    for reference, hypothesis in pairs:
+        if reference is None:
+            without_reference += 1
+            continue
+        words = normalize(reference).split()
+        counts.extend((*count_edits(words, normalize(hypothesis).split()), len(words)))
+    columns = np.array(counts, dtype=np.int64).reshape(-1, 4).T
+    return UtteranceErrors(*columns, without_reference=without_reference)
+
+
+def wer(
+    references: Iterable[str | None], hypotheses: Iterable[str], *, normalizer: str = "raw"
+) -> WordErrors:
+    """Corpus word error rate of `hypotheses` against `references`.
+
+    Args:
+        references: one text per utterance, or None where there is none.
+        hypotheses: one text per utterance, in the same order.
+        normalizer: name of the normaliser for both sides.
+
+    Returns:
+        The counts; `.rate` is the WER as a fraction.
+
+    Raises:
+        InputError: a single string where a collection of texts belongs, collections of different length, or
+            an unknown normaliser.
+
+    Example:
+        >>> wer(["the cat sat"], ["the cat sat down"]).rate
+        0.3333333333333333
+    """
+    if isinstance(references, str) or isinstance(hypotheses, str):  # would be scored letter by letter
+        raise InputError("wer: got one string; pass two lists of texts, one text per utterance")
+    truths, texts = list(references), list(hypotheses)
+    if len(truths) != len(texts):
+        raise InputError(
+            f"wer: {len(truths)} references but {len(texts)} hypotheses; pass one of each per utterance"
+        )
+    return utterance_errors(zip(truths, texts, strict=True), normalizer).total()

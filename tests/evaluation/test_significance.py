@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from robustger.errors import InputError
+from robustger.evaluation import paired_bootstrap, significance
+from robustger.evaluation.significance import (
+    percentile_interval,
+    rates,
+    relative_reductions,
+    resampled_sums,
+)
+
+
+def test_sums_match_explicit_resampling():
+    columns = np.random.default_rng(1).integers(0, 9, size=(17, 3))
+    rows = np.random.default_rng(5).integers(17, size=(40, 17))
+    expected = columns[rows].sum(axis=1)
+    assert np.array_equal(resampled_sums(columns, resamples=40, seed=5), expected)
+
+
+def test_block_size_does_not_change_the_draws(monkeypatch: pytest.MonkeyPatch):
+    columns = np.arange(22).reshape(11, 2)
+    whole = resampled_sums(columns, resamples=50, seed=3)
+    monkeypatch.setattr(significance, "_DRAWS_AT_ONCE", 25)  # two resamples at a time
+    assert np.array_equal(whole, resampled_sums(columns, resamples=50, seed=3))
+    assert not np.array_equal(whole, resampled_sums(columns, resamples=50, seed=4))
+
+
+def test_one_utterance_has_no_spread():
+    result = paired_bootstrap([4], [1], [10])
+    assert result.absolute_interval.low == result.absolute_interval.high == pytest.approx(0.3)
+    assert result.relative_reduction == pytest.approx(0.75)
+    assert result.share_not_better == 0
+
+
+def test_equal_systems_are_never_better():
+    errors = np.arange(50) % 3
+    result = paired_bootstrap(errors, errors, np.full(50, 10))
+    assert result.absolute_reduction == result.relative_reduction == 0
+    assert (result.relative_interval.low, result.relative_interval.high) == (0, 0)
+    assert result.share_not_better == 1
+
+
+def test_pairing_makes_a_steady_gain_certain():
+    """One error fewer everywhere: the WERs spread widely, their difference hardly."""
+    base = np.random.default_rng(0).integers(1, 9, size=200)
+    words = np.full(200, 10)
+    result = paired_bootstrap(base, base - 1, words)
+    assert result.absolute_interval.low == result.absolute_interval.high == pytest.approx(0.1)
+    interval = percentile_interval(
+        rates(*resampled_sums(np.stack([base, words], 1), resamples=500, seed=0).T)
+    )
+    assert interval.high - interval.low > 0.03
+
+
+def test_intervals_cover_the_truth():
+    """Simulated corpora of known WER (0.15) and relative reduction (0.2): 95 % intervals cover about 95 %."""
+    simulations, utterances = 300, 120
+    random = np.random.default_rng(2024)
+    covered = {"wer": 0, "relative": 0, "absolute": 0}
+    for number in range(simulations):
+        words = random.integers(3, 20, size=utterances)
+        difficulty = random.beta(1.5, 8.5, size=utterances)  # mean 0.15; utterances differ, errors cluster
+        base = random.binomial(words, difficulty)
+        new = random.binomial(base, 0.8)
+        result = paired_bootstrap(base, new, words, seed=number, resamples=400)
+        covered["relative"] += result.relative_interval.low <= 0.2 <= result.relative_interval.high
+        covered["absolute"] += result.absolute_interval.low <= 0.03 <= result.absolute_interval.high
+        sums = resampled_sums(np.stack([base, words], 1), resamples=400, seed=number)
+        interval = percentile_interval(rates(*sums.T))
+        covered["wer"] += interval.low <= 0.15 <= interval.high
+    for quantity, count in covered.items():
+        assert 0.90 <= count / simulations <= 0.99, (quantity, count)
+
+
+def test_percentiles_are_rounded_outwards_and_skip_missing_values():
+    interval = percentile_interval([*range(101), math.nan])
+    assert (interval.low, interval.high) == (2, 98)
+    assert math.isnan(percentile_interval([math.nan]).low)
+
+
+def test_values_without_denominator():
+    assert np.isnan(rates([1], [0])).all()
+    assert relative_reductions([0, 0, 4], [0, 2, 3]).tolist() == [0, -math.inf, 0.25]
+
+
+def test_a_base_without_errors_in_some_resamples():
+    """Infinite samples stay infinite ends and never become NaN."""
+    result = paired_bootstrap([1, 0, 0], [0, 1, 0], [5, 5, 5])
+    assert result.relative_interval.low == -math.inf
+    assert result.relative_interval.high == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "message"),
+    [
+        (([1], [1, 2], [1]), {}, "one equal, non-zero length"),
+        (([], [], []), {}, "one equal, non-zero length"),
+        (([1], [1], [1]), {"resamples": 0}, "resamples must be at least 1"),
+        (([1], [1], [1]), {"seed": -1}, "seed must be 0 or greater"),
+    ],
+)
+def test_wrong_arguments_are_refused(arguments, settings, message: str):
+    with pytest.raises(InputError, match=message):
+        paired_bootstrap(*arguments, **settings)
