@@ -16,28 +16,19 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "robustger"
 
 # A room may import the rooms named behind it, itself, and nothing else of robustger.
+BASE = {"errors", "registry"}
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "presets": set(),
-    "registry": {"errors"},
-    "hypotheses": {"errors", "registry"},
     "spoken_numbers": set(),
-    "text": {"errors", "registry", "spoken_numbers"},
-    "models": {"errors", "registry"},
-    "noise": {"errors", "registry", "hypotheses", "text", "models"},
-    "correction": {"errors", "registry", "presets", "hypotheses", "text", "models", "noise"},
-    "evaluation": {"errors", "registry", "hypotheses", "text"},
-    "training": {
-        "errors",
-        "registry",
-        "presets",
-        "hypotheses",
-        "text",
-        "models",
-        "noise",
-        "correction",
-        "evaluation",
-    },
+    "registry": {"errors"},
+    "hypotheses": BASE,
+    "text": BASE | {"spoken_numbers"},
+    "evaluation": BASE | {"hypotheses", "text"},
+    "models": BASE,
+    "noise": BASE | {"hypotheses", "text", "models"},
+    "correction": BASE | {"presets", "hypotheses", "text", "models", "noise"},
+    "training": BASE | {"presets", "hypotheses", "text", "models", "noise", "correction", "evaluation"},
 }
 # These wire the rooms together and may see all of them.
 ABOVE_ALL = {"cli", "pipeline", "__init__", "__main__"}

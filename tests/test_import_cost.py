@@ -26,8 +26,8 @@ HEAVY = {
 
 def packages_after(code: str) -> set[str]:
     """The top-level packages that a fresh interpreter has loaded after running `code`."""
-    report = "import json, sys; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})), file=sys.stderr)"
-    program = f"import atexit\ndef report():\n    {report}\natexit.register(report)\n{code}\n"
+    report = "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})), file=sys.stderr)"
+    program = f"import atexit, json, sys\natexit.register(lambda: {report})\n{code}\n"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return set(json.loads(result.stderr.splitlines()[-1]))

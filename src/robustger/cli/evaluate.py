@@ -28,7 +28,7 @@ def evaluate(
         typer.Option(
             "--corrections",
             "-c",
-            help="Corrections JSONL as `robustger correct` writes it. With several LISTS: once for each, in their order.",
+            help="Corrections JSONL as `robustger correct` writes it. With several LISTS: once for each, in order.",
         ),
     ] = None,
     normalizers: Annotated[
