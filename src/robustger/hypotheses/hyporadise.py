@@ -6,7 +6,7 @@ Two layouts of an entry are in use:
   data set writes (Hypotheses-Paradise/Hypo2Trans, `generate_data/whisper/generate_hp_dataset.py`);
 - ``{"input1": best, "input2": others, "output": reference}``, as the same repository's finetuning code reads
   (`H2T-LoRA/finetune.py`). That code puts `others` into its prompt as it is and does not say how the hypotheses are
-  joined: here a list is taken as it is and a string is split at ". ", a separator no hypothesis can hold, since the
+  joined: here a list is taken as it is and a string is split at ". ", a separator that is in no hypothesis, since the
   generator's normaliser deletes it.
 
 Entries stand in a list, in an object under their ids, or column by column (``{"input": [...], "output": [...]}``, as
