@@ -35,7 +35,7 @@ bench: $(VENV)/.dev  ## run every benchmark; one JSON line each
 	@for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
 
 docs: $(VENV)/.docs  ## build the documentation into site/
-	$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:  ## remove .venv and everything that was built
 	rm -rf $(VENV) site dist build .pytest_cache .ruff_cache .hypothesis
