@@ -1,0 +1,1 @@
+"""(N-best list, noise embedding) -> text: the conditioned language model and what surrounds it."""

@@ -1,0 +1,147 @@
+"""A checkpoint folder: `adapter.safetensors`, `config.yaml`, `README.md`."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from importlib import resources
+from pathlib import Path
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from robustger.correction.conditioning import ConditionedLLM
+from robustger.correction.config import CorrectorConfig, LoraConfig, read_yaml, validate_config
+from robustger.errors import InputError
+
+WEIGHTS = "adapter.safetensors"
+CONFIG = "config.yaml"
+
+
+def presets() -> list[str]:
+    """Names of the presets shipped with the package."""
+    root = Path(str(resources.files("robustger.presets")))
+    return sorted(folder.name for folder in root.iterdir() if (folder / CONFIG).is_file())
+
+
+def checkpoint_folder(name: str | os.PathLike[str]) -> Path:
+    """The folder of a checkpoint or a preset.
+
+    Raises:
+        InputError: neither a folder with `config.yaml` and `adapter.safetensors` nor a preset.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        if str(name) not in presets():
+            raise InputError(f"{name}: no such folder and no such preset; presets: {', '.join(presets()) or 'none'}")
+        folder = Path(str(resources.files("robustger.presets"))) / str(name)
+    for file in (CONFIG, WEIGHTS):
+        if not (folder / file).is_file():
+            raise InputError(f"{folder}: not a checkpoint: {file} is missing")
+    return folder
+
+
+def read_config(folder: Path) -> CorrectorConfig:
+    return validate_config(CorrectorConfig, read_yaml(folder / CONFIG), str(folder / CONFIG))
+
+
+def add_lora(llm: nn.Module, lora: LoraConfig) -> None:
+    """Adds trainable low-rank updates to `llm` in place (PEFT); they start as an exact zero."""
+    from peft import LoraConfig as PeftLoraConfig
+    from peft import inject_adapter_in_model
+
+    targets = lora.targets
+    if not isinstance(targets, str):
+        names = {name.rpartition(".")[2] for name, module in llm.named_modules() if isinstance(module, nn.Linear)}
+        if unknown := sorted(set(targets) - names):
+            raise InputError(f"lora.targets: no layer is called {unknown[0]!r}; there are: {', '.join(sorted(names))}")
+    inject_adapter_in_model(
+        PeftLoraConfig(
+            r=lora.r, lora_alpha=lora.alpha, target_modules=targets, lora_dropout=lora.dropout, task_type="CAUSAL_LM"
+        ),
+        llm,
+    )
+
+
+def trained_parameters(llm: ConditionedLLM) -> dict[str, nn.Parameter]:
+    """Everything training changes, by the name it has in a checkpoint: `adapter.*` and `lora.*`."""
+    parameters = {f"adapter.{name}": value for name, value in llm.adapter.named_parameters()}
+    for name, value in llm.llm.named_parameters():
+        if ".lora_" in name:
+            parameters["lora." + re.sub(r"\.(lora_[AB])\.default\.", r".\1.", name)] = value
+    return parameters
+
+
+def load_weights(llm: ConditionedLLM, folder: Path) -> None:
+    """Fills the trained parameters from `adapter.safetensors`.
+
+    Raises:
+        InputError: the file is broken, or its names or shapes do not fit the configuration.
+    """
+    path = folder / WEIGHTS
+    try:
+        stored = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: not readable as safetensors: {error}") from None
+    own = trained_parameters(llm)
+    if unfit := sorted(stored.keys() ^ own.keys()):
+        side = "missing from the file" if unfit[0] in own else "unknown to the configuration"
+        raise InputError(f"{path}: {len(unfit)} weights do not fit config.yaml, the first, {unfit[0]!r}, is {side}")
+    with torch.no_grad():
+        for name, parameter in own.items():
+            if stored[name].shape != parameter.shape:
+                raise InputError(
+                    f"{path}: {name!r} has shape {tuple(stored[name].shape)}, "
+                    f"config.yaml and the language model need {tuple(parameter.shape)}"
+                )
+            parameter.copy_(stored[name])
+
+
+def save_checkpoint(
+    llm: ConditionedLLM, config: CorrectorConfig, folder: str | os.PathLike[str], dtype: torch.dtype, card: str
+) -> None:
+    """Writes a checkpoint folder; an existing one is replaced only once the new one is complete."""
+    weights: dict[str, Tensor] = {
+        name: value.detach().to("cpu", dtype).contiguous() for name, value in trained_parameters(llm).items()
+    }
+    with replaced_folder(folder) as partial:
+        save_file(weights, partial / WEIGHTS, metadata={"format": "pt"})
+        (partial / CONFIG).write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+        (partial / "README.md").write_text(card, encoding="utf-8")
+
+
+class replaced_folder:  # noqa: N801 - reads as a statement: with replaced_folder(path) as partial
+    """A temporary folder beside `folder` that takes its place on success and vanishes on an error.
+
+    Raises:
+        InputError: the place cannot be written.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+
+    def __enter__(self) -> Path:
+        try:
+            if self.folder.exists() and not self.folder.is_dir():
+                raise InputError(f"{self.folder}: a file is in the way; name a folder")
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            self.partial = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}.", dir=self.folder.parent))
+            self.partial.chmod(0o755)
+        except OSError as error:
+            raise InputError(f"{self.folder}: cannot be written: {error.strerror}") from None
+        return self.partial
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            old = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}.old.", dir=self.folder.parent))
+            if self.folder.exists():
+                os.replace(self.folder, old / "replaced")
+            os.replace(self.partial, self.folder)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            shutil.rmtree(self.partial, ignore_errors=True)

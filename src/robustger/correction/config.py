@@ -1,0 +1,108 @@
+"""What a corrector is made of: the typed content of a checkpoint's `config.yaml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from robustger.errors import InputError
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+
+class Section(BaseModel):
+    """A part of a configuration: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LoraConfig(Section):
+    """Low-rank updates (PEFT) beside the noise prompt."""
+
+    r: int = Field(16, ge=1)
+    alpha: float = Field(32.0, gt=0)
+    targets: list[str] | Literal["all-linear"] = "all-linear"
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+
+class GuardConfig(Section):
+    """What keeps a correction from doing harm; see `robustger.correction.guard`."""
+
+    name: str = "none"
+    max_edit_rate: float = Field(0.5, ge=0, description="`edits`: word edits per word of the 1-best that are let through")
+    min_gain: float = Field(0.0, description="`edits`: log-probability per edit by which the correction must win")
+
+
+class CorrectorConfig(Section):
+    """A corrector, complete but for its weights.
+
+    Attributes:
+        base: language model: a folder, an embedded alias, or a hub name.
+        variant: `paper`, `released` or `ger`.
+        n_best: N; longer lists are cut, shorter ones padded by repeating the last hypothesis.
+        first_layer: lowest adapted layer; None takes the variant's own.
+        slots: prompt vectors per layer; None takes N(N-1).
+        noise_dimension: width of the sentence encoder.
+        extractor: name of the sentence encoder room's extractor.
+        encoder: model name of the sentence encoder.
+        prompt: name of the prompt template.
+        lora: low-rank updates beside the prompt, or None.
+        guard: the guard used unless another is asked for.
+        skip_agreeing: pass lists whose hypotheses all agree through without the language model.
+        max_new_tokens: upper bound of what is written per list (the paper: 150).
+    """
+
+    base: str = "smollm2-135m"
+    variant: Literal["paper", "released", "ger"] = "paper"
+    n_best: int = Field(5, ge=2, le=50)
+    first_layer: int | None = Field(None, ge=0)
+    slots: int | None = Field(None, ge=1)
+    noise_dimension: int = Field(384, ge=1)
+    extractor: str = "sbert"
+    encoder: str = "minilm"
+    prompt: str = "compact"
+    lora: LoraConfig | None = None
+    guard: GuardConfig = GuardConfig()
+    skip_agreeing: bool = True
+    max_new_tokens: int = Field(150, ge=1)
+
+
+def validate_config(model: type[ConfigT], content: Any, where: str) -> ConfigT:
+    """`content` as `model`.
+
+    Raises:
+        InputError: one line with the key, the value and what was expected.
+    """
+    if not isinstance(content, dict):
+        raise InputError(f"{where}: a mapping of keys to values is needed, not {type(content).__name__}")
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise InputError(f"{where}: unknown key {key!r}") from None
+        value = first.get("input")
+        raise InputError(f"{where}: {key} = {value!r}: {first['msg']}") from None
+
+
+def read_yaml(path: str | Path) -> Any:
+    """The content of a YAML file.
+
+    Raises:
+        InputError: the file cannot be read or is not YAML.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise InputError(f"{path}: cannot be read: {reason}") from None
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}:" if mark else ""
+        raise InputError(f"{path}:{line} not valid YAML: {getattr(error, 'problem', error)}") from None

@@ -1,0 +1,1 @@
+"""Finetuning the noise prompt (and LoRA) on N-best lists with references."""

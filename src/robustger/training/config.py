@@ -1,0 +1,86 @@
+"""The content of a training YAML, typed and validated, with `--set a.b=c` overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field
+
+from robustger.correction.config import CorrectorConfig, Section, read_yaml, validate_config
+from robustger.errors import InputError
+
+
+class DataConfig(Section):
+    """N-best JSONL files; `~` and environment variables in the paths are expanded."""
+
+    train: list[str] = Field(min_length=1)
+    dev: list[str] = []
+    max_tokens: int = Field(512, ge=16, description="longer examples are left out of training, and counted")
+
+
+class OptimizationConfig(Section):
+    """The recipe of appendix C is: adapter_lr 1e-2 (CHiME-4) or 5e-3, weight decay 0.02, 4 x 8 lists, 2 epochs."""
+
+    epochs: int = Field(2, ge=1)
+    batch_size: int = Field(32, ge=1, description="lists per optimizer step")
+    micro_batch_size: int = Field(4, ge=1, description="lists per forward pass; the step's gradient does not depend on it")
+    adapter_lr: float = Field(5e-3, gt=0, description="prompts, gates and tuner")
+    lora_lr: float = Field(5e-4, gt=0)
+    weight_decay: float = Field(0.02, ge=0)
+    warmup_epochs: float = Field(0.2, ge=0, description="linear warm-up, as a share of one epoch")
+    final_lr_share: float = Field(1.0, ge=0, le=1, description="linear decay to this share of the peak; 1 = constant")
+    max_grad_norm: float = Field(1.0, gt=0)
+
+
+class EvaluationConfig(Section):
+    every_steps: int = Field(100, ge=1)
+    wer_lists: int = Field(0, ge=0, description="dev lists that are also decoded for their WER at each evaluation")
+    normalizer: str = "number"
+
+
+class TrainingConfig(Section):
+    """One training run."""
+
+    output: str
+    seed: int = 0
+    dtype: str = Field("auto", pattern="^(auto|bfloat16|float32)$")
+    corrector: CorrectorConfig = CorrectorConfig()
+    data: DataConfig
+    optimization: OptimizationConfig = OptimizationConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+
+def load_training_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainingConfig:
+    """Reads a training YAML and applies `a.b=value` overrides (values are YAML).
+
+    Raises:
+        InputError: unreadable file, unknown key or bad value; the message names it.
+    """
+    content = read_yaml(path)
+    for override in overrides:
+        content = _override(content, override)
+    return validate_config(TrainingConfig, content, str(path))
+
+
+def _override(content: Any, override: str) -> dict[str, Any]:
+    key, separator, text = override.partition("=")
+    if not separator or not all(key.split(".")):
+        raise InputError(f"--set {override}: write it as key.subkey=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError(f"--set {override}: the value is not valid YAML") from None
+    result = dict(content or {})
+    node = result
+    *parents, last = key.split(".")
+    for part in parents:
+        child = node.get(part)
+        if child is not None and not isinstance(child, dict):
+            raise InputError(f"--set {override}: {part!r} is a value, not a section")
+        node[part] = dict(child or {})
+        node = node[part]
+    node[last] = value
+    return result

@@ -1,0 +1,82 @@
+"""N-best lists with references as token batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from robustger.hypotheses import NBest
+
+IGNORED = -100  # label of the tokens no loss is taken on
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One list: prompt and target as token ids (the target ends with the end-of-text token), and its noise."""
+
+    id: str
+    prompt: list[int]
+    target: list[int]
+    noise: Tensor  # (U, E), half precision: 15 kB a list
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Right-padded tokens, so that the causal mask alone is right.
+
+    Attributes:
+        input_ids: shape (B, T).
+        labels: shape (B, T); label t is the token after position t, `IGNORED` where no loss is taken.
+        noise: shape (B, U, E).
+    """
+
+    input_ids: Tensor
+    labels: Tensor
+    noise: Tensor
+
+
+def collate(examples: Sequence[Example], pad: int) -> Batch:
+    """Stacks examples; the loss counts target tokens only."""
+    length = max(len(example) for example in examples) - 1
+    input_ids = torch.full((len(examples), length), pad)
+    labels = torch.full((len(examples), length), IGNORED)
+    for row, example in enumerate(examples):
+        tokens = torch.tensor(example.prompt + example.target)
+        input_ids[row, : len(tokens) - 1] = tokens[:-1]
+        labels[row, len(example.prompt) - 1 : len(tokens) - 1] = tokens[len(example.prompt) :]
+    noise = torch.stack([example.noise for example in examples]).float()
+    return Batch(input_ids, labels, noise)
+
+
+def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """Indices of every batch of one epoch, a pure function of its arguments, so that a run resumes at any batch.
+
+    Batches hold lists of similar length: the shuffled data is sorted within pools of 16 batches, and the batches are
+    shuffled again.
+    """
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    order = torch.randperm(len(lengths), generator=generator).tolist()
+    pool = 16 * batch_size
+    batches = []
+    for start in range(0, len(order), pool):
+        by_length = sorted(order[start : start + pool], key=lambda index: lengths[index])
+        batches += [by_length[at : at + batch_size] for at in range(0, len(by_length), batch_size)]
+    return [batches[index] for index in torch.randperm(len(batches), generator=generator).tolist()]
+
+
+def micro_batches(examples: Sequence[Example], indices: Sequence[int], size: int, pad: int) -> Iterator[Batch]:
+    """The examples of one optimizer step, in pieces of `size`, shortest first."""
+    ordered = sorted(indices, key=lambda index: len(examples[index]))
+    for start in range(0, len(ordered), size):
+        yield collate([examples[index] for index in ordered[start : start + size]], pad)
+
+
+def usable_lists(lists: Sequence[NBest]) -> list[NBest]:
+    """The lists that can be trained on: those with a reference that is not empty."""
+    return [nbest for nbest in lists if nbest.reference and nbest.reference.strip()]
