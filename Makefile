@@ -23,9 +23,9 @@ test: $(VENV)/.dev  ## run the test suite
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev  ## check style, formatting and types
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/pyright
+	@status=0; \
+	for tool in "ruff check" "ruff format --check" pyright; do echo "$$tool"; $(BIN)/$$tool || status=1; done; \
+	exit $$status
 
 format: $(VENV)/.dev  ## put the code into the house format
 	$(BIN)/ruff check --fix
