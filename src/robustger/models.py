@@ -134,7 +134,9 @@ def _from_hub(name: str) -> Path:
         return Path(snapshot_download(name, local_files_only=True, allow_patterns=patterns))
     except HFValidationError:
         known = ", ".join(MODELS)
-        raise MissingModelError(f"{name}: no such folder, and not a model name; embedded models: {known}") from None
+        raise MissingModelError(
+            f"{name}: no such folder, and not a model name; embedded models: {known}"
+        ) from None
     except OSError:
         pass  # not in the hub's cache: ask the hub itself
     try:

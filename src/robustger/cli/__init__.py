@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from robustger.cli import evaluate, models
+from robustger.cli import correct, demo, doctor, evaluate, models, train
 from robustger.errors import RobustGERError
 
 EXIT_CODES = (
@@ -28,7 +28,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("correct")(correct.correct)
 app.command("evaluate")(evaluate.evaluate)
+app.command("train")(train.train)
+app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")
 
 

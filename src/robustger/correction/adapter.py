@@ -74,7 +74,9 @@ class GerAdapter(nn.Module):
         per_layer = []
         for layer in range(self.shape.layers):
             keys, values = self._layer(layer, noise, project)
-            per_layer.append(torch.stack([keys.expand(batch, -1, -1, -1), values.expand(batch, -1, -1, -1)], dim=1))
+            per_layer.append(
+                torch.stack([keys.expand(batch, -1, -1, -1), values.expand(batch, -1, -1, -1)], dim=1)
+            )
         return torch.stack(per_layer, dim=1)
 
     def _layer(self, layer: int, noise: Tensor, project: KeyValueProjection) -> tuple[Tensor, Tensor]:
@@ -127,7 +129,9 @@ class ReleasedAdapter(GerAdapter):
     def tuned_noise(self, noise: Tensor) -> list[tuple[Tensor, Tensor]]:
         """W_k E and W_v E of every layer, each (B, U, H_kv * D): what the statistics network sees in training."""
         noise = noise.to(self.noise_key_gate.dtype)
-        return [(key(noise), value(noise)) for key, value in zip(self.noise_key, self.noise_value, strict=True)]
+        return [
+            (key(noise), value(noise)) for key, value in zip(self.noise_key, self.noise_value, strict=True)
+        ]
 
     def _layer(self, layer: int, noise: Tensor, project: KeyValueProjection) -> tuple[Tensor, Tensor]:
         keys, values = super()._layer(layer, noise, project)

@@ -38,7 +38,9 @@ def checkpoint_folder(name: str | os.PathLike[str]) -> Path:
     folder = Path(name)
     if not folder.is_dir():
         if str(name) not in presets():
-            raise InputError(f"{name}: no such folder and no such preset; presets: {', '.join(presets()) or 'none'}")
+            raise InputError(
+                f"{name}: no such folder and no such preset; presets: {', '.join(presets()) or 'none'}"
+            )
         folder = Path(str(resources.files("robustger.presets"))) / str(name)
     for file in (CONFIG, WEIGHTS):
         if not (folder / file).is_file():
@@ -57,12 +59,20 @@ def add_lora(llm: nn.Module, lora: LoraConfig) -> None:
 
     targets = lora.targets
     if not isinstance(targets, str):
-        names = {name.rpartition(".")[2] for name, module in llm.named_modules() if isinstance(module, nn.Linear)}
+        names = {
+            name.rpartition(".")[2] for name, module in llm.named_modules() if isinstance(module, nn.Linear)
+        }
         if unknown := sorted(set(targets) - names):
-            raise InputError(f"lora.targets: no layer is called {unknown[0]!r}; there are: {', '.join(sorted(names))}")
+            raise InputError(
+                f"lora.targets: no layer is called {unknown[0]!r}; there are: {', '.join(sorted(names))}"
+            )
     inject_adapter_in_model(
         PeftLoraConfig(
-            r=lora.r, lora_alpha=lora.alpha, target_modules=targets, lora_dropout=lora.dropout, task_type="CAUSAL_LM"
+            r=lora.r,
+            lora_alpha=lora.alpha,
+            target_modules=targets,
+            lora_dropout=lora.dropout,
+            task_type="CAUSAL_LM",
         ),
         llm,
     )
@@ -91,7 +101,9 @@ def load_weights(llm: ConditionedLLM, folder: Path) -> None:
     own = trained_parameters(llm)
     if unfit := sorted(stored.keys() ^ own.keys()):
         side = "missing from the file" if unfit[0] in own else "unknown to the configuration"
-        raise InputError(f"{path}: {len(unfit)} weights do not fit config.yaml, the first, {unfit[0]!r}, is {side}")
+        raise InputError(
+            f"{path}: {len(unfit)} weights do not fit config.yaml, the first, {unfit[0]!r}, is {side}"
+        )
     with torch.no_grad():
         for name, parameter in own.items():
             if stored[name].shape != parameter.shape:
@@ -103,7 +115,11 @@ def load_weights(llm: ConditionedLLM, folder: Path) -> None:
 
 
 def save_checkpoint(
-    llm: ConditionedLLM, config: CorrectorConfig, folder: str | os.PathLike[str], dtype: torch.dtype, card: str
+    llm: ConditionedLLM,
+    config: CorrectorConfig,
+    folder: str | os.PathLike[str],
+    dtype: torch.dtype,
+    card: str,
 ) -> None:
     """Writes a checkpoint folder; an existing one is replaced only once the new one is complete."""
     weights: dict[str, Tensor] = {
@@ -111,11 +127,13 @@ def save_checkpoint(
     }
     with replaced_folder(folder) as partial:
         save_file(weights, partial / WEIGHTS, metadata={"format": "pt"})
-        (partial / CONFIG).write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+        (partial / CONFIG).write_text(
+            yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8"
+        )
         (partial / "README.md").write_text(card, encoding="utf-8")
 
 
-class replaced_folder:  # noqa: N801 - reads as a statement: with replaced_folder(path) as partial
+class replaced_folder:
     """A temporary folder beside `folder` that takes its place on success and vanishes on an error.
 
     Raises:

@@ -80,7 +80,11 @@ class _TakesNoise:
     """Mixed into the language model's class so that `generate` accepts and forwards the noise prompt."""
 
     def prepare_inputs_for_generation(
-        self, input_ids: Tensor, noise_keys_values: Tensor | None = None, noise_gates: Tensor | None = None, **kwargs
+        self,
+        input_ids: Tensor,
+        noise_keys_values: Tensor | None = None,
+        noise_gates: Tensor | None = None,
+        **kwargs,
     ):
         inputs = super().prepare_inputs_for_generation(input_ids, **kwargs)  # type: ignore[misc]
         inputs["noise_keys_values"] = noise_keys_values
@@ -195,7 +199,12 @@ class ConditionedLLM(nn.Module):
         rotary = {}
         if identity := self._identity_rotary.get(self.layers[slot]):
             rotary["position_embeddings"] = tuple(part.to(self.device) for part in identity)
-        module(hidden_states=prompt.to(self.device, self.llm.dtype), attention_mask=None, noise_probe=probe, **rotary)
+        module(
+            hidden_states=prompt.to(self.device, self.llm.dtype),
+            attention_mask=None,
+            noise_probe=probe,
+            **rotary,
+        )
         return probe[0]
 
     @torch.no_grad()
@@ -235,6 +244,7 @@ class ConditionedLLM(nn.Module):
 
     def _record_rotary(self, modules: dict[int, nn.Module], token: Tensor) -> None:
         """Keeps, per layer, a rotation that leaves keys alone, in the shape this family passes rotations."""
+
         def record(index: int):
             def hook(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:
                 if kwargs.get("position_embeddings") is not None:

@@ -32,8 +32,12 @@ class GuardConfig(Section):
     """What keeps a correction from doing harm; see `robustger.correction.guard`."""
 
     name: str = "none"
-    max_edit_rate: float = Field(0.5, ge=0, description="`edits`: word edits per word of the 1-best that are let through")
-    min_gain: float = Field(0.0, description="`edits`: log-probability per edit by which the correction must win")
+    max_edit_rate: float = Field(
+        0.5, ge=0, description="`edits`, `margin`: word edits per word of the 1-best that are let through"
+    )
+    min_gain: float = Field(
+        0.0, description="`margin`: log-probability per edit by which the correction must win"
+    )
 
 
 class CorrectorConfig(Section):
@@ -52,7 +56,8 @@ class CorrectorConfig(Section):
         lora: low-rank updates beside the prompt, or None.
         guard: the guard used unless another is asked for.
         skip_agreeing: pass lists whose hypotheses all agree through without the language model.
-        max_new_tokens: upper bound of what is written per list (the paper: 150).
+        max_new_tokens: upper bound of what is written per list (the paper: 150). Answers that hit it are dropped for the 1-best.
+        max_prompt_tokens: lists with a longer prompt keep their 1-best, and say so.
     """
 
     base: str = "smollm2-135m"
@@ -68,6 +73,7 @@ class CorrectorConfig(Section):
     guard: GuardConfig = GuardConfig()
     skip_agreeing: bool = True
     max_new_tokens: int = Field(150, ge=1)
+    max_prompt_tokens: int = Field(2048, ge=16)
 
 
 def validate_config(model: type[ConfigT], content: Any, where: str) -> ConfigT:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,7 +20,10 @@ from robustger.correction.checkpoint import (
 )
 from robustger.correction.conditioning import ConditionedLLM
 from robustger.correction.config import CorrectorConfig, GuardConfig
+from robustger.correction.decoding import answer_log_probabilities, decode
+from robustger.correction.guard import GUARDS, Guard, ListWords, Proposal
 from robustger.correction.prompt import PROMPTS
+from robustger.hypotheses import NBest, Transcript
 from robustger.models import resolve_model
 from robustger.noise.embedding import NoiseEmbedder
 from robustger.noise.extractors import EXTRACTORS
@@ -122,7 +124,9 @@ class Corrector:
         corrector = cls.create(config, dtype, device)
         load_weights(corrector.llm, folder)
         for name_, parameter in trained_parameters(corrector.llm).items():
-            if name_.startswith("lora."):  # the language model's type, or every projection would be cast up and down
+            if name_.startswith(
+                "lora."
+            ):  # the language model's type, or every projection would be cast up and down
                 parameter.data = parameter.data.to(corrector.llm.llm.dtype)
         return corrector
 
@@ -134,7 +138,9 @@ class Corrector:
         Raises:
             InputError: the folder cannot be written.
         """
-        save_checkpoint(self.llm, self.config, folder, dtype, card or f"# robustger adapter for {self.config.base}\n")
+        save_checkpoint(
+            self.llm, self.config, folder, dtype, card or f"# robustger adapter for {self.config.base}\n"
+        )
 
     def noise_embedding(self, lists: Sequence[Sequence[str]]) -> Tensor:
         """E_LN of lists of hypotheses, in the sign and order of the variant: (B, U, E). Zeros for `ger`."""
@@ -149,11 +155,137 @@ class Corrector:
 
     def answer_tokens(self, text: str) -> list[int]:
         """A transcription as token ids, with the token that ends it."""
-        tokens = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return [*tokens, self.tokenizer.eos_token_id]
+        return [*self._tokenize(text), self.tokenizer.eos_token_id]
+
+    def correct(
+        self,
+        lists: Sequence[NBest],
+        *,
+        guard: str | GuardConfig | None = None,
+        guard_changes: Mapping[str, float] | None = None,
+        num_beams: int = 1,
+        batch_size: int = 16,
+        skip_agreeing: bool | None = None,
+    ) -> list[Transcript]:
+        """Transcripts of N-best lists, in their order.
+
+        Args:
+            lists: N-best lists; longer ones are cut to `config.n_best` hypotheses.
+            guard: name of a guard or its settings; None takes the checkpoint's.
+            guard_changes: thresholds of the guard that differ from its settings, by name.
+            num_beams: 1 decodes greedily.
+            batch_size: lists per batch; lists of similar length go together.
+            skip_agreeing: pass lists whose hypotheses all agree through; None takes the checkpoint's choice.
+
+        Returns:
+            one transcript a list. Its confidence is the geometric mean of the probabilities the language model gives
+            the tokens of the text, and the end of it; 1 where all hypotheses agree and the language model was skipped; 0
+            where it could not be asked because the list is too long.
+
+        Raises:
+            InputError: no guard of that name.
+        """
+        settings = self._guard_settings(guard).model_copy(update=dict(guard_changes or {}))
+        active_guard = GUARDS.get(settings.name)(settings)
+        skip = self.config.skip_agreeing if skip_agreeing is None else skip_agreeing
+        transcripts: dict[int, Transcript] = {}
+        waiting: list[tuple[int, list[int]]] = []
+        for index, nbest in enumerate(lists):
+            hypotheses = {" ".join(text.split()) for text in nbest.texts[: self.config.n_best]}
+            best = " ".join(nbest.best.split())
+            if hypotheses == {""} or (skip and len(hypotheses) == 1):
+                transcripts[index] = Transcript(nbest.id, best, best, best, "agreement", settings.name, 1.0)
+                continue
+            prompt = self.prompt_tokens(nbest.texts)
+            if len(prompt) > self._prompt_limit:
+                transcripts[index] = Transcript(nbest.id, best, best, best, "too_long", settings.name, 0.0)
+                continue
+            waiting.append((index, prompt))
+        waiting.sort(key=lambda item: len(item[1]))
+        for start in range(0, len(waiting), batch_size):
+            indices, prompts = zip(*waiting[start : start + batch_size], strict=True)
+            batch = [lists[index] for index in indices]
+            for index, transcript in zip(
+                indices, self._decode(batch, prompts, active_guard, num_beams), strict=True
+            ):
+                transcripts[index] = transcript
+        return [transcripts[index] for index in range(len(lists))]
+
+    def _guard_settings(self, guard: str | GuardConfig | None) -> GuardConfig:
+        if isinstance(guard, GuardConfig):
+            return guard
+        if guard is None or guard == self.config.guard.name:
+            return self.config.guard
+        return GuardConfig(name=guard)
+
+    @property
+    def _prompt_limit(self) -> int:
+        """Longest prompt in tokens that leaves room for an answer."""
+        context = self.llm.llm.config.get_text_config().max_position_embeddings
+        return min(context - self.config.max_new_tokens, self.config.max_prompt_tokens)
 
     @torch.no_grad()
-    def logits(self, input_ids: Tensor, noise_embedding: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+    def _decode(
+        self, batch: Sequence[NBest], prompts: Sequence[list[int]], guard: Guard, num_beams: int
+    ) -> list[Transcript]:
+        """Transcripts of one batch."""
+        noise = self.noise_embedding([nbest.texts for nbest in batch])
+        end = self.tokenizer.eos_token_id
+        processors = []
+        if guard.constrains_words:
+            words = [
+                {word for text in nbest.texts[: self.config.n_best] for word in text.split()}
+                for nbest in batch
+            ]
+            longest_prompt = max(len(prompt) for prompt in prompts)
+            processors.append(ListWords(words, self._tokenize, longest_prompt, end, num_beams))
+        # An answer is about as long as its hypotheses, and the prompt holds at least one of them.
+        budget = min(self.config.max_new_tokens, max(len(prompt) for prompt in prompts) * 3 // 2 + 8)
+        answers = decode(
+            self.llm,
+            prompts,
+            noise,
+            end=end,
+            max_new_tokens=budget,
+            num_beams=num_beams,
+            processors=processors,
+        )
+        texts = [" ".join(self.tokenizer.decode(a.tokens, skip_special_tokens=True).split()) for a in answers]
+        bests = [" ".join(nbest.best.split()) for nbest in batch]
+        best_log_probabilities: list[float | None] = [None] * len(batch)
+        if guard.needs_best_log_probability:
+            changed = [row for row in range(len(batch)) if texts[row] != bests[row] and answers[row].finished]
+            if changed:
+                scores = answer_log_probabilities(
+                    self.llm,
+                    [prompts[row] for row in changed],
+                    [self.answer_tokens(bests[row]) for row in changed],
+                    noise[changed],
+                )
+                for row, score in zip(changed, scores, strict=True):
+                    best_log_probabilities[row] = score
+        transcripts = []
+        for nbest, best, text, answer, best_score in zip(
+            batch, bests, texts, answers, best_log_probabilities, strict=True
+        ):
+            proposal = Proposal(best, text, answer.log_probability, best_score)
+            confidence = min(1.0, math.exp(answer.log_probability / (len(answer.tokens) + 1)))
+            if not answer.finished:
+                source, kept, confidence = "too_long", best, 0.0
+            elif guard.allows(proposal):
+                source, kept = "llm", text
+            else:
+                source, kept = "guard", best
+            transcripts.append(Transcript(nbest.id, kept, best, text, source, guard.config.name, confidence))
+        return transcripts
+
+    def _tokenize(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    @torch.no_grad()
+    def logits(
+        self, input_ids: Tensor, noise_embedding: Tensor, attention_mask: Tensor | None = None
+    ) -> Tensor:
         """Next-token logits of the conditioned language model.
 
         Args:

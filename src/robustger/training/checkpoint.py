@@ -33,7 +33,11 @@ class TrainingState:
 
 
 def save_state(
-    folder: Path, corrector: Corrector, config: TrainingConfig, state: TrainingState, optimizer: torch.optim.Optimizer
+    folder: Path,
+    corrector: Corrector,
+    config: TrainingConfig,
+    state: TrainingState,
+    optimizer: torch.optim.Optimizer,
 ) -> None:
     """Writes a checkpoint that can be trained on, in place of the one there, at once."""
     from robustger.correction.checkpoint import trained_parameters
@@ -59,11 +63,16 @@ def save_state(
 
 
 def load_state(
-    folder: Path, corrector: Corrector, parameters: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer
+    folder: Path,
+    corrector: Corrector,
+    parameters: Mapping[str, nn.Parameter],
+    optimizer: torch.optim.Optimizer,
 ) -> TrainingState:
     """Restores weights and optimizer in place and returns the progress."""
     load_weights(corrector.llm, folder)
     for key, value in load_file(folder / STATE_FOLDER / "optimizer.safetensors").items():
         name, _, moment = key.rpartition(":")
-        optimizer.state[parameters[name]][moment] = value if moment == "step" else value.to(parameters[name].device)
+        optimizer.state[parameters[name]][moment] = (
+            value if moment == "step" else value.to(parameters[name].device)
+        )
     return TrainingState(**json.loads((folder / STATE_FOLDER / "state.json").read_text(encoding="utf-8")))

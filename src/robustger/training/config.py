@@ -26,18 +26,27 @@ class OptimizationConfig(Section):
 
     epochs: int = Field(2, ge=1)
     batch_size: int = Field(32, ge=1, description="lists per optimizer step")
-    micro_batch_size: int = Field(4, ge=1, description="lists per forward pass; the step's gradient does not depend on it")
+    micro_batch_size: int = Field(
+        4, ge=1, description="lists per forward pass; the step's gradient does not depend on it"
+    )
+    micro_batch_tokens: int = Field(
+        4096, ge=1, description="padded tokens per forward pass; bounds the memory"
+    )
     adapter_lr: float = Field(5e-3, gt=0, description="prompts, gates and tuner")
     lora_lr: float = Field(5e-4, gt=0)
     weight_decay: float = Field(0.02, ge=0)
     warmup_epochs: float = Field(0.2, ge=0, description="linear warm-up, as a share of one epoch")
-    final_lr_share: float = Field(1.0, ge=0, le=1, description="linear decay to this share of the peak; 1 = constant")
+    final_lr_share: float = Field(
+        1.0, ge=0, le=1, description="linear decay to this share of the peak; 1 = constant"
+    )
     max_grad_norm: float = Field(1.0, gt=0)
 
 
 class EvaluationConfig(Section):
     every_steps: int = Field(100, ge=1)
-    wer_lists: int = Field(0, ge=0, description="dev lists that are also decoded for their WER at each evaluation")
+    wer_lists: int = Field(
+        0, ge=0, description="dev lists that are also decoded for their WER at each evaluation"
+    )
     normalizer: str = "number"
 
 

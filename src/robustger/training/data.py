@@ -70,11 +70,21 @@ def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int
     return [batches[index] for index in torch.randperm(len(batches), generator=generator).tolist()]
 
 
-def micro_batches(examples: Sequence[Example], indices: Sequence[int], size: int, pad: int) -> Iterator[Batch]:
-    """The examples of one optimizer step, in pieces of `size`, shortest first."""
-    ordered = sorted(indices, key=lambda index: len(examples[index]))
-    for start in range(0, len(ordered), size):
-        yield collate([examples[index] for index in ordered[start : start + size]], pad)
+def micro_batches(
+    examples: Sequence[Example], indices: Sequence[int], size: int, max_tokens: int, pad: int
+) -> Iterator[Batch]:
+    """The examples of one optimizer step, shortest first, in pieces of at most `size` lists and `max_tokens` tokens.
+
+    The tokens of a piece count with their padding; a single list may exceed them.
+    """
+    piece: list[Example] = []
+    for index in sorted(indices, key=lambda index: len(examples[index])):
+        longest = len(examples[index])
+        if piece and (len(piece) == size or (len(piece) + 1) * longest > max_tokens):
+            yield collate(piece, pad)
+            piece = []
+        piece.append(examples[index])
+    yield collate(piece, pad)
 
 
 def usable_lists(lists: Sequence[NBest]) -> list[NBest]:

@@ -22,7 +22,15 @@ from robustger.errors import InputError
 from robustger.hypotheses import NBest, load_nbest
 from robustger.training.checkpoint import TrainingState, load_state, save_state
 from robustger.training.config import TrainingConfig
-from robustger.training.data import IGNORED, Batch, Example, collate, epoch_batches, micro_batches, usable_lists
+from robustger.training.data import (
+    IGNORED,
+    Batch,
+    Example,
+    collate,
+    epoch_batches,
+    micro_batches,
+    usable_lists,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -68,8 +76,14 @@ class Trainer:
     def _optimizer(self) -> torch.optim.Optimizer:
         options = self.config.optimization
         groups = [
-            {"params": [p for n, p in self.parameters.items() if n.startswith("adapter.")], "lr": options.adapter_lr},
-            {"params": [p for n, p in self.parameters.items() if n.startswith("lora.")], "lr": options.lora_lr},
+            {
+                "params": [p for n, p in self.parameters.items() if n.startswith("adapter.")],
+                "lr": options.adapter_lr,
+            },
+            {
+                "params": [p for n, p in self.parameters.items() if n.startswith("lora.")],
+                "lr": options.lora_lr,
+            },
         ]
         groups = [group for group in groups if group["params"]]
         for group in groups:
@@ -97,11 +111,13 @@ class Trainer:
             logger.warning("%d lists exceed data.max_tokens and are left out", too_long)
         return examples
 
-    def run(self) -> None:
-        """Trains to the end, from `last` where a run was interrupted."""
+    def run(self) -> Path:
+        """Trains to the end, from `last` where a run was interrupted; returns the folder of the best checkpoint."""
         self.output.mkdir(parents=True, exist_ok=True)
         if (self.output / "last").is_dir():
-            self.state = load_state(self.output / "last", self.corrector, self.parameters, self.optimizer.optimizer)
+            self.state = load_state(
+                self.output / "last", self.corrector, self.parameters, self.optimizer.optimizer
+            )
             logger.warning("resuming at step %d of %d", self.state.step, self.total_steps)
         options = self.config.optimization
         lengths = [len(example) for example in self.train_examples]
@@ -114,13 +130,16 @@ class Trainer:
                 running = loss if running == 0.0 else 0.95 * running + 0.05 * loss
                 tokens_seen += tokens
                 rate = tokens_seen / (time.monotonic() - since)
-                bar.set_postfix(loss=f"{running:.4f}", dev=f"{self.state.best_loss:.4f}", tokens_s=f"{rate:.0f}")
+                bar.set_postfix(
+                    loss=f"{running:.4f}", dev=f"{self.state.best_loss:.4f}", tokens_s=f"{rate:.0f}"
+                )
                 bar.update()
                 if self.state.step % self.config.evaluation.every_steps == 0:
                     self.evaluate_and_save(running)
         if self.state.step % self.config.evaluation.every_steps:
             self.evaluate_and_save(running)
         bar.close()
+        return self.output / "best"
 
     def step(self, indices: Sequence[int]) -> tuple[float, int]:
         """One optimizer step on the examples at `indices`; returns the mean loss per target token, and all tokens.
@@ -130,8 +149,9 @@ class Trainer:
         self._set_learning_rate()
         targets = sum(len(self.train_examples[index].target) for index in indices)
         total, tokens = 0.0, 0
-        size = self.config.optimization.micro_batch_size
-        for batch in micro_batches(self.train_examples, indices, size, self.pad):
+        options = self.config.optimization
+        pieces = (options.micro_batch_size, options.micro_batch_tokens)
+        for batch in micro_batches(self.train_examples, indices, *pieces, self.pad):
             loss = self._loss_sum(batch) / targets
             self.accelerator.backward(loss)
             total += loss.item()
@@ -168,8 +188,8 @@ class Trainer:
         """Mean cross-entropy per target token over the dev lists."""
         ordered = sorted(self.dev_examples, key=len)
         total = sum(
-            self._loss_sum(collate(ordered[start : start + 32], self.pad)).item()
-            for start in range(0, len(ordered), 32)
+            self._loss_sum(collate(ordered[start : start + 8], self.pad)).item()
+            for start in range(0, len(ordered), 8)
         )
         return total / max(1, sum(len(example.target) for example in ordered))
 

@@ -1,0 +1,75 @@
+"""`robustger correct`: N-best lists in, transcripts out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from robustger.errors import InputError
+
+
+def correct(
+    lists: Annotated[str, typer.Argument(metavar="LISTS", help="N-best JSONL, - for stdin.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Transcript JSONL: one line per input line. - for stdout.")
+    ] = "-",
+    preset: Annotated[str | None, typer.Option(help="A preset of the package. Default: whisper.")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="A checkpoint folder instead of a preset.")] = None,
+    guard: Annotated[
+        str | None,
+        typer.Option(help="none, words, edits or margin. Default: the checkpoint's own."),
+    ] = None,
+    max_edit_rate: Annotated[
+        float | None,
+        typer.Option(min=0, help="For the guards edits and margin: edits per word that are let through."),
+    ] = None,
+    beams: Annotated[int, typer.Option(min=1, max=50, help="1 decodes greedily.")] = 1,
+    batch_size: Annotated[int, typer.Option(min=1, help="Lists per batch.")] = 16,
+    skip_agreeing: Annotated[
+        bool | None,
+        typer.Option(
+            "--skip-agreeing/--no-skip-agreeing",
+            help="Pass lists whose hypotheses all agree through without the language model. Default: as the checkpoint.",
+        ),
+    ] = None,
+) -> None:
+    """Correct N-best lists with a language model conditioned on their noise.
+
+    Lines that cannot be read are reported, get an empty text in the output, and make the exit code 1.
+    """
+    if preset and checkpoint:
+        raise InputError("--preset and --checkpoint exclude each other")
+    import sys
+
+    from tqdm import tqdm
+
+    from robustger.cli.quiet import quiet_libraries
+    from robustger.correction.files import correct_file
+    from robustger.correction.model import Corrector
+
+    quiet_libraries()
+    name = "stdin" if lists == "-" else lists
+    changes = {} if max_edit_rate is None else {"max_edit_rate": max_edit_rate}
+    with tqdm(desc="correcting", unit=" lists", disable=None) as bar:
+        summary = correct_file(
+            lambda: Corrector.from_pretrained(checkpoint or preset or "whisper"),
+            lists,
+            output,
+            on_problem=lambda line, message: bar.write(
+                f"robustger: {name}:{line}: {message}", file=sys.stderr
+            ),
+            on_progress=bar.update,
+            guard=guard,
+            guard_changes=changes,
+            num_beams=beams,
+            batch_size=batch_size,
+            skip_agreeing=skip_agreeing,
+        )
+    typer.echo(
+        f"robustger: {summary.lists} lists, {summary.changed} changed, {summary.agreeing} passed through in agreement, "
+        f"{summary.guarded} held back by the guard, {summary.too_long} too long, {summary.problems} problems",
+        err=True,
+    )
+    if summary.problems:
+        raise typer.Exit(1)

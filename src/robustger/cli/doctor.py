@@ -1,0 +1,32 @@
+"""`robustger doctor`: what is installed, what it runs on, and whether the arithmetic is right here."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Print versions, device and models, and run a self-test of about 5 s.
+
+    Exits with 1 when a check fails.
+    """
+    from robustger.cli.quiet import quiet_libraries
+    from robustger.correction.selftest import environment, run_checks
+
+    quiet_libraries()
+    facts = environment()
+    checks = run_checks()
+    if as_json:
+        typer.echo(
+            json.dumps({"environment": facts, "checks": [check.to_dict() for check in checks]}, indent=2)
+        )
+    else:
+        for name, value in facts.items():
+            typer.echo(f"{name:<16} {value}")
+        for check in checks:
+            typer.echo(f"{'ok' if check.passed else 'FAILED':<16} {check.name}: {check.detail}")
+    if not all(check.passed for check in checks):
+        raise typer.Exit(1)

@@ -1,0 +1,102 @@
+"""Correcting a file of N-best lists: streamed in, one output line for every input line, complete or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from robustger.correction.model import Corrector
+from robustger.hypotheses import BadLine, NBest, atomic_writer, read_nbest
+
+CHUNK = 256  # lists held in memory at a time, and sorted by length among themselves
+
+
+@dataclass(slots=True)
+class CorrectionSummary:
+    """What happened to a file.
+
+    Attributes:
+        lists: lists that got a transcript.
+        changed: transcripts that differ from the 1-best.
+        agreeing: lists passed through because their hypotheses agree.
+        guarded: corrections the guard replaced by the 1-best.
+        too_long: lists that exceed the language model's prompt or answer limit and kept their 1-best.
+        problems: lines that could not be read, and repeated ids.
+    """
+
+    lists: int = 0
+    changed: int = 0
+    agreeing: int = 0
+    guarded: int = 0
+    too_long: int = 0
+    problems: int = 0
+
+
+def correct_file(
+    load_corrector: Callable[[], Corrector],
+    source: str | Path,
+    target: str | Path,
+    *,
+    on_problem: Callable[[int, str], None] = lambda line, message: None,
+    on_progress: Callable[[int], None] = lambda lists: None,
+    **options: Any,
+) -> CorrectionSummary:
+    """Corrects an N-best JSONL file into a transcript JSONL file.
+
+    The output has one line per input line that is not blank, in order, with at least `id` and `text`. A line that
+    cannot be read becomes `{"id": its id or null, "text": "", "error": why}` and is counted; the others go on.
+
+    Args:
+        load_corrector: gives the corrector; called once the input and the output are open, so that a wrong path is told
+            before a model is loaded.
+        source: N-best JSONL, "-" for stdin.
+        target: transcript JSONL, "-" for stdout; a file appears when it is complete.
+        on_problem: called with the line number and what is wrong with it.
+        on_progress: called with the number of lists just finished.
+        options: passed to `Corrector.correct`.
+
+    Raises:
+        InputError: the input cannot be opened or the output cannot be written.
+    """
+    summary = CorrectionSummary()
+    seen: set[str] = set()
+    lines = read_nbest(source)
+    with atomic_writer(target) as file:
+        corrector = load_corrector()
+        line_number = 0
+        for chunk in _chunks(lines):
+            good = [line for line in chunk if isinstance(line, NBest)]
+            transcripts = iter(corrector.correct(good, **options))
+            for line in chunk:
+                if isinstance(line, BadLine):
+                    line_number = line.line
+                    on_problem(line.line, line.message)
+                    summary.problems += 1
+                    fields: dict[str, Any] = {"id": line.id, "text": "", "error": line.message}
+                else:
+                    line_number += 1
+                    transcript = next(transcripts)
+                    if line.id in seen:
+                        on_problem(
+                            line_number, f"id {line.id!r} stands in an earlier line already; make ids unique"
+                        )
+                        summary.problems += 1
+                    seen.add(line.id)
+                    fields = transcript.to_dict()
+                    summary.lists += 1
+                    summary.changed += transcript.text != transcript.best
+                    summary.agreeing += transcript.source == "agreement"
+                    summary.guarded += transcript.source == "guard"
+                    summary.too_long += transcript.source == "too_long"
+                file.write(json.dumps(fields, ensure_ascii=False) + "\n")
+            on_progress(len(chunk))
+    return summary
+
+
+def _chunks(lines: Iterator[NBest | BadLine]) -> Iterator[list[NBest | BadLine]]:
+    while chunk := list(islice(lines, CHUNK)):
+        yield chunk

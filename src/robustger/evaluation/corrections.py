@@ -1,0 +1,69 @@
+"""Corrections to evaluate, as `robustger correct` or any other program writes them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from robustger.errors import InputError
+from robustger.hypotheses.files import closing_unless_stdin, open_binary, shown_name
+
+
+def load_corrections(path: str | Path) -> dict[str, str]:
+    """Reads corrected texts by list id from JSON Lines.
+
+    Only the keys `id` (text, or a whole number) and `text` are looked at, so that other programs' corrections can be
+    measured too. Blank lines, a byte order mark, and lines with the key `error` (lists that could not be read and so
+    were not corrected) are skipped.
+
+    Args:
+        path: the file, or "-" for standard input.
+
+    Raises:
+        InputError: the file cannot be opened; or, naming file and line: a line that is not a JSON object, an `id` or
+            `text` that is missing or of the wrong kind, or an id that an earlier line has.
+    """
+    texts: dict[str, str] = {}
+    with closing_unless_stdin(open_binary(path)) as file:
+        for number, line in enumerate(file, start=1):
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            if not line.strip():
+                continue
+            try:
+                fields = _fields(line)
+                if "error" in fields:
+                    continue
+                identifier, text = _identifier_and_text(fields)
+                if identifier in texts:
+                    raise InputError(f"id {identifier!r} was corrected before; keep one correction per id")
+            except InputError as error:
+                raise InputError(f"{shown_name(path)}:{number}: {error}") from None
+            texts[identifier] = text
+    return texts
+
+
+def _fields(line: bytes) -> dict[str, Any]:
+    try:
+        fields: Any = json.loads(line.decode("utf-8"))
+    except json.JSONDecodeError as error:
+        raise InputError(f"not valid JSON: {error.msg} at column {error.colno}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"byte {error.start + 1} of the line is not UTF-8; save the file as UTF-8") from None
+    except (ValueError, RecursionError) as error:  # an integer of thousands of digits; brackets without end
+        raise InputError(f"not readable as JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise InputError("not a JSON object; write one with 'id' and 'text' per line")
+    return fields
+
+
+def _identifier_and_text(fields: dict[str, Any]) -> tuple[str, str]:
+    identifier = fields.get("id")
+    if isinstance(identifier, int) and not isinstance(identifier, bool):
+        identifier = str(identifier)
+    if not isinstance(identifier, str) or not identifier:
+        raise InputError("'id' must be the id of a list, as text")
+    if not isinstance(fields.get("text"), str):
+        raise InputError(f"'text' of id {identifier!r} must be a string; give the corrected text")
+    return identifier, fields["text"]
