@@ -30,7 +30,7 @@ def correct(
         bool | None,
         typer.Option(
             "--skip-agreeing/--no-skip-agreeing",
-            help="Pass lists whose hypotheses all agree through without the language model. Default: as the checkpoint.",
+            help="Pass lists whose hypotheses all agree through without the language model. Default: the checkpoint's.",
         ),
     ] = None,
 ) -> None:

@@ -47,8 +47,8 @@ def demo(
     report = evaluate(lists, {transcript.id: transcript.text for transcript in transcripts})
     console.print(report.to_rich_table())
     console.print(
-        "[dim]These lists were written for this project and imitate real errors: they show what a correction looks like. "
-        "Measured results are in docs/results.[/dim]"
+        "[dim]These lists were written for this project and imitate real errors: they show what a correction looks "
+        "like. Measured results are in docs/results.[/dim]"
     )
 
 

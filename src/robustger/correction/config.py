@@ -56,7 +56,8 @@ class CorrectorConfig(Section):
         lora: low-rank updates beside the prompt, or None.
         guard: the guard used unless another is asked for.
         skip_agreeing: pass lists whose hypotheses all agree through without the language model.
-        max_new_tokens: upper bound of what is written per list (the paper: 150). Answers that hit it are dropped for the 1-best.
+        max_new_tokens: upper bound of what is written per list (the paper: 150); answers that hit it are dropped for
+            the 1-best.
         max_prompt_tokens: lists with a longer prompt keep their 1-best, and say so.
     """
 

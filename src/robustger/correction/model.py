@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from robustger.correction.config import CorrectorConfig, GuardConfig
 from robustger.correction.decoding import answer_log_probabilities, decode
 from robustger.correction.guard import GUARDS, Guard, ListWords, Proposal
 from robustger.correction.prompt import PROMPTS
+from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
 from robustger.models import resolve_model
 from robustger.noise.embedding import NoiseEmbedder
@@ -48,19 +50,30 @@ class Corrector:
     Attributes:
         config: what it is made of.
         llm: the conditioned language model.
-        tokenizer: of the language model.
+        tokenizer: of the language model, read when it is first used: `logits` needs none.
         embedder: computes the noise embedding; None for the variant `ger`, which ignores noise.
     """
 
-    def __init__(self, config: CorrectorConfig, llm: ConditionedLLM, tokenizer: Any) -> None:
+    def __init__(self, config: CorrectorConfig, llm: ConditionedLLM) -> None:
         self.config = config
         self.llm = llm
-        self.tokenizer = tokenizer
         self.embedder: NoiseEmbedder | None = None
         self._prompt = PROMPTS.get(config.prompt)
         if config.variant != "ger":
             extractor = EXTRACTORS.get(config.extractor)(config.encoder)
             self.embedder = NoiseEmbedder(extractor, variant=config.variant, n=config.n_best)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        from transformers import AutoTokenizer
+
+        folder = resolve_model(self.config.base)
+        try:
+            if not any([*folder.glob("tokenizer*"), *folder.glob("vocab*")]):
+                raise OSError  # some families would get an empty tokenizer
+            return AutoTokenizer.from_pretrained(folder)
+        except (OSError, ValueError):
+            raise InputError(f"{folder}: no tokenizer there; copy the tokenizer's files to it") from None
 
     @classmethod
     def create(
@@ -68,7 +81,7 @@ class Corrector:
         config: CorrectorConfig,
         dtype: torch.dtype | None = None,
         device: str | None = None,
-        attention: str = "sdpa",
+        attention: str | None = None,
     ) -> Corrector:
         """An untrained corrector: its output is the frozen language model's.
 
@@ -76,17 +89,17 @@ class Corrector:
             config: what to build.
             dtype: of the language model; None picks `best_dtype`.
             device: None picks the GPU where there is one.
-            attention: `sdpa` or `eager`, transformers' implementation beneath the noise prompt.
+            attention: `sdpa` or `eager`, transformers' implementation beneath the noise prompt; None picks `sdpa` where
+                the family has it (Gemma 2 has not).
 
         Raises:
             MissingModelError: the language model is not to be had.
             UnsupportedModelError: the language model's family cannot carry the noise prompt.
         """
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoModelForCausalLM
 
         device = device or default_device()
         folder = resolve_model(config.base)
-        tokenizer = AutoTokenizer.from_pretrained(folder)
         base = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype or best_dtype(device), attn_implementation=attention
         ).to(device)
@@ -96,7 +109,7 @@ class Corrector:
         if config.lora is not None:
             add_lora(llm.llm, config.lora)
         llm.adapter.to(device)
-        return cls(config, llm, tokenizer)
+        return cls(config, llm)
 
     @classmethod
     def from_pretrained(
@@ -179,8 +192,8 @@ class Corrector:
 
         Returns:
             one transcript a list. Its confidence is the geometric mean of the probabilities the language model gives
-            the tokens of the text, and the end of it; 1 where all hypotheses agree and the language model was skipped; 0
-            where it could not be asked because the list is too long.
+            the tokens of what it wrote, and the end of it; 1 where all hypotheses agree and the language model was
+            skipped; 0 where the list is too long for an answer.
 
         Raises:
             InputError: no guard of that name.

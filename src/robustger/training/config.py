@@ -17,7 +17,7 @@ class DataConfig(Section):
     """N-best JSONL files; `~` and environment variables in the paths are expanded."""
 
     train: list[str] = Field(min_length=1)
-    dev: list[str] = []
+    dev: list[str] = Field(default_factory=list)
     max_tokens: int = Field(512, ge=16, description="longer examples are left out of training, and counted")
 
 
