@@ -128,6 +128,8 @@ class ConditionedLLM(nn.Module):
         self.layers = [index for index in sorted(attention_modules) if index >= self.first_layer]
         # Not registered as submodules: they already belong to the language model.
         self._attention = [attention_modules[index] for index in self.layers]
+        for module in attention_modules.values():
+            module.noise_slot = None  # the model may have carried another prompt before
         for slot, module in enumerate(self._attention):
             module.noise_slot = slot
         config = llm.config.get_text_config()
@@ -215,7 +217,9 @@ class ConditionedLLM(nn.Module):
         """
         family = f"{type(self.llm).__name__} (model_type {self.llm.config.model_type!r})"
         current = self.llm.config._attn_implementation or "sdpa"
-        base = current.removesuffix(SUFFIX) if current.removesuffix(SUFFIX) in ("sdpa", "eager") else "sdpa"
+        base = current.removesuffix(SUFFIX)
+        if base not in ("sdpa", "eager"):
+            base = "sdpa" if self.llm._supports_sdpa else "eager"
         refusal = UnsupportedModelError(
             f"{family} cannot carry a noise prompt: its attention does not go through transformers' AttentionInterface"
         )
@@ -228,7 +232,7 @@ class ConditionedLLM(nn.Module):
         seen: dict[int, nn.Module] = {}
         token = torch.zeros(1, 1, dtype=torch.long, device=self.llm.device)
         try:
-            self.llm(input_ids=token, use_cache=False, noise_seen=seen)
+            self.llm(input_ids=token, noise_seen=seen)
         except TypeError as error:
             raise refusal from error
         if len(seen) != self.llm.config.get_text_config().num_hidden_layers:
@@ -255,7 +259,7 @@ class ConditionedLLM(nn.Module):
 
         hooks = [m.register_forward_pre_hook(record(i), with_kwargs=True) for i, m in modules.items()]
         try:
-            self.llm(input_ids=token, use_cache=False)
+            self.llm(input_ids=token)
         finally:
             for hook in hooks:
                 hook.remove()

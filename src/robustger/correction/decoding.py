@@ -1,4 +1,4 @@
-"""Writing the answers: batched greedy and beam decoding, and the likelihood of a given answer."""
+"""Writing the answers: batched greedy and beam decoding, and greedy decoding from a draft."""
 
 from __future__ import annotations
 
@@ -91,29 +91,99 @@ def decode(
     return answers
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the language model thinks of a draft.
+
+    Attributes:
+        log_probability: of the whole draft with its end token.
+        greedy: the draft's longest beginning that greedy decoding would have written, and the one token it would write
+            next; the whole draft where it agrees to the end.
+        greedy_log_probability: of `greedy`.
+    """
+
+    log_probability: float
+    greedy: list[int]
+    greedy_log_probability: float
+
+
 @torch.no_grad()
-def answer_log_probabilities(
-    llm: ConditionedLLM, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], noise: Tensor
-) -> list[float]:
-    """Log-probability of every answer (with its end token) after its prompt, in one forward pass.
+def verify(
+    llm: ConditionedLLM, prompts: Sequence[Sequence[int]], drafts: Sequence[Sequence[int]], noise: Tensor
+) -> list[Verdict]:
+    """Compares drafts with greedy decoding in one forward pass.
 
     Args:
         llm: the conditioned language model.
         prompts: token ids of every prompt.
-        answers: token ids of every answer, each with the token that ends it.
+        drafts: token ids of every draft, each with the token that ends it.
         noise: noise embeddings, shape (B, U, E).
     """
-    tokens = [torch.tensor([*prompt, *answer]) for prompt, answer in zip(prompts, answers, strict=True)]
-    longest = max(len(answer) for answer in answers)
-    input_ids, attention_mask = _pad_left([row.tolist() for row in tokens], 0)
-    logits = llm(
-        input_ids.to(llm.device), noise, attention_mask.to(llm.device), logits_to_keep=longest + 1
-    )  # (B, longest + 1, V)
-    log_probabilities = logits[:, :-1].float().log_softmax(-1)
-    chosen = log_probabilities.gather(-1, input_ids[:, -longest:, None].to(llm.device))[
-        ..., 0
-    ]  # (B, longest)
-    return [chosen[row, longest - len(answer) :].sum().item() for row, answer in enumerate(answers)]
+    rows = [[*prompt, *draft] for prompt, draft in zip(prompts, drafts, strict=True)]
+    input_ids, attention_mask = _pad_left(rows, 0)
+    input_ids, attention_mask = input_ids.to(llm.device), attention_mask.to(llm.device)
+    longest = max(len(draft) for draft in drafts)
+    logits = llm(input_ids, noise, attention_mask, logits_to_keep=longest + 1)[:, :-1]  # (B, longest, V)
+    log_probabilities = logits.float().log_softmax(-1)
+    of_draft = log_probabilities.gather(-1, input_ids[:, -longest:, None])[..., 0].cpu()  # (B, longest)
+    of_choice, choice = (part.cpu() for part in log_probabilities.max(-1))
+    verdicts = []
+    for row, draft in enumerate(drafts):
+        start = longest - len(draft)
+        choices = choice[row, start:].tolist()
+        agreed = next((at for at, token in enumerate(draft) if choices[at] != token), len(draft) - 1)
+        verdicts.append(
+            Verdict(
+                of_draft[row, start:].sum().item(),
+                [*draft[:agreed], choices[agreed]],
+                of_choice[row, start : start + agreed + 1].sum().item(),
+            )
+        )
+    return verdicts
+
+
+def decode_from_drafts(
+    llm: ConditionedLLM,
+    prompts: Sequence[Sequence[int]],
+    drafts: Sequence[Sequence[int]],
+    noise: Tensor,
+    *,
+    end: int,
+    max_new_tokens: int,
+) -> tuple[list[Answer], list[float]]:
+    """Greedy decoding that starts from a guess: same answers, fewer passes, since most guesses are right.
+
+    One pass verifies all drafts; only the rows that disagree go on, from their first disagreement.
+
+    Args:
+        llm: the conditioned language model.
+        prompts: token ids of every prompt.
+        drafts: token ids of every draft, each with the token that ends it.
+        noise: noise embeddings, shape (B, U, E).
+        end: id of the token that ends an answer.
+        max_new_tokens: upper bound of the answer's length.
+
+    Returns:
+        the answers, and the log-probability of every draft.
+    """
+    verdicts = verify(llm, prompts, drafts, noise)
+    open_rows = [row for row, verdict in enumerate(verdicts) if verdict.greedy[-1] != end]
+    endings = {}
+    if open_rows:
+        begun = [[*prompts[row], *verdicts[row].greedy] for row in open_rows]
+        more = max(1, max_new_tokens - min(len(verdicts[row].greedy) for row in open_rows))
+        endings = dict(
+            zip(open_rows, decode(llm, begun, noise[open_rows], end=end, max_new_tokens=more), strict=True)
+        )
+    answers = []
+    for row, verdict in enumerate(verdicts):
+        if ending := endings.get(row):
+            tokens = [*verdict.greedy, *ending.tokens]
+            log_probability = verdict.greedy_log_probability + ending.log_probability
+            answers.append(Answer(tokens, log_probability, ending.finished))
+        else:
+            answers.append(Answer(verdict.greedy[:-1], verdict.greedy_log_probability, finished=True))
+    return answers, [verdict.log_probability for verdict in verdicts]
 
 
 def _pad_left(rows: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +21,7 @@ from robustger.correction.checkpoint import (
 )
 from robustger.correction.conditioning import ConditionedLLM
 from robustger.correction.config import CorrectorConfig, GuardConfig
-from robustger.correction.decoding import answer_log_probabilities, decode
+from robustger.correction.decoding import decode, decode_from_drafts, verify
 from robustger.correction.guard import GUARDS, Guard, ListWords, Proposal
 from robustger.correction.prompt import PROMPTS
 from robustger.errors import InputError
@@ -29,6 +29,8 @@ from robustger.hypotheses import NBest, Transcript
 from robustger.models import resolve_model
 from robustger.noise.embedding import NoiseEmbedder
 from robustger.noise.extractors import EXTRACTORS
+
+BATCH_TOKENS = 4096  # prompt tokens with their padding: keeps the memory of a batch of long lists bounded
 
 
 def best_dtype(device: str | torch.device) -> torch.dtype:
@@ -40,6 +42,18 @@ def best_dtype(device: str | torch.device) -> torch.dtype:
 
 def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _batches(items: list[tuple[int, list[int]]], batch_size: int) -> Iterator[list[tuple[int, list[int]]]]:
+    """Indices and prompts in batches of similar length, of at most `batch_size` lists and `BATCH_TOKENS` tokens."""
+    batch: list[tuple[int, list[int]]] = []
+    for item in sorted(items, key=lambda item: len(item[1])):
+        if batch and (len(batch) == batch_size or (len(batch) + 1) * len(item[1]) > BATCH_TOKENS):
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch
 
 
 class Corrector:
@@ -214,9 +228,8 @@ class Corrector:
                 transcripts[index] = Transcript(nbest.id, best, best, best, "too_long", settings.name, 0.0)
                 continue
             waiting.append((index, prompt))
-        waiting.sort(key=lambda item: len(item[1]))
-        for start in range(0, len(waiting), batch_size):
-            indices, prompts = zip(*waiting[start : start + batch_size], strict=True)
+        for part in _batches(waiting, batch_size):
+            indices, prompts = zip(*part, strict=True)
             batch = [lists[index] for index in indices]
             for index, transcript in zip(
                 indices, self._decode(batch, prompts, active_guard, num_beams), strict=True
@@ -243,47 +256,37 @@ class Corrector:
     ) -> list[Transcript]:
         """Transcripts of one batch."""
         noise = self.noise_embedding([nbest.texts for nbest in batch])
-        end = self.tokenizer.eos_token_id
-        processors = []
-        if guard.constrains_words:
-            words = [
-                {word for text in nbest.texts[: self.config.n_best] for word in text.split()}
-                for nbest in batch
-            ]
-            longest_prompt = max(len(prompt) for prompt in prompts)
-            processors.append(ListWords(words, self._tokenize, longest_prompt, end, num_beams))
-        # An answer is about as long as its hypotheses, and the prompt holds at least one of them.
-        budget = min(self.config.max_new_tokens, max(len(prompt) for prompt in prompts) * 3 // 2 + 8)
-        answers = decode(
-            self.llm,
-            prompts,
-            noise,
-            end=end,
-            max_new_tokens=budget,
-            num_beams=num_beams,
-            processors=processors,
-        )
-        texts = [" ".join(self.tokenizer.decode(a.tokens, skip_special_tokens=True).split()) for a in answers]
         bests = [" ".join(nbest.best.split()) for nbest in batch]
-        best_log_probabilities: list[float | None] = [None] * len(batch)
-        if guard.needs_best_log_probability:
-            changed = [row for row in range(len(batch)) if texts[row] != bests[row] and answers[row].finished]
-            if changed:
-                scores = answer_log_probabilities(
-                    self.llm,
-                    [prompts[row] for row in changed],
-                    [self.answer_tokens(bests[row]) for row in changed],
-                    noise[changed],
-                )
-                for row, score in zip(changed, scores, strict=True):
-                    best_log_probabilities[row] = score
+        drafts = [self.answer_tokens(best) for best in bests]
+        end = self.tokenizer.eos_token_id
+        # An answer is about as long as its hypotheses, and the prompt holds at least one of them.
+        budgets = [min(self.config.max_new_tokens, len(prompt) * 3 // 2 + 8) for prompt in prompts]
+        best_log_probabilities: Sequence[float | None] = [None] * len(batch)
+        if num_beams == 1 and not guard.constrains_words:
+            answers, best_log_probabilities = decode_from_drafts(
+                self.llm, prompts, drafts, noise, end=end, max_new_tokens=max(budgets)
+            )
+        else:
+            processors = [self._list_words(batch, prompts, num_beams)] if guard.constrains_words else []
+            answers = decode(
+                self.llm,
+                prompts,
+                noise,
+                end=end,
+                max_new_tokens=max(budgets),
+                num_beams=num_beams,
+                processors=processors,
+            )
+            if guard.needs_best_log_probability:
+                best_log_probabilities = [v.log_probability for v in verify(self.llm, prompts, drafts, noise)]
+        texts = [" ".join(self.tokenizer.decode(a.tokens, skip_special_tokens=True).split()) for a in answers]
         transcripts = []
-        for nbest, best, text, answer, best_score in zip(
-            batch, bests, texts, answers, best_log_probabilities, strict=True
+        for nbest, best, text, answer, budget, best_score in zip(
+            batch, bests, texts, answers, budgets, best_log_probabilities, strict=True
         ):
             proposal = Proposal(best, text, answer.log_probability, best_score)
             confidence = min(1.0, math.exp(answer.log_probability / (len(answer.tokens) + 1)))
-            if not answer.finished:
+            if not answer.finished or len(answer.tokens) > max(budget, len(self._tokenize(best))):
                 source, kept, confidence = "too_long", best, 0.0
             elif guard.allows(proposal):
                 source, kept = "llm", text
@@ -291,6 +294,14 @@ class Corrector:
                 source, kept = "guard", best
             transcripts.append(Transcript(nbest.id, kept, best, text, source, guard.config.name, confidence))
         return transcripts
+
+    def _list_words(self, batch: Sequence[NBest], prompts: Sequence[list[int]], num_beams: int) -> ListWords:
+        """Holds every row to the words of its list."""
+        words = [
+            {word for text in nbest.texts[: self.config.n_best] for word in text.split()} for nbest in batch
+        ]
+        prompt_length = max(map(len, prompts))
+        return ListWords(words, self._tokenize, prompt_length, self.tokenizer.eos_token_id, num_beams)
 
     def _tokenize(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
