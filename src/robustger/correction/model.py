@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -33,8 +35,15 @@ from robustger.noise.extractors import EXTRACTORS
 BATCH_TOKENS = 4096  # prompt tokens with their padding: keeps the memory of a batch of long lists bounded
 
 
-def best_dtype(device: str | torch.device) -> torch.dtype:
-    """bfloat16 where its matrix products are fast: on GPUs and on CPUs with bfloat16 instructions; else float32."""
+def best_dtype(device: str | torch.device, folder: Path | None = None) -> torch.dtype:
+    """bfloat16 where its matrix products are fast: on GPUs and on CPUs with bfloat16 instructions; else float32.
+
+    A model whose `folder` holds it in float32 stays in float32: somebody kept the precision on purpose.
+    """
+    if folder is not None:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if config.get("dtype", config.get("torch_dtype")) == "float32":
+            return torch.float32
     if torch.device(device).type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return torch.bfloat16
     return torch.float32
@@ -115,7 +124,7 @@ class Corrector:
         device = device or default_device()
         folder = resolve_model(config.base)
         base = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype or best_dtype(device), attn_implementation=attention
+            folder, dtype=dtype or best_dtype(device, folder), attn_implementation=attention
         ).to(device)
         llm = ConditionedLLM(
             base, config.variant, config.n_best, config.noise_dimension, config.first_layer, config.slots
