@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM
+from torch import Tensor, nn
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from robustger.correction.adapter import GerAdapter
 
@@ -119,3 +120,75 @@ def released_layout() -> Callable[..., dict[str, Tensor]]:
         return tensors
 
     return layout
+
+
+GROUPED = {
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+}  # 4 query heads on 2 key heads; 4 * 16 is not the width 32
+WINDOWS = {
+    "sliding_window": 4,
+    "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+}
+FAMILIES: dict[str, dict[str, Any]] = {
+    "llama": GROUPED,
+    "mistral": GROUPED | {"sliding_window": 4},
+    "qwen2": {"num_key_value_heads": 2},
+    "qwen3": GROUPED,
+    "gemma": GROUPED,
+    "gemma2": GROUPED | WINDOWS,
+    "gemma3_text": GROUPED | WINDOWS,
+    "gpt_neox": {},
+    "phi3": {"num_key_value_heads": 2},
+}
+
+
+@pytest.fixture(params=FAMILIES)
+def family(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> Callable[..., PreTrainedModel]:
+    """Builds a random model of a family: 3 layers, 4 heads, width 32, 50 tokens, no token that ends a text.
+
+    The same arguments give the same weights. The weights are large, so that every path shows in the logits.
+    """
+
+    def build(family: str, attention: str | None = None, **changes: Any) -> PreTrainedModel:
+        sizes = {
+            "vocab_size": 50,
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+            "max_position_embeddings": 64,
+            "bos_token_id": None,
+            "eos_token_id": None,
+            "pad_token_id": None,
+        }
+        config = CONFIG_MAPPING[family](**sizes | FAMILIES.get(family, {}) | changes)
+        model = AutoModelForCausalLM.from_config(config, attn_implementation=attention)
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.dim() > 1:
+                    parameter.normal_(std=0.25, generator=generator)
+                else:  # norms and biases
+                    parameter += 0.2 * torch.randn(parameter.shape, generator=generator)
+        return model.eval()
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def open_gates() -> Callable[..., None]:
+    """Fills an adapter, gates included, with random numbers: as after training, nothing is switched off."""
+
+    def fill(adapter: nn.Module, std: float = 0.3, seed: int = 1) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for parameter in adapter.parameters():
+                parameter.normal_(std=std, generator=generator)
+
+    return fill
