@@ -29,13 +29,20 @@ class Answer:
 
 
 class _RecordGreedy(LogitsProcessor):
-    """Comes last and keeps the log-probability of every greedy choice; the whole logits would fill the memory."""
+    """Applies the constraints and keeps the probability that the language model itself gives each greedy choice.
 
-    def __init__(self) -> None:
+    Only the choices': the whole logits would fill the memory.
+    """
+
+    def __init__(self, constraints: Sequence[LogitsProcessor]) -> None:
+        self._constraints = LogitsProcessorList(constraints)
         self.steps: list[Tensor] = []
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        self.steps.append(scores.float().log_softmax(-1).amax(-1))
+        log_probabilities = scores.float().log_softmax(-1)  # (B, V)
+        scores = self._constraints(input_ids, scores)
+        choices = scores.argmax(-1, keepdim=True)
+        self.steps.append(log_probabilities.gather(-1, choices)[:, 0])
         return scores
 
 
@@ -45,7 +52,7 @@ def decode(
     noise: Tensor,
     *,
     end: int,
-    max_new_tokens: int,
+    limits: Sequence[int],
     num_beams: int = 1,
     processors: Sequence[LogitsProcessor] = (),
 ) -> list[Answer]:
@@ -56,30 +63,32 @@ def decode(
         prompts: token ids of every prompt.
         noise: noise embeddings, shape (B, U, E).
         end: id of the token that ends an answer; also used to pad.
-        max_new_tokens: upper bound of the answer's length.
+        limits: most tokens of every answer, its end included.
         num_beams: 1 decodes greedily.
         processors: constraints on the next token.
     """
     input_ids, attention_mask = _pad_left(prompts, end)
     input_ids, attention_mask = input_ids.to(llm.device), attention_mask.to(llm.device)
-    recorder = _RecordGreedy()
+    recorder = _RecordGreedy(processors)
     result = llm.generate(
         input_ids,
         noise,
         attention_mask,
         do_sample=False,
         num_beams=num_beams,
-        length_penalty=0.0,  # beams are compared by log-probability, not by its mean per token
-        max_new_tokens=max_new_tokens,
+        # Beams are compared by log-probability, not by its mean per token; greedy decoding warns of the flag.
+        length_penalty=0.0 if num_beams > 1 else None,
+        max_new_tokens=max(limits),
         eos_token_id=end,
         pad_token_id=end,
         return_dict_in_generate=True,
         output_scores=num_beams > 1,
-        logits_processor=LogitsProcessorList([*processors, *([recorder] if num_beams == 1 else [])]),
+        logits_processor=LogitsProcessorList([recorder] if num_beams == 1 else processors),
     )
     rows = result.sequences[:, input_ids.shape[1] :].tolist()
     answers = []
-    for index, row in enumerate(rows):
+    for index, (row, limit) in enumerate(zip(rows, limits, strict=True)):
+        row = row[:limit]  # where it is batched with longer ones, an answer ends as it would alone
         finished = end in row
         tokens = row[: row.index(end)] if finished else row
         if num_beams == 1:
@@ -116,7 +125,7 @@ def verify(
     Args:
         llm: the conditioned language model.
         prompts: token ids of every prompt.
-        drafts: token ids of every draft, each with the token that ends it.
+        drafts: token ids of every draft, each with the token that ends it, and that token nowhere else.
         noise: noise embeddings, shape (B, U, E).
     """
     rows = [[*prompt, *draft] for prompt, draft in zip(prompts, drafts, strict=True)]
@@ -149,7 +158,7 @@ def decode_from_drafts(
     noise: Tensor,
     *,
     end: int,
-    max_new_tokens: int,
+    limits: Sequence[int],
 ) -> tuple[list[Answer], list[float]]:
     """Greedy decoding that starts from a guess: same answers, fewer passes, since most guesses are right.
 
@@ -158,31 +167,32 @@ def decode_from_drafts(
     Args:
         llm: the conditioned language model.
         prompts: token ids of every prompt.
-        drafts: token ids of every draft, each with the token that ends it.
+        drafts: token ids of every draft, each with the token that ends it, and that token nowhere else.
         noise: noise embeddings, shape (B, U, E).
         end: id of the token that ends an answer.
-        max_new_tokens: upper bound of the answer's length.
+        limits: most tokens of every answer, its end included; at least as many as its draft has.
 
     Returns:
         the answers, and the log-probability of every draft.
     """
     verdicts = verify(llm, prompts, drafts, noise)
-    open_rows = [row for row, verdict in enumerate(verdicts) if verdict.greedy[-1] != end]
+    left = [limit - len(verdict.greedy) for limit, verdict in zip(limits, verdicts, strict=True)]
+    open_rows = [row for row, verdict in enumerate(verdicts) if verdict.greedy[-1] != end and left[row] > 0]
     endings = {}
     if open_rows:
         begun = [[*prompts[row], *verdicts[row].greedy] for row in open_rows]
-        more = max(1, max_new_tokens - min(len(verdicts[row].greedy) for row in open_rows))
-        endings = dict(
-            zip(open_rows, decode(llm, begun, noise[open_rows], end=end, max_new_tokens=more), strict=True)
-        )
+        continued = decode(llm, begun, noise[open_rows], end=end, limits=[left[row] for row in open_rows])
+        endings = dict(zip(open_rows, continued, strict=True))
     answers = []
     for row, verdict in enumerate(verdicts):
+        tokens, log_probability = verdict.greedy, verdict.greedy_log_probability
         if ending := endings.get(row):
-            tokens = [*verdict.greedy, *ending.tokens]
-            log_probability = verdict.greedy_log_probability + ending.log_probability
-            answers.append(Answer(tokens, log_probability, ending.finished))
+            log_probability += ending.log_probability
+            answers.append(Answer([*tokens, *ending.tokens], log_probability, ending.finished))
+        elif tokens[-1] == end:
+            answers.append(Answer(tokens[:-1], log_probability, finished=True))
         else:
-            answers.append(Answer(verdict.greedy[:-1], verdict.greedy_log_probability, finished=True))
+            answers.append(Answer(tokens, log_probability, finished=False))
     return answers, [verdict.log_probability for verdict in verdicts]
 
 

@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from rapidfuzz.distance import Levenshtein
@@ -30,12 +31,14 @@ class Proposal:
         text: what the language model wrote.
         log_probability: of `text` under the language model.
         best_log_probability: of `best` under the language model; None unless the guard asked for it.
+        words: all words of the list's hypotheses.
     """
 
     best: str
     text: str
     log_probability: float
     best_log_probability: float | None = None
+    words: Collection[str] = ()
 
     @property
     def edits(self) -> int:
@@ -64,16 +67,24 @@ class Guard:
 
 
 class WordsGuard(Guard):
-    """Constrained decoding; see `ListWords`."""
+    """Constrained decoding; see `ListWords`.
+
+    Some tokenizers do not give back the text they were given (they compose Unicode characters, or write "l ' amour").
+    Where that made a new word, the 1-best is kept.
+    """
 
     constrains_words = True
+
+    def allows(self, proposal: Proposal) -> bool:
+        return set(proposal.text.split()) <= set(proposal.words)
 
 
 class EditsGuard(Guard):
     """Falls back to the 1-best past an edit rate."""
 
     def allows(self, proposal: Proposal) -> bool:
-        return proposal.edits <= self.config.max_edit_rate * max(1, len(proposal.best.split()))
+        # A quotient, because it rounds as the rate itself was rounded: 29 edits in 100 words are a rate of 0.29.
+        return proposal.edits / max(1, len(proposal.best.split())) <= self.config.max_edit_rate
 
 
 class MarginGuard(EditsGuard):
@@ -82,8 +93,12 @@ class MarginGuard(EditsGuard):
     needs_best_log_probability = True
 
     def allows(self, proposal: Proposal) -> bool:
-        if proposal.best_log_probability is None or proposal.edits == 0:
+        if proposal.edits == 0:
             return True
+        if proposal.best_log_probability is None:
+            raise ValueError(
+                "the guard margin compares with the log-probability of the 1-best, which is missing"
+            )
         gain = proposal.log_probability - proposal.best_log_probability
         return super().allows(proposal) and gain >= self.config.min_gain * proposal.edits
 
@@ -151,10 +166,10 @@ class ListWords(LogitsProcessor):
         return allowed or {self._end}
 
 
-_Tree = dict  # token id -> _Tree; the key None marks the end of a word
+_Tree = dict[int | None, Any]  # token id -> _Tree; the key None marks the end of a word
 
 
-def _tree(sequences) -> _Tree:
+def _tree(sequences: Iterable[Sequence[int]]) -> _Tree:
     root: _Tree = {}
     for sequence in sequences:
         node = root

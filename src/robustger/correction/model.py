@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from robustger.correction.checkpoint import (
@@ -22,7 +23,7 @@ from robustger.correction.checkpoint import (
     trained_parameters,
 )
 from robustger.correction.conditioning import ConditionedLLM
-from robustger.correction.config import CorrectorConfig, GuardConfig
+from robustger.correction.config import CorrectorConfig, GuardConfig, validate_config
 from robustger.correction.decoding import decode, decode_from_drafts, verify
 from robustger.correction.guard import GUARDS, Guard, ListWords, Proposal
 from robustger.correction.prompt import PROMPTS
@@ -65,6 +66,21 @@ def _batches(items: list[tuple[int, list[int]]], batch_size: int) -> Iterator[li
         yield batch
 
 
+def _load_llm(folder: Path, dtype: torch.dtype | None, device: str, attention: str | None) -> Any:
+    from transformers import AutoModelForCausalLM, GenerationConfig
+
+    try:
+        llm = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype or best_dtype(device, folder), attn_implementation=attention
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(f"{folder}: cannot be loaded as a causal language model: {reason}") from None
+    # The folder's own settings may punish repetition, and a correction repeats most of what it reads.
+    llm.generation_config = GenerationConfig()
+    return llm.to(device)
+
+
 class Corrector:
     """A frozen language model with its noise prompt, and all that turns an N-best list into its input.
 
@@ -94,9 +110,14 @@ class Corrector:
         try:
             if not any([*folder.glob("tokenizer*"), *folder.glob("vocab*")]):
                 raise OSError  # some families would get an empty tokenizer
-            return AutoTokenizer.from_pretrained(folder)
+            tokenizer = AutoTokenizer.from_pretrained(folder)
         except (OSError, ValueError):
             raise InputError(f"{folder}: no tokenizer there; copy the tokenizer's files to it") from None
+        if tokenizer.eos_token_id is None:
+            raise InputError(
+                f"{folder}: the tokenizer has no eos_token, which ends an answer; name one in its config"
+            )
+        return tokenizer
 
     @classmethod
     def create(
@@ -117,15 +138,11 @@ class Corrector:
 
         Raises:
             MissingModelError: the language model is not to be had.
+            InputError: its files are broken, or hold no causal language model.
             UnsupportedModelError: the language model's family cannot carry the noise prompt.
         """
-        from transformers import AutoModelForCausalLM
-
         device = device or default_device()
-        folder = resolve_model(config.base)
-        base = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype or best_dtype(device, folder), attn_implementation=attention
-        ).to(device)
+        base = _load_llm(resolve_model(config.base), dtype, device, attention)
         llm = ConditionedLLM(
             base, config.variant, config.n_best, config.noise_dimension, config.first_layer, config.slots
         )
@@ -187,7 +204,7 @@ class Corrector:
 
     def prompt_tokens(self, texts: Sequence[str]) -> list[int]:
         """The prompt of one list as token ids. The answer's tokens follow directly."""
-        return self.tokenizer(self._prompt(list(texts)[: self.config.n_best]))["input_ids"]
+        return self._tokenize(self._prompt(list(texts)[: self.config.n_best]), add_special_tokens=True)
 
     def answer_tokens(self, text: str) -> list[int]:
         """A transcription as token ids, with the token that ends it."""
@@ -219,9 +236,11 @@ class Corrector:
             skipped; 0 where the list is too long for an answer.
 
         Raises:
-            InputError: no guard of that name.
+            InputError: no guard of that name, or a threshold it does not have or that is out of range.
         """
-        settings = self._guard_settings(guard).model_copy(update=dict(guard_changes or {}))
+        settings = self._guard_settings(guard)
+        if guard_changes:
+            settings = validate_config(GuardConfig, settings.model_dump() | dict(guard_changes), "guard")
         active_guard = GUARDS.get(settings.name)(settings)
         skip = self.config.skip_agreeing if skip_agreeing is None else skip_agreeing
         transcripts: dict[int, Transcript] = {}
@@ -269,33 +288,42 @@ class Corrector:
         drafts = [self.answer_tokens(best) for best in bests]
         end = self.tokenizer.eos_token_id
         # An answer is about as long as its hypotheses, and the prompt holds at least one of them.
-        budgets = [min(self.config.max_new_tokens, len(prompt) * 3 // 2 + 8) for prompt in prompts]
+        limits = [
+            max(len(draft), min(self.config.max_new_tokens, len(prompt) * 3 // 2 + 8))
+            for draft, prompt in zip(drafts, prompts, strict=True)
+        ]
+        words = [
+            {word for text in nbest.texts[: self.config.n_best] for word in text.split()} for nbest in batch
+        ]
         best_log_probabilities: Sequence[float | None] = [None] * len(batch)
         if num_beams == 1 and not guard.constrains_words:
             answers, best_log_probabilities = decode_from_drafts(
-                self.llm, prompts, drafts, noise, end=end, max_new_tokens=max(budgets)
+                self.llm, prompts, drafts, noise, end=end, limits=limits
             )
         else:
-            processors = [self._list_words(batch, prompts, num_beams)] if guard.constrains_words else []
+            processors = []
+            if guard.constrains_words:
+                padded = max(map(len, prompts))
+                processors.append(ListWords(words, self._tokenize, padded, end, num_beams))
             answers = decode(
                 self.llm,
                 prompts,
                 noise,
                 end=end,
-                max_new_tokens=max(budgets),
+                limits=limits,
                 num_beams=num_beams,
                 processors=processors,
             )
             if guard.needs_best_log_probability:
                 best_log_probabilities = [v.log_probability for v in verify(self.llm, prompts, drafts, noise)]
-        texts = [" ".join(self.tokenizer.decode(a.tokens, skip_special_tokens=True).split()) for a in answers]
         transcripts = []
-        for nbest, best, text, answer, budget, best_score in zip(
-            batch, bests, texts, answers, budgets, best_log_probabilities, strict=True
+        for nbest, best, answer, best_score, listed in zip(
+            batch, bests, answers, best_log_probabilities, words, strict=True
         ):
-            proposal = Proposal(best, text, answer.log_probability, best_score)
+            text = self._text(answer.tokens)
+            proposal = Proposal(best, text, answer.log_probability, best_score, listed)
             confidence = min(1.0, math.exp(answer.log_probability / (len(answer.tokens) + 1)))
-            if not answer.finished or len(answer.tokens) > max(budget, len(self._tokenize(best))):
+            if not answer.finished:
                 source, kept, confidence = "too_long", best, 0.0
             elif guard.allows(proposal):
                 source, kept = "llm", text
@@ -304,16 +332,16 @@ class Corrector:
             transcripts.append(Transcript(nbest.id, kept, best, text, source, guard.config.name, confidence))
         return transcripts
 
-    def _list_words(self, batch: Sequence[NBest], prompts: Sequence[list[int]], num_beams: int) -> ListWords:
-        """Holds every row to the words of its list."""
-        words = [
-            {word for text in nbest.texts[: self.config.n_best] for word in text.split()} for nbest in batch
+    def _tokenize(self, text: str, add_special_tokens: bool = False) -> list[int]:
+        # A hypothesis that spells a special token, "</s>" say, is text and ends nothing.
+        return self.tokenizer(text, add_special_tokens=add_special_tokens, split_special_tokens=True)[
+            "input_ids"
         ]
-        prompt_length = max(map(len, prompts))
-        return ListWords(words, self._tokenize, prompt_length, self.tokenizer.eos_token_id, num_beams)
 
-    def _tokenize(self, text: str) -> list[int]:
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+    def _text(self, tokens: Sequence[int]) -> str:
+        # Without the clean-up of some tokenizers, which would write "do n't" as "don't".
+        text = self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return " ".join(text.split())
 
     @torch.no_grad()
     def logits(
