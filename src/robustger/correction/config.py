@@ -92,6 +92,8 @@ def validate_config(model: type[ConfigT], content: Any, where: str) -> ConfigT:
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise InputError(f"{where}: unknown key {key!r}") from None
+        if first["type"] == "missing":
+            raise InputError(f"{where}: {key} is missing") from None
         value = first.get("input")
         raise InputError(f"{where}: {key} = {value!r}: {first['msg']}") from None
 
@@ -109,7 +111,8 @@ def read_yaml(path: str | Path) -> Any:
         raise InputError(f"{path}: cannot be read: {reason}") from None
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}:" if mark else ""
-        raise InputError(f"{path}:{line} not valid YAML: {getattr(error, 'problem', error)}") from None
+        reason = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise InputError(f"{path}:{line} not valid YAML: {reason}") from None

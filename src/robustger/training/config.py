@@ -25,6 +25,7 @@ class OptimizationConfig(Section):
     """The recipe of appendix C is: adapter_lr 1e-2 (CHiME-4) or 5e-3, weight decay 0.02, 4 x 8 lists, 2 epochs."""
 
     epochs: int = Field(2, ge=1)
+    max_steps: int | None = Field(None, ge=1, description="optimizer steps, where fewer than the epochs have")
     batch_size: int = Field(32, ge=1, description="lists per optimizer step")
     micro_batch_size: int = Field(
         4, ge=1, description="lists per forward pass; the step's gradient does not depend on it"
@@ -51,10 +52,10 @@ class EvaluationConfig(Section):
 
 
 class TrainingConfig(Section):
-    """One training run."""
+    """One training run; `~` and environment variables in `output` are expanded."""
 
-    output: str
-    seed: int = 0
+    output: str = Field(min_length=1)
+    seed: int = Field(0, ge=0, lt=2**32)
     dtype: str = Field("auto", pattern="^(auto|bfloat16|float32)$")
     corrector: CorrectorConfig = CorrectorConfig()
     data: DataConfig
@@ -74,14 +75,16 @@ def load_training_config(path: str | Path, overrides: Sequence[str] = ()) -> Tra
     return validate_config(TrainingConfig, content, str(path))
 
 
-def _override(content: Any, override: str) -> dict[str, Any]:
+def _override(content: Any, override: str) -> Any:
     key, separator, text = override.partition("=")
     if not separator or not all(key.split(".")):
         raise InputError(f"--set {override}: write it as key.subkey=value")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):  # ValueError: a date that does not exist
         raise InputError(f"--set {override}: the value is not valid YAML") from None
+    if not isinstance(content, dict | None):
+        return content  # the validation says what is wrong with it
     result = dict(content or {})
     node = result
     *parents, last = key.split(".")
