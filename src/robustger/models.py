@@ -154,6 +154,7 @@ def _converted(model: EmbeddedModel, source: Path) -> Path:
     A lock keeps two processes from doing the work twice; the rename makes the folder appear complete or not at all.
     """
     from filelock import FileLock
+    from safetensors import SafetensorError
 
     target = cache_folder() / "models" / f"{model.alias}-{source.stat().st_size}-{CONVERTER_VERSION}"
     if target.is_dir():
@@ -162,15 +163,19 @@ def _converted(model: EmbeddedModel, source: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):
             if not target.is_dir():
-                partial = Path(tempfile.mkdtemp(prefix=f"{model.alias}.", dir=target.parent))
+                for abandoned in target.parent.glob(f".{target.name}.*"):  # by a conversion that was killed
+                    shutil.rmtree(abandoned, ignore_errors=True)
+                partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
                 try:
                     _convert_gguf(source, partial)
+                    partial.chmod(0o755)  # others may share the cache
                     os.replace(partial, target)
                 finally:
                     shutil.rmtree(partial, ignore_errors=True)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # SafetensorError: the disk is full
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())
         raise MissingModelError(
-            f"{target.parent}: cannot keep the converted model there ({error.strerror or error}); "
+            f"{target.parent}: cannot keep the converted model there ({reason}); "
             "set ROBUSTGER_CACHE to a writable folder with 300 MB free"
         ) from None
     return target
