@@ -18,13 +18,21 @@ def train(
 ) -> None:
     """Finetune the noise prompt, and LoRA if asked for, on N-best lists with references.
 
-    Checkpoints go to OUTPUT/best (lowest dev loss) and OUTPUT/last; the same command resumes an interrupted run.
+    Checkpoints go to OUTPUT/best (lowest dev loss) and OUTPUT/last, measurements to OUTPUT/log.jsonl; the same command
+    resumes an interrupted run.
     """
+    import logging
+
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
     from robustger.cli.quiet import quiet_libraries
     from robustger.training.config import load_training_config
 
     settings = load_training_config(config, overrides or [])
     quiet_libraries()
+    logging.getLogger("robustger").setLevel(logging.INFO)
     from robustger.training.loop import Trainer
 
-    typer.echo(Trainer(settings).run())
+    with logging_redirect_tqdm():  # log lines go above the progress bar
+        best = Trainer(settings).run()
+    typer.echo(best)

@@ -75,7 +75,7 @@ def micro_batches(
 ) -> Iterator[Batch]:
     """The examples of one optimizer step, shortest first, in pieces of at most `size` lists and `max_tokens` tokens.
 
-    The tokens of a piece count with their padding; a single list may exceed them.
+    The tokens of a piece count with their padding; a single list may exceed them. No piece for no indices.
     """
     piece: list[Example] = []
     for index in sorted(indices, key=lambda index: len(examples[index])):
@@ -84,7 +84,8 @@ def micro_batches(
             yield collate(piece, pad)
             piece = []
         piece.append(examples[index])
-    yield collate(piece, pad)
+    if piece:
+        yield collate(piece, pad)
 
 
 def usable_lists(lists: Sequence[NBest]) -> list[NBest]:

@@ -1,0 +1,315 @@
+from __future__ import annotations
+
+import json
+import logging
+import math
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from robustger.correction import Corrector
+from robustger.correction.checkpoint import load_weights, trained_parameters
+from robustger.errors import InputError, RobustGERError
+from robustger.evaluation.wer import wer
+from robustger.hypotheses import NBest, save_nbest
+from robustger.training.config import TrainingConfig, load_training_config
+from robustger.training.loop import Trainer, load_files
+
+LORA = "corrector.lora={r: 4, alpha: 8, dropout: 0.1}"
+Config = Callable[..., TrainingConfig]
+
+
+def frozen_weights(corrector: Corrector) -> dict[str, Tensor]:
+    state = corrector.llm.llm.state_dict()
+    return {name: value for name, value in state.items() if ".lora_" not in name}
+
+
+def copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in tensors.items()}
+
+
+def log_of(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@dataclass(frozen=True, slots=True)
+class Memorised:
+    """A finished run on eight lists, and the weights it began with."""
+
+    run: Path
+    trainer: Trainer
+    frozen: dict[str, Tensor]
+    trained: dict[str, Tensor]
+
+
+@pytest.fixture(scope="module")
+def memorised(write_config: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Memorised:
+    folder = tmp_path_factory.mktemp("memorised")
+    path = write_config(
+        folder,
+        "corrector.variant=paper",
+        LORA,
+        "optimization.epochs=25",
+        "evaluation={every_steps: 10, wer_lists: 6}",
+    )
+    trainer = Trainer(load_training_config(path))
+    frozen = copied(frozen_weights(trainer.corrector))
+    trained = copied(dict(trainer.parameters))
+    trainer.run()
+    return Memorised(folder / "run", trainer, frozen, trained)
+
+
+def test_the_frozen_model_keeps_every_bit(memorised: Memorised) -> None:
+    now = frozen_weights(memorised.trainer.corrector)
+    assert now.keys() == memorised.frozen.keys()
+    assert all(torch.equal(now[name], before) for name, before in memorised.frozen.items())
+
+
+def test_everything_else_is_trained(memorised: Memorised) -> None:
+    now = memorised.trainer.parameters
+    assert {name.split(".")[0] for name in now} == {"adapter", "lora"}
+    for name, before in memorised.trained.items():
+        assert not torch.equal(now[name], before), name
+
+
+def test_what_can_be_memorised_is(memorised: Memorised) -> None:
+    log = log_of(memorised.run)
+    assert [record["step"] for record in log] == [10, 20, 30, 40, 50]
+    assert log[-1]["dev_loss"] < 0.4 * log[0]["dev_loss"]
+    assert log[-1]["train_loss"] < 0.5 * log[0]["train_loss"]
+    assert log[-1]["dev_wer"] < log[0]["dev_wer"]
+    assert all(record["lr"] == 1e-2 for record in log)
+
+
+def test_the_logged_wer_is_that_of_the_checkpoint(memorised: Memorised, spoken_lists: list[NBest]) -> None:
+    corrector = Corrector.from_pretrained(memorised.run / "last", torch.float32, "cpu")
+    lists = spoken_lists[:6]
+    texts = [transcript.text for transcript in corrector.correct(lists)]
+    measured = wer([nbest.reference for nbest in lists], texts, normalizer="number").rate
+    assert log_of(memorised.run)[-1]["dev_wer"] == measured
+
+
+def test_a_finished_run_is_not_run_again(memorised: Memorised) -> None:
+    before = files_of(memorised.run)
+    assert Trainer(memorised.trainer.config).run() == memorised.run / "best"
+    assert files_of(memorised.run) == before
+
+
+def test_the_gradient_does_not_depend_on_the_micro_batches(tiny_config: Config) -> None:
+    gradients, losses = [], []
+    for size, tokens in ((1, 4096), (4, 4096), (32, 4096), (32, 90)):
+        config = tiny_config(
+            "corrector.variant=paper",
+            "corrector.lora={r: 4, alpha: 8}",
+            "optimization.batch_size=8",
+            f"optimization.micro_batch_size={size}",
+            f"optimization.micro_batch_tokens={tokens}",
+        )
+        trainer = Trainer(config)
+        generator = torch.Generator().manual_seed(5)
+        with torch.no_grad():
+            for parameter in trainer.parameters.values():  # open every gate, so that every gradient counts
+                parameter.normal_(std=0.1, generator=generator)
+        losses.append(trainer.step(range(8))[0])
+        states = trainer.optimizer.optimizer.state
+        # after one step AdamW's first moment is a tenth of the gradient, clipped to length 1
+        gradients.append({name: 10 * states[p]["exp_avg"] for name, p in trainer.parameters.items()})
+    assert all(gradient.abs().max() > 1e-6 for gradient in gradients[0].values())
+    for other, loss in zip(gradients[1:], losses[1:], strict=True):
+        assert loss == pytest.approx(losses[0], rel=1e-6)
+        for name, gradient in gradients[0].items():
+            torch.testing.assert_close(other[name], gradient, rtol=0, atol=1e-6)
+
+
+def test_a_seed_fixes_every_byte(tiny_config: Config, tmp_path: Path) -> None:
+    adapters = []
+    for run, seed in (("a", 1), ("b", 1), ("c", 2)):
+        Trainer(tiny_config(LORA, f"seed={seed}", f"output={tmp_path / run}")).run()
+        torch.rand(3)  # what others draw meanwhile plays no part
+        adapters.append((tmp_path / run / "last" / "adapter.safetensors").read_bytes())
+    assert adapters[0] == adapters[1] != adapters[2]
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_been(
+    write_config: Callable[..., Path], tmp_path: Path, one_thread_environment: dict[str, str]
+) -> None:
+    killed, undisturbed = tmp_path / "run", tmp_path / "undisturbed"
+    # 60 steps and 20 checkpoints
+    changes = ("corrector.variant=paper", LORA, "optimization.epochs=30")
+    config = write_config(tmp_path, *changes, "evaluation={every_steps: 3, wer_lists: 2}")
+    command = [sys.executable, "-m", "robustger", "train", str(config)]
+
+    process = subprocess.Popen(
+        command, env=one_thread_environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    while not (killed / "last").is_dir() and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    _, said = process.communicate()
+    assert process.returncode == -signal.SIGKILL, said
+    state = killed / "last" / "training_state" / "state.json"
+    reached = json.loads(state.read_text(encoding="utf-8"))["step"]
+    assert 0 < reached < 60
+
+    resumed = subprocess.run(command, env=one_thread_environment, capture_output=True, text=True, check=False)
+    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.stdout == f"{killed / 'best'}\n"
+    assert f"robustger: going on at step {reached} of 60" in resumed.stderr
+    assert "robustger: step 60: train_loss" in resumed.stderr
+
+    Trainer(load_training_config(config, [f"output={undisturbed}"])).run()
+    interrupted, expected = files_of(killed), files_of(undisturbed)
+    assert interrupted.keys() == expected.keys()  # nothing is left of a write that was killed
+    for name, content in expected.items():
+        if name != "last/training.yaml":  # it names the output folder
+            assert interrupted[name] == content, name
+
+
+def test_best_has_the_lowest_dev_loss(tiny_config: Config, spoken_lists: list[NBest], tmp_path: Path) -> None:
+    other = tmp_path / "other.jsonl"
+    save_nbest([NBest.from_texts("o", ["quite other words", "quiet other birds"], reference="Zyx!")], other)
+    # what is learnt of the eight lists soon does harm to the other one
+    config = tiny_config(f"data.dev=[{other}]", "optimization.epochs=8", "evaluation.every_steps=1", LORA)
+    trainer = Trainer(config)
+    best = trainer.run()
+    losses = [record["dev_loss"] for record in log_of(tmp_path / "run")]
+    assert min(losses) < losses[-1]
+    load_weights(trainer.corrector.llm, best)
+    assert trainer.dev_loss() == pytest.approx(min(losses), rel=1e-6)
+
+
+def test_without_dev_lists_the_latest_is_the_best(tiny_config: Config, tmp_path: Path) -> None:
+    best = Trainer(tiny_config("data.dev=[]", "evaluation={every_steps: 3, wer_lists: 5}")).run()
+    last = tmp_path / "run" / "last"
+    assert (best / "adapter.safetensors").read_bytes() == (last / "adapter.safetensors").read_bytes()
+    log = log_of(tmp_path / "run")
+    assert [record["step"] for record in log] == [3, 4]
+    assert {(record["dev_loss"], record["dev_wer"]) for record in log} == {(None, None)}
+
+
+def test_the_learning_rate_warms_up_and_decays(tiny_config: Config, tmp_path: Path) -> None:
+    schedule = (
+        "optimization={batch_size: 4, epochs: 5, adapter_lr: 1.0, warmup_epochs: 2, final_lr_share: 0.5}"
+    )
+    trainer = Trainer(tiny_config(schedule))
+    rates = []
+    for step in range(10):
+        trainer.state.step = step
+        trainer._set_learning_rate()
+        rates.append(trainer.optimizer.param_groups[0]["lr"])
+    # four steps up to the peak; half of it would be reached six steps later
+    assert rates == pytest.approx([0.25, 0.5, 0.75, 1, 1, *(1 - 0.5 * k / 6 for k in range(1, 6))])
+
+
+def test_dropout_is_for_training_alone(tiny_config: Config) -> None:
+    config = tiny_config("corrector.lora={r: 4, alpha: 8, dropout: 0.5}", "optimization.batch_size=8")
+    trainer = Trainer(config)
+    with torch.no_grad():
+        for parameter in trained_parameters(trainer.corrector.llm).values():
+            parameter.normal_(std=0.3, generator=torch.Generator().manual_seed(0))
+    without = trainer.dev_loss()
+    assert trainer.dev_loss() == without
+    loss, _ = trainer.step(range(8))  # the loss before the step, on the same lists
+    assert abs(loss - without) > 1e-3
+    assert trainer.dev_loss() == trainer.dev_loss()
+
+
+def test_bfloat16_and_float32_runs_in_one_process(tiny_config: Config, tmp_path: Path) -> None:
+    for dtype in ("bfloat16", "float32"):
+        config = tiny_config(f"dtype={dtype}", LORA, f"output={tmp_path / dtype}", "evaluation.wer_lists=3")
+        trainer = Trainer(config)
+        assert trainer.corrector.llm.llm.dtype == getattr(torch, dtype)
+        trainer.run()
+        assert all(parameter.dtype == torch.float32 for parameter in trainer.parameters.values())
+        assert all(math.isfinite(record["dev_wer"]) for record in log_of(tmp_path / dtype))
+    losses = [log_of(tmp_path / dtype)[0]["train_loss"] for dtype in ("bfloat16", "float32")]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+
+
+def test_lists_left_out_are_counted(
+    tiny_config: Config, spoken_lists: list[NBest], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = tmp_path / "odd.jsonl"
+    long = " ".join(["and on and on"] * 100)
+    save_nbest(
+        [
+            NBest.from_texts("a", ["no reference"]),
+            NBest.from_texts("b", ["an empty reference"], reference=" "),
+            NBest.from_texts("c", [long, f"{long} on"], reference=long),
+            *spoken_lists,
+        ],
+        odd,
+    )
+    with caplog.at_level(logging.WARNING, "robustger"):
+        trainer = Trainer(tiny_config(f"data.train=[{odd}]"))
+    assert [example.id for example in trainer.train_examples] == [nbest.id for nbest in spoken_lists]
+    assert caplog.messages == [
+        "data.train: 2 lists have no reference and are left out",
+        "data.train: 1 lists exceed data.max_tokens and are left out",
+    ]
+
+
+def test_patterns_and_variables_are_expanded(
+    monkeypatch: pytest.MonkeyPatch, spoken_lists: list[NBest], tmp_path: Path
+) -> None:
+    for number, nbest in enumerate(spoken_lists[:3]):
+        save_nbest([nbest], tmp_path / f"{number}.train.jsonl")
+    monkeypatch.setenv("LISTS", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert [nbest.id for nbest in load_files(["$LISTS/*.train.jsonl"])] == ["u0", "u1", "u2"]
+    assert [nbest.id for nbest in load_files(["~/1.train.jsonl", "${LISTS}/0.*"])] == ["u1", "u0"]
+
+
+def test_the_output_folder_is_expanded(
+    monkeypatch: pytest.MonkeyPatch, tiny_config: Config, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RUNS", str(tmp_path))
+    assert Trainer(tiny_config("output=$RUNS/mine")).output == tmp_path / "mine"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("data.train=[{folder}/nothing*.jsonl]", "data: no file matches {folder}/nothing*.jsonl"),
+        ("data.dev=[$NOT_SET/a.jsonl]", "data: no file matches $NOT_SET/a.jsonl; is the variable set?"),
+        ("data.train=[{folder}/bare.jsonl]", "data.train: no list there has a reference"),
+        ("data.dev=[{folder}/bare.jsonl]", "data.dev: no list there has a reference"),
+        ("data.max_tokens=16", "data.train: every list is longer than data.max_tokens = 16; raise it"),
+        ("evaluation.normalizer=upper", "unknown normaliser 'upper'"),
+        ("output={folder}/bare.jsonl", "output: {folder}/bare.jsonl cannot be written: File exists"),
+        ("corrector.base={folder}/no/model", "{folder}/no/model"),
+    ],
+)
+def test_runs_that_cannot_begin(tiny_config: Config, tmp_path: Path, change: str, said: str) -> None:
+    save_nbest([NBest.from_texts("a", ["no reference"])], tmp_path / "bare.jsonl")
+    config = tiny_config(change.format(folder=tmp_path))
+    with pytest.raises(InputError) as caught:
+        Trainer(config)
+    assert str(caught.value).startswith(said.format(folder=tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_diverging_run_stops_and_keeps_its_last_checkpoint(tiny_config: Config, tmp_path: Path) -> None:
+    config = tiny_config("optimization.adapter_lr=1e30", "evaluation.every_steps=1")
+    with pytest.raises(RobustGERError, match=r"^step \d+: the loss is .* train anew with lower"):
+        Trainer(config).run()
+    last = tmp_path / "run" / "last"
+    corrector = Corrector.from_pretrained(last, torch.float32, "cpu")
+    assert all(weight.isfinite().all() for weight in trained_parameters(corrector.llm).values())
+    assert math.isnan(log_of(tmp_path / "run")[0]["dev_loss"])
+    assert not (tmp_path / "run" / "best").exists()  # a loss that is no number is never the lowest
+    state = json.loads((last / "training_state" / "state.json").read_text(encoding="utf-8"))
+    assert state == {"step": 1, "best_loss": math.inf}
