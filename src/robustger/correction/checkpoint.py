@@ -76,6 +76,7 @@ def add_lora(llm: nn.Module, lora: LoraConfig) -> None:
         ),
         llm,
     )
+    llm.eval()  # new layers come in training mode, and would drop inputs at random
 
 
 def trained_parameters(llm: ConditionedLLM) -> dict[str, nn.Parameter]:
