@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from robustger.correction.adapter import ADAPTERS
 from robustger.correction.conditioning import ConditionedLLM
 from robustger.errors import UnsupportedModelError
 
-TOLERANCE = {"atol": 2e-5, "rtol": 0.0}
+assert_close = partial(torch.testing.assert_close, atol=2e-5, rtol=0.0)
 VARIANTS = ADAPTERS.names()
 SHAPE = {"n_best": 3, "noise_dimension": 8}  # 6 prompt slots
 
@@ -96,7 +97,7 @@ def test_a_padded_batch_equals_each_list_alone(conditioned: ConditionedLLM, side
     with torch.no_grad():
         logits = conditioned(ids, NOISE, mask)
     for row in range(len(PROMPTS)):
-        torch.testing.assert_close(logits[row][mask[row].bool()], alone(conditioned, row), **TOLERANCE)
+        assert_close(logits[row][mask[row].bool()], alone(conditioned, row))
 
 
 def test_cached_generation_equals_uncached_forward_passes(conditioned: ConditionedLLM) -> None:
@@ -115,7 +116,7 @@ def test_cached_generation_equals_uncached_forward_passes(conditioned: Condition
         answer: list[int] = []
         for step in result.logits:
             last = alone(conditioned, row, answer)[-1]
-            torch.testing.assert_close(step[row], last, **TOLERANCE)
+            assert_close(step[row], last)
             answer.append(int(last.argmax()))
         assert result.sequences[row, ids.shape[1] :].tolist() == answer
 
@@ -143,7 +144,7 @@ def test_beam_search_of_a_batch_equals_each_list_alone(conditioned: ConditionedL
         own_answers, own_scores = search(ids, NOISE[row : row + 1], torch.ones_like(ids))
         beams = slice(3 * row, 3 * row + 3)
         assert torch.equal(answers[beams], own_answers)
-        torch.testing.assert_close(scores[beams], own_scores, **TOLERANCE)
+        assert_close(scores[beams], own_scores)
         for answer, score in zip(own_answers.tolist(), own_scores, strict=True):  # and means what it says
             steps = log_softmax(alone(conditioned, row, answer)[len(prompt) - 1 : -1], dim=-1)
             assert steps[torch.arange(4), answer].sum().item() == pytest.approx(score.item(), abs=1e-4)
@@ -159,7 +160,7 @@ def test_eager_attention_equals_sdpa(
     ids, mask = padded("left")
     with torch.no_grad():
         ours, theirs = conditioned(ids, NOISE, mask), eager(ids, NOISE, mask)
-    torch.testing.assert_close(ours[mask.bool()], theirs[mask.bool()], **TOLERANCE)
+    assert_close(ours[mask.bool()], theirs[mask.bool()])
 
 
 def test_gradients_reach_the_adapter_and_nothing_else(conditioned: ConditionedLLM) -> None:
@@ -214,7 +215,7 @@ def test_without_noise_it_is_the_llama_adapter_of_peft(
     with torch.no_grad():
         for prompt in map(torch.tensor, PROMPTS):
             ours = conditioned(prompt[None], NOISE[:1])
-            torch.testing.assert_close(ours, theirs(prompt[None]).logits, atol=1e-5, rtol=0.0)
+            assert_close(ours, theirs(prompt[None]).logits, atol=1e-5)
             assert (ours - tiny_model(family, **sizes)(prompt[None]).logits).abs().max() > 0.01
 
 
@@ -238,8 +239,8 @@ def test_prompts_pass_the_layers_own_projections_unrotated(family: str, tiny_mod
             values = attention.v_proj(prompt).view(6, 2, 16)
     bank = conditioned.noise_arguments(NOISE)["noise_keys_values"]  # (B, S, 2, H_kv, U, D)
     for row in bank[:, 0]:
-        torch.testing.assert_close(row[0], keys.transpose(0, 1), **TOLERANCE)
-        torch.testing.assert_close(row[1], values.transpose(0, 1), **TOLERANCE)
+        assert_close(row[0], keys.transpose(0, 1))
+        assert_close(row[1], values.transpose(0, 1))
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ The numbers come from YUCHEN005/RobustGER @ ad4e37f in float32; see `reference` 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from transformers import LlamaForCausalLM
 from robustger.correction.adapter import ReleasedAdapter
 from robustger.correction.conditioning import ConditionedLLM
 
-TOLERANCE = {"atol": 1e-5, "rtol": 0.0}
+assert_close = partial(torch.testing.assert_close, atol=1e-5, rtol=0.0)
 LAYERS = (2, 3)
 
 
@@ -38,9 +39,9 @@ def loss_of(logits: Tensor, ids: Tensor) -> Tensor:
 def test_logits_and_loss(conditioned: ConditionedLLM, reference: Mapping[str, Tensor]) -> None:
     with torch.no_grad():
         logits = conditioned(reference["ids"], reference["E"])
-    torch.testing.assert_close(logits, reference["logits"], **TOLERANCE)
+    assert_close(logits, reference["logits"])
     loss = loss_of(logits, reference["ids"])
-    torch.testing.assert_close(loss.double(), reference["loss"], **TOLERANCE)
+    assert_close(loss.double(), reference["loss"])
 
 
 def test_every_gradient(
@@ -66,7 +67,7 @@ def test_what_the_statistics_network_sees(
     tuned = [part for pair in adapter.tuned_noise(reference["E"]) for part in pair]
     assert len(tuned) == 4
     for index, part in enumerate(tuned):
-        torch.testing.assert_close(part, reference[f"mid/{index}"], **TOLERANCE)
+        assert_close(part, reference[f"mid/{index}"])
 
 
 def test_the_numbers_depend_on_the_noise(

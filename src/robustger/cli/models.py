@@ -47,6 +47,24 @@ def fetch(
     typer.echo(fetch_model(name))
 
 
+@app.command("convert-released")
+def convert_released(
+    adapter: Annotated[
+        Path, typer.Argument(metavar="ADAPTER.pth", help="An adapter as the released code saves it.")
+    ],
+    base: Annotated[
+        str, typer.Option(help="The language model it was trained on: a folder, or a name `fetch` takes.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The checkpoint folder to write.")],
+) -> None:
+    """Turn an adapter of the released code into a checkpoint, and print its folder."""
+    from robustger.cli.quiet import quiet_libraries
+    from robustger.correction import released
+
+    quiet_libraries()
+    typer.echo(released.convert_released(adapter, base, output))
+
+
 def _size(path: Path) -> int:
     """Bytes of a file, or of all files below a folder."""
     files = [path] if path.is_file() else (file for file in path.rglob("*") if file.is_file())

@@ -1,0 +1,189 @@
+"""Adapters as the released code saves them (lit-gpt state dicts, `.pth`) to checkpoints of this package.
+
+The released file holds, for every adapted layer N under `transformer.h.N.attn.`, the prompt (`adapter_wte.weight`),
+one gate per head (`gating_factor`) and, unless it is the vanilla adapter, the noise maps (`ef_key`, `ef_value`), their
+norms (`projection_rms_key`, `projection_rms_value`) and gates (`key_gating_factor`, `value_gating_factor`). All sizes
+are read from the tensors. A file may hold the frozen language model beside the adapter; that part is not looked at.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import pickle
+import re
+from collections.abc import Mapping
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from robustger.correction.checkpoint import save_checkpoint
+from robustger.correction.conditioning import ConditionedLLM
+from robustger.correction.config import CorrectorConfig
+from robustger.errors import InputError
+from robustger.models import resolve_model
+
+# Released name -> ours. "{}" is the place of a layer among the adapted ones; without it, layers are stacked.
+VANILLA = {"adapter_wte.weight": "prompt", "gating_factor": "gate"}
+NOISE = {
+    "key_gating_factor": "noise_key_gate",
+    "value_gating_factor": "noise_value_gate",
+    "ef_key.weight": "noise_key.{}.weight",
+    "ef_value.weight": "noise_value.{}.weight",
+    "ef_value.bias": "noise_value.{}.bias",
+    "projection_rms_key.weight": "key_norm.{}.weight",
+    "projection_rms_value.weight": "value_norm.{}.weight",
+}
+ADAPTER_KEY = re.compile(
+    r"(?:.+\.)?transformer\.h\.(\d+)\.attn\.(" + "|".join(map(re.escape, VANILLA | NOISE)) + ")"
+)
+FROZEN_KEY = re.compile(
+    r"(?:.+\.)?(?:lm_head|transformer\.(?:wte|ln_f|h\.\d+\.(?:norm_[12]|attn\.(?:attn|proj)|mlp\.\w+)))\.(?:weight|bias)"
+)
+
+
+def convert_released(
+    adapter: str | os.PathLike[str], base: str | os.PathLike[str], output: str | os.PathLike[str]
+) -> Path:
+    """Writes a released adapter as a checkpoint folder.
+
+    The weights keep their type. The prompt template becomes `paper`, as the released adapters were trained with. N
+    follows from the number of prompt vectors U = N(N-1); where there is no such N, `slots` is U. Of the language model
+    only its configuration is read.
+
+    Args:
+        adapter: the released file. It is opened without running code it may contain.
+        base: the language model the adapter was trained on: a folder, an embedded alias or a hub name.
+        output: folder to write; an existing checkpoint there is replaced.
+
+    Returns:
+        the folder written.
+
+    Raises:
+        InputError: the file cannot be read, is no adapter, lacks weights, or does not fit the language model.
+        MissingModelError: the language model is not to be had.
+        UnsupportedModelError: the language model's family cannot carry the noise prompt.
+    """
+    path = Path(adapter)
+    layers = _by_layer(_read_state_dict(path), path)
+    first, last = min(layers), max(layers)
+    names = VANILLA | NOISE if any(name in NOISE for layer in layers.values() for name in layer) else VANILLA
+    for index in range(first, last + 1):
+        if missing := sorted(names.keys() - layers.get(index, {}).keys()):
+            raise InputError(f"{path}: transformer.h.{index}.attn.{missing[0]} is missing")
+    slots = layers[first]["adapter_wte.weight"].shape[0]
+    n_best = (1 + math.isqrt(1 + 4 * slots)) // 2
+    fits = n_best * (n_best - 1) == slots and n_best in range(2, 51)
+    config = CorrectorConfig(
+        base=str(Path(base).resolve()) if Path(base).is_dir() else str(base),
+        variant="released" if "ef_key.weight" in names else "ger",
+        n_best=n_best if fits else 5,
+        slots=None if fits else slots,
+        first_layer=first,
+        noise_dimension=layers[first]["ef_key.weight"].shape[1] if "ef_key.weight" in names else 384,
+        prompt="paper",
+    )
+    conditioned = _without_weights(config, last, path)
+    weights: dict[str, Tensor] = {}
+    for released, name in names.items():
+        tensors = [layers[index][released] for index in range(first, last + 1)]
+        if released == "gating_factor":  # (1, 1, H, 1), or (1, H, 1, 1) in older files
+            tensors = [tensor.flatten() for tensor in tensors]
+        elif released in ("key_gating_factor", "value_gating_factor"):
+            tensors = [tensor.squeeze(0) for tensor in tensors]
+        for slot, tensor in enumerate(tensors):
+            own = conditioned.adapter.get_parameter(name.format(slot))
+            needed = own.shape if "{}" in name else own.shape[1:]
+            if tensor.shape != needed:
+                raise InputError(
+                    f"{path}: transformer.h.{first + slot}.attn.{released} is for {_sizes(tensor.shape)}, but "
+                    f"{config.base} needs {_sizes(needed)}: the adapter was trained on another language model"
+                )
+            if "{}" in name:
+                weights[name.format(slot)] = tensor
+        if "{}" not in name:
+            weights[name] = torch.stack(tensors)
+    conditioned.adapter.load_state_dict(weights, assign=True)
+    dtype = reduce(torch.promote_types, (tensor.dtype for tensor in weights.values()))
+    save_checkpoint(conditioned, config, output, dtype, _card(path, config))
+    return Path(output)
+
+
+def _read_state_dict(path: Path) -> Mapping[str, Any]:
+    """The parameters in a file of torch, behind the wrappers training loops put around them."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except pickle.UnpicklingError:
+        raise InputError(
+            f"{path}: not a file of weights alone: it is broken, or it holds code, which is not run"
+        ) from None
+    except Exception:  # torch raises a different class for every way of being broken
+        raise InputError(f"{path}: not a torch file of weights") from None
+    for wrapper in ("model", "state_dict"):
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    if not isinstance(content, Mapping):
+        raise InputError(f"{path}: parameters by name are needed, not {type(content).__name__}")
+    return content
+
+
+def _by_layer(state: Mapping[str, Any], path: Path) -> dict[int, dict[str, Tensor]]:
+    """The adapter's tensors by layer index and released name.
+
+    Raises:
+        InputError: there are none, or there is something beside them that is not the frozen language model.
+    """
+    layers: dict[int, dict[str, Tensor]] = {}
+    for key, value in state.items():
+        if match := ADAPTER_KEY.fullmatch(str(key)):
+            if not isinstance(value, Tensor) or not value.is_floating_point() or value.numel() == 0:
+                raise InputError(f"{path}: {key} is not a tensor of weights")
+            if match[2] in ("adapter_wte.weight", "ef_key.weight") and value.dim() != 2:
+                raise InputError(f"{path}: {key} is {_sizes(value.shape)}, not a matrix")
+            layers.setdefault(int(match[1]), {})[match[2]] = value
+        elif not FROZEN_KEY.fullmatch(str(key)):
+            raise InputError(
+                f"{path}: {str(key)!r} belongs neither to an adapter of the released code nor to the language model"
+            )
+    if not layers:
+        raise InputError(f"{path}: holds no adapter: there is no transformer.h.N.attn.adapter_wte.weight")
+    return layers
+
+
+def _without_weights(config: CorrectorConfig, last: int, path: Path) -> ConditionedLLM:
+    """The conditioned language model as shapes alone: a model of any size takes neither time nor memory."""
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    folder = resolve_model(config.base)
+    with torch.device("meta"):
+        try:
+            llm = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))
+        except (OSError, ValueError, KeyError, AttributeError, StrictDataclassError) as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise InputError(f"{folder}: not a causal language model: {reason}") from None
+        if (top := llm.config.get_text_config().num_hidden_layers - 1) != last:
+            raise InputError(
+                f"{path}: its topmost layer is {last}, but that of {config.base} is {top}: the adapter was "
+                "trained on another language model, or is incomplete"
+            )
+        return ConditionedLLM(
+            llm, config.variant, config.n_best, config.noise_dimension, config.first_layer, config.slots
+        )
+
+
+def _sizes(shape: torch.Size) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _card(path: Path, config: CorrectorConfig) -> str:
+    return (
+        f"# Noise adapter converted from {path.name}\n\n"
+        f"For the language model `{config.base}`; variant `{config.variant}`, adapted from layer "
+        f"{config.first_layer} up. Converted from the released lit-gpt format without changing a number.\n"
+    )
