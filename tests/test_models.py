@@ -39,7 +39,7 @@ def start(*names: str, **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def results(process: subprocess.Popen[str]) -> list[tuple[str, str]]:
+def results(process: subprocess.Popen[str]) -> list[tuple[Any, ...]]:
     """Per name the folder and None, or the error's class and message."""
     out, err = process.communicate()
     assert process.returncode == 0, err
