@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from robustger import __version__
 from robustger.correction.conditioning import ConditionedLLM
 from robustger.correction.model import best_dtype, default_device
 from robustger.models import MODELS
@@ -32,8 +33,12 @@ class Check:
 def environment() -> dict[str, str]:
     """Versions and device, as a bug report needs them."""
     device = default_device()
-    facts = {"python": platform.python_version(), "platform": platform.platform()}
-    for package in ("robustger", "torch", "transformers", "peft", "accelerate", "safetensors"):
+    facts = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "robustger": __version__,  # it may run from its source folder, without being installed
+    }
+    for package in ("torch", "transformers", "peft", "accelerate", "safetensors"):
         facts[package] = metadata.version(package)
     facts["device"] = (
         torch.cuda.get_device_name() if device == "cuda" else f"cpu, {torch.get_num_threads()} threads"
