@@ -1,0 +1,148 @@
+"""Guards: each by hand, and the constrained decoding on whatever a random language model would write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from robustger.correction import Corrector, GuardConfig
+from robustger.correction.guard import GUARDS, Proposal
+from robustger.errors import InputError
+from robustger.hypotheses import NBest
+
+
+def allows(name: str, proposal: Proposal, **thresholds: float) -> bool:
+    return GUARDS.get(name)(GuardConfig.model_validate({"name": name, **thresholds})).allows(proposal)
+
+
+def test_unknown_guards_are_told_the_known_ones() -> None:
+    with pytest.raises(InputError, match="unknown guard 'sword'; choose one of: none, words, edits, margin"):
+        GUARDS.get("sword")
+
+
+def test_none_lets_everything_through() -> None:
+    assert allows("none", Proposal("a b c", "something else entirely", -1e9, 0.0, {"a", "b", "c"}))
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [("b a", True), ("a a a", True), ("", True), ("a B", False), ("ab", False), ("a b d", False)],
+)
+def test_words_lets_no_other_word_through(text: str, allowed: bool) -> None:
+    assert allows("words", Proposal("a b", text, 0.0, words={"a", "b", "c"})) is allowed
+
+
+@pytest.mark.parametrize(
+    ("best", "text", "edits"),
+    [
+        ("a b c", "a b c", 0),
+        ("a b c", "a x c", 1),
+        ("a b c", "c", 2),
+        ("", "a b", 2),
+        ("a", "", 1),
+        ("", "", 0),
+    ],
+)
+def test_edits_are_counted_in_words(best: str, text: str, edits: int) -> None:
+    assert Proposal(best, text, 0.0).edits == edits
+
+
+@pytest.mark.parametrize("guard", ["edits", "margin"])
+@given(words=st.integers(1, 200), data=st.data())
+def test_the_edit_rate_is_exact(guard: str, words: int, data: st.DataObject) -> None:
+    """As many edits as the rate says are let through, one more is not: 29 in 100 at 0.29, where 0.29 * 100 < 29."""
+    edits = data.draw(st.integers(0, words - 1))
+    best = ["a"] * words
+
+    def proposal(edits: int) -> Proposal:
+        return Proposal(" ".join(best), " ".join(["b"] * edits + best[edits:]), 0.0, 0.0)
+
+    rate = float(Fraction(edits, words))
+    assert allows(guard, proposal(edits), max_edit_rate=rate)
+    assert not allows(guard, proposal(edits + 1), max_edit_rate=rate)
+
+
+def test_an_empty_best_counts_as_one_word() -> None:
+    assert allows("edits", Proposal("", "a", 0.0), max_edit_rate=1.0)
+    assert not allows("edits", Proposal("", "a b", 0.0), max_edit_rate=1.0)
+
+
+@pytest.mark.parametrize(
+    ("gain", "min_gain", "allowed"),
+    [(1.0, 0.5, True), (0.99, 0.5, False), (0.0, 0.0, True), (-0.1, 0.0, False), (-1.0, -0.5, True)],
+)
+def test_margin_asks_for_its_gain_per_edit(gain: float, min_gain: float, allowed: bool) -> None:
+    two_edits = Proposal("a b c d", "a x y d", -4.0 + gain, -4.0)
+    assert allows("margin", two_edits, min_gain=min_gain) is allowed
+    assert not allows("margin", two_edits, min_gain=min_gain, max_edit_rate=0.25)
+
+
+def test_margin_lets_the_best_itself_through() -> None:
+    assert allows("margin", Proposal("a b", "a b", -9.0, -1.0), min_gain=5.0)
+
+
+def test_margin_without_the_probability_of_the_best_lets_nothing_slip() -> None:
+    with pytest.raises(ValueError, match="missing"):
+        allows("margin", Proposal("a b", "a c", -1.0))
+
+
+WORDS = [
+    *("a", "an", "ant", "anti", "anti-hero", "hero", "-hero", "well-known", "well", "known", "-", "--"),
+    *("1", "12", "123", "1,985", "don't", "don", "'t", "t", "fare", "fares", "s", "the", "there"),
+    *("naïve", "naïveté", "e\u0301", "\u00e9", "日本", "日本語", "語", "🎉", "🎉🎉", "👩‍👩‍👧", "ı", "\u200b"),
+    *("</s>", "<s>", "<", "/s>", "\\", '"', "\x01"),
+]
+HYPOTHESES = st.lists(
+    st.lists(st.sampled_from(WORDS) | st.text(max_size=4), max_size=5).map(" ".join), min_size=1, max_size=5
+)
+
+
+@pytest.fixture(scope="module")
+def corrector(tiny_corrector: Callable[..., Corrector]) -> Corrector:
+    return tiny_corrector(guard={"name": "words"}, skip_agreeing=False)
+
+
+@pytest.mark.parametrize("num_beams", [1, 4])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    texts=st.lists(HYPOTHESES, min_size=1, max_size=4),
+    seed=st.integers(0, 1000),
+    end=st.sampled_from([0.0, 3.0, 6.0]),
+)
+def test_words_writes_only_words_of_the_list(
+    corrector: Corrector, num_beams: int, texts: list[list[str]], seed: int, end: float
+) -> None:
+    """Whatever the language model would rather write: its weights are drawn anew each time."""
+    head = corrector.llm.llm.lm_head.weight
+    with torch.no_grad():
+        head.normal_(std=0.25, generator=torch.Generator().manual_seed(seed))
+        head[:, 0] = 0.0
+        head[corrector.tokenizer.eos_token_id, 0] = end  # how often answers end
+    lists = [NBest.from_texts(str(index), list_) for index, list_ in enumerate(texts)]
+    for list_, transcript in zip(texts, corrector.correct(lists, num_beams=num_beams), strict=True):
+        words = {word for text in list_ for word in text.split()}
+        assert set(transcript.text.split()) <= words
+        # This tokenizer gives back the text it was given, so the constraint itself never lets a word through.
+        assert transcript.source in ("llm", "too_long") or words == set()
+
+
+def test_a_tokenizer_that_rewrites_words_cannot_smuggle_them_in(
+    tiny_corrector: Callable[..., Corrector],
+) -> None:
+    from tokenizers import normalizers
+
+    corrector = tiny_corrector(guard={"name": "words"})
+    corrector.tokenizer.backend_tokenizer.normalizer = normalizers.Lowercase()
+    cities = ["Boston", "Denver", "Lisbon", "Austin", "Oslo", "Rome", "Bern", "Cork"]
+    lists = [NBest.from_texts(city, [f"{city} FARE", f"to {city}", f"THE {city}"]) for city in cities]
+    transcripts = corrector.correct(lists)
+    for city, transcript in zip(cities, transcripts, strict=True):
+        assert set(transcript.text.split()) <= {city, "FARE", "to", "THE"}
+    held_back = [transcript for transcript in transcripts if transcript.source == "guard"]
+    assert held_back
+    assert all(transcript.text == transcript.best != transcript.generated for transcript in held_back)

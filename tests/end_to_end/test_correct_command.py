@@ -1,0 +1,177 @@
+"""The command `robustger correct` as users run it: a process, files and pipes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from robustger.correction import Corrector
+from robustger.correction.files import correct_file
+
+GOOD = {
+    "two": ["what is the fair", "what is the fare"],
+    "one": ["half past ten"],
+    "seven": [f"flight {word} to denver" for word in ("one", "won", "on", "wan", "an", "own", "and")],
+    "empty": ["", ""],
+    "emoji": ["see you 🎉", "sea you 🎉🎉"],
+    "scripts": ["ночной поезд", "夜行列車"],
+    "twice": ["turn of the light", "turn off the light"],
+    "long": ["fare " * 10_000, "fair " * 10_000],
+}
+BAD = {
+    "broken": '{"id": "broken", "hypotheses": ["a", "b"',
+    "unknown key": '{"id": "unknown key", "hypothesis": ["a"]}',
+    "no hypotheses": '{"id": "no hypotheses", "hypotheses": []}',
+    "no strings": '{"id": "no strings", "hypotheses": [1, 2]}',
+    "no object": "17",
+    "no id": '{"hypotheses": ["a", "b"]}',
+}
+
+
+def line(name: str) -> str:
+    return json.dumps({"id": name, "hypotheses": GOOD[name]}, ensure_ascii=False)
+
+
+def run(*arguments: object, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "robustger", "correct", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONUTF8": "1"},
+        check=False,
+    )
+
+
+def test_a_file_with_good_and_bad_lines(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    names = ["two", "broken", "one", "unknown key", "no id", "twice", "seven", "no hypotheses", "empty"]
+    names += ["no strings", "twice", "emoji", "no object", "scripts", "long"]
+    source, target = tmp_path / "lists.jsonl", tmp_path / "out.jsonl"
+    rows = [BAD.get(name) or line(name) for name in names]
+    source.write_text(
+        "\n".join([rows[0], "", *rows[1:]]) + "\n", encoding="utf-8"
+    )  # line k + 1 from the second on
+    target.write_text("an earlier result\n", encoding="utf-8")
+
+    result = run(source, "-o", target, "--checkpoint", tiny_checkpoint)
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lists.jsonl", "out.jsonl"]
+    written = [json.loads(row) for row in target.read_text(encoding="utf-8").splitlines()]
+    assert len(written) == len(names)
+    for name, fields in zip(names, written, strict=True):
+        if name in GOOD:
+            assert list(fields) == ["id", "text", "best", "generated", "source", "guard", "confidence"]
+            assert (fields["id"], fields["best"]) == (name, " ".join(GOOD[name][0].split()))
+        else:
+            assert list(fields) == ["id", "text", "error"]
+            assert fields["id"] == (None if name in ("broken", "no object", "no id") else name)
+            assert (fields["text"], fields["error"]) == ("", fields["error"].strip())
+    sources = dict(zip(names, (fields.get("source") for fields in written), strict=True))
+    assert (sources["one"], sources["empty"], sources["long"]) == ("agreement", "agreement", "too_long")
+
+    *problems, summary = result.stderr.splitlines()
+    assert summary.startswith("robustger: 9 lists, ")
+    assert summary.endswith(" 1 too long, 7 problems") or " too long, 7 problems" in summary
+    bad = [index for index, name in enumerate(names) if name in BAD]
+    assert len(problems) == len(bad) + 1
+    for index in bad:
+        where = f"robustger: {source}:{index + 2}: "
+        assert [problem for problem in problems if problem == where + written[index]["error"]]
+    assert sum("id 'twice'" in problem for problem in problems) == 1
+
+
+def test_a_pipe(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    names = ["two", "emoji", "one"]
+    stdin = "\ufeff" + "\n".join(
+        map(line, names)
+    )  # as some editors save: a byte order mark, no last line break
+    options = ("--checkpoint", tiny_checkpoint, "--guard", "words", "--beams", 2, "--no-skip-agreeing")
+    result = run("-", "-o", "-", *options, stdin=stdin)
+    assert result.returncode == 0
+    written = [json.loads(row) for row in result.stdout.splitlines()]
+    assert [fields["id"] for fields in written] == names
+    for fields in written:
+        assert (fields["guard"], fields["source"]) == ("words", "llm")
+        assert {*fields["text"].split()} <= {word for text in GOOD[fields["id"]] for word in text.split()}
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("robustger: 3 lists, ")
+
+
+def test_a_failure_late_in_the_run_leaves_the_old_file(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.mkdir()
+    for file in tiny_checkpoint.iterdir():
+        (checkpoint / file.name).write_bytes(file.read_bytes())
+    (checkpoint / "adapter.safetensors").write_bytes(b"broken")
+    target = tmp_path / "out.jsonl"
+    target.write_text("an earlier result\n", encoding="utf-8")
+    result = run("-", "-o", target, "--checkpoint", checkpoint, stdin=line("two"))
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("robustger: error: ")
+    assert result.stderr.count("\n") == 1
+    assert target.read_text(encoding="utf-8") == "an earlier result\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint", "out.jsonl"]
+
+
+@pytest.fixture(scope="module")
+def corrector(tiny_corrector: Callable[..., Corrector]) -> Corrector:
+    return tiny_corrector(max_new_tokens=4)
+
+
+SHORT = [text for name, texts in GOOD.items() if name != "long" for text in texts]
+IDS = st.text(min_size=1, max_size=5).filter(str.strip) | st.integers()
+VALID = st.fixed_dictionaries(
+    {
+        "id": IDS,
+        "hypotheses": st.lists(st.sampled_from(SHORT) | st.text(max_size=8), min_size=1),
+    }
+).map(lambda fields: json.dumps(fields, ensure_ascii=False).encode())
+MUTATED = st.builds(
+    lambda row, at, change: row[: at % len(row)] + change + row[at % len(row) + 1 :],
+    VALID,
+    st.integers(0, 10_000),
+    st.binary(max_size=2),
+)
+JUNK = st.binary(max_size=30) | st.sampled_from([row.encode() for row in BAD.values()])
+LINES = st.lists(st.tuples(st.just(True), VALID) | st.tuples(st.just(False), MUTATED | JUNK), max_size=6).map(
+    lambda rows: [(valid, row.replace(b"\n", b" ")) for valid, row in rows]
+)
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(rows=LINES)
+def test_every_line_gets_its_line(
+    tmp_path_factory: pytest.TempPathFactory, corrector: Corrector, rows: list[tuple[bool, bytes]]
+) -> None:
+    """Whatever stands in it: nothing is lost, nothing changes places, nothing raises."""
+    folder = tmp_path_factory.mktemp("lines")
+    source, target = folder / "lists.jsonl", folder / "out.jsonl"
+    source.write_bytes(b"\n".join(row for _, row in rows))
+    problems: list[tuple[int, str]] = []
+    summary = correct_file(
+        lambda: corrector, source, target, on_problem=lambda *problem: problems.append(problem)
+    )
+    written = [json.loads(row) for row in target.read_text(encoding="utf-8").split("\n")[:-1]]
+    lines = [(valid, row) for valid, row in rows if row.strip()]
+    if lines and not lines[0][1].removeprefix(b"\xef\xbb\xbf").strip():
+        lines = lines[1:]  # nothing but a byte order mark
+    assert len(written) == len(lines)
+    assert summary.lists + sum("error" in fields for fields in written) == len(lines)
+    assert len(problems) == summary.problems
+    for (valid, row), fields in zip(lines, written, strict=True):
+        assert isinstance(fields["text"], str)
+        assert "id" in fields
+        if valid:
+            given_ = json.loads(row)
+            assert fields["id"] == str(given_["id"])
+            assert fields["best"] == " ".join(given_["hypotheses"][0].split())
+    assert [path.name for path in folder.iterdir() if path != source] == ["out.jsonl"]
