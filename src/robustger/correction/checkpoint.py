@@ -36,12 +36,12 @@ def checkpoint_folder(name: str | os.PathLike[str]) -> Path:
         InputError: neither a folder with `config.yaml` and `adapter.safetensors` nor a preset.
     """
     folder = Path(name)
-    if not folder.is_dir():
-        if str(name) not in presets():
-            raise InputError(
-                f"{name}: no such folder and no such preset; presets: {', '.join(presets()) or 'none'}"
-            )
+    if not (folder / CONFIG).is_file() and str(name) in presets():
         folder = Path(str(resources.files("robustger.presets"))) / str(name)
+    elif not folder.is_dir():
+        raise InputError(
+            f"{name}: no such folder and no such preset; presets: {', '.join(presets()) or 'none'}"
+        )
     for file in (CONFIG, WEIGHTS):
         if not (folder / file).is_file():
             raise InputError(f"{folder}: not a checkpoint: {file} is missing")
@@ -148,6 +148,10 @@ class replaced_folder:
         try:
             if self.folder.exists() and not self.folder.is_dir():
                 raise InputError(f"{self.folder}: a file is in the way; name a folder")
+            if self.folder.is_dir() and any(self.folder.iterdir()) and not (self.folder / CONFIG).is_file():
+                raise InputError(
+                    f"{self.folder}: holds files, but no checkpoint; they would be lost: name another folder"
+                )
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             self.partial = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}.", dir=self.folder.parent))
             self.partial.chmod(0o755)
