@@ -61,11 +61,14 @@ def test_released_adds_the_normed_noise_behind_the_projections() -> None:
     """K + rms(W_k E) * gate_k, V + rms(W_v E + b) * gate_v; the stored E is -E_LN, so this is taken away too."""
     adapter = ReleasedAdapter(SHAPE)
     adapter.prompt[0] = PROMPT
-    adapter.noise_key[0].weight.copy_(torch.tensor([[1.0, 0.0, 1.0], [0.0, 4.0, 0.0]]))
-    adapter.noise_value[0].weight.zero_()
-    adapter.noise_value[0].bias.copy_(torch.tensor([1.0, 7.0]))
-    adapter.key_norm[0].weight.copy_(torch.tensor([1.0, 2.0]))
-    adapter.value_norm[0].weight.fill_(1.0)
+    for name, value in {
+        "noise_key.0.weight": [[1.0, 0.0, 1.0], [0.0, 4.0, 0.0]],
+        "noise_value.0.weight": [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]],
+        "noise_value.0.bias": [1.0, 7.0],
+        "key_norm.0.weight": [1.0, 2.0],
+        "value_norm.0.weight": [1.0, 1.0],
+    }.items():
+        adapter.get_parameter(name).copy_(torch.tensor(value))
     adapter.noise_key_gate[0] = torch.tensor([[[0.1], [0.2]], [[0.3], [0.4]]])  # (H_kv, U, D)
     adapter.noise_value_gate.fill_(0.5)
     keys, values = flat(adapter.keys_values(NOISE[:1], project))

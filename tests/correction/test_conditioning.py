@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -18,13 +19,13 @@ from robustger.errors import UnsupportedModelError
 
 assert_close = partial(torch.testing.assert_close, atol=2e-5, rtol=0.0)
 VARIANTS = ADAPTERS.names()
-SHAPE = {"n_best": 3, "noise_dimension": 8}  # 6 prompt slots
+SHAPE: dict[str, Any] = {"n_best": 3, "noise_dimension": 8}  # 6 prompt slots
 
 # Two lists: prompts of different lengths, and their noise.
 PROMPTS = [[5, 17, 3, 44, 9, 21, 30], [8, 2, 41, 12]]
 NOISE = torch.randn(2, 6, 8, generator=torch.Generator().manual_seed(7))
 
-TinyModel = Callable[..., PreTrainedModel]
+TinyModel = Callable[..., Any]  # a PreTrainedModel, whose attributes depend on the family
 
 
 def padded(side: str, token: int = 11) -> tuple[Tensor, Tensor]:
@@ -223,14 +224,15 @@ def test_without_noise_it_is_the_llama_adapter_of_peft(
 @torch.no_grad()
 def test_prompts_pass_the_layers_own_projections_unrotated(family: str, tiny_model: TinyModel) -> None:
     """Written out for a family with normed keys, and for two with fused projections laid out differently."""
-    conditioned = ConditionedLLM(tiny_model(family), "ger", **SHAPE)
+    llm = tiny_model(family)
+    conditioned = ConditionedLLM(llm, "ger", **SHAPE)
     prompt = conditioned.adapter.prompt[0]
     if family == "gpt_neox":
-        attention = conditioned.llm.gpt_neox.layers[conditioned.first_layer].attention
+        attention = llm.gpt_neox.layers[conditioned.first_layer].attention
         packed = attention.query_key_value(prompt).view(6, 4, 3, 8)  # (U, H, q k v, D)
         keys, values = packed[:, :, 1], packed[:, :, 2]
     else:
-        attention = conditioned.llm.model.layers[conditioned.first_layer].self_attn
+        attention = llm.model.layers[conditioned.first_layer].self_attn
         if family == "phi3":
             _, keys, values = attention.qkv_proj(prompt).split([32, 16, 16], dim=-1)
             keys, values = keys.view(6, 2, 8), values.view(6, 2, 8)
@@ -277,7 +279,8 @@ def test_a_second_prompt_on_the_same_model_replaces_the_first(
 def test_gemma2_keeps_its_softcap_whatever_attention_it_came_with(tiny_model: TinyModel) -> None:
     llm = tiny_model("gemma2")
     llm.set_attn_implementation("flex_attention")
-    assert ConditionedLLM(llm).llm.config._attn_implementation.startswith("eager")
+    ConditionedLLM(llm)
+    assert llm.config._attn_implementation.startswith("eager")
 
 
 @pytest.mark.parametrize(("first_layer", "layers"), [(0, [0, 1, 2]), (2, [2]), (None, [1, 2]), (9, [2])])
@@ -287,8 +290,8 @@ def test_layers_that_are_adapted(tiny_model: TinyModel, first_layer: int | None,
     assert conditioned.adapter.prompt.shape == (len(layers), 5, 32)
 
 
-SMALL = {"vocab_size": 50, "bos_token_id": 1, "eos_token_id": 2}
-REFUSED = {
+SMALL: dict[str, Any] = {"vocab_size": 50, "bos_token_id": 1, "eos_token_id": 2}
+REFUSED: dict[str, dict[str, Any]] = {
     "falcon": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4},
     "gptj": {"n_embd": 32, "n_layer": 2, "n_head": 4, "rotary_dim": 4},
     "mpt": {"d_model": 32, "n_layers": 2, "n_heads": 4},

@@ -77,15 +77,16 @@ def convert_released(
     slots = layers[first]["adapter_wte.weight"].shape[0]
     n_best = (1 + math.isqrt(1 + 4 * slots)) // 2
     fits = n_best * (n_best - 1) == slots and n_best in range(2, 51)
-    config = CorrectorConfig(
-        base=str(Path(base).resolve()) if Path(base).is_dir() else str(base),
-        variant="released" if "ef_key.weight" in names else "ger",
-        n_best=n_best if fits else 5,
-        slots=None if fits else slots,
-        first_layer=first,
-        noise_dimension=layers[first]["ef_key.weight"].shape[1] if "ef_key.weight" in names else 384,
-        prompt="paper",
-    )
+    found = {
+        "base": str(Path(base).resolve()) if Path(base).is_dir() else str(base),
+        "variant": "released" if "ef_key.weight" in names else "ger",
+        "n_best": n_best if fits else 5,
+        "slots": None if fits else slots,
+        "first_layer": first,
+        "noise_dimension": layers[first]["ef_key.weight"].shape[1] if "ef_key.weight" in names else 384,
+        "prompt": "paper",
+    }
+    config = CorrectorConfig.model_validate(found)
     conditioned = _without_weights(config, last, path)
     weights: dict[str, Tensor] = {}
     for released, name in names.items():
