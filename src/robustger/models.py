@@ -189,7 +189,7 @@ def _convert_gguf(source: Path, folder: Path) -> None:
     AutoTokenizer.from_pretrained(where, gguf_file=file).save_pretrained(folder)
     quantised = AutoModelForCausalLM.from_pretrained(where, gguf_file=file, dtype=torch.float32)
     # The loaded model still calls itself quantised and refuses to be saved; its weights in a plain one do not.
-    del quantised.config.quantization_config
+    del quantised.config.quantization_config  # pyright: ignore[reportAttributeAccessIssue]
     llm = AutoModelForCausalLM.from_config(quantised.config, dtype=torch.bfloat16)
     llm.load_state_dict(quantised.state_dict())
     llm.generation_config = quantised.generation_config

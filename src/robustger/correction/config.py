@@ -22,10 +22,10 @@ class Section(BaseModel):
 class LoraConfig(Section):
     """Low-rank updates (PEFT) beside the noise prompt."""
 
-    r: int = Field(16, ge=1)
-    alpha: float = Field(32.0, gt=0)
+    r: int = Field(default=16, ge=1)
+    alpha: float = Field(default=32.0, gt=0)
     targets: list[str] | Literal["all-linear"] = "all-linear"
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
 class GuardConfig(Section):
@@ -33,10 +33,12 @@ class GuardConfig(Section):
 
     name: str = "none"
     max_edit_rate: float = Field(
-        0.5, ge=0, description="`edits`, `margin`: word edits per word of the 1-best that are let through"
+        default=0.5,
+        ge=0,
+        description="`edits`, `margin`: word edits per word of the 1-best that are let through",
     )
     min_gain: float = Field(
-        0.0, description="`margin`: log-probability per edit by which the correction must win"
+        default=0.0, description="`margin`: log-probability per edit by which the correction must win"
     )
 
 
@@ -63,18 +65,18 @@ class CorrectorConfig(Section):
 
     base: str = "smollm2-135m"
     variant: Literal["paper", "released", "ger"] = "paper"
-    n_best: int = Field(5, ge=2, le=50)
-    first_layer: int | None = Field(None, ge=0)
-    slots: int | None = Field(None, ge=1)
-    noise_dimension: int = Field(384, ge=1)
+    n_best: int = Field(default=5, ge=2, le=50)
+    first_layer: int | None = Field(default=None, ge=0)
+    slots: int | None = Field(default=None, ge=1)
+    noise_dimension: int = Field(default=384, ge=1)
     extractor: str = "sbert"
     encoder: str = "minilm"
     prompt: str = "compact"
     lora: LoraConfig | None = None
     guard: GuardConfig = GuardConfig()
     skip_agreeing: bool = True
-    max_new_tokens: int = Field(150, ge=1)
-    max_prompt_tokens: int = Field(2048, ge=16)
+    max_new_tokens: int = Field(default=150, ge=1)
+    max_prompt_tokens: int = Field(default=2048, ge=16)
 
 
 def validate_config(model: type[ConfigT], content: Any, where: str) -> ConfigT:

@@ -14,7 +14,7 @@ import torch
 import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from robustger.correction.checkpoint import (
     load_weights,
@@ -68,7 +68,7 @@ def save_state(
     optimizer: torch.optim.Optimizer,
 ) -> None:
     """Writes a checkpoint that can be trained on, in place of the one there, at once."""
-    names = {parameter: name for name, parameter in trained_parameters(corrector.llm).items()}
+    names: dict[Tensor, str] = {value: name for name, value in trained_parameters(corrector.llm).items()}
     moments = {
         f"{names[parameter]}:{key}": torch.as_tensor(value).cpu().contiguous()
         for parameter, values in optimizer.state.items()

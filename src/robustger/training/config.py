@@ -18,35 +18,39 @@ class DataConfig(Section):
 
     train: list[str] = Field(min_length=1)
     dev: list[str] = Field(default_factory=list)
-    max_tokens: int = Field(512, ge=16, description="longer examples are left out of training, and counted")
+    max_tokens: int = Field(
+        default=512, ge=16, description="longer examples are left out of training, and counted"
+    )
 
 
 class OptimizationConfig(Section):
     """The recipe of appendix C is: adapter_lr 1e-2 (CHiME-4) or 5e-3, weight decay 0.02, 4 x 8 lists, 2 epochs."""
 
-    epochs: int = Field(2, ge=1)
-    max_steps: int | None = Field(None, ge=1, description="optimizer steps, where fewer than the epochs have")
-    batch_size: int = Field(32, ge=1, description="lists per optimizer step")
+    epochs: int = Field(default=2, ge=1)
+    max_steps: int | None = Field(
+        default=None, ge=1, description="optimizer steps, where fewer than the epochs have"
+    )
+    batch_size: int = Field(default=32, ge=1, description="lists per optimizer step")
     micro_batch_size: int = Field(
-        4, ge=1, description="lists per forward pass; the step's gradient does not depend on it"
+        default=4, ge=1, description="lists per forward pass; the step's gradient does not depend on it"
     )
     micro_batch_tokens: int = Field(
-        4096, ge=1, description="padded tokens per forward pass; bounds the memory"
+        default=4096, ge=1, description="padded tokens per forward pass; bounds the memory"
     )
-    adapter_lr: float = Field(5e-3, gt=0, description="prompts, gates and tuner")
-    lora_lr: float = Field(5e-4, gt=0)
-    weight_decay: float = Field(0.02, ge=0)
-    warmup_epochs: float = Field(0.2, ge=0, description="linear warm-up, as a share of one epoch")
+    adapter_lr: float = Field(default=5e-3, gt=0, description="prompts, gates and tuner")
+    lora_lr: float = Field(default=5e-4, gt=0)
+    weight_decay: float = Field(default=0.02, ge=0)
+    warmup_epochs: float = Field(default=0.2, ge=0, description="linear warm-up, as a share of one epoch")
     final_lr_share: float = Field(
-        1.0, ge=0, le=1, description="linear decay to this share of the peak; 1 = constant"
+        default=1.0, ge=0, le=1, description="linear decay to this share of the peak; 1 = constant"
     )
-    max_grad_norm: float = Field(1.0, gt=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
 
 
 class EvaluationConfig(Section):
-    every_steps: int = Field(100, ge=1)
+    every_steps: int = Field(default=100, ge=1)
     wer_lists: int = Field(
-        0, ge=0, description="dev lists that are also decoded for their WER at each evaluation"
+        default=0, ge=0, description="dev lists that are also decoded for their WER at each evaluation"
     )
     normalizer: str = "number"
 
@@ -55,8 +59,8 @@ class TrainingConfig(Section):
     """One training run; `~` and environment variables in `output` are expanded."""
 
     output: str = Field(min_length=1)
-    seed: int = Field(0, ge=0, lt=2**32)
-    dtype: str = Field("auto", pattern="^(auto|bfloat16|float32)$")
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    dtype: str = Field(default="auto", pattern="^(auto|bfloat16|float32)$")
     corrector: CorrectorConfig = CorrectorConfig()
     data: DataConfig
     optimization: OptimizationConfig = OptimizationConfig()

@@ -243,7 +243,9 @@ class Trainer:
             arguments = llm.noise_arguments(noise)
             hidden = llm.llm.base_model(input_ids=input_ids, use_cache=False, **arguments).last_hidden_state
             kept = labels != IGNORED
-            logits = llm.llm.get_output_embeddings()(hidden[kept])
+            output_layer = llm.llm.get_output_embeddings()
+            assert output_layer is not None  # it is a causal language model
+            logits = output_layer(hidden[kept])
         return functional.cross_entropy(logits.float(), labels[kept], reduction="sum")
 
     @torch.no_grad()
