@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -25,7 +26,10 @@ TEXTS = [
 ]
 ROWS = range(len(TEXTS))
 LIMIT = 40
-TOLERANCE = {"abs": 1e-4}
+
+
+def near(value: float) -> Any:
+    return pytest.approx(value, abs=1e-4)
 
 
 @dataclass(frozen=True)
@@ -52,9 +56,9 @@ class Case:
         finished = tokens[-1] == self.end
         assert answer.tokens == (tokens[:-1] if finished else tokens)
         assert answer.finished == finished
-        assert answer.log_probability == pytest.approx(self.log_probability(row, tokens), **TOLERANCE)
+        assert answer.log_probability == near(self.log_probability(row, tokens))
 
-    def generate(self, row: int, **options) -> Tensor:
+    def generate(self, row: int, **options) -> Any:
         """What plain `generate` writes for one list."""
         ids = torch.tensor([self.prompts[row]])
         written = self.corrector.llm.generate(
@@ -126,7 +130,7 @@ def test_decoding_from_drafts_equals_greedy(case: Case, greedy: list[list[int]],
     for row in ROWS:
         assert limits[row] == LIMIT or greedy[row][-1] == case.end  # else the reference would be too short
         case.check(row, answers[row], greedy[row])
-        assert log_probabilities[row] == pytest.approx(case.log_probability(row, drafts[row]), **TOLERANCE)
+        assert log_probabilities[row] == near(case.log_probability(row, drafts[row]))
 
 
 def test_a_right_draft_is_verified_in_one_pass(
@@ -152,9 +156,9 @@ def test_verdicts(case: Case, greedy: list[list[int]]) -> None:
     drafts = [[*tokens[:2], other(tokens[2]), 70, case.end] for tokens in greedy]
     for row, verdict in enumerate(verify(case.corrector.llm, case.prompts, drafts, case.noise)):
         assert verdict.greedy == greedy[row][:3]
-        assert verdict.log_probability == pytest.approx(case.log_probability(row, drafts[row]), **TOLERANCE)
+        assert verdict.log_probability == near(case.log_probability(row, drafts[row]))
         expected = case.log_probability(row, verdict.greedy)
-        assert verdict.greedy_log_probability == pytest.approx(expected, **TOLERANCE)
+        assert verdict.greedy_log_probability == near(expected)
 
 
 @pytest.mark.parametrize("from_drafts", [False, True])
@@ -211,5 +215,5 @@ def test_constraints_do_not_change_what_probability_means(case: Case, num_beams:
     )
     for row, answer in enumerate(answers):
         tokens = [*answer.tokens, end] if answer.finished else answer.tokens
-        assert answer.log_probability == pytest.approx(case.log_probability(row, tokens), **TOLERANCE)
+        assert answer.log_probability == near(case.log_probability(row, tokens))
     assert any(answer.tokens for answer in answers)

@@ -69,7 +69,7 @@ def add_lora(llm: nn.Module, lora: LoraConfig) -> None:
     inject_adapter_in_model(
         PeftLoraConfig(
             r=lora.r,
-            lora_alpha=lora.alpha,
+            lora_alpha=lora.alpha,  # type: ignore[arg-type]  # PEFT only divides it
             target_modules=targets,
             lora_dropout=lora.dropout,
             task_type="CAUSAL_LM",

@@ -37,9 +37,7 @@ class GuardConfig(Section):
         ge=0,
         description="`edits`, `margin`: word edits per word of the 1-best that are let through",
     )
-    min_gain: float = Field(
-        default=0.0, description="`margin`: log-probability per edit by which the correction must win"
-    )
+    min_gain: float = Field(default=0.0, description="`margin`: nats by which every edited stretch must win")
 
 
 class CorrectorConfig(Section):

@@ -40,7 +40,7 @@ class _RecordGreedy(LogitsProcessor):
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         log_probabilities = scores.float().log_softmax(-1)  # (B, V)
-        scores = self._constraints(input_ids, scores)
+        scores = self._constraints(input_ids, scores)  # type: ignore[arg-type]
         choices = scores.argmax(-1, keepdim=True)
         self.steps.append(log_probabilities.gather(-1, choices)[:, 0])
         return scores

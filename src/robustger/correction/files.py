@@ -42,7 +42,7 @@ def correct_file(
     target: str | Path,
     *,
     on_problem: Callable[[int, str], None] = lambda line, message: None,
-    on_progress: Callable[[int], None] = lambda lists: None,
+    on_progress: Callable[[int], object] = lambda lists: None,
     **options: Any,
 ) -> CorrectionSummary:
     """Corrects an N-best JSONL file into a transcript JSONL file.

@@ -3,8 +3,8 @@
 - `none`    whatever the language model writes
 - `words`   constrained decoding: only words that occur in the list's hypotheses can be written
 - `edits`   the 1-best is kept where the correction changes more than `max_edit_rate` of its words
-- `margin`  as `edits`; and the 1-best is kept unless the correction's log-probability under the language model beats
-            that of the 1-best by `min_gain` for every edited word
+- `margin`  every edited stretch is put back that does not raise the log-probability under the language model by
+            `min_gain`; then as `edits`
 """
 
 from __future__ import annotations
@@ -29,15 +29,11 @@ class Proposal:
     Attributes:
         best: the recogniser's 1-best.
         text: what the language model wrote.
-        log_probability: of `text` under the language model.
-        best_log_probability: of `best` under the language model; None unless the guard asked for it.
         words: all words of the list's hypotheses.
     """
 
     best: str
     text: str
-    log_probability: float
-    best_log_probability: float | None = None
     words: Collection[str] = ()
 
     @property
@@ -51,12 +47,12 @@ class Guard:
 
     Attributes:
         config: thresholds.
-        needs_best_log_probability: whether `allows` looks at `Proposal.best_log_probability`.
         constrains_words: whether decoding is held to the words of the list.
+        weighs_stretches: whether weak stretches are put back before `allows` is asked.
     """
 
-    needs_best_log_probability = False
     constrains_words = False
+    weighs_stretches = False
 
     def __init__(self, config: GuardConfig) -> None:
         self.config = config
@@ -88,19 +84,9 @@ class EditsGuard(Guard):
 
 
 class MarginGuard(EditsGuard):
-    """Falls back to the 1-best unless the language model clearly prefers the correction."""
+    """Puts back every edited stretch that the language model is not sure of; see `robustger.correction.margin`."""
 
-    needs_best_log_probability = True
-
-    def allows(self, proposal: Proposal) -> bool:
-        if proposal.edits == 0:
-            return True
-        if proposal.best_log_probability is None:
-            raise ValueError(
-                "the guard margin compares with the log-probability of the 1-best, which is missing"
-            )
-        gain = proposal.log_probability - proposal.best_log_probability
-        return super().allows(proposal) and gain >= self.config.min_gain * proposal.edits
+    weighs_stretches = True
 
 
 GUARDS: Registry[type[Guard]] = Registry("guard")

@@ -26,6 +26,7 @@ from robustger.correction.conditioning import ConditionedLLM
 from robustger.correction.config import CorrectorConfig, GuardConfig, validate_config
 from robustger.correction.decoding import decode, decode_from_drafts, verify
 from robustger.correction.guard import GUARDS, Guard, ListWords, Proposal
+from robustger.correction.margin import keep_sure_stretches
 from robustger.correction.prompt import PROMPTS
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
@@ -70,7 +71,7 @@ def _load_llm(folder: Path, dtype: torch.dtype | None, device: str, attention: s
     from transformers import AutoModelForCausalLM, GenerationConfig
 
     try:
-        llm = AutoModelForCausalLM.from_pretrained(
+        llm: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype or best_dtype(device, folder), attn_implementation=attention
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
@@ -295,7 +296,7 @@ class Corrector:
         words = [
             {word for text in nbest.texts[: self.config.n_best] for word in text.split()} for nbest in batch
         ]
-        best_log_probabilities: Sequence[float | None] = [None] * len(batch)
+        best_log_probabilities: list[float] = []
         if num_beams == 1 and not guard.constrains_words:
             answers, best_log_probabilities = decode_from_drafts(
                 self.llm, prompts, drafts, noise, end=end, limits=limits
@@ -314,21 +315,37 @@ class Corrector:
                 num_beams=num_beams,
                 processors=processors,
             )
-            if guard.needs_best_log_probability:
+            if guard.weighs_stretches:
                 best_log_probabilities = [v.log_probability for v in verify(self.llm, prompts, drafts, noise)]
+        texts = [self._text(answer.tokens) for answer in answers]
+        weighed = texts
+        if guard.weighs_stretches:
+            weighed = keep_sure_stretches(
+                self.llm,
+                prompts,
+                noise,
+                self.answer_tokens,
+                bests,
+                # Nothing is to be weighed where the answer was cut off: the 1-best is kept.
+                [
+                    text if answer.finished else best
+                    for text, answer, best in zip(texts, answers, bests, strict=True)
+                ],
+                [answer.log_probability for answer in answers],
+                best_log_probabilities,
+                guard.config.min_gain,
+            )
         transcripts = []
-        for nbest, best, answer, best_score, listed in zip(
-            batch, bests, answers, best_log_probabilities, words, strict=True
+        for nbest, best, text, kept, answer, listed in zip(
+            batch, bests, texts, weighed, answers, words, strict=True
         ):
-            text = self._text(answer.tokens)
-            proposal = Proposal(best, text, answer.log_probability, best_score, listed)
             confidence = min(1.0, math.exp(answer.log_probability / (len(answer.tokens) + 1)))
             if not answer.finished:
                 source, kept, confidence = "too_long", best, 0.0
-            elif guard.allows(proposal):
-                source, kept = "llm", text
-            else:
+            elif not guard.allows(Proposal(best, kept, listed)):
                 source, kept = "guard", best
+            else:
+                source = "llm" if kept == text else "guard"
             transcripts.append(Transcript(nbest.id, kept, best, text, source, guard.config.name, confidence))
         return transcripts
 

@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import Any
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig
 
 from robustger import __version__
 from robustger.correction.conditioning import ConditionedLLM
@@ -84,7 +84,7 @@ def run_checks() -> list[Check]:
     return checks
 
 
-def _tiny_llama(attention: str) -> LlamaForCausalLM:
+def _tiny_llama(attention: str) -> Any:
     config = LlamaConfig(
         vocab_size=100,
         hidden_size=64,
@@ -92,11 +92,10 @@ def _tiny_llama(attention: str) -> LlamaForCausalLM:
         num_hidden_layers=4,
         num_attention_heads=4,
         num_key_value_heads=2,
-        attn_implementation=attention,
     )
     state = torch.random.get_rng_state()
     torch.manual_seed(0)
-    model = LlamaForCausalLM(config)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation=attention)
     torch.random.set_rng_state(state)
     return model
 
