@@ -34,7 +34,7 @@ def _attend_with(base_name: str):
         noise_keys_values: Tensor | None = None,  # (B, S, 2, H_kv, U, D)
         noise_gates: Tensor | None = None,  # (B, S, H)
         noise_probe: list[tuple[Tensor, Tensor]] | None = None,
-        noise_seen: dict[int, nn.Module] | None = None,
+        noise_seen: dict[Any, nn.Module] | None = None,
         **kwargs: Any,
     ) -> tuple[Tensor, Tensor | None]:
         if noise_probe is not None:  # only the projections are wanted, not the attention
@@ -122,7 +122,7 @@ class ConditionedLLM(nn.Module):
         self.variant = variant
         self.llm = llm.requires_grad_(False).eval()
         self._identity_rotary: dict[int, tuple[Tensor, Tensor]] = {}  # by layer index
-        attention_modules = self._reroute_attention()
+        attention_modules: dict[int, Any] = dict(self._reroute_attention())
         first = adapter_class.first_layer if first_layer is None else first_layer
         self.first_layer = min(first, max(attention_modules))
         self.layers = [index for index in sorted(attention_modules) if index >= self.first_layer]
@@ -190,7 +190,8 @@ class ConditionedLLM(nn.Module):
 
     def generate(self, input_ids: Tensor, noise: Tensor, attention_mask: Tensor, **options: Any):
         """`transformers` generation under the noise prompt; `input_ids` (B, T) are padded on the left."""
-        return self.llm.generate(
+        generate: Any = self.llm.generate  # typed by transformers as if it were a tensor
+        return generate(
             input_ids=input_ids, attention_mask=attention_mask, **self.noise_arguments(noise), **options
         )
 
