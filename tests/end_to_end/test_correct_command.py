@@ -175,3 +175,19 @@ def test_every_line_gets_its_line(
             assert fields["id"] == str(given_["id"])
             assert fields["best"] == " ".join(given_["hypotheses"][0].split())
     assert [path.name for path in folder.iterdir() if path != source] == ["out.jsonl"]
+
+
+def test_problems_name_the_line_of_the_file_blank_lines_included(
+    tiny_corrector: Callable[..., Corrector], tmp_path: Path
+):
+    line = json.dumps({"id": "u1", "hypotheses": ["a b", "a c"]})
+    source = tmp_path / "lists.jsonl"
+    source.write_text(f"{line}\n\n\nnot json\n\n{line}\n", encoding="utf-8")
+    problems: list[int] = []
+    correct_file(
+        tiny_corrector,
+        source,
+        tmp_path / "out.jsonl",
+        on_problem=lambda number, message: problems.append(number),
+    )
+    assert problems == [4, 6]

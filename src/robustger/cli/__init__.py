@@ -6,6 +6,7 @@ run inside their functions, so that `robustger --help` answers at once.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated
@@ -56,6 +57,8 @@ def robustger(
 
 def main() -> None:
     """Run the command line and exit; errors raised on purpose become one line on stderr and their exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # JSON Lines are UTF-8, whatever the terminal's language
     try:
         try:
             app(prog_name="robustger")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from robustger.correction.model import Corrector
-from robustger.hypotheses import BadLine, NBest, atomic_writer, read_nbest
+from robustger.hypotheses import BadLine, NBest, atomic_writer, read_numbered
 
 CHUNK = 256  # lists held in memory at a time, and sorted by length among themselves
 
@@ -64,28 +64,25 @@ def correct_file(
     """
     summary = CorrectionSummary()
     seen: set[str] = set()
-    lines = read_nbest(source)
+    lines = read_numbered(source)
     with atomic_writer(target) as file:
         corrector = load_corrector()
-        line_number = 0
         for chunk in _chunks(lines):
-            good = [line for line in chunk if isinstance(line, NBest)]
+            good = [value for _, value in chunk if isinstance(value, NBest)]
             transcripts = iter(corrector.correct(good, **options))
-            for line in chunk:
-                if isinstance(line, BadLine):
-                    line_number = line.line
-                    on_problem(line.line, line.message)
+            for number, value in chunk:
+                if isinstance(value, BadLine):
+                    on_problem(number, value.message)
                     summary.problems += 1
-                    fields: dict[str, Any] = {"id": line.id, "text": "", "error": line.message}
+                    fields: dict[str, Any] = {"id": value.id, "text": "", "error": value.message}
                 else:
-                    line_number += 1
                     transcript = next(transcripts)
-                    if line.id in seen:
+                    if value.id in seen:
                         on_problem(
-                            line_number, f"id {line.id!r} stands in an earlier line already; make ids unique"
+                            number, f"id {value.id!r} stands in an earlier line already; make ids unique"
                         )
                         summary.problems += 1
-                    seen.add(line.id)
+                    seen.add(value.id)
                     fields = transcript.to_dict()
                     summary.lists += 1
                     summary.changed += transcript.text != transcript.best
@@ -97,6 +94,6 @@ def correct_file(
     return summary
 
 
-def _chunks(lines: Iterator[NBest | BadLine]) -> Iterator[list[NBest | BadLine]]:
+def _chunks(lines: Iterator[tuple[int, NBest | BadLine]]) -> Iterator[list[tuple[int, NBest | BadLine]]]:
     while chunk := list(islice(lines, CHUNK)):
         yield chunk

@@ -68,13 +68,14 @@ def _batches(items: list[tuple[int, list[int]]], batch_size: int) -> Iterator[li
 
 
 def _load_llm(folder: Path, dtype: torch.dtype | None, device: str, attention: str | None) -> Any:
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoModelForCausalLM, GenerationConfig
 
     try:
         llm: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype or best_dtype(device, folder), attn_implementation=attention
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(f"{folder}: cannot be loaded as a causal language model: {reason}") from None
     # The folder's own settings may punish repetition, and a correction repeats most of what it reads.
@@ -201,6 +202,11 @@ class Corrector:
         if self.embedder is None:
             shape = self.llm.shape
             return torch.zeros(len(lists), shape.slots, shape.noise_dimension)
+        if self.embedder.rows != self.llm.shape.slots:
+            raise InputError(
+                f"this checkpoint's prompt has {self.llm.shape.slots} slots, but {self.config.n_best} hypotheses give "
+                f"{self.embedder.rows} noise rows; it takes a noise embedding of your own through `logits` only"
+            )
         return self.embedder(lists)
 
     def prompt_tokens(self, texts: Sequence[str]) -> list[int]:

@@ -23,7 +23,14 @@ are skipped and a byte order mark is tolerated.
 
 from robustger.hypotheses.files import atomic_writer
 from robustger.hypotheses.hyporadise import read_hyporadise
-from robustger.hypotheses.jsonl import BadLine, load_nbest, read_nbest, save_nbest, stream_nbest
+from robustger.hypotheses.jsonl import (
+    BadLine,
+    load_nbest,
+    read_nbest,
+    read_numbered,
+    save_nbest,
+    stream_nbest,
+)
 from robustger.hypotheses.values import Hypothesis, NBest, Transcript
 
 __all__ = [
@@ -35,6 +42,7 @@ __all__ = [
     "load_nbest",
     "read_hyporadise",
     "read_nbest",
+    "read_numbered",
     "save_nbest",
     "stream_nbest",
 ]

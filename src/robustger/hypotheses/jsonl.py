@@ -42,7 +42,19 @@ def read_nbest(path: str | Path) -> Iterator[NBest | BadLine]:
     Raises:
         InputError: the file cannot be opened; raised here, before the first value is asked for.
     """
-    return (value for _, value in _numbered(open_binary(path)))
+    return (value for _, value in read_numbered(path))
+
+
+def read_numbered(path: str | Path) -> Iterator[tuple[int, NBest | BadLine]]:
+    """As `read_nbest`, each value with the number of its line, from 1; blank lines count.
+
+    Args:
+        path: the file, or "-" for standard input.
+
+    Raises:
+        InputError: the file cannot be opened; raised here, before the first value is asked for.
+    """
+    return _numbered(open_binary(path))
 
 
 def stream_nbest(path: str | Path) -> Iterator[NBest]:
