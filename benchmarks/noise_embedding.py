@@ -27,7 +27,10 @@ def distinct_lists(path: str) -> list[tuple[str, ...]]:
     """
     texts = [nbest.texts for nbest in load_nbest(path) if len(nbest.texts) > 1]
     rotated = (
-        tuple(" ".join(words[turn % len(words) :] + words[: turn % len(words)]) for words in map(str.split, hypotheses))
+        tuple(
+            " ".join(words[turn % len(words) :] + words[: turn % len(words)])
+            for words in map(str.split, hypotheses)
+        )
         for turn in itertools.count()
         for hypotheses in texts
     )
@@ -44,7 +47,12 @@ def main() -> None:
         for first in range(0, LISTS, BATCH):
             embedder(lists[first : first + BATCH])
         seconds = time.perf_counter() - start
-        result = {"benchmark": "noise_embedding", "variant": variant, "lists": LISTS, "seconds": round(seconds, 2)}
+        result = {
+            "benchmark": "noise_embedding",
+            "variant": variant,
+            "lists": LISTS,
+            "seconds": round(seconds, 2),
+        }
         machine = {
             "threads": torch.get_num_threads(),
             "cores": os.cpu_count(),

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
-from robustger.hypotheses import NBest, load_nbest
 
 from robustger.errors import InputError
 from robustger.evaluation import evaluate, evaluate_domains
+from robustger.hypotheses import NBest, load_nbest
 
 LISTS = [
     NBest.from_texts("a", ["we met in roam", "we met in rome", "we met rome"], reference="we met in rome"),
