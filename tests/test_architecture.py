@@ -24,8 +24,12 @@ ROOMS: dict[str, set[str]] = {
     "registry": {"errors"},
     "hypotheses": BASE,
     "text": BASE | {"spoken_numbers"},
+    "audio": BASE,
+    "manifest": BASE | {"hypotheses"},
+    "mixing": BASE | {"hypotheses", "audio", "manifest"},
     "evaluation": BASE | {"hypotheses", "text"},
     "models": BASE,
+    "recognition": BASE | {"hypotheses", "text", "audio", "manifest", "models"},
     "noise": BASE | {"hypotheses", "text", "models"},
     "correction": BASE | {"presets", "hypotheses", "text", "models", "noise"},
     "training": BASE | {"presets", "hypotheses", "text", "models", "noise", "correction", "evaluation"},
@@ -90,7 +94,9 @@ def test_the_architecture_page_shows_every_room() -> None:
 
 def test_every_imported_package_is_a_declared_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {canonical(re.split(r"[\s\[<>=!~;]", line, maxsplit=1)[0]) for line in project["dependencies"]}
+    extras = project["optional-dependencies"]
+    lines = [*project["dependencies"], *(line for extra in extras if extra not in ("dev", "docs") for line in extras[extra])]
+    declared = {canonical(re.split(r"[\s\[<>=!~;]", line, maxsplit=1)[0]) for line in lines}
     packages = importlib.metadata.packages_distributions()
     for path in FILES:
         for module, line in imported_modules(path):
