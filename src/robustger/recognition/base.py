@@ -1,0 +1,167 @@
+"""What a recogniser is: audio in, N-best lists and embeddings of the audio out; recognisers are picked by name.
+
+==============  ======================================================================================
+whisper         any Whisper checkpoint, through transformers
+ctc             any CTC model of transformers (wav2vec2, Parakeet-CTC, ...), with a prefix beam search
+faster-whisper  Whisper checkpoints converted for CTranslate2
+==============  ======================================================================================
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from robustger.errors import InputError
+from robustger.hypotheses import Hypothesis
+from robustger.registry import Registry
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recognition:
+    """What a recogniser made of one audio.
+
+    Attributes:
+        hypotheses: as many as were asked for, best first; their scores are log-probabilities, and each recogniser
+            says of what. See `robustger.recognition.fill` for where they come from.
+        distinct: how many of them differ after normalising; the others repeat the last of these.
+        embedding: the encoder's last hidden state averaged over the frames of the audio itself, float32 (D,).
+        padded_embedding: the same averaged over all frames, those of the padding included, as the released code
+            takes it, float32 (D,); None where the recogniser does not pad.
+    """
+
+    hypotheses: tuple[Hypothesis, ...]
+    distinct: int
+    embedding: np.ndarray
+    padded_embedding: np.ndarray | None = None
+
+
+class Recognizer(Protocol):
+    """Turns audio into N-best lists; one thread at a time may use it."""
+
+    @property
+    def window_seconds(self) -> float | None:
+        """The longest audio that is taken at once, in seconds; None where any length is taken."""
+        ...
+
+    @property
+    def embedding_size(self) -> int:
+        """D, the width of the embeddings."""
+        ...
+
+    def recognize(
+        self,
+        audios: Sequence[np.ndarray],
+        *,
+        n: int = 5,
+        beams: int | None = None,
+        seeds: Sequence[int] | None = None,
+    ) -> list[Recognition]:
+        """One recognition per audio, in order; each the same as if its audio came alone, up to float rounding.
+
+        Args:
+            audios: 16 kHz mono, float32 (samples,); none longer than `window_seconds`.
+            n: hypotheses per audio.
+            beams: width of the beam search, at least `n`; None leaves it to the recogniser.
+            seeds: one per audio, for the sampling that fills up short lists, so that results do not depend on what
+                else is in the batch; None is 0 for every audio.
+
+        Raises:
+            InputError: an argument that `check_request` refuses.
+        """
+        ...
+
+
+RECOGNIZERS: Registry[Callable[..., Recognizer]] = Registry("recogniser")
+
+
+def load_recognizer(kind: str, model: str | os.PathLike[str], **options: Any) -> Recognizer:
+    """The recogniser of the given kind with the weights of `model`.
+
+    Args:
+        kind: `whisper`, `ctc` or `faster-whisper`.
+        model: name or folder, see `robustger.models.resolve_model`.
+        options: the keyword arguments of that recogniser's class.
+
+    Raises:
+        InputError: no such kind, no such option, or an option's value that the recogniser refuses.
+        MissingModelError: no such model.
+        MissingExtraError: a package that this kind needs is not installed.
+
+    Example:
+        >>> recognizer = load_recognizer("whisper", "openai/whisper-tiny.en", device="cpu")  # doctest: +SKIP
+    """
+    return RECOGNIZERS.get(kind)(model, **options)
+
+
+@RECOGNIZERS.register("whisper")
+def _whisper(model: str | os.PathLike[str], **options: Any) -> Recognizer:
+    from robustger.recognition.whisper import WhisperRecognizer
+
+    _check_options("whisper", WhisperRecognizer, options)
+    return WhisperRecognizer(model, **options)
+
+
+@RECOGNIZERS.register("ctc")
+def _ctc(model: str | os.PathLike[str], **options: Any) -> Recognizer:
+    from robustger.recognition.ctc import CTCRecognizer
+
+    _check_options("ctc", CTCRecognizer, options)
+    return CTCRecognizer(model, **options)
+
+
+@RECOGNIZERS.register("faster-whisper")
+def _faster_whisper(model: str | os.PathLike[str], **options: Any) -> Recognizer:
+    from robustger.recognition.faster_whisper import FasterWhisperRecognizer
+
+    _check_options("faster-whisper", FasterWhisperRecognizer, options)
+    return FasterWhisperRecognizer(model, **options)
+
+
+def _check_options(kind: str, recognizer: type, options: dict[str, Any]) -> None:
+    known = [name for name in inspect.signature(recognizer).parameters if name != "model"]
+    for name in options:
+        if name not in known:
+            raise InputError(f"recogniser {kind!r} has no option {name!r}; choose among: {', '.join(known)}")
+
+
+def check_request(
+    audios: Sequence[np.ndarray],
+    n: int,
+    beams: int | None,
+    seeds: Sequence[int] | None,
+    window_seconds: float | None,
+) -> None:
+    """Refuses what no recogniser can work with; every recogniser calls it first.
+
+    Raises:
+        InputError: `n` below 1, fewer beams than `n`, not one seed per audio, or an audio that is not one non-empty
+            row of finite numbers or is longer than the window; the message counts audios from 0.
+    """
+    import numpy as np
+
+    if n < 1:
+        raise InputError(f"n is {n}; ask for at least one hypothesis")
+    if beams is not None and beams < n:
+        raise InputError(f"{beams} beams cannot give {n} hypotheses; ask for at least {n} beams")
+    if seeds is not None and len(seeds) != len(audios):
+        raise InputError(f"{len(seeds)} seeds for {len(audios)} audios; give one for each")
+    for index, samples in enumerate(audios):
+        if samples.ndim != 1 or not samples.size:
+            raise InputError(
+                f"audio {index} has the shape {samples.shape}; give samples of one channel, 16,000 a second"
+            )
+        if not np.isfinite(samples).all():
+            raise InputError(f"audio {index} contains NaN or infinite samples; repair the recording")
+        seconds = samples.size / 16_000
+        if window_seconds is not None and seconds > window_seconds + 1e-6:
+            raise InputError(
+                f"audio {index} lasts {seconds:.2f} s and the recogniser takes {window_seconds:g} s at once; "
+                "cut it with robustger.audio.windows"
+            )
