@@ -1,0 +1,127 @@
+"""The recogniser half of a preset: its `recognizer.yaml`, beside the corrector's `config.yaml`.
+
+::
+
+    kind: whisper                     # a recogniser's name
+    model: openai/whisper-small.en    # a model's name, or a folder inside the preset's folder
+    n: 5                              # hypotheses
+    beams: 10                         # width of the beam search; at least n
+    normalizer: whisper               # how hypotheses are written before they are corrected
+    options: {language: en}           # anything else that this recogniser takes
+
+Only `kind` and `model` are required.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from robustger.errors import InputError
+
+if TYPE_CHECKING:
+    from robustger.recognition import Recognizer
+
+SETTINGS = "recognizer.yaml"
+
+
+class RecognizerSettings(BaseModel):
+    """What recognises, and how.
+
+    Attributes:
+        kind: name of a recogniser: `whisper`, `ctc`, `faster-whisper`.
+        model: its weights: a folder, or a name that `robustger.models.resolve_model` takes.
+        n: hypotheses per utterance.
+        beams: width of the beam search; None leaves it to the recogniser.
+        normalizer: name of the normaliser that writes the hypotheses as the corrector knows them.
+        options: further keyword arguments of the recogniser's class.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    model: str = Field(min_length=1)
+    n: int = Field(default=5, ge=1, le=50)
+    beams: int | None = Field(default=None, ge=1)
+    normalizer: str = "raw"
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("kind")
+    @classmethod
+    def _known_kind(cls, kind: str) -> str:
+        from robustger.recognition import RECOGNIZERS
+
+        return _known(kind, RECOGNIZERS.names())
+
+    @field_validator("normalizer")
+    @classmethod
+    def _known_normalizer(cls, normalizer: str) -> str:
+        from robustger.text import NORMALIZERS
+
+        return _known(normalizer, NORMALIZERS.names())
+
+    @field_validator("beams")
+    @classmethod
+    def _enough_beams(cls, beams: int | None, info: ValidationInfo) -> int | None:
+        n = info.data.get("n", 1)
+        if beams is not None and beams < n:
+            raise PydanticCustomError("beams", "n = {n} hypotheses need at least as many beams", {"n": n})
+        return beams
+
+    def load(self, **options: Any) -> Recognizer:
+        """The recogniser with its weights; `options` go before those of the settings.
+
+        Raises:
+            InputError: as `robustger.recognition.load_recognizer`.
+        """
+        from robustger.recognition import load_recognizer
+
+        return load_recognizer(self.kind, self.model, **(self.options | options))
+
+
+def load_preset_recognizer(name: str | os.PathLike[str]) -> RecognizerSettings:
+    """The recogniser's settings of a preset; nothing is loaded yet.
+
+    A `model` that is a folder inside the preset's folder comes as its full path.
+
+    Args:
+        name: a preset of the package, or a folder with a `recognizer.yaml`.
+
+    Raises:
+        InputError: no such preset, or settings that are not valid; the message names the file and the key.
+    """
+    from robustger.correction.config import read_yaml, validate_config
+
+    folder = preset_folder(name)
+    settings = validate_config(RecognizerSettings, read_yaml(folder / SETTINGS), str(folder / SETTINGS))
+    inside = folder / settings.model
+    return settings.model_copy(update={"model": str(inside)}) if inside.is_dir() else settings
+
+
+def preset_folder(name: str | os.PathLike[str]) -> Path:
+    """The folder of a preset that holds a recogniser's settings.
+
+    Raises:
+        InputError: neither a folder with a `recognizer.yaml` nor a preset that has one.
+    """
+    folder = Path(name)
+    if (folder / SETTINGS).is_file():
+        return folder
+    root = Path(str(resources.files("robustger.presets")))
+    known = sorted(path.name for path in root.iterdir() if (path / SETTINGS).is_file())
+    if str(name) in known:
+        return root / name
+    if folder.is_dir():
+        raise InputError(f"{folder}: not a preset with a recogniser: {SETTINGS} is missing")
+    raise InputError(f"{name}: no such preset with a recogniser; there are: {', '.join(known) or 'none'}")
+
+
+def _known(name: str, names: list[str]) -> str:
+    if name not in names:
+        raise PydanticCustomError("choice", "choose one of: {names}", {"names": ", ".join(names)})
+    return name
