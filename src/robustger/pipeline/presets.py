@@ -19,8 +19,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 
 from robustger.errors import InputError
 
@@ -51,28 +50,6 @@ class RecognizerSettings(BaseModel):
     normalizer: str = "raw"
     options: dict[str, Any] = Field(default_factory=dict)
 
-    @field_validator("kind")
-    @classmethod
-    def _known_kind(cls, kind: str) -> str:
-        from robustger.recognition import RECOGNIZERS
-
-        return _known(kind, RECOGNIZERS.names())
-
-    @field_validator("normalizer")
-    @classmethod
-    def _known_normalizer(cls, normalizer: str) -> str:
-        from robustger.text import NORMALIZERS
-
-        return _known(normalizer, NORMALIZERS.names())
-
-    @field_validator("beams")
-    @classmethod
-    def _enough_beams(cls, beams: int | None, info: ValidationInfo) -> int | None:
-        n = info.data.get("n", 1)
-        if beams is not None and beams < n:
-            raise PydanticCustomError("beams", "n = {n} hypotheses need at least as many beams", {"n": n})
-        return beams
-
     def load(self, **options: Any) -> Recognizer:
         """The recogniser with its weights; `options` go before those of the settings.
 
@@ -98,7 +75,9 @@ def load_preset_recognizer(name: str | os.PathLike[str]) -> RecognizerSettings:
     from robustger.correction.config import read_yaml, validate_config
 
     folder = preset_folder(name)
-    settings = validate_config(RecognizerSettings, read_yaml(folder / SETTINGS), str(folder / SETTINGS))
+    where = str(folder / SETTINGS)
+    settings = validate_config(RecognizerSettings, read_yaml(where), where)
+    _check_choices(settings, where)
     inside = folder / settings.model
     return settings.model_copy(update={"model": str(inside)}) if inside.is_dir() else settings
 
@@ -121,7 +100,16 @@ def preset_folder(name: str | os.PathLike[str]) -> Path:
     raise InputError(f"{name}: no such preset with a recogniser; there are: {', '.join(known) or 'none'}")
 
 
-def _known(name: str, names: list[str]) -> str:
-    if name not in names:
-        raise PydanticCustomError("choice", "choose one of: {names}", {"names": ", ".join(names)})
-    return name
+def _check_choices(settings: RecognizerSettings, where: str) -> None:
+    from robustger.recognition import RECOGNIZERS
+    from robustger.text import NORMALIZERS
+
+    for key, registry in (("kind", RECOGNIZERS), ("normalizer", NORMALIZERS)):
+        try:
+            registry.get(getattr(settings, key))
+        except InputError as error:
+            raise InputError(f"{where}: {key}: {error}") from None
+    if settings.beams is not None and settings.beams < settings.n:
+        raise InputError(
+            f"{where}: beams = {settings.beams}: n = {settings.n} hypotheses need at least as many beams"
+        )
