@@ -1,5 +1,13 @@
 """The rooms wired together: audio in, corrected text out."""
 
 from robustger.pipeline.presets import RecognizerSettings, load_preset_recognizer
+from robustger.pipeline.transcription import Failure, RobustGER, Segment, Transcription
 
-__all__ = ["RecognizerSettings", "load_preset_recognizer"]
+__all__ = [
+    "Failure",
+    "RecognizerSettings",
+    "RobustGER",
+    "Segment",
+    "Transcription",
+    "load_preset_recognizer",
+]

@@ -15,13 +15,14 @@ Only `kind` and `model` are required.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from robustger.errors import InputError
+from robustger.errors import InputError, MissingModelError
 
 if TYPE_CHECKING:
     from robustger.recognition import Recognizer
@@ -50,15 +51,39 @@ class RecognizerSettings(BaseModel):
     normalizer: str = "raw"
     options: dict[str, Any] = Field(default_factory=dict)
 
+    def changed(self, changes: Mapping[str, Any], where: str = "options") -> RecognizerSettings:
+        """These settings with some of them changed, checked anew.
+
+        Raises:
+            InputError: `where`, the key, and what is wrong with it.
+        """
+        from robustger.correction.config import validate_config
+
+        settings = validate_config(RecognizerSettings, self.model_dump() | dict(changes), where)
+        _check_choices(settings, where)
+        return settings
+
     def load(self, **options: Any) -> Recognizer:
         """The recogniser with its weights; `options` go before those of the settings.
 
         Raises:
+            MissingModelError: neither on this machine nor to be had from the model hub; the message says what else
+                there is.
             InputError: as `robustger.recognition.load_recognizer`.
         """
         from robustger.recognition import load_recognizer
 
-        return load_recognizer(self.kind, self.model, **(self.options | options))
+        try:
+            return load_recognizer(self.kind, self.model, **(self.options | options))
+        except MissingModelError as error:
+            if Path(self.model).is_dir():
+                raise
+            raise MissingModelError(
+                f"the recogniser's weights {self.model} are not on this machine and the model hub did not give them; "
+                f"get them where it can be reached (robustger models fetch {self.model}), name a folder that has some "
+                "(--model FOLDER), or try --preset lab, which works offline but is a laboratory and knows synthetic "
+                "speech only"
+            ) from error
 
 
 def load_preset_recognizer(name: str | os.PathLike[str]) -> RecognizerSettings:

@@ -1,0 +1,110 @@
+"""`robustger transcribe`: audio in, corrected text out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+
+def transcribe(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Audio files in any common format, - for stdin.")
+    ],
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output", "-o", help="A file, or a folder that gets one file per recording. - for stdout."
+        ),
+    ] = "-",
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format", "-f", help="text, json, srt or vtt. Default: by the output's suffix, else text."
+        ),
+    ] = None,
+    preset: Annotated[
+        str,
+        typer.Option(
+            help="whisper, whose recogniser the model hub has; lab, a laboratory that works offline; or a folder."
+        ),
+    ] = "whisper",
+    recognizer: Annotated[
+        str | None,
+        typer.Option(help="Another kind of recogniser: whisper, ctc or faster-whisper. Needs --model."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Other weights for the recogniser: a folder, or a name on the hub.")
+    ] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(help="Another corrector: a checkpoint folder or a preset.")
+    ] = None,
+    nbest: Annotated[
+        bool, typer.Option("--nbest", help="Show the N-best lists beneath the text; json always has them.")
+    ] = False,
+    n: Annotated[
+        int | None, typer.Option("-n", min=1, max=50, help="Hypotheses per list. Default: the preset's.")
+    ] = None,
+    beams: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Width of the beam search. Default: the preset's.")
+    ] = None,
+    window: Annotated[
+        float | None,
+        typer.Option(
+            help="Longest stretch, in seconds, that is recognised at once and gets a time stamp. "
+            "Default: the recogniser's, 30 for Whisper."
+        ),
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Of the speech, for multilingual recognisers: en, de, ...")
+    ] = None,
+    guard: Annotated[
+        str | None, typer.Option(help="none, words, edits or margin. Default: the corrector's own.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu or cuda. Default: the GPU where there is one.")
+    ] = None,
+) -> None:
+    """Transcribe audio: a recogniser lists what it may have heard, and the list is corrected.
+
+    Recordings that cannot be read are reported and skipped, and make the exit code 1.
+    """
+    import sys
+
+    from tqdm import tqdm
+
+    from robustger.cli.quiet import quiet_libraries
+    from robustger.pipeline import RobustGER
+    from robustger.pipeline.files import transcribe_to
+
+    quiet_libraries()
+    options: dict[str, Any] = {} if language is None else {"language": language}
+    robustger = RobustGER.from_preset(
+        preset,
+        recognizer=recognizer,
+        model=model,
+        checkpoint=checkpoint,
+        n=n,
+        beams=beams,
+        device=device,
+        **options,
+    )
+    with tqdm(desc="transcribing", unit=" s", unit_scale=True, disable=None) as bar:
+        summary = transcribe_to(
+            robustger,
+            files,
+            output,
+            format=format,
+            show_nbest=nbest,
+            on_problem=lambda message: bar.write(f"robustger: {message}", file=sys.stderr),
+            on_progress=bar.update,
+            window_seconds=window,
+            guard=guard,
+        )
+    typer.echo(
+        f"robustger: {summary.files} recordings, {summary.seconds:.1f} s, {summary.changed} of {summary.segments} "
+        f"segments changed, {summary.problems} problems",
+        err=True,
+    )
+    if summary.problems:
+        raise typer.Exit(1)
