@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -35,7 +35,6 @@ SHORTEST = (
 # convolutions or normalisations that look into the padding) take one audio at a time.
 BATCHED = frozenset(
     {
-        "data2vec-audio",
         "hubert",
         "parakeet_ctc",
         "unispeech",
@@ -54,8 +53,8 @@ class CTCRecognizer:
 
     Args:
         model: name or folder.
-        device: "cpu", "cuda", ...; None takes the GPU where there is one.
-        dtype: "float32", "bfloat16" or "float16"; None is float32 on the CPU and bfloat16 elsewhere.
+        device: where it runs; None takes a GPU where there is one.
+        dtype: of weights and activations; None is float32 on the CPU and the checkpoint's own on a GPU.
         window_seconds: the longest audio taken at once; attention's memory grows with its square. None: any.
         batch_seconds: audio in one forward pass, padding included, in seconds.
 
@@ -69,11 +68,13 @@ class CTCRecognizer:
         self,
         model: str | os.PathLike[str],
         *,
-        device: str | None = None,
-        dtype: str | None = None,
+        device: str | torch.device | None = None,
+        dtype: Literal["float32", "bfloat16", "float16"] | None = None,
         window_seconds: float | None = 30.0,
         batch_seconds: float = 120.0,
     ) -> None:
+        if dtype not in (None, "float32", "bfloat16", "float16"):
+            raise InputError(f"dtype {dtype!r} is unknown; choose float32, bfloat16 or float16")
         try:
             import flashlight.lib.text.decoder  # noqa: F401
         except ImportError:
@@ -83,14 +84,15 @@ class CTCRecognizer:
         from transformers import AutoFeatureExtractor, AutoModelForCTC, AutoTokenizer
 
         self.window_seconds = window_seconds
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         folder = resolve_model(model)
-        weights = getattr(torch, dtype) if dtype else _default_dtype(self.device)
         try:
             # Not the processor: that of a checkpoint with an n-gram model asks for packages nobody needs here.
             self._features: Any = AutoFeatureExtractor.from_pretrained(folder)
             self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-            loaded: Any = AutoModelForCTC.from_pretrained(folder, dtype=weights)
+            loaded: Any = AutoModelForCTC.from_pretrained(
+                folder, dtype=dtype or ("float32" if self._device.type == "cpu" else "auto")
+            )
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError) as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise InputError(f"{folder}: cannot be loaded as a CTC model: {reason}") from None
@@ -98,15 +100,14 @@ class CTCRecognizer:
             raise InputError(
                 f"{folder}: takes audio of {self._features.sampling_rate} Hz; only models for 16,000 Hz can be used"
             )
-        self._model: Any = loaded.to(self.device).eval()
+        self._model: Any = loaded.to(self._device).eval()
         config = self._model.config
         self._blank: int = config.pad_token_id  # what transformers' CTC losses take as blank
         masked = "attention_mask" in self._features.model_input_names and getattr(
             self._features, "return_attention_mask", True
         )
-        batched = (
-            masked and config.model_type in BATCHED and not getattr(config, "conv_pos_batch_norm", False)
-        )
+        leaks = getattr(config, "conv_pos_batch_norm", False) or getattr(config, "add_adapter", False)
+        batched = masked and config.model_type in BATCHED and not leaks
         self._masked = masked
         self._batch_samples = int(batch_seconds * SAMPLE_RATE) if batched else 0
         self._encoder: Any = (
@@ -167,7 +168,7 @@ class CTCRecognizer:
             padding=True,
             return_attention_mask=self._masked,
             return_tensors="pt",
-        ).to(self.device)
+        ).to(self._device)
         for name in ("input_values", "input_features"):
             if name in inputs:
                 inputs[name] = inputs[name].to(self._model.dtype)
@@ -216,7 +217,8 @@ class CTCRecognizer:
         # A CTC tokenizer collapses alignments itself and knows what its model's own decoding makes of them.
         texts = self._tokenizer.batch_decode(alignments, skip_special_tokens=True)
         summed: dict[str, float] = {}
-        for text, score in zip(texts, scores, strict=True):
+        for words, score in zip(map(str.split, texts), scores, strict=True):
+            text = " ".join(words)
             summed[text] = float(np.logaddexp(summed.get(text, -np.inf), score))
         return [Hypothesis(text, score) for text, score in sorted(summed.items(), key=lambda item: -item[1])]
 
@@ -264,7 +266,7 @@ def collapse(alignment: Sequence[int], blank: int) -> list[int]:
 
 
 def sequence_log_probs(log_probs: Tensor, sequences: Sequence[Sequence[int]], blank: int) -> list[float]:
-    """log p of each token sequence under CTC: the sum over all its alignments.
+    """The log-probability of each token sequence under CTC: the sum over all its alignments.
 
     Args:
         log_probs: (T, V), float64, on the CPU.
@@ -284,7 +286,3 @@ def sequence_log_probs(log_probs: Tensor, sequences: Sequence[Sequence[int]], bl
         )
         scores += (-losses).tolist()
     return scores
-
-
-def _default_dtype(device: torch.device) -> torch.dtype:
-    return torch.float32 if device.type == "cpu" else torch.bfloat16
