@@ -1,0 +1,156 @@
+"""What has to be known of a Whisper checkpoint before it can be searched: all read from its own files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    GenerationConfig,
+    WhisperFeatureExtractor,
+    WhisperForConditionalGeneration,
+)
+from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
+
+from robustger.errors import InputError
+
+_SAMPLE_RATE = 16_000
+_MULTILINGUAL_VOCABULARY = 51_865  # OpenAI's own rule: its checkpoints with fewer tokens are English-only
+_TIMESTAMP = re.compile(r"<\|\d+\.\d\d\|>")
+
+
+def load_checkpoint(
+    folder: Path, dtype: str, device: torch.device
+) -> tuple[WhisperForConditionalGeneration, Any, WhisperFeatureExtractor]:
+    """Model, tokenizer and feature extractor; `dtype` may be "auto", the checkpoint's own.
+
+    Raises:
+        InputError: another kind of model, or files are missing or broken.
+    """
+    try:
+        kind = AutoConfig.from_pretrained(folder).model_type
+        if kind != "whisper":
+            raise InputError(
+                f"{folder}: a model of the kind {kind!r}; the recogniser 'whisper' takes 'whisper' only"
+            )
+        model = WhisperForConditionalGeneration.from_pretrained(folder, dtype=dtype)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        extractor = WhisperFeatureExtractor.from_pretrained(folder)
+    except (OSError, ValueError, KeyError) as error:  # as transformers says that a file is missing or no JSON
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{folder}: not a complete Whisper checkpoint ({reason}); it needs config.json, safetensors weights, a "
+            "tokenizer and preprocessor_config.json"
+        ) from None
+    model = model.to(device).eval()  # pyright: ignore[reportArgumentType]
+    return model, tokenizer, extractor
+
+
+def frame_stride(model: WhisperForConditionalGeneration) -> int:
+    """Mel frames to one frame of the encoder: 2 in every Whisper."""
+    encoder = model.model.encoder
+    return encoder.conv1.stride[0] * encoder.conv2.stride[0]
+
+
+def window_samples(
+    folder: Path, model: WhisperForConditionalGeneration, extractor: WhisperFeatureExtractor
+) -> int:
+    """Samples that the encoder takes, no more and no fewer: 480,000 for OpenAI's checkpoints.
+
+    Raises:
+        InputError: the feature extractor and the encoder do not fit together.
+    """
+    if extractor.sampling_rate != _SAMPLE_RATE:
+        raise InputError(f"{folder}: made for {extractor.sampling_rate} samples a second; 16,000 are needed")
+    if extractor.feature_size != model.config.num_mel_bins:
+        raise InputError(
+            f"{folder}: preprocessor_config.json makes {extractor.feature_size} mel bins and config.json takes "
+            f"{model.config.num_mel_bins}; correct one of them"
+        )
+    samples = round(extractor.chunk_length * _SAMPLE_RATE)
+    frames = model.config.max_source_positions * frame_stride(model)
+    if samples // extractor.hop_length != frames:
+        raise InputError(
+            f"{folder}: preprocessor_config.json makes {samples // extractor.hop_length} mel frames of "
+            f"{extractor.chunk_length:g} s and config.json's max_source_positions takes {frames}; correct one of them"
+        )
+    return samples
+
+
+def prompt_ids(
+    folder: Path, model: WhisperForConditionalGeneration, tokenizer: Any, language: str | None, task: str
+) -> list[int]:
+    """What the decoder is given to start from.
+
+    The start token; language and task where the checkpoint knows several languages; "no timestamps" where it has such
+    a token. Special tokens are taken from the generation settings, else from the tokenizer. Checkpoints whose
+    settings do not say whether they are multilingual are judged by their vocabulary, as OpenAI's code does.
+
+    Raises:
+        InputError: a language or task that the checkpoint does not have.
+    """
+    settings = model.generation_config
+    vocabulary: dict[str, int] = tokenizer.get_vocab()
+    start = settings.decoder_start_token_id  # pyright: ignore[reportOptionalMemberAccess]
+    if start is None:
+        start = model.config.decoder_start_token_id
+    prompt = [int(start)]
+    code = _language_code(language)
+    languages = getattr(settings, "lang_to_id", None)
+    multilingual = getattr(settings, "is_multilingual", None)
+    if multilingual is None:
+        multilingual = bool(languages) or len(vocabulary) >= _MULTILINGUAL_VOCABULARY
+    if multilingual:
+        known = languages or {t: i for t, i in vocabulary.items() if t[2:-2] in TO_LANGUAGE_CODE.values()}
+        tasks = getattr(settings, "task_to_id", None) or {}
+        task_id = tasks.get(task, vocabulary.get(f"<|{task}|>"))
+        if f"<|{code}|>" not in known:
+            names = ", ".join(sorted(token.strip("<|>") for token in known))
+            raise InputError(f"{folder}: knows no language {code!r}; choose among: {names}")
+        if task_id is None:
+            raise InputError(f"{folder}: knows no task {task!r}")
+        prompt += [known[f"<|{code}|>"], task_id]
+    elif code != "en" or task != "transcribe":
+        raise InputError(f"{folder}: transcribes English only; leave language and task as they are")
+    no_timestamps = getattr(settings, "no_timestamps_token_id", None)
+    if no_timestamps is None:
+        no_timestamps = vocabulary.get("<|notimestamps|>")
+    return prompt if no_timestamps is None else [*prompt, no_timestamps]
+
+
+def _language_code(language: str | None) -> str:
+    name = (language or "en").lower().strip("<|>")
+    code = TO_LANGUAGE_CODE.get(name, name)
+    if code not in TO_LANGUAGE_CODE.values():
+        raise InputError(f"unknown language {language!r}; give a code such as 'en' or an English name")
+    return code
+
+
+def search_settings(model: WhisperForConditionalGeneration, tokenizer: Any) -> dict[str, Any]:
+    """The checkpoint's settings that a search obeys: special tokens, and tokens that are never generated.
+
+    Those are the checkpoint's own, timestamps (the prompt asks for none), and ids beyond the tokenizer, which have no
+    text. Everything else (n-gram blocking, forced tokens, sampling) would bend the scores and is left behind.
+    """
+    given: Any = model.generation_config
+    size = model.config.vocab_size
+    end = given.eos_token_id if given.eos_token_id is not None else model.config.eos_token_id
+    end = end[0] if isinstance(end, list) else end
+    suppressed = set(given.suppress_tokens or ()) | set(range(len(tokenizer), size))
+    suppressed |= {i for token, i in tokenizer.get_vocab().items() if _TIMESTAMP.fullmatch(token)}
+    at_first = set(given.begin_suppress_tokens or ())
+    return {
+        "eos_token_id": end,
+        "pad_token_id": end,
+        "suppress_tokens": sorted(i for i in suppressed - {end} if 0 <= i < size) or None,
+        "begin_suppress_tokens": sorted(i for i in at_first if 0 <= i < size) or None,
+    }
+
+
+def forget_settings(model: WhisperForConditionalGeneration) -> None:
+    """Empties the checkpoint's generation settings, from which `generate` takes whatever it is not told."""
+    model.generation_config = GenerationConfig()
