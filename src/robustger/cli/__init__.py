@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from robustger.cli import correct, demo, doctor, evaluate, models, train
+from robustger.cli import correct, demo, doctor, evaluate, models, train, transcribe
 from robustger.errors import RobustGERError
 
 EXIT_CODES = (
@@ -29,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("transcribe")(transcribe.transcribe)
 app.command("correct")(correct.correct)
 app.command("evaluate")(evaluate.evaluate)
 app.command("train")(train.train)
