@@ -1,0 +1,193 @@
+"""`robustger nbest`: a manifest of recordings in, N-best lists and embeddings out."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from robustger.errors import InputError
+
+if TYPE_CHECKING:
+    from robustger.pipeline import RecognizerSettings
+
+
+def nbest(
+    manifest: Annotated[
+        str,
+        typer.Argument(metavar="MANIFEST", help="JSONL, CSV, TSV, a Kaldi folder or its wav.scp."),
+    ],
+    output: Annotated[
+        str,
+        typer.Option("--output", "-o", metavar="LISTS.jsonl", help="N-best JSONL, one list per utterance."),
+    ],
+    preset: Annotated[
+        str,
+        typer.Option(
+            help="Whose recogniser: whisper, from the model hub; lab, a laboratory that works offline; or a folder."
+        ),
+    ] = "whisper",
+    recognizer: Annotated[
+        str | None,
+        typer.Option(help="Another kind of recogniser: whisper, ctc or faster-whisper. Needs --model."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Other weights for the recogniser: a folder, or a name on the hub.")
+    ] = None,
+    n: Annotated[
+        int | None, typer.Option("-n", min=1, max=50, help="Hypotheses per list. Default: the preset's.")
+    ] = None,
+    beams: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Width of the beam search. Default: the preset's.")
+    ] = None,
+    normalizer: Annotated[
+        str | None,
+        typer.Option(help="How hypotheses are written: raw, whisper, ... Default: the preset's."),
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Of the speech, for multilingual recognisers: en, de, ...")
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Any other option of the recogniser's class; repeatable."
+        ),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu or cuda. Default: the GPU where there is one.")
+    ] = None,
+    embeddings: Annotated[
+        bool,
+        typer.Option(help="Store embeddings of the audio, and of clean audio where the manifest names it."),
+    ] = True,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Utterances recognised together; progress is recorded as often.")
+    ] = 16,
+    shard: Annotated[
+        str, typer.Option(metavar="I/N", help="Only part I of N, counted from 1, with an output of its own.")
+    ] = "1/1",
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Throw away what an earlier run left, finished or not.")
+    ] = False,
+) -> None:
+    """Recognise every recording of a manifest into N-best lists.
+
+    The same command goes on with a run that was interrupted, killed or cut off from power, and leaves a complete one as
+    it is. Recordings that cannot be used are reported and skipped, and make the exit code 1.
+    """
+    import sys
+
+    from tqdm import tqdm
+
+    from robustger.cli.quiet import quiet_libraries
+    from robustger.recognition.prepare import Request, prepare
+
+    settings = _recognizer_settings(preset, recognizer, model, n, beams, normalizer)
+    chosen = _options(options or [])
+    chosen |= {key: value for key, value in (("language", language), ("device", device)) if value is not None}
+    request = Request(
+        n=settings.n,
+        beams=settings.beams,
+        normalizer=settings.normalizer,
+        batch_size=batch,
+        embeddings=embeddings,
+        shard=_shard(shard),
+    )
+    quiet_libraries()
+    with tqdm(desc="recognising", unit=" utterances", disable=None) as bar:
+        heard = 0.0
+
+        def on_progress(utterances: int, seconds: float) -> None:
+            nonlocal heard
+            heard += seconds
+            if elapsed := bar.format_dict["elapsed"]:
+                bar.set_postfix_str(f"{heard / elapsed:.1f} audio-hours per hour", refresh=False)
+            bar.update(utterances)
+
+        summary = prepare(
+            lambda: settings.load(**chosen),
+            manifest,
+            output,
+            request,
+            settings={
+                "recognizer": settings.kind,
+                **_identity(settings.model),
+                "options": settings.options | chosen,
+            },
+            restart=restart,
+            on_problem=lambda line, message: bar.write(
+                f"robustger: {manifest}:{line}: {message}", file=sys.stderr
+            ),
+            on_start=lambda utterances: bar.reset(utterances),
+            on_progress=on_progress,
+        )
+    typer.echo(
+        f"robustger: {summary.utterances} utterances, {summary.lists} lists, {summary.audio_seconds / 3600:.2f} hours of "
+        f"audio, {summary.problems} problems" + (", complete already" if summary.was_complete else ""),
+        err=True,
+    )
+    if summary.problems:
+        raise typer.Exit(1)
+
+
+def _recognizer_settings(
+    preset: str,
+    recognizer: str | None,
+    model: str | None,
+    n: int | None,
+    beams: int | None,
+    normalizer: str | None,
+) -> RecognizerSettings:
+    from robustger.pipeline import load_preset_recognizer
+
+    settings = load_preset_recognizer(preset)
+    changes: dict[str, Any] = {} if model is None else {"model": model}
+    if recognizer is not None and recognizer != settings.kind:
+        if model is None:
+            raise InputError(f"the recogniser {recognizer!r} needs a model of its own; name it with --model")
+        changes |= {"kind": recognizer, "options": {}, "beams": None}  # the preset's belong to its own kind
+    if n is not None:
+        changes["n"] = n
+        changes.setdefault("beams", settings.beams and max(settings.beams, n))
+    changes |= {
+        key: value for key, value in (("beams", beams), ("normalizer", normalizer)) if value is not None
+    }
+    return settings.changed(changes)
+
+
+def _options(pairs: list[str]) -> dict[str, Any]:
+    import yaml
+
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, separator, text = pair.partition("=")
+        if not key or not separator:
+            raise InputError(f"--set {pair}: write it as key=value")
+        try:
+            options[key] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise InputError(f"--set {pair}: the value is not valid YAML") from None
+        if not isinstance(options[key], str | int | float | bool | None):
+            raise InputError(f"--set {pair}: the value must be a number, a word, true, false or null")
+    return options
+
+
+def _identity(model: str) -> dict[str, str]:
+    """What tells a model from another: its name; of a folder, which may be trained anew, also what is in it."""
+    folder = Path(model)
+    if not folder.is_dir():
+        return {"model": model}
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        with path.open("rb") as file:
+            digest.update(f"{path.name}\n{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return {"model": folder.resolve().name, "model_sha256": digest.hexdigest()}
+
+
+def _shard(text: str) -> tuple[int, int]:
+    part, _, parts = text.partition("/")
+    if not (part.isdecimal() and parts.isdecimal()):
+        raise InputError(f"--shard {text}: write it as I/N, as in 1/4")
+    return int(part), int(parts)

@@ -1,0 +1,132 @@
+"""An utterance as what a recogniser takes: its samples, cut into windows where they are too long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from robustger.errors import InputError
+from robustger.manifest import Utterance
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PAIR_TOLERANCE_SECONDS = (
+    0.1  # by which the lengths of a noisy and its clean recording may differ: encoders pad
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """What becomes one N-best list: an utterance, or one window of a long one.
+
+    Attributes:
+        utterance: what it is a piece of.
+        window: its number among the windows, from 1.
+        windows: how many there are.
+        start: where it begins in the recording, in seconds; None is the beginning.
+        end: where it ends, in seconds; None is the end.
+        samples: 16 kHz mono, float32 (samples,).
+        clean: the same stretch of the clean recording.
+    """
+
+    utterance: Utterance
+    window: int
+    windows: int
+    start: float | None
+    end: float | None
+    samples: np.ndarray
+    clean: np.ndarray | None
+
+    @property
+    def id(self) -> str:
+        """The utterance's id; where there are several windows, with `#` and the window's number."""
+        return self.utterance.id if self.windows == 1 else f"{self.utterance.id}#{self.window}"
+
+    @property
+    def reference(self) -> str | None:
+        """What is said in it; nobody knows it of one window among several."""
+        return self.utterance.text if self.windows == 1 else None
+
+    def meta(self) -> dict[str, Any]:
+        """What the manifest says of the utterance; of several windows, also which one this is, and the whole text."""
+        meta = dict(self.utterance.meta)
+        for key in ("noise", "snr_db"):
+            if (value := getattr(self.utterance, key)) is not None:
+                meta[key] = value
+        if self.windows > 1:
+            window = {"of": self.utterance.id, "number": self.window, "count": self.windows}
+            if self.utterance.text is not None:
+                window["reference"] = self.utterance.text
+            meta["window"] = window
+        return meta
+
+
+def cut_utterance(
+    utterance: Utterance, window_seconds: float | None, *, with_clean: bool
+) -> tuple[list[Piece], str | None]:
+    """The pieces of an utterance, at least one, and what is wrong with its clean recording, if anything is.
+
+    Where the clean recording is of no use the pieces come without it.
+
+    Args:
+        utterance: what to read.
+        window_seconds: the longest piece, in seconds; None where any length is taken.
+        with_clean: whether the clean recording is read, where there is one.
+
+    Raises:
+        AudioError: the recording cannot be used.
+    """
+    from robustger.audio import SAMPLE_RATE, read_audio, windows
+
+    samples = read_audio(utterance.audio, start=utterance.start, end=utterance.end)
+    spans: list[tuple[int, int]] = [(0, samples.size)]
+    if window_seconds is not None and samples.size > window_seconds * SAMPLE_RATE:
+        spans = [
+            (round(window.start * SAMPLE_RATE), round(window.end * SAMPLE_RATE))
+            for window in windows(samples, window_seconds)
+        ]
+        if not spans:
+            raise InputError(f"{utterance.audio}: no speech was found in it")
+    clean, problem = None, None
+    if with_clean and utterance.clean_audio is not None:
+        try:
+            clean = _clean_samples(utterance, samples.size)
+        except InputError as error:
+            problem = f"{error} (its list has no clean embedding)"
+    offset = utterance.start or 0.0
+    pieces = []
+    for number, (first, last) in enumerate(spans, start=1):
+        whole = (first, last) == (0, samples.size)
+        pieces.append(
+            Piece(
+                utterance,
+                number,
+                len(spans),
+                utterance.start if whole else round(offset + first / SAMPLE_RATE, 3),
+                utterance.end if whole else round(offset + last / SAMPLE_RATE, 3),
+                samples[first:last],
+                None if clean is None else clean[first:last],
+            )
+        )
+    return pieces, problem
+
+
+def _clean_samples(utterance: Utterance, length: int) -> np.ndarray:
+    """The clean recording, exactly as long as the noisy one.
+
+    Raises:
+        InputError: it cannot be read, or is another utterance by its length.
+    """
+    import numpy as np
+
+    from robustger.audio import SAMPLE_RATE, read_audio
+
+    assert utterance.clean_audio is not None
+    clean = read_audio(utterance.clean_audio, start=utterance.start, end=utterance.end)
+    if abs(clean.size - length) > PAIR_TOLERANCE_SECONDS * SAMPLE_RATE:
+        raise InputError(
+            f"{utterance.clean_audio}: lasts {clean.size / SAMPLE_RATE:.2f} s, and {utterance.audio} "
+            f"{length / SAMPLE_RATE:.2f} s; a pair runs sample by sample alongside"
+        )
+    return np.pad(clean[:length], (0, max(0, length - clean.size)))

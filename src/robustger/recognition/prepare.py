@@ -1,0 +1,405 @@
+"""From a manifest of recordings to a file of N-best lists with embeddings, in bulk.
+
+A manifest is cut into chunks of `batch_size` rows; chunk k belongs to shard k mod n. What is recognised together is
+chosen inside one chunk, sampling is seeded by the id of the list, and a chunk is recorded whole or not at all. So the
+bytes of the result depend neither on interruptions nor on the number of shards: shard i of n writes, for its chunks,
+the lists that a run without shards writes.
+
+Three files result: the lists, `LISTS.embeddings.safetensors` (see `robustger.recognition.embeddings`; none when there
+is nothing to put in), and `LISTS.run.json`: the settings, the counts, and what went wrong with which row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from robustger import __version__
+from robustger.errors import InputError
+from robustger.hypotheses import BadLine, Hypothesis, NBest
+from robustger.manifest import Utterance, read_manifest
+from robustger.recognition.embeddings import KINDS, embeddings_path, write_embeddings
+from robustger.recognition.journal import Journal, check_same_settings, exclusive_folder, open_journal
+from robustger.recognition.pieces import Piece, cut_utterance
+from robustger.text import get_normalizer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from robustger.recognition.base import Recognition, Recognizer
+
+LISTS, PROBLEMS = "lists.jsonl", "problems.jsonl"  # names in the journal
+SAMPLE_RATE = 16_000
+
+Row = tuple[int, Utterance | BadLine]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is made of every recording.
+
+    Attributes:
+        n: hypotheses per list.
+        beams: width of the beam search; None leaves it to the recogniser.
+        normalizer: how the hypotheses are written, a name in `robustger.text.NORMALIZERS`.
+        batch_size: rows of the manifest in a chunk, and audios given to the recogniser at once.
+        embeddings: whether embeddings of the audio, and of clean audio where the manifest names it, are stored.
+        shard: (i, n): chunks i, i + n, i + 2n, ... counted from 1.
+    """
+
+    n: int = 5
+    beams: int | None = None
+    normalizer: str = "raw"
+    batch_size: int = 16
+    embeddings: bool = True
+    shard: tuple[int, int] = (1, 1)
+
+    def __post_init__(self) -> None:
+        part, parts = self.shard
+        if not 1 <= part <= parts:
+            raise InputError(f"shard {part}/{parts}: give i/n with i from 1 to n")
+        if self.batch_size < 1:
+            raise InputError(f"the batch size is {self.batch_size}; give at least 1")
+        get_normalizer(self.normalizer)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparationSummary:
+    """What a run did, interruptions included.
+
+    Attributes:
+        utterances: rows of the manifest.
+        lists: N-best lists written.
+        problems: rows that could not be read, recordings that gave no list, clean recordings that gave no embedding.
+        audio_seconds: length of the recordings.
+        was_complete: there was nothing left to do.
+    """
+
+    utterances: int
+    lists: int
+    problems: int
+    audio_seconds: float
+    was_complete: bool
+
+
+def prepare(
+    load_recognizer: Callable[[], Recognizer],
+    manifest: str | Path,
+    target: str | Path,
+    request: Request,
+    *,
+    settings: Mapping[str, Any],
+    restart: bool = False,
+    on_problem: Callable[[int, str], None] = lambda line, message: None,
+    on_start: Callable[[int], object] = lambda utterances: None,
+    on_progress: Callable[[int, float], object] = lambda utterances, seconds: None,
+) -> PreparationSummary:
+    """Recognises what a manifest names; goes on with an interrupted run, and leaves a complete one as it is.
+
+    Args:
+        load_recognizer: gives the recogniser; called when there is something to recognise.
+        manifest: see `robustger.manifest.read_manifest`; a file or folder, because it is read twice.
+        target: the N-best JSONL file; it appears when it is complete.
+        request: what is made of every recording.
+        settings: what tells this recogniser from others: kind, model, options; values that JSON can hold. See
+            `check_same_settings` for keys that end with "_sha256".
+        restart: whether to throw away what is there, finished or not.
+        on_problem: called with the line of the manifest and what is wrong; when an interrupted run goes on, also for
+            the problems recorded before.
+        on_start: called once with the number of rows of this shard.
+        on_progress: called after every chunk with its rows and their length in seconds (0 for chunks found done).
+
+    Raises:
+        InputError: the manifest cannot be opened or is empty, the target cannot be written or is being written by
+            another process, or what is there belongs to a run with other settings.
+    """
+    if str(manifest) == "-" or str(target) == "-":
+        raise InputError("nbest reads and writes files, so that it can be interrupted; '-' is not one")
+    target = Path(os.path.realpath(target))
+    if target.is_dir():
+        raise InputError(f"{target}: is a folder; name a file to write")
+    survey = _survey(manifest, target.parent, request)
+    all_settings = {
+        "robustger": __version__,
+        "manifest_sha256": survey.digest,
+        **settings,
+        "n": request.n,
+        "beams": request.beams,
+        "normalizer": request.normalizer,
+        "batch_size": request.batch_size,
+        "embeddings": request.embeddings,
+        "shard": "/".join(map(str, request.shard)),
+    }
+    with exclusive_folder(target) as folder:
+        if restart:
+            for path in (target, embeddings_path(target), _record_path(target), folder / "state.json"):
+                path.unlink(missing_ok=True)
+        on_start(survey.utterances)
+        if target.exists() and not (folder / "state.json").exists():
+            record = _complete_record(target, all_settings)
+        else:
+            journal = open_journal(folder, all_settings)
+            try:
+                run = _Run(load_recognizer, request, survey, target, journal, on_problem)
+                run.report_recorded_problems()
+                for index, rows in _chunks(manifest, request):
+                    done = index < journal.progress.units
+                    on_progress(len(rows), 0.0 if done else run.work(rows))
+                return run.finish()
+            finally:
+                journal.close()
+    for problem in record["problems"]:
+        on_problem(problem["line"], problem["message"])
+    on_progress(survey.utterances, 0.0)
+    return _summary(record, was_complete=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Survey:
+    """What the first reading of the manifest gives.
+
+    Attributes:
+        utterances: rows of this shard.
+        digest: SHA-256 over all rows.
+        numbered_ids: ids that could be taken for a window's: "...#3".
+    """
+
+    utterances: int
+    digest: str
+    numbered_ids: frozenset[str]
+
+
+def _survey(manifest: str | Path, folder: Path, request: Request) -> _Survey:
+    digest = hashlib.sha256()
+    numbered = set()
+    rows = own = 0
+    part, parts = request.shard
+    for line, value in read_manifest(manifest):
+        if isinstance(value, Utterance):
+            # As the lists will name the files: moving manifest, recordings and lists together changes nothing.
+            fields: Any = value.to_dict(folder)
+            if value.id.rpartition("#")[2].isdecimal():
+                numbered.add(value.id)
+        else:
+            fields = value.message
+        digest.update(json.dumps([line, fields]).encode())
+        own += rows // request.batch_size % parts == part - 1
+        rows += 1
+    if not rows:
+        raise InputError(f"{manifest}: names no recordings; give one line for each")
+    return _Survey(own, digest.hexdigest(), frozenset(numbered))
+
+
+def _chunks(manifest: str | Path, request: Request) -> Iterator[tuple[int, list[Row]]]:
+    """The chunks of this shard, counted from 0."""
+    part, parts = request.shard
+    values = read_manifest(manifest)
+    index = 0
+    while rows := list(islice(values, request.batch_size)):
+        if index % parts == part - 1:
+            yield index // parts, rows
+        index += 1
+
+
+class _Run:
+    """The work on one manifest."""
+
+    def __init__(
+        self,
+        load_recognizer: Callable[[], Recognizer],
+        request: Request,
+        survey: _Survey,
+        target: Path,
+        journal: Journal,
+        on_problem: Callable[[int, str], None],
+    ) -> None:
+        self._load = load_recognizer
+        self._recognizer: Recognizer | None = None
+        self._request = request
+        self._numbered_ids = survey.numbered_ids
+        self._target = target
+        self._journal = journal
+        self._on_problem = on_problem
+        self._normalize = get_normalizer(request.normalizer)
+        self._counts = journal.progress.counts
+        for name in ("utterances", "lists", "problems", "samples", "size", *KINDS):
+            self._counts.setdefault(name, 0)
+
+    def report_recorded_problems(self) -> None:
+        for problem in self._recorded_problems():
+            self._on_problem(problem["line"], problem["message"])
+
+    def work(self, rows: list[Row]) -> float:
+        """Recognises a chunk and records it; returns how long its recordings are, in seconds."""
+        before = self._counts["samples"]
+        batch: list[Piece] = []
+        for piece in self._pieces(rows):
+            batch.append(piece)
+            if len(batch) == self._request.batch_size:
+                self._recognize(batch)
+                batch = []
+        if batch:
+            self._recognize(batch)
+        self._counts["utterances"] += len(rows)
+        self._journal.commit()
+        return (self._counts["samples"] - before) / SAMPLE_RATE
+
+    def finish(self) -> PreparationSummary:
+        """Gives the results their names, the lists last."""
+        journal, counts = self._journal, self._counts
+        kinds = [kind for kind in KINDS if counts[kind]]
+        if kinds:
+            journal.publish(
+                embeddings_path(self._target),
+                lambda file: write_embeddings(
+                    file,
+                    {kind: journal.path(f"{kind}.f32") for kind in kinds},
+                    {kind: journal.path(f"{kind}.ids") for kind in kinds},
+                    counts["size"],
+                ),
+            )
+        record = {
+            "settings": journal.progress.settings,
+            "utterances": counts["utterances"],
+            "lists": counts["lists"],
+            "audio_seconds": counts["samples"] / SAMPLE_RATE,
+            "problems": self._recorded_problems(),
+        }
+        text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+        journal.publish(_record_path(self._target), lambda file: file.write(text.encode()))
+        journal.publish_copy(self._target, LISTS)
+        journal.discard()
+        return _summary(record, was_complete=False)
+
+    def _pieces(self, rows: list[Row]) -> Iterator[Piece]:
+        recognizer = self._recognizer = self._recognizer or self._load()
+        for line, value in rows:
+            if isinstance(value, BadLine):
+                self._problem(line, value.id, value.message)
+                continue
+            try:
+                pieces, problem = cut_utterance(
+                    value, recognizer.window_seconds, with_clean=self._request.embeddings
+                )
+            except InputError as error:
+                self._problem(line, value.id, str(error))
+                continue
+            taken = [piece.id for piece in pieces if piece.id != value.id and piece.id in self._numbered_ids]
+            if taken:
+                message = f"its window {taken[0]!r} bears the id of another utterance; rename one of them"
+                self._problem(line, value.id, message)
+                continue
+            if problem:
+                self._problem(line, value.id, problem)
+            for piece in pieces:
+                self._counts["samples"] += piece.samples.size
+                yield piece
+
+    def _recognize(self, batch: list[Piece]) -> None:
+        assert self._recognizer is not None
+        found = self._recognizer.recognize(
+            [piece.samples for piece in batch],
+            n=self._request.n,
+            beams=self._request.beams,
+            seeds=[seed_of(piece.id) for piece in batch],
+        )
+        paired = [piece for piece in batch if piece.clean is not None]
+        # Only the encoder's part of it is looked at, so the search is as narrow as can be.
+        clean = (
+            self._recognizer.recognize(
+                [piece.clean for piece in paired if piece.clean is not None], n=1, beams=1
+            )
+            if paired
+            else []
+        )
+        clean_of = {piece.id: recognition for piece, recognition in zip(paired, clean, strict=True)}
+        for piece, recognition in zip(batch, found, strict=True):
+            self._record(piece, recognition, clean_of.get(piece.id))
+
+    def _record(self, piece: Piece, recognition: Recognition, clean: Recognition | None) -> None:
+        place: dict[str, Any] = {}
+        if self._request.embeddings:
+            place = {"file": embeddings_path(self._target).name}
+            place["noisy"] = self._store("noisy", piece.id, recognition.embedding)
+            if clean is not None:
+                place["clean"] = self._store("clean", piece.id, clean.embedding)
+        nbest = NBest(
+            id=piece.id,
+            hypotheses=tuple(
+                Hypothesis(self._normalize(hypothesis.text), hypothesis.score)
+                for hypothesis in recognition.hypotheses
+            ),
+            reference=piece.reference,
+            audio=piece.utterance.to_dict(self._target.parent)["audio"],
+            start=piece.start,
+            end=piece.end,
+            audio_embedding=place or None,
+            meta=piece.meta() | {"distinct": recognition.distinct},
+        )
+        line = json.dumps(nbest.to_dict(), ensure_ascii=False, allow_nan=False) + "\n"
+        self._journal.append(LISTS, line.encode())
+        self._counts["lists"] += 1
+
+    def _store(self, kind: str, id_: str, embedding: np.ndarray) -> int:
+        """Stores a row and returns its number."""
+        self._journal.append(f"{kind}.f32", embedding.astype("<f4").tobytes())
+        self._journal.append(f"{kind}.ids", json.dumps(id_).encode() + b"\n")
+        self._counts["size"] = embedding.size
+        self._counts[kind] += 1
+        return self._counts[kind] - 1
+
+    def _problem(self, line: int, id_: str | None, message: str) -> None:
+        if id_ is not None:
+            message = f"{id_}: {message}"
+        problem = {"line": line, "message": message}
+        self._journal.append(PROBLEMS, json.dumps(problem, ensure_ascii=False).encode() + b"\n")
+        self._counts["problems"] += 1
+        self._on_problem(line, message)
+
+    def _recorded_problems(self) -> list[dict[str, Any]]:
+        path = self._journal.path(PROBLEMS)
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        return [json.loads(line) for line in lines]
+
+
+def seed_of(id_: str) -> int:
+    """The seed for what is sampled for the list with this id."""
+    return zlib.crc32(id_.encode())
+
+
+def _record_path(target: Path) -> Path:
+    return target.with_name(f"{target.stem}.run.json")
+
+
+def _complete_record(target: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of the complete run that wrote `target`.
+
+    Raises:
+        InputError: there is none, or that run had other settings.
+    """
+    try:
+        record = json.loads(_record_path(target).read_text(encoding="utf-8"))
+        before = record["settings"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{target}: exists, and nothing says how it was made; name another output, or overwrite it with --restart"
+        ) from None
+    check_same_settings(before, json.loads(json.dumps(settings)), f"{target}: was made")
+    return record
+
+
+def _summary(record: Mapping[str, Any], was_complete: bool) -> PreparationSummary:
+    return PreparationSummary(
+        record["utterances"],
+        record["lists"],
+        len(record["problems"]),
+        record["audio_seconds"],
+        was_complete,
+    )
