@@ -1,0 +1,124 @@
+"""The folder that mixtures are written to, and what is remembered in it from run to run."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from robustger.errors import InputError
+from robustger.hypotheses import atomic_writer
+
+SETTINGS, ROWS, JOURNAL = "mix.json", "manifest.jsonl", "rows.partial.jsonl"
+
+
+class OutputFolder:
+    """`noisy/` and `clean/`, the audio; `manifest.jsonl`; `mix.json`, what is mixed with what.
+
+    While a run goes on, `rows.partial.jsonl` gets one line for every utterance whose files are complete. A run that was
+    killed leaves it behind, perhaps with a torn last line, and the next run goes on from it.
+
+    Args:
+        path: a folder that does not exist, is empty, or was made with the same settings.
+        settings: what must be the same from run to run; JSON.
+
+    Raises:
+        InputError: the folder holds other things or was made with other settings, or cannot be made.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        self.path = path
+        self._rows: dict[str, list[dict[str, Any]]] = {}
+        try:
+            path.mkdir(exist_ok=True)
+            remembered = path / SETTINGS
+            if remembered.is_file():
+                _compare(path, json.loads(remembered.read_text(encoding="utf-8")), settings)
+            elif any(path.iterdir()):
+                raise InputError(f"{path}: is not empty, and not from `robustger mix`; name a new folder")
+            else:
+                with atomic_writer(remembered) as file:
+                    json.dump(settings, file, indent=1, ensure_ascii=False)
+            for name in ("noisy", "clean"):
+                (path / name).mkdir(exist_ok=True)
+            for row in _complete_lines(path / ROWS):
+                self._rows.setdefault(row["meta"]["mix"]["source_id"], []).append(row)
+            for id_, rows in _complete_lines(path / JOURNAL):
+                self._rows[id_] = rows
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = (
+                isinstance(error, OSError) and error.strerror
+            ) or f"not what was written there: {error!r}"
+            raise InputError(f"{path}: cannot be used: {reason}") from None
+
+    def has(self, id_: str, mixtures: Sequence[str]) -> bool:
+        """Whether an utterance's mixtures are there, from an earlier run."""
+        rows = self._rows.get(id_, [])
+        return [row["id"] for row in rows] == list(mixtures) and all(
+            (self.path / row[key]).is_file() for row in rows for key in ("audio", "clean_audio")
+        )
+
+    @contextlib.contextmanager
+    def journal(self) -> Iterator[Callable[[str, list[dict[str, Any]]], None]]:
+        """Yields what to call when an utterance's files are complete, with its id and rows."""
+        path = self.path / JOURNAL
+        with open(path, "ab") as file:
+            file.truncate(_complete_size(path))
+
+            def record(id_: str, rows: list[dict[str, Any]]) -> None:
+                file.write(json.dumps([id_, rows], ensure_ascii=False).encode() + b"\n")
+                file.flush()  # what a killed process has flushed is kept
+                self._rows[id_] = rows
+
+            yield record
+
+    def finish(self, order: Iterable[str]) -> int:
+        """Writes `manifest.jsonl`: these utterances in this order, then those of earlier runs that are not among them.
+
+        Returns:
+            the number of rows.
+        """
+        count = 0
+        with atomic_writer(self.path / ROWS) as file:
+            for id_ in dict.fromkeys([*order, *self._rows]):
+                for row in self._rows[id_]:
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                    count += 1
+        (self.path / JOURNAL).unlink()
+        return count
+
+
+def file_name(id_: str, suffix: str) -> str:
+    """A file name for any id: readable, and another for every other id."""
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", id_)[:120].lstrip(".")
+    if safe != id_:
+        safe += "-" + hashlib.sha256(id_.encode()).hexdigest()[:12]
+    return f"{safe}.{suffix}"
+
+
+def _compare(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    for key in new:
+        if old.get(key) != new[key]:
+            # Lists of noises are long; that they differ says enough.
+            values = (
+                "" if key == "noises" else f" ({json.dumps(old.get(key))} then, {json.dumps(new[key])} now)"
+            )
+            raise InputError(
+                f"{path}: was mixed with other {key}{values}; name a new folder, or mix as before"
+            )
+
+
+def _complete_lines(path: Path) -> Iterator[Any]:
+    if path.is_file():
+        with open(path, "rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    yield json.loads(line)
+
+
+def _complete_size(path: Path) -> int:
+    return path.read_bytes().rfind(b"\n") + 1
