@@ -102,6 +102,23 @@ def test_the_logged_wer_is_that_of_the_checkpoint(memorised: Memorised, spoken_l
     assert log_of(memorised.run)[-1]["dev_wer"] == measured
 
 
+def test_training_starts_from_another_checkpoint(
+    memorised: Memorised, tiny_config: Callable[..., TrainingConfig]
+) -> None:
+    started = Trainer(tiny_config("corrector.variant=paper", LORA, f"initial={memorised.run / 'best'}"))
+    assert min(record["dev_loss"] for record in log_of(memorised.run)) == pytest.approx(
+        started.dev_loss(), rel=1e-4
+    )
+    with pytest.raises(InputError, match=r"adapter\.safetensors: 'lora\..*' has shape"):
+        Trainer(
+            tiny_config(
+                "corrector.variant=paper",
+                "corrector.lora={r: 2, alpha: 8}",
+                f"initial={memorised.run / 'best'}",
+            )
+        )
+
+
 def test_a_finished_run_is_not_run_again(memorised: Memorised) -> None:
     before = files_of(memorised.run)
     assert Trainer(memorised.trainer.config).run() == memorised.run / "best"

@@ -62,6 +62,10 @@ class TrainingConfig(Section):
     seed: int = Field(default=0, ge=0, lt=2**32)
     dtype: str = Field(default="auto", pattern="^(auto|bfloat16|float32)$")
     corrector: CorrectorConfig = CorrectorConfig()
+    initial: str | None = Field(
+        default=None,
+        description="preset or checkpoint folder of the same shape, whose weights training starts from",
+    )
     data: DataConfig
     optimization: OptimizationConfig = OptimizationConfig()
     evaluation: EvaluationConfig = EvaluationConfig()

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from robustger.correction.checkpoint import trained_parameters
+from robustger.correction.checkpoint import checkpoint_folder, load_weights, trained_parameters
 from robustger.correction.model import Corrector, best_dtype, default_device
 from robustger.errors import InputError, RobustGERError
 from robustger.evaluation.wer import wer
@@ -70,6 +70,8 @@ class Trainer:
         self.corrector = Corrector.create(
             config.corrector, self.dtype, str(self.accelerator.device), attention
         )
+        if config.initial is not None:
+            load_weights(self.corrector.llm, checkpoint_folder(_expanded(config.initial)))
         self.pad = self.corrector.tokenizer.pad_token_id or 0
         self.train_examples = self._examples("train", train_lists)
         self.dev_examples = self._examples("dev", self.dev_lists)
