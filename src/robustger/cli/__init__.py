@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from robustger.cli import correct, demo, doctor, evaluate, models, train, transcribe
+from robustger.cli import correct, demo, doctor, evaluate, mix, models, nbest, train, transcribe
 from robustger.errors import RobustGERError
 
 EXIT_CODES = (
@@ -30,6 +30,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("transcribe")(transcribe.transcribe)
+app.command("nbest")(nbest.nbest)
+app.command("mix")(mix.mix)
 app.command("correct")(correct.correct)
 app.command("evaluate")(evaluate.evaluate)
 app.command("train")(train.train)
