@@ -267,12 +267,15 @@ class RobustGER:
         Raises:
             InputError: a model that cannot be loaded, or an option it refuses; never for a file.
         """
+        from robustger.audio import AudioError
+
         waiting: list[_Recording | Failure] = []
         for file in map(os.fspath, files):
             try:
                 samples = _read(file, SAMPLE_RATE)
             except InputError as error:
-                waiting.append(Failure(_id(file), file, str(error)))
+                message = str(error) if isinstance(error, AudioError) else f"{file}: {error}"
+                waiting.append(Failure(_id(file), file, message))
             else:
                 waiting.append(self._cut(_id(file), file, samples, window_seconds))
             if sum(len(item.windows) for item in waiting if isinstance(item, _Recording)) >= BATCH_WINDOWS:

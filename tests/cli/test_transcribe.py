@@ -1,0 +1,133 @@
+"""`robustger transcribe`: where the text goes, and what is said when something is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.tiny_preset import build_tiny_preset, save_babble, save_broken
+
+
+@pytest.fixture(scope="module")
+def preset(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_preset(tmp_path_factory.mktemp("tiny") / "preset", tiny_checkpoint)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with three recordings, one of them broken."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    save_babble(folder / "a.wav", 0.8, 1)
+    save_babble(folder / "b.flac", 3.5, 2)
+    save_broken(folder / "broken.wav", 1)
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_one_file_to_stdout(robustger, folder: Path, preset: Path) -> None:
+    result = robustger("transcribe", "a.wav", "--preset", preset)
+    assert result.code == 0
+    assert result.out.count("\n") == 1
+    assert result.out.strip()
+    assert result.err.startswith("robustger: 1 recordings, 0.8 s, ")
+    assert result.err.endswith(", 0 problems\n")
+
+
+def test_the_list_is_shown(robustger, folder: Path, preset: Path) -> None:
+    result = robustger("transcribe", "a.wav", "--preset", preset, "--nbest", "-n", 3)
+    text, times, *hypotheses = result.out.splitlines()
+    assert text.strip()
+    assert times == "  0.00 - 0.80 s"
+    assert [line.split()[0] for line in hypotheses] == ["1", "2", "3"]
+
+
+def test_several_files_in_one_stream(robustger, folder: Path, preset: Path) -> None:
+    files = ["a.wav", "broken.wav", "b.flac"]
+    result = robustger("transcribe", *files, "--preset", preset)
+    assert result.code == 1
+    lines = [line.split("\t") for line in result.out.splitlines()]
+    assert [file for file, _ in lines] == files
+    assert [bool(text) for _, text in lines] == [True, False, True]
+    problem, summary = result.err.splitlines()
+    assert problem.startswith("robustger: broken.wav: ")
+    assert summary.startswith("robustger: 2 recordings, 4.3 s, ")
+    assert summary.endswith(", 1 problems")
+    as_json = robustger("transcribe", *files, "--preset", preset, "-o", "all.json")
+    rows = [json.loads(line) for line in Path("all.json").read_text(encoding="utf-8").splitlines()]
+    assert (as_json.code, as_json.out) == (1, "")
+    assert [(row["audio"], row["text"]) for row in rows] == [(file, text) for file, text in lines]
+    assert rows[1]["error"].startswith("broken.wav: ")
+    assert len(rows[2]["segments"]) >= 2
+    assert all(len(part["hypotheses"]) == 5 for part in rows[2]["segments"])
+
+
+@pytest.mark.parametrize("output", ["out", "out/deep/"])
+def test_a_folder_gets_one_file_per_recording(robustger, folder: Path, preset: Path, output: str) -> None:
+    before = names(folder)
+    result = robustger(
+        "transcribe", "a.wav", "broken.wav", "b.flac", "--preset", preset, "-o", output, "-f", "vtt"
+    )
+    assert (result.code, result.out) == (1, "")
+    target = Path(output)
+    assert names(folder) == sorted([*before, str(target / "a.vtt"), str(target / "b.vtt")])
+    assert (
+        (target / "a.vtt").read_text(encoding="utf-8").startswith("WEBVTT\n\n00:00:00.000 --> 00:00:00.800\n")
+    )
+
+
+def test_the_suffix_says_the_format(robustger, folder: Path, preset: Path) -> None:
+    robustger("transcribe", "b.flac", "--preset", preset, "-o", "b.srt")
+    assert Path("b.srt").read_text(encoding="utf-8").startswith("1\n00:00:00,")
+
+
+def test_a_file_that_cannot_be_read_leaves_the_output_as_it_was(
+    robustger, folder: Path, preset: Path
+) -> None:
+    Path("kept.txt").write_text("kept\n", encoding="utf-8")
+    before = names(folder)
+    result = robustger("transcribe", "broken.wav", "--preset", preset, "-o", "kept.txt")
+    assert (result.code, result.out) == (1, "")
+    assert Path("kept.txt").read_text(encoding="utf-8") == "kept\n"
+    assert names(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.wav", "--preset", "none"], "none: no such preset with a recogniser; there are: "),
+        (["a.wav", "--preset", "."], "not a preset with a recogniser: recognizer.yaml is missing"),
+        (["a.wav", "--recognizer", "ctc"], "the recogniser 'ctc' needs a model of its own"),
+        (["a.wav", "--model", "none/at-all"], "--preset lab"),
+        (["a.wav", "--model", "."], "no config.json there"),
+        (["a.wav", "--checkpoint", "none"], "none: no such folder and no such preset"),
+        (["a.wav", "--guard", "sword"], "unknown guard 'sword'"),
+        (["a.wav", "--format", "doc"], "unknown format 'doc'; choose one of: text, json, srt, vtt"),
+        (["a.wav", "--beams", "2"], "beams = 2: n = 5 hypotheses need at least as many beams"),
+        (["a.wav", "--window", "90"], "a window of 90 s: choose more than 0 and at most 2 s"),
+        (["a.wav", "--nbest", "-o", "a.srt"], "--nbest has no place in srt"),
+        (["a.wav", "b.flac", "-f", "srt"], "do not fit into one file of subtitles"),
+        (["a.wav", "-o", "a.wav"], "a.wav: is one of the recordings"),
+        (["a.wav", "-o", "none/a.txt"], "none/a.txt: cannot be written"),
+        (["a.wav", "./a.wav", "-o", "out/"], "would both be written to out/a.txt"),
+        (["a.wav", "-o", "b.flac/"], "b.flac"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    robustger, folder: Path, preset: Path, arguments: list[str], message: str
+) -> None:
+    if "--preset" not in arguments:
+        arguments = [*arguments, "--preset", str(preset)]
+    before = names(folder)
+    result = robustger("transcribe", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("robustger: error: ")
+    assert result.err.count("\n") == 1
+    assert message in result.err
+    assert names(folder) == before

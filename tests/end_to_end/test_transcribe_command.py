@@ -1,0 +1,72 @@
+"""The command `robustger transcribe` as users run it: a process, files and pipes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.tiny_preset import build_tiny_preset, save_babble, save_broken
+
+from robustger.pipeline import RobustGER
+from robustger.pipeline.formats import nbest_lines, to_text
+
+
+def run(*arguments: object, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "robustger", "transcribe", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONUTF8": "1"},
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def preset(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_preset(tmp_path_factory.mktemp("tiny") / "preset", tiny_checkpoint)
+
+
+def test_fifty_broken_files_are_fifty_reports_and_nothing_else(tmp_path: Path) -> None:
+    files = [tmp_path / f"{number:02d}.wav" for number in range(50)]
+    for number, file in enumerate(files):
+        save_broken(file, number)
+    result = run(*files, "-o", tmp_path / "out", "--format", "srt")
+    assert (result.returncode, result.stdout) == (1, b"")
+    *problems, summary = result.stderr.decode().splitlines()
+    assert len(problems) == 50
+    for file, problem in zip(files, problems, strict=True):
+        assert problem.startswith(f"robustger: {file}: ")
+    assert summary.endswith(", 50 problems")
+    assert sorted(tmp_path.iterdir()) == files
+
+
+def test_a_pipe_says_what_the_python_class_says(preset: Path, tmp_path: Path) -> None:
+    path = tmp_path / "stdin.wav"  # the seed of what fills up short lists comes from the name
+    save_babble(path, 1.2, 5)
+    piped = run("-", "--preset", preset, "--nbest", stdin=path.read_bytes())
+    transcription = RobustGER.from_preset(preset).transcribe(path)
+    assert piped.returncode == 0
+    assert piped.stdout.decode() == to_text(transcription) + nbest_lines(transcription)
+    assert piped.stderr.startswith(b"robustger: 1 recordings, 1.2 s, ")
+    assert piped.stderr.count(b"\n") == 1
+
+
+def test_the_default_preset_without_a_hub_says_what_can_be_done(tmp_path: Path) -> None:
+    path = tmp_path / "u.wav"
+    save_babble(path, 0.5, 1)
+    result = subprocess.run(
+        [sys.executable, "-m", "robustger", "transcribe", str(path), "-o", str(tmp_path / "u.txt")],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty")},
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("robustger: error: the recogniser's weights openai/whisper-small.en ")
+    assert result.stderr.count("\n") == 1
+    for part in ("--preset lab", "works offline", "laboratory", "--model FOLDER"):
+        assert part in result.stderr
+    assert not (tmp_path / "u.txt").exists()
