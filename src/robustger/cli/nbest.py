@@ -124,8 +124,8 @@ def nbest(
             on_progress=on_progress,
         )
     typer.echo(
-        f"robustger: {summary.utterances} utterances, {summary.lists} lists, {summary.audio_seconds / 3600:.2f} hours of "
-        f"audio, {summary.problems} problems" + (", complete already" if summary.was_complete else ""),
+        f"robustger: {summary.utterances} utterances, {summary.lists} lists, {summary.audio_seconds / 3600:.2f} hours "
+        f"of audio, {summary.problems} problems" + (", complete already" if summary.was_complete else ""),
         err=True,
     )
     if summary.problems:

@@ -77,17 +77,11 @@ def cut_utterance(
     Raises:
         AudioError: the recording cannot be used.
     """
-    from robustger.audio import SAMPLE_RATE, read_audio, windows
+    from robustger.audio import SAMPLE_RATE, Window, read_audio, windows
 
     samples = read_audio(utterance.audio, start=utterance.start, end=utterance.end)
-    spans: list[tuple[int, int]] = [(0, samples.size)]
-    if window_seconds is not None and samples.size > window_seconds * SAMPLE_RATE:
-        spans = [
-            (round(window.start * SAMPLE_RATE), round(window.end * SAMPLE_RATE))
-            for window in windows(samples, window_seconds)
-        ]
-        if not spans:
-            raise InputError(f"{utterance.audio}: no speech was found in it")
+    seconds = samples.size / SAMPLE_RATE
+    spans = [Window(0.0, seconds)] if window_seconds is None else windows(samples, window_seconds)
     clean, problem = None, None
     if with_clean and utterance.clean_audio is not None:
         try:
@@ -96,17 +90,17 @@ def cut_utterance(
             problem = f"{error} (its list has no clean embedding)"
     offset = utterance.start or 0.0
     pieces = []
-    for number, (first, last) in enumerate(spans, start=1):
-        whole = (first, last) == (0, samples.size)
+    for number, span in enumerate(spans, start=1):
+        whole = (span.start, span.end) == (0.0, seconds)
         pieces.append(
             Piece(
                 utterance,
                 number,
                 len(spans),
-                utterance.start if whole else round(offset + first / SAMPLE_RATE, 3),
-                utterance.end if whole else round(offset + last / SAMPLE_RATE, 3),
-                samples[first:last],
-                None if clean is None else clean[first:last],
+                utterance.start if whole else round(offset + span.start, 3),
+                utterance.end if whole else round(offset + span.end, 3),
+                samples[span.samples],
+                None if clean is None else clean[span.samples],
             )
         )
     return pieces, problem

@@ -122,7 +122,7 @@ def prepare(
     """
     if str(manifest) == "-" or str(target) == "-":
         raise InputError("nbest reads and writes files, so that it can be interrupted; '-' is not one")
-    target = Path(os.path.realpath(target))
+    target = Path(os.path.realpath(target) if os.path.islink(target) else target)  # a link stays a link
     if target.is_dir():
         raise InputError(f"{target}: is a folder; name a file to write")
     survey = _survey(manifest, target.parent, request)
@@ -311,14 +311,11 @@ class _Run:
             seeds=[seed_of(piece.id) for piece in batch],
         )
         paired = [piece for piece in batch if piece.clean is not None]
-        # Only the encoder's part of it is looked at, so the search is as narrow as can be.
-        clean = (
-            self._recognizer.recognize(
-                [piece.clean for piece in paired if piece.clean is not None], n=1, beams=1
-            )
-            if paired
-            else []
-        )
+        clean = []
+        if paired:
+            # Of these only what the encoder gives is kept, so the search is narrow.
+            samples = [piece.clean for piece in paired if piece.clean is not None]
+            clean = self._recognizer.recognize(samples, n=1, beams=2)
         clean_of = {piece.id: recognition for piece, recognition in zip(paired, clean, strict=True)}
         for piece, recognition in zip(batch, found, strict=True):
             self._record(piece, recognition, clean_of.get(piece.id))
