@@ -125,6 +125,15 @@ def preset_folder(name: str | os.PathLike[str]) -> Path:
     raise InputError(f"{name}: no such preset with a recogniser; there are: {', '.join(known) or 'none'}")
 
 
+def demo_manifest(name: str | os.PathLike[str]) -> Path | None:
+    """The manifest of the recordings that a preset shows itself with, `demo/demo.jsonl`; None where it has none."""
+    try:
+        path = preset_folder(name) / "demo" / "demo.jsonl"
+    except InputError:
+        return None
+    return path if path.is_file() else None
+
+
 def _check_choices(settings: RecognizerSettings, where: str) -> None:
     from robustger.recognition import RECOGNIZERS
     from robustger.text import NORMALIZERS
