@@ -18,7 +18,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -234,11 +234,18 @@ def _read_csv(path: Path) -> Iterator[tuple[int, Utterance | BadLine]]:
 
 def _read_kaldi(path: Path) -> Iterator[tuple[int, Utterance | BadLine]]:
     folder = path.parent
-    recordings = _table(path)
-    texts = dict(_table(folder / "text").values()) if (folder / "text").is_file() else {}
-    segments = _table(folder / "segments") if (folder / "segments").is_file() else None
+    table = recordings = _table(path)
+    if (folder / "segments").is_file():
+        table = _table(folder / "segments")
+    lines_of_text = _table(folder / "text") if (folder / "text").is_file() else {}
+    audio = dict(recordings.values())
+    texts = dict(lines_of_text.values())
 
-    def of_recording(id_: str, value: str) -> dict[str, Any]:
+    def fields_of(id_: str, value: str) -> dict[str, Any]:
+        fields: dict[str, Any] = {"id": id_, "text": texts.get(id_)}
+        if table is not recordings:
+            value, times = _segment(value, audio)
+            fields |= times
         if value.endswith("|"):
             raise InputError(
                 "the recording is a command ('... |'), and commands in files are not run; write its output to a "
@@ -246,35 +253,33 @@ def _read_kaldi(path: Path) -> Iterator[tuple[int, Utterance | BadLine]]:
             )
         if not value or value.rpartition(":")[2].isdigit():
             raise InputError("names no audio file; write 'id path' (archives, 'file.ark:123', are not read)")
-        return {"id": id_, "audio": value, "text": texts.pop(id_, None)}
-
-    def of_segment(id_: str, value: str) -> dict[str, Any]:
-        parts = value.split()
-        if len(parts) != 3 or parts[0] not in by_id:
-            raise InputError(
-                f"segments: write 'id recording start end' with a recording of wav.scp, not {shown(value)}"
-            )
-        try:
-            start, end = float(parts[1]), float(parts[2])
-        except ValueError:
-            raise InputError(f"segments: start and end must be numbers, not {shown(value)}") from None
-        text = texts.pop(id_, None)
-        # A negative end is Kaldi's way to say: to the end of the recording.
-        times = {"start": start, "end": end if end >= 0 else None}
-        return of_recording(parts[0], by_id[parts[0]]) | {"id": id_, "text": text, **times}
-
-    by_id = dict(recordings.values())
-    make, table = (of_recording, recordings) if segments is None else (of_segment, segments)
+        return fields | {"audio": value}
 
     def rows() -> Iterator[tuple[int, Utterance | BadLine]]:
         for number, (id_, value) in table.items():
-            yield number, _parsed(number, lambda id_=id_, value=value: make(id_, value), folder, id_)
-        for id_ in texts:
-            problem = f"id {shown(id_)} stands in the file 'text' but has no recording"
-            yield number_of_text[id_], BadLine(number_of_text[id_], id_, problem)
+            yield number, _parsed(number, lambda id_=id_, value=value: fields_of(id_, value), folder, id_)
+        known = {id_ for id_, _ in table.values()}
+        for number, (id_, _) in lines_of_text.items():
+            if id_ not in known:
+                problem = f"id {shown(id_)} stands in the file 'text' but has no recording"
+                yield number, BadLine(number, id_, problem)
 
-    number_of_text = {id_: number for number, (id_, _) in _table(folder / "text").items()} if texts else {}
     return rows()
+
+
+def _segment(value: str, audio: Mapping[str, str]) -> tuple[str, dict[str, float]]:
+    """The recording of a line of `segments`, and where in it the utterance lies."""
+    parts = value.split()
+    if len(parts) != 3 or parts[0] not in audio:
+        raise InputError(
+            f"segments: write 'id recording start end' with a recording of wav.scp, not {shown(value)}"
+        )
+    try:
+        start, end = float(parts[1]), float(parts[2])
+    except ValueError:
+        raise InputError(f"segments: start and end must be numbers, not {shown(value)}") from None
+    # A negative end is Kaldi's way to say: to the end of the recording.
+    return audio[parts[0]], {"start": start} if end < 0 else {"start": start, "end": end}
 
 
 def _table(path: Path) -> dict[int, tuple[str, str]]:
@@ -291,7 +296,9 @@ def _table(path: Path) -> dict[int, tuple[str, str]]:
     return rows
 
 
-def _parsed(number: int, fields_of: Any, folder: Path, id_: str | None = None) -> Utterance | BadLine:
+def _parsed(
+    number: int, fields_of: Callable[[], Any], folder: Path, id_: str | None = None
+) -> Utterance | BadLine:
     fields: Any = None
     try:
         fields = fields_of()

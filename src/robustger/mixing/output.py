@@ -45,6 +45,8 @@ class OutputFolder:
                     json.dump(settings, file, indent=1, ensure_ascii=False)
             for name in ("noisy", "clean"):
                 (path / name).mkdir(exist_ok=True)
+            for torn in path.rglob(".robustger-*.partial"):  # what a run was writing when it was killed
+                torn.unlink()
             for row in _complete_lines(path / ROWS):
                 self._rows.setdefault(row["meta"]["mix"]["source_id"], []).append(row)
             for id_, rows in _complete_lines(path / JOURNAL):
