@@ -63,7 +63,7 @@ def missing_end(file: BinaryIO, size: int) -> str | None:
         if mpeg.frames == 1 and mpeg.end < size:
             return "its first frame is followed by something else"
         if mpeg.stated_frames is not None and mpeg.stated_frames > mpeg.frames:
-            return f"{mpeg.stated_frames:,} frames are promised, and {mpeg.frames:,} follow each other"
+            return f"{mpeg.stated_frames:,} frames are promised, and {mpeg.frames:,} are there"
     promised = mpeg.end if mpeg is not None else _promised_bytes(file, size)
     if promised is None or promised <= size:
         return None

@@ -72,7 +72,7 @@ def read_audio(
         decoder = _decoder(file, name, stack)
         if isinstance(decoder, str):
             samples, sample_rate = _decoded_by_ffmpeg(file, decoder, name)
-            samples = samples[slice(*_span(name, len(samples), sample_rate, start, end))]
+            samples = samples[_span(name, len(samples), sample_rate, start, end)]
         else:
             samples, sample_rate = _decoded_by_libsndfile(decoder, name, start, end)
     return check_samples(to_mono_16k(samples, sample_rate, name), name)
@@ -150,7 +150,8 @@ def _opened(source: str | Path | BinaryIO) -> Iterator[tuple[BinaryIO, str]]:
             except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
                 raise AudioError(name, f"cannot be read: {_reason(error)}") from None
         else:
-            name = str(getattr(source, "name", "audio"))
+            given = getattr(source, "name", None)  # a pipe's is a number
+            name = given if isinstance(given, str) else "audio"
             file = source if source.seekable() else io.BytesIO(source.read())
         try:
             size = file.seek(0, io.SEEK_END)
@@ -179,7 +180,7 @@ def _decoder(file: BinaryIO, name: str, stack: contextlib.ExitStack) -> soundfil
             return sound
         reason = "it does not state its length"
     except soundfile.LibsndfileError as error:
-        reason = error.error_string.strip().rstrip(".")
+        reason = _complaint(error)
     except TypeError:  # a suffix for samples without a header
         raise AudioError(name, "not audio that says what it is; give it a header (.wav, .flac)") from None
     container = ffmpeg_container(head, SHARED_CONTAINERS)
@@ -195,24 +196,23 @@ def _decoded_by_libsndfile(
 ) -> tuple[np.ndarray, int]:
     """Frames (frames, channels) between the times, and their rate."""
     rate = sound.samplerate
-    stated = not sound.subtype.startswith(
-        "MPEG"
-    )  # there it is an estimate, and the frames have been counted already
-    first, stop = _span(name, sound.frames if stated else None, rate, start, end)
-    blocks = list(_blocks(sound, name, first, stop))
-    samples = np.concatenate(blocks) if blocks else np.zeros((0, sound.channels), np.float32)
-    if stated and len(samples) < (sound.frames if stop is None else stop) - first:
+    if sound.subtype.startswith("MPEG"):  # its length is an estimate, beyond which libsndfile does not go
+        samples = _joined(_blocks(sound, name), sound.channels)
+        return samples[_span(name, len(samples), rate, start, end)], rate
+    part = _span(name, sound.frames, rate, start, end)
+    samples = _joined(_blocks(sound, name, part.start, part.stop), sound.channels)
+    if len(samples) < part.stop - part.start:
+        read = part.start + len(samples)
         raise AudioError(
-            name, f"truncated or damaged: {first + len(samples):,} of {sound.frames:,} frames could be read"
+            name, f"truncated or damaged: {read:,} of {sound.frames:,} frames can be read; get the whole file"
         )
-    if not stated and (start is not None or end is not None):
-        _span(name, first + len(samples), rate, start, end)
     return samples, rate
 
 
 def _blocks(
     sound: soundfile.SoundFile, name: str, first: int = 0, stop: int | None = None
 ) -> Iterator[np.ndarray]:
+    """Decodes from one frame to another, or to the end."""
     import soundfile
 
     try:
@@ -226,23 +226,25 @@ def _blocks(
             first += len(block)
             yield block
     except soundfile.LibsndfileError as error:
-        raise AudioError(name, f"truncated or damaged: {error.error_string.strip().rstrip('.')}") from None
+        raise AudioError(name, f"truncated or damaged: {_complaint(error)}; get the whole file") from None
 
 
-def _span(
-    name: str, frames: int | None, rate: int, start: float | None, end: float | None
-) -> tuple[int, int | None]:
-    """The first frame of a part and the one behind its last; None: to the end.
+def _joined(blocks: Iterator[np.ndarray], channels: int) -> np.ndarray:
+    return np.concatenate([np.zeros((0, channels), np.float32), *blocks])
+
+
+def _span(name: str, frames: int, rate: int, start: float | None, end: float | None) -> slice:
+    """The frames of a part of a recording.
 
     Raises:
         AudioError: the recording has `frames` frames, and the part lies outside.
     """
     first = round((start or 0) * rate)
-    stop = None if end is None else round(end * rate)
-    if frames is not None and (first >= frames > 0 or (stop or 0) > frames + OVERSHOOT_SECONDS * rate):
+    stop = frames if end is None else round(end * rate)
+    if frames and (first >= frames or stop > frames + OVERSHOOT_SECONDS * rate):
         asked = f"from {start or 0} s" + ("" if end is None else f" to {end} s")
         raise AudioError(name, f"the part {asked} was asked for, and it is {frames / rate:.3f} s long")
-    return first, stop if stop is None or frames is None else min(stop, frames)
+    return slice(first, min(stop, frames))
 
 
 def _decoded_by_ffmpeg(file: BinaryIO, container: str, name: str) -> tuple[np.ndarray, int]:
@@ -271,6 +273,7 @@ def _ffmpeg(file: BinaryIO, container: str, name: str) -> Iterator[tuple[Any, An
     """PyAV, the file as it opened it, and its first audio stream."""
     try:
         import av
+        from av.error import FFmpegError
     except ImportError:
         raise MissingExtraError("av", "audio") from None
     file.seek(0)
@@ -279,9 +282,13 @@ def _ffmpeg(file: BinaryIO, container: str, name: str) -> Iterator[tuple[Any, An
             if not opened.streams.audio:
                 raise AudioError(name, "holds no audio stream")
             yield av, opened, opened.streams.audio[0]
-    except (av.FFmpegError, ValueError) as error:
+    except (FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise AudioError(name, f"truncated or damaged: {str(reason)[:1].lower()}{str(reason)[1:]}") from None
+
+
+def _complaint(error: soundfile.LibsndfileError) -> str:
+    return error.error_string.removeprefix("Error : ").strip().rstrip(".")
 
 
 def _reason(error: OSError | ValueError) -> str:

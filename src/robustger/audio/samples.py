@@ -82,7 +82,8 @@ def to_mono_16k(samples: Any, sample_rate: int, name: object = "audio") -> np.nd
     """
     array = _float32(samples, name)
     if array.ndim == 2 and array.shape[1] <= MOST_CHANNELS:
-        array = array[:, 0] if array.shape[1] == 1 else array.mean(axis=1, dtype=np.float32)
+        with np.errstate(invalid="ignore", over="ignore"):  # not finite then, which check_samples refuses
+            array = array[:, 0] if array.shape[1] == 1 else array.mean(axis=1, dtype=np.float32)
     elif array.ndim != 1:
         raise AudioError(name, f"has shape {array.shape}; (frames,) or (frames, channels) is needed")
     if sample_rate not in SAMPLE_RATES:

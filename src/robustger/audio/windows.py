@@ -60,7 +60,7 @@ def windows(samples: np.ndarray, max_seconds: float, *, min_seconds: float | Non
             f"windows of {min_seconds} to {max_seconds} s: max_seconds must be 0.1 or more, min_seconds above 0 and "
             "at most half of it"
         )
-    if not len(samples) or np.abs(samples).max() <= SILENCE_PEAK:
+    if not len(samples) or max(samples.max(), -samples.min()) <= SILENCE_PEAK:
         return []
     if len(samples) <= max_seconds * SAMPLE_RATE:
         return [Window(0.0, len(samples) / SAMPLE_RATE)]
@@ -83,8 +83,8 @@ def windows(samples: np.ndarray, max_seconds: float, *, min_seconds: float | Non
 
 def _levels(samples: np.ndarray) -> np.ndarray:
     """Mean power of every hop (hops,); the last one is filled up with zeros."""
-    padded = np.pad(samples.astype(np.float64), (0, -len(samples) % HOP))
-    return (padded.reshape(-1, HOP) ** 2).mean(axis=1)
+    hops = np.pad(samples, (0, -len(samples) % HOP)).reshape(-1, HOP)
+    return np.einsum("ij,ij->i", hops, hops).astype(np.float64) / HOP
 
 
 def _smoothed(powers: np.ndarray) -> np.ndarray:

@@ -1,0 +1,493 @@
+"""Reading recordings whole or not at all, mixing down, resampling, writing, and cutting long audio."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import pickle
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fixtures_audio import encoded, speech_like
+from robustger.audio import (
+    SAMPLE_RATE,
+    AudioError,
+    check_samples,
+    probe_audio,
+    read_audio,
+    to_mono_16k,
+    windows,
+    write_audio,
+)
+from robustger.audio.mpeg import scan_mpeg
+from robustger.errors import InputError, MissingExtraError
+
+SPEECH = speech_like(1.5)
+STEREO_44K = np.stack([speech_like(1.5, 44_100, seed=seed) for seed in (1, 2)], axis=1)
+
+
+def similarity(a: np.ndarray, b: np.ndarray) -> float:
+    """Signal-to-difference ratio in dB, over what both have."""
+    n = min(len(a), len(b))
+    return float(10 * np.log10(np.sum(a[:n] ** 2) / (np.sum((a[:n] - b[:n]) ** 2) + 1e-12)))
+
+
+def ffmpeg_file(
+    container: str, codec: str, sample_rate: int = 48_000, options: dict[str, str] | None = None
+) -> bytes:
+    """One and a half seconds of mono speech in a container that libsndfile does not read."""
+    av = pytest.importorskip("av", reason="needs the extra audio")
+    file = io.BytesIO()
+    with av.open(file, "w", format=container, options=options or {}) as output:
+        stream = output.add_stream(codec, rate=sample_rate, layout="mono")
+        frame = av.AudioFrame.from_ndarray(speech_like(1.5, sample_rate)[None], format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = sample_rate, 0
+        convert = av.AudioResampler(
+            format=stream.format.name, layout="mono", rate=sample_rate, frame_size=stream.frame_size or 0
+        )
+        for part in [*convert.resample(frame), *convert.resample(None)]:
+            output.mux(stream.encode(part))
+        output.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def without_first_frame(mp3: bytes) -> bytes:
+    """An MP3 file without the tag that states its length."""
+    for position in range(4, len(mp3)):
+        scan = scan_mpeg(io.BytesIO(mp3[position:]))
+        if scan is not None and scan.frames > 10:
+            return mp3[position:]
+    raise AssertionError("one frame only")
+
+
+class TestReading:
+    @pytest.mark.parametrize(
+        ("kind", "subtype"),
+        [
+            ("WAV", "PCM_16"), ("WAV", "PCM_24"), ("WAV", "FLOAT"), ("WAV", "ULAW"),
+            ("FLAC", "PCM_16"), ("FLAC", "PCM_24"), ("AIFF", "PCM_16"), ("AU", "PCM_16"), ("W64", "PCM_16"),
+            ("RF64", "PCM_16"), ("CAF", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III"),
+        ],
+    )  # fmt: skip
+    def test_every_kind_of_file_gives_the_same_recording(
+        self, tmp_path: Path, kind: str, subtype: str
+    ) -> None:
+        path = tmp_path / "speech"
+        path.write_bytes(encoded(SPEECH, kind=kind, subtype=subtype))
+        samples = read_audio(path)
+        assert samples.dtype == np.float32
+        assert samples.shape == SPEECH.shape
+        assert similarity(SPEECH, samples) > (10 if kind in ("OGG", "MP3") else 30)
+        assert probe_audio(path).seconds == pytest.approx(1.5)
+
+    @pytest.mark.parametrize(
+        ("container", "codec", "options"),
+        [
+            ("mp4", "aac", None), ("ipod", "aac", None), ("mov", "pcm_s16le", None), ("webm", "libopus", None),
+            ("mp4", "aac", {"movflags": "frag_keyframe+empty_moov"}), ("matroska", "flac", None),
+            ("adts", "aac", None), ("avi", "libmp3lame", None), ("mpegts", "aac", None), ("ogg", "flac", None),
+        ],
+    )  # fmt: skip
+    def test_containers_that_ffmpeg_reads(
+        self, container: str, codec: str, options: dict[str, str] | None
+    ) -> None:
+        samples = read_audio(io.BytesIO(ffmpeg_file(container, codec, options=options)))
+        assert len(samples) / SAMPLE_RATE == pytest.approx(
+            1.5, abs=0.08
+        )  # lossy codecs fill up their last frame
+        spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+        assert np.argmax(spectrum) * SAMPLE_RATE / len(samples) == pytest.approx(140, abs=2)
+
+    def test_without_pyav_the_extra_is_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "phone.m4a"
+        path.write_bytes(ffmpeg_file("ipod", "aac"))
+        monkeypatch.setitem(sys.modules, "av", None)
+        with pytest.raises(MissingExtraError, match=r"robustger\[audio\]"):
+            read_audio(path)
+
+    @pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "MP3"])
+    def test_stereo_at_44100_hz(self, kind: str) -> None:
+        samples = read_audio(io.BytesIO(encoded(STEREO_44K, 44_100, kind)))
+        assert len(samples) == 24_000
+        assert similarity(to_mono_16k(STEREO_44K, 44_100), samples) > (10 if kind in ("OGG", "MP3") else 60)
+
+    def test_the_suffix_does_not_matter(self, tmp_path: Path) -> None:
+        for name in ("speech.mp3", "speech.vox", "speech.txt", "no suffix", "Größe 声.flac"):
+            (tmp_path / name).write_bytes(encoded(SPEECH))
+            assert np.array_equal(read_audio(tmp_path / name), read_audio(io.BytesIO(encoded(SPEECH))))
+
+    @pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000])
+    def test_a_wav_written_into_a_pipe_has_no_length_and_is_read(self, size: int) -> None:
+        streamed = bytearray(encoded(SPEECH))
+        streamed[4:8] = streamed[40:44] = size.to_bytes(4, "little")
+        assert len(read_audio(io.BytesIO(streamed))) == len(SPEECH)
+
+    def test_a_flac_written_into_a_pipe_has_no_length_and_is_read(self) -> None:
+        pytest.importorskip("av", reason="needs the extra audio")
+        streamed = bytearray(encoded(SPEECH, kind="FLAC"))
+        streamed[21] &= 0xF0
+        streamed[22:26] = bytes(4)
+        assert np.array_equal(
+            read_audio(io.BytesIO(streamed)), read_audio(io.BytesIO(encoded(SPEECH, kind="FLAC")))
+        )
+
+    def test_an_mp3_without_a_stated_length_and_with_tags(self) -> None:
+        content = encoded(SPEECH, kind="MP3")
+        scan = scan_mpeg(io.BytesIO(content))
+        assert scan is not None
+        assert scan.stated_frames == scan.frames - 1
+        assert scan.end == len(content)
+        tags = b"ID3\x04\x00\x00\x00\x00\x01\x00" + bytes(128), b"TAG" + bytes(125)
+        samples = read_audio(io.BytesIO(tags[0] + without_first_frame(content) + tags[1]))
+        assert abs(len(samples) - len(SPEECH)) < 0.1 * SAMPLE_RATE
+
+    def test_a_pipe(self) -> None:
+        reader, writer = os.pipe()
+        with open(reader, "rb") as source:
+            with open(writer, "wb") as sink:
+                sink.write(encoded(SPEECH[:8000]))
+            assert len(read_audio(source)) == 8000
+
+    @pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "MP3"])
+    @given(times=st.tuples(st.floats(0, 1.45), st.floats(0.04, 1.5)))
+    @settings(max_examples=15)
+    def test_a_part_is_the_same_samples(self, kind: str, times: tuple[float, float]) -> None:
+        content = encoded(SPEECH, kind=kind)
+        start, end = times[0], min(times[0] + times[1], 1.5)
+        part = read_audio(io.BytesIO(content), start=start, end=end)
+        whole = read_audio(io.BytesIO(content))[round(start * 16000) : round(end * 16000)]
+        assert part.shape == whole.shape
+        assert np.allclose(
+            part, whole, atol=2e-3
+        )  # a lossy decoder that begins in the middle rounds differently
+
+    def test_a_part_of_what_ffmpeg_reads(self) -> None:
+        content = ffmpeg_file("matroska", "flac", 16_000)
+        whole = read_audio(io.BytesIO(content))
+        assert np.array_equal(read_audio(io.BytesIO(content), start=0.5, end=1.0), whole[8000:16000])
+        with pytest.raises(AudioError, match=r"is 1\.500 s long"):
+            read_audio(io.BytesIO(content), start=0.5, end=1.7)
+
+    @pytest.mark.parametrize(
+        ("start", "end"), [(1.5, None), (2, 3), (0, 1.7), (-1, 1), (1, 1), (1, 0.5), (float("nan"), 1)]
+    )
+    @pytest.mark.parametrize("kind", ["WAV", "MP3"])
+    def test_a_part_that_is_not_there(self, kind: str, start: float, end: float | None) -> None:
+        with pytest.raises(AudioError, match=r"^audio: .*(1\.5\d* s long|0 <= start < end)"):
+            read_audio(io.BytesIO(encoded(SPEECH, kind=kind)), start=start, end=end)
+
+    def test_rounded_ends_of_segment_lists_are_taken(self) -> None:
+        assert len(read_audio(io.BytesIO(encoded(SPEECH)), start=1, end=1.55)) == 8000
+
+
+class TestBrokenFiles:
+    def test_each_gives_one_line_that_names_it(
+        self, broken_audio: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        for path in sorted(broken_audio.iterdir()):
+            with pytest.raises(AudioError) as caught:
+                read_audio(path)
+            message = str(caught.value)
+            assert message.startswith(f"{path}: "), message
+            assert len(message.splitlines()) == 1
+            assert caught.value.exit_code == 2
+        assert capfd.readouterr() == ("", "")  # nor do the libraries say anything
+
+    def test_what_is_wrong_is_said(self, broken_audio: Path) -> None:
+        for part, why in {
+            "percent": "truncated", "missing": "truncated", "header-only": "truncated", "damaged": "damaged",
+            "no-": "empty", "silent": "silent", "dither": "silent", "nan": "NaN", "text": "not audio",
+        }.items():  # fmt: skip
+            for path in broken_audio.glob(f"*{part}*"):
+                with pytest.raises(AudioError, match=f": .*{why}"):
+                    read_audio(path)
+
+    def test_probing_finds_out_about_most(self, broken_audio: Path) -> None:
+        passed = set()
+        for path in broken_audio.iterdir():
+            try:
+                probe_audio(path)
+            except AudioError:
+                continue
+            passed.add(path.name.rsplit("-", 1)[-1])
+        # Content is not looked at, and FLAC does not say how many bytes it has.
+        assert passed <= {
+            "silent.wav",
+            "silent.ogg",
+            "dither.flac",
+            "nan.wav",
+            "infinite.wav",
+            "damaged.flac",
+            "lossless.flac",
+        }
+
+    @pytest.mark.parametrize("name", [".", "missing.wav", "zero\0byte.wav", "x.wav/y.wav"])
+    def test_what_cannot_be_opened(self, tmp_path: Path, name: str) -> None:
+        with pytest.raises(AudioError, match="cannot be read"):
+            read_audio(f"{tmp_path}/{name}")
+
+    def test_samples_without_a_header(self, tmp_path: Path) -> None:
+        (tmp_path / "samples.raw").write_bytes(SPEECH.tobytes())
+        with pytest.raises(AudioError, match="not audio"):
+            read_audio(tmp_path / "samples.raw")
+
+    @pytest.mark.parametrize(
+        ("kind", "subtype"),
+        [("WAV", "PCM_16"), ("WAV", "PCM_24"), ("RF64", None), ("W64", None), ("AIFF", None), ("AU", None),
+         ("FLAC", None), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", None)],
+    )  # fmt: skip
+    @given(share=st.floats(0, 1, exclude_max=True))
+    @settings(max_examples=40)
+    def test_cut_off_anywhere(self, kind: str, subtype: str | None, share: float) -> None:
+        content = encoded(SPEECH[:8000], kind=kind, subtype=subtype)
+        with pytest.raises(AudioError):
+            read_audio(io.BytesIO(content[: int(share * len(content))]))
+
+    @given(share=st.floats(0.05, 1, exclude_max=True))
+    @settings(max_examples=40)
+    def test_an_mp3_without_a_stated_length_cut_within_a_frame(self, share: float) -> None:
+        content = without_first_frame(encoded(SPEECH, kind="MP3"))
+        cut = content[: int(share * len(content))]
+        scan = scan_mpeg(io.BytesIO(cut))
+        if scan is not None and scan.end != len(cut):  # at the end of a frame nothing shows
+            with pytest.raises(AudioError, match="truncated"):
+                read_audio(io.BytesIO(cut))
+
+    @pytest.mark.parametrize(
+        ("container", "codec", "options"),
+        [
+            ("mp4", "aac", None),
+            ("mp4", "aac", {"movflags": "frag_keyframe+empty_moov"}),
+            ("webm", "libopus", None),
+        ],
+    )
+    @pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9, 0.999])
+    def test_cut_off_containers_of_ffmpeg(
+        self, container: str, codec: str, options: dict[str, str] | None, share: float
+    ) -> None:
+        content = ffmpeg_file(container, codec, options=options)
+        with pytest.raises(AudioError, match="truncated"):
+            read_audio(io.BytesIO(content[: int(share * len(content))]))
+
+    def test_a_video_without_sound(self) -> None:
+        av = pytest.importorskip("av", reason="needs the extra audio")
+        file = io.BytesIO()
+        with av.open(file, "w", format="matroska") as output:
+            stream = output.add_stream("ffv1", rate=25, width=16, height=16, pix_fmt="yuv420p")
+            output.mux(stream.encode(av.VideoFrame(16, 16, "yuv420p")))
+            output.mux(stream.encode(None))
+        with pytest.raises(AudioError, match="no audio stream"):
+            read_audio(io.BytesIO(file.getvalue()))
+
+    @given(
+        content=st.binary(max_size=600),
+        head=st.sampled_from(
+            [
+                b"",
+                b"RIFF\x00\x02\x00\x00WAVE",
+                b"fLaC",
+                b"OggS",
+                b"ID3",
+                b"\x00\x00\x00\x10ftyp",
+                b"\x1aE\xdf\xa3",
+            ]
+        ),
+    )
+    @settings(max_examples=200)
+    def test_no_bytes_whatever_raise_anything_else(self, head: bytes, content: bytes) -> None:
+        try:
+            samples = read_audio(io.BytesIO(head + content))
+        except (AudioError, MissingExtraError):
+            return
+        assert samples.dtype == np.float32
+
+    @pytest.mark.parametrize("sample_rate", [1, 10, 2_000_000_000])
+    def test_an_absurd_sample_rate(self, sample_rate: int) -> None:
+        content = bytearray(encoded(SPEECH))
+        content[24:28] = sample_rate.to_bytes(4, "little")
+        with pytest.raises(AudioError, match="sample rate"):
+            read_audio(io.BytesIO(content))
+
+    def test_errors_cross_processes(self) -> None:
+        error = pickle.loads(pickle.dumps(AudioError("a.wav", "silent")))
+        assert (type(error), str(error), error.problem) == (AudioError, "a.wav: silent", "silent")
+
+
+class TestArrays:
+    def test_channels_are_averaged(self) -> None:
+        assert np.allclose(to_mono_16k(np.stack([SPEECH, SPEECH * 0.5], axis=1), 16_000), SPEECH * 0.75)
+        assert np.array_equal(to_mono_16k(SPEECH[:, None], 16_000), SPEECH)
+
+    @pytest.mark.parametrize("sample_rate", [8_000, 11_025, 22_050, 44_100, 48_000, 96_000])
+    def test_a_tone_keeps_its_frequency_level_and_length(self, sample_rate: int) -> None:
+        def tone(rate: int) -> np.ndarray:
+            return 0.5 * np.sin(2 * np.pi * 1000 * np.arange(rate) / rate)
+
+        samples = to_mono_16k(tone(sample_rate), sample_rate)
+        assert len(samples) == SAMPLE_RATE
+        inner = slice(1000, -1000)
+        assert np.allclose(samples[inner], tone(SAMPLE_RATE)[inner], atol=1e-4)
+
+    def test_what_16_khz_cannot_carry_is_removed_and_not_folded_back(self) -> None:
+        tone = np.sin(2 * np.pi * 11_000 * np.arange(48_000) / 48_000)
+        assert np.abs(to_mono_16k(tone, 48_000)[1000:-1000]).max() < 1e-4
+
+    @pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float64, np.float16])
+    def test_what_numbers_users_have(self, dtype: Any) -> None:
+        scale = -float(np.iinfo(dtype).min) if np.issubdtype(dtype, np.integer) else 1
+        samples = check_samples((SPEECH * scale).astype(dtype))
+        assert samples.dtype == np.float32
+        assert np.allclose(samples, SPEECH, atol=3e-4)
+
+    @pytest.mark.parametrize(
+        ("samples", "why"),
+        [
+            ([], "empty"), (np.zeros(100), "silent"), (np.full(100, 9e-5), "silent"), ([0.1, np.nan], "NaN"),
+            ([0.1, -np.inf], "infinite"), (SPEECH * 32768, "reach 16384"), (np.ones((2, 5)), "shape"), (0.5, "shape"),
+            (["a"], "values"), (np.ones(3, complex), "values"), (np.ones(3, np.uint8), "values"),
+        ],
+    )  # fmt: skip
+    def test_arrays_that_cannot_be_speech(self, samples: Any, why: str) -> None:
+        with pytest.raises(AudioError, match=f"^mine: .*{why}"):
+            check_samples(samples, "mine")
+
+    def test_good_arrays_are_not_copied(self) -> None:
+        assert check_samples(SPEECH) is SPEECH
+
+    @pytest.mark.parametrize("shape", [(2, 16_000), (10, 2, 2), ()])
+    def test_shapes_that_cannot_be_mixed_down(self, shape: tuple[int, ...]) -> None:
+        with pytest.raises(AudioError, match="shape"):
+            to_mono_16k(np.ones(shape), 16_000)
+
+
+class TestWriting:
+    @pytest.mark.parametrize("name", ["a.wav", "a.FLAC"])
+    @given(
+        samples=st.lists(st.integers(-32768, 32767), min_size=1, max_size=50).filter(
+            lambda x: max(map(abs, x)) > 3
+        )
+    )
+    @settings(max_examples=30)
+    def test_16_bit_recordings_come_back_bit_for_bit(
+        self, tmp_path_factory: pytest.TempPathFactory, name: str, samples: list[int]
+    ) -> None:
+        path = tmp_path_factory.mktemp("written") / name
+        write_audio(path, np.array(samples) / 32768)
+        assert np.array_equal(soundfile.read(path, dtype="int16")[0], samples)
+        assert np.array_equal(read_audio(path), np.array(samples, np.float32) / 32768)
+        assert [each.name for each in path.parent.iterdir()] == [name]
+
+    def test_other_rates_and_channels(self, tmp_path: Path) -> None:
+        write_audio(tmp_path / "stereo.flac", STEREO_44K, 44_100)
+        info = probe_audio(tmp_path / "stereo.flac")
+        assert (info.seconds, info.sample_rate, info.channels) == (1.5, 44_100, 2)
+
+    @pytest.mark.parametrize(
+        ("name", "samples", "why"),
+        [
+            ("old.mp3", SPEECH, "suffix"), ("old.wav", SPEECH * 4, "clipped"), ("old.wav", SPEECH * np.nan, "clipped"),
+            ("missing/x.wav", SPEECH, "cannot be written"),
+        ],
+    )  # fmt: skip
+    def test_refusals_leave_what_was_there(
+        self, tmp_path: Path, name: str, samples: np.ndarray, why: str
+    ) -> None:
+        (tmp_path / "old.wav").write_bytes(b"old")
+        with pytest.raises(AudioError, match=why):
+            write_audio(tmp_path / name, samples)
+        assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+
+
+@st.composite
+def recordings(draw: st.DrawFn) -> np.ndarray:
+    """Speech and pauses by turns, 0.1 to 6 s each, over a noise floor or over nothing."""
+    random = np.random.default_rng(draw(st.integers(0, 1000)))
+    turns = draw(st.lists(st.tuples(st.floats(0.1, 6), st.booleans()), min_size=1, max_size=8))
+    parts = [random.standard_normal(round(s * SAMPLE_RATE)) * (0.1 if speech else 0) for s, speech in turns]
+    samples = np.concatenate(parts)
+    return (samples + draw(st.sampled_from([0, 1e-4, 0.02])) * random.standard_normal(len(samples))).astype(
+        np.float32
+    )
+
+
+class TestWindows:
+    @given(samples=recordings(), max_seconds=st.floats(0.5, 8))
+    @settings(max_examples=150)
+    def test_they_fit_follow_each_other_and_hold_all_speech(
+        self, samples: np.ndarray, max_seconds: float
+    ) -> None:
+        found = windows(samples, max_seconds)
+        for window in found:
+            assert 0 < len(samples[window.samples]) <= max_seconds * SAMPLE_RATE + 1e-6
+            assert 0 < window.end - window.start <= max_seconds + 1e-9
+        assert all(before.end <= after.start for before, after in itertools.pairwise(found))
+        outside = np.ones(len(samples), bool)
+        for window in found:
+            outside[window.samples] = False
+        assert not (outside & (np.abs(samples) > 0.1)).any()
+
+    def test_what_fits_is_taken_whole(self) -> None:
+        [window] = windows(np.concatenate([np.zeros(16_000, np.float32), SPEECH]), 2.5)
+        assert (window.start, window.end) == (0, 2.5)
+
+    @pytest.mark.parametrize("samples", [np.zeros(0), np.zeros(16_000 * 60), np.full(16_000 * 60, 9e-5)])
+    def test_silence_alone_is_in_none(self, samples: np.ndarray) -> None:
+        assert windows(samples.astype(np.float32), 5) == []
+
+    def test_long_pauses_are_left_out_and_the_times_stay(self) -> None:
+        pause = np.zeros(SAMPLE_RATE * 10, np.float32)
+        found = windows(np.concatenate([pause, SPEECH, pause, SPEECH, pause]), 5)
+        times = [second for window in found for second in (window.start, window.end)]
+        assert times == pytest.approx([9.7, 11.8, 21.2, 23.3], abs=0.011)
+
+    @pytest.mark.parametrize("noise", [0, 0.01])
+    def test_cuts_are_made_in_short_pauses(self, noise: float) -> None:
+        said, pause = speech_like(3.5) + 0, np.zeros(SAMPLE_RATE // 2, np.float32)
+        said = np.sign(said) * np.maximum(np.abs(said), 0.05)  # no pauses of its own
+        samples = np.concatenate([said, pause] * 6)
+        samples += noise * np.random.default_rng(0).standard_normal(len(samples)).astype(np.float32)
+        for window in windows(samples, 5)[:-1]:
+            assert 3.5 <= window.end % 4 <= 4
+
+    def test_no_cut_leaves_a_crumb(self) -> None:
+        found = windows(speech_like(30.4), 30)
+        assert len(found) == 2
+        assert min(w.end - w.start for w in found) >= 15
+
+    @pytest.mark.parametrize(
+        ("max_seconds", "min_seconds"), [(0, None), (5, 3), (5, 0), (float("nan"), None)]
+    )
+    def test_lengths_that_do_not_fit(self, max_seconds: float, min_seconds: float | None) -> None:
+        with pytest.raises(InputError, match="min_seconds"):
+            windows(SPEECH, max_seconds, min_seconds=min_seconds)
+
+
+def shared_recordings() -> Iterator[Any]:
+    root = os.environ.get("ROBUSTGER_DATA")
+    patterns = ("noizeus/clean/*.wav", "noizeus/noisy/car_0dB/*.wav", "speechocean762/test/*.ogg",
+                "noisy_librispeech/*.flac", "noise/esc10/rain/*.ogg", "noise/ms_snsd/*")  # fmt: skip
+    for pattern in patterns:
+        found = sorted(Path(root, "audio").glob(pattern))[:3] if root else []
+        skip = pytest.mark.skip(reason="ROBUSTGER_DATA is not set" if not root else f"nothing at {pattern}")
+        yield pytest.param(found, id=pattern, marks=() if found else skip)
+
+
+@pytest.mark.parametrize("paths", list(shared_recordings()))
+def test_real_recordings(paths: list[Path]) -> None:
+    for path in paths:
+        samples, info = read_audio(path), probe_audio(path)
+        assert len(samples) / SAMPLE_RATE == pytest.approx(info.seconds, abs=1e-3)
+        stored, rate = soundfile.read(path, dtype="float32")
+        assert rate == info.sample_rate in (8_000, 16_000)
+        assert np.allclose(samples[:: SAMPLE_RATE // rate][100:-100], stored[100:-100], atol=0.05)
+        for window in windows(samples, 5):
+            assert len(samples[window.samples]) <= 5 * SAMPLE_RATE
