@@ -21,8 +21,8 @@ from typing import Any
 
 from robustger.errors import InputError
 from robustger.hypotheses.files import closing_unless_stdin, open_binary, shown_name
-from robustger.hypotheses.jsonl import decode
-from robustger.hypotheses.values import NBest, shown
+from robustger.hypotheses.jsonl import BadLine, decode
+from robustger.hypotheses.values import NBest, parse_fields, shown
 
 _REFERENCE = "output"
 _SCORES = ("am_score", "am_scores", "score", "scores")
@@ -42,24 +42,41 @@ def read_hyporadise(path: str | Path) -> list[NBest]:
     Raises:
         InputError: the file cannot be opened, is not JSON, or has neither layout; "file: entry k: what is wrong".
     """
+    lists: list[NBest] = []
+    for number, value in numbered_hyporadise(path):
+        if isinstance(value, BadLine):
+            raise InputError(f"{shown_name(path)}: entry {number}: {value.message}")
+        lists.append(value)
+    return lists
+
+
+def numbered_hyporadise(path: str | Path) -> Iterator[tuple[int, NBest | BadLine]]:
+    """As `read_hyporadise`, each entry with its number, from 1; those that cannot be read do not end the reading.
+
+    Args:
+        path: the file, or "-" for standard input.
+
+    Raises:
+        InputError: the file cannot be opened, is not JSON, or holds no entries; raised here, before the first value.
+    """
     name = shown_name(path)
     with closing_unless_stdin(open_binary(path)) as file:
         content = file.read()
-    try:
-        data = decode(content.removeprefix(b"\xef\xbb\xbf"))
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from None
     stem = "stdin" if name == "stdin" else Path(path).stem
     try:
-        entries = list(_entries(data, stem))
+        entries = list(_entries(decode(content.removeprefix(b"\xef\xbb\xbf")), stem))
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
     if not entries:
         raise InputError(f"{name}: holds no entries")
-    return [
-        NBest.from_dict(_fields(id_, entry, f"{name}: entry {number}"), where=f"{name}: entry {number}")
-        for number, (id_, entry) in enumerate(entries, start=1)
-    ]
+    return ((number, _list(number, id_, entry)) for number, (id_, entry) in enumerate(entries, start=1))
+
+
+def _list(number: int, id_: str, entry: Any) -> NBest | BadLine:
+    try:
+        return parse_fields(_fields(id_, entry))
+    except InputError as error:
+        return BadLine(number, id_, str(error))
 
 
 def _entries(data: Any, stem: str) -> Iterator[tuple[str, Any]]:
@@ -99,18 +116,16 @@ def _rows(columns: Mapping[str, Any], stem: str) -> Iterator[tuple[str, Any]]:
         yield (f"{stem}-{int(key):05d}" if key.isdecimal() else key), entry
 
 
-def _fields(id_: str, entry: Any, where: str) -> dict[str, Any]:
+def _fields(id_: str, entry: Any) -> dict[str, Any]:
     """The fields of the package's own format."""
     if not isinstance(entry, Mapping):
-        raise InputError(f"{where}: is not an object with 'input' and 'output'")
+        raise InputError("is not an object with 'input' and 'output'")
     if "input" in entry:
         hypotheses = entry["input"]
     elif "input1" in entry:
         hypotheses = [entry["input1"], *_others(entry.get("input2"))]
     else:
-        raise InputError(
-            f"{where}: has neither 'input' nor 'input1'; HyPoradise entries hold their hypotheses there"
-        )
+        raise InputError("has neither 'input' nor 'input1'; HyPoradise entries hold their hypotheses there")
     used = {"id", _REFERENCE, *_SCORES, *_HYPOTHESES}
     return {
         "id": entry.get("id", id_),

@@ -1,0 +1,91 @@
+"""Reader for the N-best lists that ESPnet's decoding writes with `nbest` above 1.
+
+`espnet2/bin/asr_inference.py` makes one folder for each rank, and its recipes one set of them for each job::
+
+    decode_.../test/logdir/output.1/1best_recog/{text,score,token,token_int}
+    decode_.../test/logdir/output.1/2best_recog/...
+    decode_.../test/logdir/output.2/1best_recog/...
+
+`text` has lines `utterance transcript`, `score` has lines `utterance score`, where the score is Python's text of a number
+or of a torch tensor (`tensor(-8.2, device='cuda:0')`). `text_nospecial`, which models with language and task tokens
+write beside it, is preferred to `text`. The score is that of ESPnet's search: a weighted sum of what its scorers
+(attention, CTC, language model, length) say, not a log-probability of the text alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from robustger.errors import InputError
+from robustger.hypotheses.keyed import Archive, Placed, read_archive
+from robustger.hypotheses.values import NBest
+
+_RANK = re.compile(r"(\d+)best_recog")
+
+
+def read_espnet(source: str | Path) -> Iterator[Placed]:
+    """The lists of a decoding, its jobs one after the other.
+
+    An utterance that stands in fewer ranks than others has a shorter list. Scores that are missing or unreadable are
+    reported, and their list is kept without scores.
+
+    Args:
+        source: the decoding's folder, or any below it that holds `1best_recog`.
+
+    Yields:
+        (place, list or bad line).
+
+    Raises:
+        InputError: no such folder, or no `1best_recog/text` in it.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        raise InputError(
+            f"{source}: is not a folder; name the one in which ESPnet wrote 1best_recog, 2best_recog, ..."
+        )
+    if _RANK.fullmatch(folder.name):
+        folder = folder.parent
+    jobs = sorted({path.parent for path in folder.rglob("1best_recog") if path.is_dir()}, key=_natural)
+    if not jobs:
+        spoken = next(folder.rglob("1best_recog_spk*"), None)
+        hint = "; the lists of several speakers in one recording are not read" if spoken else ""
+        raise InputError(f"{source}: has no folder 1best_recog in it{hint}")
+    return (placed for job in jobs for placed in _read_job(job))
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """So that output.10 comes after output.2."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", str(path))]
+
+
+def _read_job(job: Path) -> Iterator[Placed]:
+    ranks = sorted(
+        (int(match[1]), path)
+        for path in job.iterdir()
+        if (match := _RANK.fullmatch(path.name)) and path.is_dir()
+    )
+    scored = any((folder / "score").is_file() for _, folder in ranks)
+    texts, scores = [], []
+    for _, folder in ranks:
+        clean, score = folder / "text_nospecial", folder / "score"
+        texts.append(read_archive(clean if clean.is_file() else folder / "text"))
+        scores.append(read_archive(score) if score.is_file() else Archive(str(score)))
+        yield from texts[-1].bad + scores[-1].bad
+    for id_ in dict.fromkeys(key for archive in texts for key in archive.values):
+        found = [(text, score) for text, score in zip(texts, scores, strict=True) if id_ in text.values]
+        numbers = [score.number(id_) for _, score in found] if scored else []
+        problem = next((number for number in numbers if isinstance(number, tuple)), None)
+        if problem:
+            yield problem
+        yield (
+            found[0][0].place(id_),
+            NBest.from_texts(
+                id_,
+                [text.values[id_][1] for text, _ in found],
+                scores=[number for number in numbers if isinstance(number, float)]
+                if scored and not problem
+                else None,
+            ),
+        )

@@ -1,0 +1,132 @@
+"""Lists made elsewhere, turned into a file of the package's own format, with references where these lie apart.
+
+Formats are documented where they are read:
+
+==============  ==================================================================================
+espnet          `robustger.hypotheses.espnet`: a decoding's folder with 1best_recog, 2best_recog, ...
+kaldi           `robustger.hypotheses.kaldi`: `utt-k words` lines, or archives.*/words_text with costs
+nemo            `robustger.hypotheses.nemo`: a beams TSV, with the manifest as references
+hyporadise      `robustger.hypotheses.hyporadise`: a JSON file of the data set
+==============  ==================================================================================
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from robustger.errors import InputError
+from robustger.hypotheses.espnet import read_espnet
+from robustger.hypotheses.files import atomic_writer, shown_name
+from robustger.hypotheses.hyporadise import numbered_hyporadise
+from robustger.hypotheses.jsonl import BadLine
+from robustger.hypotheses.kaldi import read_kaldi
+from robustger.hypotheses.keyed import Archive, Placed, read_references
+from robustger.hypotheses.nemo import read_nemo
+from robustger.registry import Registry
+
+FORMATS: Registry[Callable[..., Iterator[Placed]]] = Registry("format")
+FORMATS.register("espnet")(read_espnet)
+FORMATS.register("kaldi")(read_kaldi)
+FORMATS.register("nemo")(read_nemo)
+
+
+@FORMATS.register("hyporadise")
+def _read_hyporadise(source: str | Path) -> Iterator[Placed]:
+    name = shown_name(source)
+    return ((f"{name}: entry {number}", value) for number, value in numbered_hyporadise(source))
+
+
+@dataclass(slots=True)
+class ImportSummary:
+    """What an import came to.
+
+    Attributes:
+        lists: lists written.
+        problems: lines, entries, scores and ids that could not be used as they are; each was reported.
+        without_reference: lists written for which references were given, but not theirs; reported, too.
+        unused_references: references whose utterance has no list.
+    """
+
+    lists: int = 0
+    problems: int = 0
+    without_reference: int = 0
+    unused_references: int = 0
+
+
+def import_lists(
+    source: str | Path,
+    target: str | Path,
+    *,
+    format: str,
+    references: str | Path | None = None,
+    on_problem: Callable[[str, str], None] = lambda place, message: None,
+    on_progress: Callable[[int], object] = lambda lists: None,
+    **options: Any,
+) -> ImportSummary:
+    """Writes lists of another format as N-best JSONL.
+
+    What cannot be read is reported and left out, and everything else goes on; of lists with one id, the first is kept.
+
+    Args:
+        source: file or folder.
+        target: N-best JSONL, "-" for standard output; a file appears when it is complete.
+        format: a name in `FORMATS`.
+        references: what was said: Kaldi's `text`, or JSON Lines with `id` and `text`; for `nemo` the manifest that was
+            evaluated. They replace references that the source has itself.
+        on_problem: called with the place ("file:line") and what is wrong there.
+        on_progress: called with the number of lists just written.
+        options: of the format's reader (`beams`, `acoustic_scale`); those that are None are not passed on.
+
+    Raises:
+        InputError: no such format, an option it does not have, a file that cannot be opened or written, or no list in
+            the source; nothing is written then.
+    """
+    reader = FORMATS.get(format)
+    given = {name: value for name, value in options.items() if value is not None}
+    known = inspect.signature(reader).parameters
+    for name in given:
+        if name not in known:
+            raise InputError(f"format {format!r} has no option {name!r}")
+    summary = ImportSummary()
+
+    def report(place: str, message: str) -> None:
+        summary.problems += 1
+        on_problem(place, message)
+
+    said: Archive | None = None
+    if "manifest" in known:
+        given["manifest"] = references
+    elif references is not None:
+        said = read_references(references)
+        for place, bad in said.bad:
+            report(place, bad.message if isinstance(bad, BadLine) else "")
+    placed = reader(source, **given)
+    seen: dict[str, str] = {}
+    with atomic_writer(target) as file:
+        for place, value in placed:
+            if isinstance(value, BadLine):
+                report(place, value.message)
+                continue
+            if value.id in seen:
+                report(place, f"a list of {value.id!r} stands at {seen[value.id]} already; the first is kept")
+                continue
+            seen[value.id] = place
+            if said is not None and value.id in said.values:
+                value = dataclasses.replace(value, reference=said.values[value.id][1])
+            elif said is not None:
+                summary.without_reference += 1
+                on_problem(place, f"{value.id!r} has no reference in {said.name}; the list is kept as it is")
+            file.write(json.dumps(value.to_dict(), ensure_ascii=False) + "\n")
+            summary.lists += 1
+            on_progress(1)
+        if not summary.lists:
+            raise InputError(f"{shown_name(source)}: holds no list that can be read as {format}")
+    if said is not None:
+        summary.unused_references = len(said.values.keys() - seen.keys())
+    return summary
