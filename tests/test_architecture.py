@@ -95,7 +95,10 @@ def test_the_architecture_page_shows_every_room() -> None:
 def test_every_imported_package_is_a_declared_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    lines = [*project["dependencies"], *(line for extra in extras if extra not in ("dev", "docs") for line in extras[extra])]
+    lines = [
+        *project["dependencies"],
+        *(line for extra in extras if extra not in ("dev", "docs") for line in extras[extra]),
+    ]
     declared = {canonical(re.split(r"[\s\[<>=!~;]", line, maxsplit=1)[0]) for line in lines}
     packages = importlib.metadata.packages_distributions()
     for path in FILES:
