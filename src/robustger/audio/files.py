@@ -21,6 +21,7 @@ from robustger.audio.containers import (
     ffmpeg_container,
     missing_end,
 )
+from robustger.audio.mpeg import scan_mpeg
 from robustger.audio.samples import SAMPLE_RATE, AudioError, check_samples, to_mono_16k
 from robustger.errors import MissingExtraError
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 20  # frames decoded at a time: a header that promises too much costs no memory
 ENDLESS = 1 << 62  # more frames are libsndfile's way to say that it does not know how many
+MPEG_PADDING = 4  # frames; encoders fill up the beginning and the end with at most that
 OVERSHOOT_SECONDS = 0.1  # by which `end` may lie past the end of the recording: segment lists are rounded
 
 
@@ -169,6 +171,8 @@ def _decoder(file: BinaryIO, name: str, stack: contextlib.ExitStack) -> soundfil
     """The file opened by libsndfile, or FFmpeg's name of its container where that one has to read it."""
     import soundfile
 
+    mpeg = scan_mpeg(file)
+    file.seek(0)
     head = file.read(HEAD)
     file.seek(0)
     if container := ffmpeg_container(head, FFMPEG_CONTAINERS):
@@ -176,14 +180,16 @@ def _decoder(file: BinaryIO, name: str, stack: contextlib.ExitStack) -> soundfil
     try:
         # Not by its path: libsndfile believes some suffixes without a look at what is in the file.
         sound = stack.enter_context(soundfile.SoundFile(file))
-        if sound.frames < ENDLESS:
+        # libsndfile reads an MP3 as far as it believes it to go, by what may be the tag of its first part or a guess.
+        whole = mpeg is None or sound.frames >= mpeg.samples - MPEG_PADDING * mpeg.samples // mpeg.frames
+        if sound.frames < ENDLESS and whole:
             return sound
-        reason = "it does not state its length"
+        reason = "it does not state its true length"
     except soundfile.LibsndfileError as error:
         reason = _complaint(error)
     except TypeError:  # a suffix for samples without a header
         raise AudioError(name, "not audio that says what it is; give it a header (.wav, .flac)") from None
-    container = ffmpeg_container(head, SHARED_CONTAINERS)
+    container = "mp3" if mpeg is not None else ffmpeg_container(head, SHARED_CONTAINERS)
     if container is None:
         raise AudioError(name, "not audio, or in a format that is not known here")
     if importlib.util.find_spec("av") is None:
@@ -259,7 +265,9 @@ def _decoded_by_ffmpeg(file: BinaryIO, container: str, name: str) -> tuple[np.nd
 
 def _probed_by_ffmpeg(file: BinaryIO, container: str, name: str) -> AudioInfo:
     with _ffmpeg(file, container, name) as (av, opened, stream):
-        if stream.duration is not None and stream.time_base is not None:
+        if container in ("mp3", "aac"):  # whatever length is given is a guess
+            seconds = sum(frame.samples / frame.sample_rate for frame in opened.decode(stream))
+        elif stream.duration is not None and stream.time_base is not None:
             seconds = float(stream.duration * stream.time_base)
         elif opened.duration is not None:
             seconds = opened.duration / av.time_base

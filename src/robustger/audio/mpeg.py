@@ -27,12 +27,14 @@ class Mpeg:
 
     Attributes:
         frames: how many follow each other without a gap from the first on; the last need not be whole.
+        samples: how many they hold per channel, the encoder's padding included.
         end: the byte at which the last of them ends, by its header; past the file's end when it was cut in a frame.
         stated_frames: how many there are by the Xing or Info tag in the first one, which most encoders do not
             count; None where there is no such tag.
     """
 
     frames: int
+    samples: int
     end: int
     stated_frames: int | None
 
@@ -51,7 +53,7 @@ def scan_mpeg(file: BinaryIO) -> Mpeg | None:
     if (at := max(tag.find(b"Xing", 4, 48), tag.find(b"Info", 4, 48))) > 0:
         flags, stated_there = tag[at + 4 : at + 8], tag[at + 8 : at + 12]
         stated = int.from_bytes(stated_there, "big") if int.from_bytes(flags, "big") & 1 else None
-    return Mpeg(frames, end, stated)
+    return Mpeg(frames, frames * _frame_samples(tag), end, stated)
 
 
 def _frame_lengths(file: BinaryIO, start: int) -> Iterator[int]:
@@ -78,6 +80,13 @@ def _frame_length(header: bytes) -> int:
     if layer == 1:
         return (12 * bits // sample_rate + padding) * 4
     return (72 if layer == 3 and not mpeg_1 else 144) * bits // sample_rate + padding
+
+
+def _frame_samples(header: bytes) -> int:
+    version, layer = header[1] >> 3 & 3, 4 - (header[1] >> 1 & 3)
+    if layer == 1:
+        return 384
+    return 1152 if layer == 2 or version == 3 else 576
 
 
 def _id3_length(head: bytes) -> int:
