@@ -6,7 +6,7 @@
     decode_.../test/logdir/output.1/2best_recog/...
     decode_.../test/logdir/output.2/1best_recog/...
 
-`text` has lines `utterance transcript`, `score` has lines `utterance score`, where the score is Python's text of a number
+`text` has lines `utterance transcript`, `score` has lines `utterance score`, the score being Python's text of a number
 or of a torch tensor (`tensor(-8.2, device='cuda:0')`). `text_nospecial`, which models with language and task tokens
 write beside it, is preferred to `text`. The score is that of ESPnet's search: a weighted sum of what its scorers
 (attention, CTC, language model, length) say, not a log-probability of the text alone.

@@ -1,7 +1,7 @@
 """Reader for Kaldi's N-best lists as text.
 
 `lattice-to-nbest` names the hypotheses of `utt` `utt-1`, `utt-2`, ..., best first, and `nbest-to-linear` with
-`int2sym.pl` writes them as text, one `utt-k words` on a line. `steps/rnnlmrescore.sh` keeps them, with their costs, as::
+`int2sym.pl` writes them as text, one `utt-k words` a line. `steps/rnnlmrescore.sh` keeps them, with their costs, as::
 
     archives.1/words_text     utt-1 what is the fare
     archives.1/lmwt.withlm    utt-1 21.3          graph cost, the language model in it
