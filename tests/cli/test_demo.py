@@ -40,8 +40,8 @@ def test_recordings_are_transcribed_and_measured_by_snr(robustger, preset: Path,
     assert result.out.count("reference  " + TEXT) == 4
     assert all(f"\n   {rank} " in result.out for rank in range(1, 6))
     rows = {line.split("│")[1].strip() for line in result.out.splitlines() if line.count("│") > 2}
-    assert {"0 dB", "5 dB", "clean", "total"} <= rows
-    assert "format-on" in result.out
+    assert {"0 dB", "5 dB", "clean", "all"} <= rows
+    assert "format-only" in result.out
     assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert [path for path in tmp_path.iterdir() if path.suffix == ".partial"] == []
 

@@ -52,7 +52,7 @@ def _show_recordings(console: Console, preset: str, manifest: Path, show: int, p
 
     from robustger.errors import MissingExtraError
     from robustger.pipeline import RobustGER
-    from robustger.pipeline.clips import report_by_snr, save_spectrograms, transcribe_clips
+    from robustger.pipeline.clips import save_spectrograms, table_by_snr, transcribe_clips
 
     clips = transcribe_clips(RobustGER.from_preset(preset), manifest)
     try:
@@ -68,7 +68,7 @@ def _show_recordings(console: Console, preset: str, manifest: Path, show: int, p
             score = "" if hypothesis.score is None else f"{hypothesis.score:8.2f}"
             console.print(f"  {rank:2d}{score}  {escape(hypothesis.text)}")
         _show_correction(console, clip.transcript, clip.nbest.reference or "")
-    console.print(report_by_snr(clips).to_rich_table())
+    console.print(table_by_snr(clips).to_rich())
     console.print(
         f"[dim]{len(clips)} recordings show what happens; how well it works is measured in docs/results. "
         f"{escape(drawn)}[/dim]",

@@ -8,15 +8,12 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from robustger.errors import InputError, MissingExtraError
+from robustger.evaluation.tables import Table, percent
 from robustger.hypotheses import NBest, Transcript
 from robustger.manifest import Utterance, load_manifest
 from robustger.pipeline.transcription import RobustGER
-
-if TYPE_CHECKING:
-    from robustger.evaluation.report import DomainReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +43,8 @@ def transcribe_clips(robustger: RobustGER, manifest: str | Path) -> list[Clip]:
     """The clips of a manifest, the noisiest first.
 
     Raises:
-        InputError: a line that is no utterance, one without `text`, a recording that cannot be read, or one that is longer
-            than a window of the recogniser.
+        InputError: a line that is no utterance or has no `text`, or a recording that cannot be read or is longer than a
+            window of the recogniser.
     """
     clips = []
     for utterance in load_manifest(manifest):
@@ -66,8 +63,12 @@ def transcribe_clips(robustger: RobustGER, manifest: str | Path) -> list[Clip]:
     return sorted(clips, key=_snr_db)
 
 
-def report_by_snr(clips: Sequence[Clip]) -> DomainReport:
-    """Word error rates before and after, one row for each SNR; see `robustger.evaluation.report`."""
+def table_by_snr(clips: Sequence[Clip]) -> Table:
+    """Word error rates before and after by SNR, beside what typography alone explains and what the list holds.
+
+    All under the normaliser `raw`; see `robustger.evaluation.report` for the columns. Without intervals: a few clips
+    have none worth printing.
+    """
     from robustger.evaluation.report import evaluate_domains
 
     lists: dict[str, list[NBest]] = {}
@@ -77,7 +78,20 @@ def report_by_snr(clips: Sequence[Clip]) -> DomainReport:
         name = "clean" if snr_db is None else f"{snr_db:g} dB"
         lists.setdefault(name, []).append(clip.nbest)
         corrections.setdefault(name, {})[clip.nbest.id] = clip.transcript.text
-    return evaluate_domains(lists, corrections)
+    report = evaluate_domains(lists, corrections, ["raw"])
+    rows = []
+    for name, part in [*report.domains.items(), ("all", report.total)]:
+        raw = part.normalizers["raw"]
+        rates = (raw.wer["best"], part.format_only.wer, raw.wer["o_nb"], raw.wer["corrected"])
+        rows.append(
+            (name, str(part.utterances), str(raw.words), *(percent(rate, digits=1) for rate in rates))
+        )
+    return Table(
+        "WER in %",
+        ("SNR", "clips", "words", "1-best", "format-only", "o_nb", "corrected"),
+        tuple(rows),
+        "format-only: 1-best and reference written in one format, no model; o_nb: the best hypothesis of each list.",
+    )
 
 
 def save_spectrograms(clips: Sequence[Clip], path: str | Path) -> None:
@@ -102,7 +116,7 @@ def save_spectrograms(clips: Sequence[Clip], path: str | Path) -> None:
         loudest = float(image.get_array().max())
         image.set_clim(loudest - 80, loudest)
         axes.set(xlim=(0, longest), yticks=(0, 4_000, 8_000), ylabel="Hz")
-        axes.set_title(f"{clip.utterance.id}: {clip.condition}", loc="left", fontsize=9)
+        axes.set_title(f"{clip.utterance.id}: {clip.condition}", loc="left", fontsize=9, parse_math=False)
         axes.set_xlabel(
             f"1-best: {clip.nbest.best}\ncorrected: {clip.transcript.text}",
             loc="left",

@@ -270,7 +270,7 @@ class RobustGER:
         from robustger.audio import AudioError
 
         waiting: list[_Recording | Failure] = []
-        for file in map(os.fspath, files):
+        for file in (os.fspath(file) for file in files):
             try:
                 samples = _read(file, SAMPLE_RATE)
             except InputError as error:
@@ -371,7 +371,7 @@ def _read(audio: str | os.PathLike[str] | BinaryIO | np.ndarray, sample_rate: in
         return check_samples(to_mono_16k(audio, sample_rate), "audio")
     if audio == "-":
         return read_audio(io.BytesIO(sys.stdin.buffer.read()))
-    return read_audio(audio)
+    return read_audio(os.fspath(audio) if isinstance(audio, os.PathLike) else audio)
 
 
 def _id(file: str) -> str:
