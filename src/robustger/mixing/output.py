@@ -33,6 +33,10 @@ class OutputFolder:
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         self.path = path
         self._rows: dict[str, list[dict[str, Any]]] = {}
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path}: is a file; name a folder to fill")
+        if not path.parent.is_dir():
+            raise InputError(f"{path}: cannot be made: the folder {path.parent} does not exist")
         try:
             path.mkdir(exist_ok=True)
             remembered = path / SETTINGS
