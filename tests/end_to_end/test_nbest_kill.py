@@ -1,0 +1,72 @@
+"""`robustger nbest` as a process that is killed, and as two processes at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.tiny_whisper import babble, build_tiny_whisper
+
+from robustger.audio import write_audio
+from robustger.hypotheses import load_nbest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_runs_killed_at_random_moments_end_with_the_same_bytes() -> None:
+    """The harness of the benchmark, which kills 200 times, on five kills."""
+    result = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "kills.py", "5"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    counted = json.loads(result.stdout)
+    assert counted["kills"] == 5
+    assert (counted["different"], counted["failed"]) == (0, 0)
+    assert counted["identical"] == counted["rounds"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs signals")
+def test_a_second_process_is_refused_and_a_killed_one_followed_up(tmp_path: Path) -> None:
+    build_tiny_whisper(tmp_path / "preset" / "recognizer")
+    settings = {"kind": "whisper", "model": "recognizer", "n": 2, "beams": 8}
+    (tmp_path / "preset" / "recognizer.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    ids = [f"u{number}" for number in range(20)]
+    for number, id_ in enumerate(ids):
+        write_audio(tmp_path / f"{id_}.wav", babble(0.3, number))
+    text = "".join(json.dumps({"id": id_, "audio": f"{id_}.wav"}) + "\n" for id_ in ids)
+    (tmp_path / "manifest.jsonl").write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "robustger", "nbest", "manifest.jsonl", "-o", "lists.jsonl"]
+    command += ["--preset", "preset", "--device", "cpu", "--batch", "1"]
+
+    partial = tmp_path / "lists.jsonl.partial"
+    first = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    while not (partial / "state.json").exists():
+        assert first.poll() is None
+        time.sleep(0.001)
+    first.send_signal(signal.SIGSTOP)
+    assert partial.exists()
+    second = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    first.kill()
+    first.wait()
+    assert (second.returncode, second.stdout) == (2, "")
+    message = "lists.jsonl: another run is writing it; wait for that one, or name another output\n"
+    assert second.stderr == f"robustger: error: {message}"
+    assert json.loads((partial / "state.json").read_text(encoding="utf-8"))["units"] < len(ids)
+
+    third = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (third.returncode, third.stdout) == (0, "")
+    assert third.stderr.startswith("robustger: 20 utterances, 20 lists, ")
+    assert [nbest.id for nbest in load_nbest(tmp_path / "lists.jsonl")] == ids
+    assert not partial.exists()
