@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,12 +23,15 @@ NO_TIMESTAMPS = "<|notimestamps|>"
 def build_tiny_whisper(
     folder: Path,
     *,
-    multilingual: bool = False,
+    kind: Literal["scratch", "english", "multilingual"] = "scratch",
+    allowed: Collection[str] | None = None,
     seconds: int = 2,
     hop_length: int = 320,
     vocabulary: int = 360,
     positions: int = 32,
     width: int = 32,
+    layers: int = 2,
+    std: float = 0.25,
     end_bias: float = 5.0,
     seed: int = 0,
 ) -> Path:
@@ -37,13 +41,16 @@ def build_tiny_whisper(
 
     Args:
         folder: made if absent.
-        multilingual: with language, task and timestamp tokens; without, it has none of them, not even
-            `<|notimestamps|>`, as a small checkpoint trained from scratch.
+        kind: "scratch" has no language, task or timestamp tokens, as a small checkpoint of one's own; the tokenizers
+            of the others have all of them, as OpenAI's English-only checkpoints do, too.
+        allowed: the only tokens that are not suppressed; None: all that are spelled with small letters and spaces.
         seconds: the window.
         hop_length: samples from one mel frame to the next.
-        vocabulary: tokens.
+        vocabulary: tokens; with the 256 bytes and the special ones alone, it spells.
         positions: of the decoder, prompt included.
         width: of encoder and decoder.
+        layers: of encoder and of decoder.
+        std: of the random weights between the embeddings and the output; the wider, the smaller it should be.
         end_bias: added to the end token's logit; the lower, the longer the texts.
         seed: of the weights.
     """
@@ -58,7 +65,7 @@ def build_tiny_whisper(
     )
 
     special = [END, START]
-    if multilingual:
+    if kind != "scratch":
         special += [*LANGUAGES, *TASKS, NO_TIMESTAMPS, "<|0.00|>", "<|0.02|>", "<|0.04|>"]
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # type: ignore[assignment]
@@ -90,8 +97,8 @@ def build_tiny_whisper(
             vocab_size=len(tokenizer),
             num_mel_bins=mel_bins,
             d_model=width,
-            encoder_layers=2,
-            decoder_layers=2,
+            encoder_layers=layers,
+            decoder_layers=layers,
             encoder_attention_heads=4,
             decoder_attention_heads=4,
             encoder_ffn_dim=2 * width,
@@ -109,29 +116,32 @@ def build_tiny_whisper(
     with torch.no_grad():
         for name, weight in whisper.named_parameters():
             if "layer_norm" not in name and "encoder.embed_positions" not in name:
-                weight.normal_(std=0.5 if "embed" in name else 0.25, generator=generator)
+                weight.normal_(
+                    std=1.0 if name.startswith(("model.decoder.embed", "proj")) else std,
+                    generator=generator,
+                )
         # The last norm's first channel is always 1 and reaches only the end's logit: it says how often texts end.
         decoder = whisper.model.decoder
         decoder.layer_norm.weight[0], decoder.layer_norm.bias[0] = 0.0, 1.0
         whisper.proj_out.weight[:, 0] = 0.0
         whisper.proj_out.weight[ids[END], 0] = end_bias
-    # Single bytes that are no letter would come out as the replacement character.
     letters = set("abcdefghijklmnopqrstuvwxyzĠ")
+    good = {token for token in ids if set(token) <= letters} if allowed is None else set(allowed)
     settings: dict[str, Any] = {
         "decoder_start_token_id": ids[START],
         "bos_token_id": ids[START],
         "eos_token_id": ids[END],
         "pad_token_id": ids[END],
-        "suppress_tokens": sorted(i for token, i in ids.items() if len(token) == 1 and token not in letters),
+        "suppress_tokens": sorted(i for token, i in ids.items() if token not in good and token != END),
         "begin_suppress_tokens": [ids[END]],
         "no_repeat_ngram_size": 2,  # as some published checkpoints come; must not bend the scores
     }
-    if multilingual:
+    if kind != "scratch":
+        settings |= {"is_multilingual": kind == "multilingual", "no_timestamps_token_id": ids[NO_TIMESTAMPS]}
+    if kind == "multilingual":
         settings |= {
-            "is_multilingual": True,
             "lang_to_id": {token: ids[token] for token in LANGUAGES},
             "task_to_id": {token.strip("<|>"): ids[token] for token in TASKS},
-            "no_timestamps_token_id": ids[NO_TIMESTAMPS],
         }
     whisper.generation_config = GenerationConfig(**settings)
     whisper.save_pretrained(folder)

@@ -133,14 +133,16 @@ def _language_code(language: str | None) -> str:
 def search_settings(model: WhisperForConditionalGeneration, tokenizer: Any) -> dict[str, Any]:
     """The checkpoint's settings that a search obeys: special tokens, and tokens that are never generated.
 
-    Those are the checkpoint's own, timestamps (the prompt asks for none), and ids beyond the tokenizer, which have no
-    text. Everything else (n-gram blocking, forced tokens, sampling) would bend the scores and is left behind.
+    Those are the checkpoint's own, and what has no text: special tokens but the end, timestamps (the prompt asks for
+    none), and ids beyond the tokenizer. Everything else (n-gram blocking, forced tokens, sampling) would bend the
+    scores and is left behind.
     """
     given: Any = model.generation_config
     size = model.config.vocab_size
     end = given.eos_token_id if given.eos_token_id is not None else model.config.eos_token_id
     end = end[0] if isinstance(end, list) else end
     suppressed = set(given.suppress_tokens or ()) | set(range(len(tokenizer), size))
+    suppressed |= {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
     suppressed |= {i for token, i in tokenizer.get_vocab().items() if _TIMESTAMP.fullmatch(token)}
     at_first = set(given.begin_suppress_tokens or ())
     return {

@@ -1,0 +1,422 @@
+"""Whisper's N-best lists, against searches and scores made by plain forward passes."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    AutoTokenizer,
+    GenerationConfig,
+    WhisperFeatureExtractor,
+    WhisperForConditionalGeneration,
+)
+
+from robustger.audio import read_audio
+from robustger.errors import InputError, MissingModelError
+from robustger.evaluation import wer
+from robustger.models import resolve_model
+from robustger.recognition import Recognition, load_recognizer
+from robustger.recognition.fill import TEMPERATURE
+from robustger.recognition.whisper import WhisperRecognizer, _SeededSampling
+from robustger.text import normalize
+from tiny_whisper import END, NO_TIMESTAMPS, START, babble
+
+TeacherForced = Callable[[Path, np.ndarray, Sequence[int]], torch.Tensor]
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+SPELLING = 256 + 2  # bytes and the two special tokens: every text has one spelling, and so one score
+
+
+def same(one: Recognition, other: Recognition) -> None:
+    assert [h.text for h in one.hypotheses] == [h.text for h in other.hypotheses]
+    assert one.distinct == other.distinct
+    scores = [[h.score for h in recognition.hypotheses] for recognition in (one, other)]
+    np.testing.assert_allclose(scores[0], scores[1], atol=1e-4)
+    np.testing.assert_allclose(one.embedding, other.embedding, atol=1e-5)
+    np.testing.assert_allclose(one.padded_embedding, other.padded_embedding, atol=1e-5)  # type: ignore[arg-type]
+
+
+def edit(folder: Path, copy: Path, file: str, **changes: Any) -> Path:
+    """A copy of the checkpoint with other settings in one file; None removes a setting."""
+    shutil.copytree(folder, copy)
+    settings = json.loads((copy / file).read_text()) | changes
+    (copy / file).write_text(json.dumps({k: v for k, v in settings.items() if v is not None}))
+    return copy
+
+
+# -- lists and scores
+
+
+@pytest.mark.parametrize("length_penalty", [1.0, 0.0])
+@pytest.mark.parametrize(
+    ("kind", "language"), [("scratch", None), ("english", "en"), ("multilingual", "german")]
+)
+def test_scores_are_those_of_an_independent_rescoring(
+    make_whisper: Callable[..., Path],
+    teacher_forced: TeacherForced,
+    audios: list[np.ndarray],
+    kind: str,
+    language: str | None,
+    length_penalty: float,
+) -> None:
+    vocabulary_size = SPELLING if kind == "scratch" else SPELLING + 8
+    folder = make_whisper(kind=kind, allowed=LETTERS, vocabulary=vocabulary_size, end_bias=8.0)
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    vocabulary = tokenizer.get_vocab()
+    prompt = {
+        "scratch": [START],
+        "english": [START, NO_TIMESTAMPS],
+        "multilingual": [START, "<|de|>", "<|transcribe|>", NO_TIMESTAMPS],
+    }[kind]
+    recognizer = load_recognizer("whisper", folder, language=language, length_penalty=length_penalty)
+    ended = 0
+    for samples, recognition in zip(audios, recognizer.recognize(audios, n=5, beams=8), strict=True):
+        assert recognition.distinct == len({h.text for h in recognition.hypotheses}) == 5
+        ranks = []
+        for hypothesis in recognition.hypotheses:
+            text = tokenizer(hypothesis.text, add_special_tokens=False)["input_ids"]
+            start = [vocabulary[token] for token in prompt]
+            if len(start) + len(text) < 32:  # else the decoder's last position is taken and no end is written
+                text.append(vocabulary[END])
+                ended += 1
+            chosen = teacher_forced(folder, samples, [*start, *text])[len(start) - 1 : -1]
+            expected = chosen[range(len(text)), text].sum().item()
+            assert hypothesis.score == pytest.approx(expected, abs=1e-4)
+            ranks.append(expected / len(text) ** length_penalty)
+        assert ranks == sorted(ranks, reverse=True)
+    assert ended > 25
+
+
+def test_a_wide_search_finds_what_trying_everything_finds(
+    make_whisper: Callable[..., Path], teacher_forced: TeacherForced
+) -> None:
+    folder = make_whisper(allowed="ab", vocabulary=SPELLING, end_bias=3.0)
+    samples = babble(1.2, 7)
+    vocabulary = AutoTokenizer.from_pretrained(folder).get_vocab()
+    scored: dict[str, float] = {}
+    for length in range(1, 5):
+        for letters in itertools.product("ab", repeat=length):
+            ids = [vocabulary[letter] for letter in letters] + [vocabulary[END]] * (length < 4)
+            chosen = teacher_forced(folder, samples, [vocabulary[START], *ids])[:-1]
+            scored["".join(letters)] = (chosen[range(len(ids)), ids].sum() / len(ids)).item()
+    best = sorted(scored, key=lambda text: -scored[text])
+    recognizer = WhisperRecognizer(folder, max_new_tokens=4)
+    found = recognizer.recognize([samples], n=8, beams=32)[0]
+    assert [hypothesis.text for hypothesis in found.hypotheses] == best[:8]
+
+
+def test_the_first_is_what_transformers_finds(tiny_whisper: Path, audios: list[np.ndarray]) -> None:
+    model: Any = WhisperForConditionalGeneration.from_pretrained(tiny_whisper).eval()
+    tokenizer: Any = AutoTokenizer.from_pretrained(tiny_whisper)
+    features = WhisperFeatureExtractor.from_pretrained(tiny_whisper)(
+        audios, sampling_rate=16_000, return_tensors="pt"
+    )["input_features"]
+    ids = model.generate(features, num_beams=6, no_repeat_ngram_size=0, max_new_tokens=31)
+    expected = [" ".join(text.split()) for text in tokenizer.batch_decode(ids, skip_special_tokens=True)]
+    found = WhisperRecognizer(tiny_whisper).recognize(audios, beams=6)
+    assert [recognition.hypotheses[0].text for recognition in found] == expected
+    assert len(set(expected)) > 4  # the model listens
+
+
+def test_asking_for_more_changes_nothing_before(tiny_whisper: Path, audios: list[np.ndarray]) -> None:
+    recognizer = WhisperRecognizer(tiny_whisper)
+    for one, five in zip(
+        recognizer.recognize(audios, n=1, beams=10), recognizer.recognize(audios, n=5, beams=10), strict=True
+    ):
+        assert one.hypotheses == five.hypotheses[:1]
+
+
+def test_fifty_beams(tiny_whisper: Path, audios: list[np.ndarray]) -> None:
+    for recognition in WhisperRecognizer(tiny_whisper).recognize(audios[:2], n=20, beams=50):
+        assert recognition.distinct == len({h.text for h in recognition.hypotheses}) == 20
+        assert all(h.score is not None and -1e3 < h.score < 0 for h in recognition.hypotheses)
+
+
+# -- batches
+
+
+def test_a_batch_is_one_at_a_time(
+    make_whisper: Callable[..., Path], tiny_whisper: Path, audios: list[np.ndarray]
+) -> None:
+    seeds = list(range(len(audios)))
+    sampling = make_whisper(
+        allowed="abcd.,-;?!", vocabulary=SPELLING, end_bias=4.0, seed=1
+    )  # most lists are short of five
+    for folder in (tiny_whisper, sampling):
+        recognizer = WhisperRecognizer(folder)
+        together = recognizer.recognize(audios, beams=6, seeds=seeds)
+        narrow = WhisperRecognizer(folder, memory_gb=1e-9).recognize(audios, beams=6, seeds=seeds)
+        backwards = recognizer.recognize(audios[::-1], beams=6, seeds=seeds[::-1])[::-1]
+        for k, samples in enumerate(audios):
+            same(together[k], recognizer.recognize([samples], beams=6, seeds=[k])[0])
+            same(together[k], narrow[k])
+            same(together[k], backwards[k])
+
+
+def test_nothing_in_nothing_out(tiny_whisper: Path) -> None:
+    assert WhisperRecognizer(tiny_whisper).recognize([]) == []
+
+
+# -- filling up
+
+
+def test_short_lists_are_filled_by_sampling(
+    make_whisper: Callable[..., Path], teacher_forced: TeacherForced, audios: list[np.ndarray]
+) -> None:
+    folder = make_whisper(allowed="abcd.,-;?!", vocabulary=SPELLING, end_bias=4.0, seed=1)
+    recognizer = WhisperRecognizer(folder)
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    drawn = 0
+    for samples in audios[:5]:
+        searched = recognizer.recognize([samples], n=1, beams=5)[0]
+        by_seed = [recognizer.recognize([samples], n=5, beams=5, seeds=[seed])[0] for seed in (1, 1, 2)]
+        same(by_seed[0], by_seed[1])
+        drawn += [h.text for h in by_seed[0].hypotheses] != [h.text for h in by_seed[2].hypotheses]
+        for recognition in by_seed:
+            assert recognition.hypotheses[0] == searched.hypotheses[0]
+            normalised = [normalize(h.text, "number") for h in recognition.hypotheses]
+            assert len(set(normalised)) == recognition.distinct
+            for hypothesis in recognition.hypotheses:
+                text = tokenizer(hypothesis.text, add_special_tokens=False)["input_ids"]
+                if len(text) < 31:
+                    text.append(tokenizer.eos_token_id)
+                chosen = teacher_forced(folder, samples, [tokenizer.bos_token_id, *text])[:-1]
+                assert hypothesis.score == pytest.approx(
+                    chosen[range(len(text)), text].sum().item(), abs=1e-4
+                )
+    assert drawn >= 3
+
+
+def test_where_sampling_finds_nothing_new_the_last_is_repeated(
+    make_whisper: Callable[..., Path], audios: list[np.ndarray]
+) -> None:
+    folder = make_whisper(allowed=".,", vocabulary=SPELLING)
+    for recognition in WhisperRecognizer(folder).recognize(audios[:3]):
+        assert recognition.distinct == 1
+        assert len(recognition.hypotheses) == 5
+        assert len(set(recognition.hypotheses)) == 1
+
+
+def test_samples_follow_the_softmax_at_the_temperature() -> None:
+    logits = torch.tensor([1.0, 0.0, -1.0, 2.0, -math.inf])
+    count = 40_000
+    drawn = _SeededSampling([3], count)(torch.zeros(count, 1).long(), logits.expand(count, -1)).argmax(-1)  # type: ignore[arg-type]
+    shares = torch.bincount(drawn, minlength=5) / count
+    torch.testing.assert_close(shares, (logits / TEMPERATURE).softmax(-1), atol=0.012, rtol=0)
+    assert shares[4] == 0
+
+
+# -- embeddings
+
+
+def test_embeddings_are_means_over_real_frames_and_over_all(
+    tiny_whisper: Path, audios: list[np.ndarray]
+) -> None:
+    model: Any = WhisperForConditionalGeneration.from_pretrained(tiny_whisper).eval()
+    extractor = WhisperFeatureExtractor.from_pretrained(tiny_whisper)
+    recognizer = WhisperRecognizer(tiny_whisper)
+    one_frame = 2 * 320  # samples
+    lengths = (1, one_frame, one_frame + 1, 10 * one_frame, 32_000)
+    cut = [babble(2.0, 5)[:length] for length in lengths]
+    assert recognizer.embedding_size == 32
+    for samples, frames, recognition in zip(
+        cut, (1, 1, 2, 10, 50), recognizer.recognize(cut, n=1), strict=True
+    ):
+        features = extractor(samples, sampling_rate=16_000, return_tensors="pt")["input_features"]
+        with torch.no_grad():
+            states = model.model.encoder(features).last_hidden_state[0].numpy()
+        assert recognition.embedding.dtype == np.float32
+        np.testing.assert_allclose(recognition.embedding, states[:frames].mean(0), atol=1e-5)
+        assert recognition.padded_embedding is not None
+        np.testing.assert_allclose(recognition.padded_embedding, states.mean(0), atol=1e-5)
+
+
+# -- checkpoints
+
+
+def test_window_and_hop_are_the_checkpoint_s(make_whisper: Callable[..., Path]) -> None:
+    recognizer = WhisperRecognizer(make_whisper(seconds=5, hop_length=160))
+    assert recognizer.window_seconds == 5
+    assert recognizer.recognize([babble(5.0, 1)])[0].distinct == 5
+    with pytest.raises(InputError, match=r"audio 1 lasts 5\.10 s and the recogniser takes 5 s"):
+        recognizer.recognize([babble(1.0, 1), babble(5.1, 1)])
+
+
+def test_languages_are_heard(make_whisper: Callable[..., Path], audios: list[np.ndarray]) -> None:
+    folder = make_whisper(kind="multilingual")
+    texts = {
+        (language, task): [
+            h.text
+            for recognition in WhisperRecognizer(folder, language=language, task=task).recognize(audios[:2])  # type: ignore[arg-type]
+            for h in recognition.hypotheses
+        ]
+        for language in (None, "en", "English", "de")
+        for task in ("transcribe", "translate")
+    }
+    assert texts[None, "transcribe"] == texts["en", "transcribe"] == texts["English", "transcribe"]
+    assert len({tuple(found) for found in texts.values()}) == 4
+    assert not any("<|" in text for found in texts.values() for text in found)
+    with pytest.raises(InputError, match="knows no language 'fr'; choose among: de, en"):
+        WhisperRecognizer(folder, language="fr")
+    with pytest.raises(InputError, match="unknown language 'klingon'"):
+        WhisperRecognizer(folder, language="klingon")
+
+
+def test_settings_that_say_nothing_are_made_up_for_by_the_tokenizer(
+    make_whisper: Callable[..., Path], audios: list[np.ndarray], tmp_path: Path
+) -> None:
+    folder = make_whisper(kind="multilingual")
+    reference = WhisperRecognizer(folder, language="de").recognize(audios[:2])
+    silent = edit(
+        folder,
+        tmp_path / "silent",
+        "generation_config.json",
+        lang_to_id=None,
+        task_to_id=None,
+        no_timestamps_token_id=None,
+    )
+    for one, other in zip(
+        reference, WhisperRecognizer(silent, language="de").recognize(audios[:2]), strict=True
+    ):
+        same(one, other)
+
+
+@pytest.mark.parametrize("options", [{"language": "de"}, {"task": "translate"}])
+@pytest.mark.parametrize("kind", ["scratch", "english"])
+def test_english_only_checkpoints_say_so(
+    make_whisper: Callable[..., Path], kind: str, options: dict[str, Any]
+) -> None:
+    with pytest.raises(InputError, match="transcribes English only"):
+        WhisperRecognizer(make_whisper(kind=kind), **options)
+
+
+def test_no_timestamp_and_no_id_without_text_is_written(
+    make_whisper: Callable[..., Path], audios: list[np.ndarray], tmp_path: Path
+) -> None:
+    folder = edit(
+        make_whisper(kind="multilingual"), tmp_path / "free", "generation_config.json", suppress_tokens=None
+    )
+    model: Any = WhisperForConditionalGeneration.from_pretrained(folder)
+    model.resize_token_embeddings(400)  # as a vocabulary rounded up for the GPU: 40 ids that no text has
+    with torch.no_grad():
+        model.proj_out.weight[360:] = 5 * model.proj_out.weight[100:140]
+    settings = GenerationConfig.from_pretrained(folder)
+    model.generation_config = settings
+    model.save_pretrained(folder)
+    recognizer = WhisperRecognizer(folder)
+    suppressed = set(recognizer._settings["suppress_tokens"])
+    special = {i for t, i in AutoTokenizer.from_pretrained(folder).get_vocab().items() if t.startswith("<|")}
+    assert suppressed == (special | set(range(360, 400))) - {recognizer._settings["eos_token_id"]}
+    assert recognizer.recognize(audios[:2])[0].hypotheses[0].text
+
+
+def test_half_precision_on_the_cpu_is_read_as_float32_unless_asked_otherwise(
+    tiny_whisper: Path, audios: list[np.ndarray], tmp_path: Path
+) -> None:
+    half = tmp_path / "half"
+    shutil.copytree(tiny_whisper, half)
+    WhisperForConditionalGeneration.from_pretrained(half, dtype=torch.float16).save_pretrained(half)
+    assert WhisperRecognizer(half)._model.dtype == torch.float32
+    narrow = WhisperRecognizer(half, dtype="bfloat16")
+    assert narrow._model.dtype == torch.bfloat16
+    recognition = narrow.recognize(audios[:2])[0]
+    assert recognition.embedding.dtype == np.float32
+    reference = WhisperRecognizer(tiny_whisper).recognize(audios[:2])[0]
+    np.testing.assert_allclose(recognition.embedding, reference.embedding, atol=0.1)
+
+
+def test_broken_checkpoints_are_named(tiny_whisper: Path, tiny_encoder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a model of the kind 'bert'"):
+        WhisperRecognizer(tiny_encoder)
+    with pytest.raises(MissingModelError, match=r"no config\.json there"):
+        WhisperRecognizer(tmp_path)
+    bare = tmp_path / "bare"
+    shutil.copytree(tiny_whisper, bare)
+    (bare / "preprocessor_config.json").unlink()
+    with pytest.raises(InputError, match="not a complete Whisper checkpoint"):
+        WhisperRecognizer(bare)
+    for file, changes, message in (
+        ("preprocessor_config.json", {"chunk_length": 3}, "makes 150 mel frames of 3 s"),
+        ("preprocessor_config.json", {"feature_size": 80}, "makes 80 mel bins"),
+        ("preprocessor_config.json", {"sampling_rate": 8_000}, "made for 8000 samples a second"),
+    ):
+        with pytest.raises(InputError, match=message):
+            WhisperRecognizer(edit(tiny_whisper, tmp_path / next(iter(changes)), file, **changes))
+
+
+def test_wrong_requests_are_named(tiny_whisper: Path) -> None:
+    recognizer = load_recognizer("whisper", tiny_whisper)
+    audio = babble(0.5, 1)
+    for arguments, options, message in (
+        ([audio], {"n": 0}, "n is 0"),
+        ([audio], {"n": 5, "beams": 4}, "4 beams cannot give 5"),
+        ([audio], {"seeds": [1, 2]}, "2 seeds for 1 audios"),
+        ([audio, audio[:0]], {}, r"audio 1 has the shape \(0,\)"),
+        ([audio[None]], {}, r"audio 0 has the shape \(1, 8000\)"),
+        ([np.full(9, np.nan, np.float32)], {}, "audio 0 contains NaN"),
+    ):
+        with pytest.raises(InputError, match=message):
+            recognizer.recognize(arguments, **options)
+    with pytest.raises(
+        InputError, match="recogniser 'whisper' has no option 'beam'; choose among: device, dtype"
+    ):
+        load_recognizer("whisper", tiny_whisper, beam=5)
+    with pytest.raises(InputError, match="unknown recogniser 'wisper'; choose one of: whisper"):
+        load_recognizer("wisper", tiny_whisper)
+    with pytest.raises(InputError, match="dtype 'int8' is unknown"):
+        load_recognizer("whisper", tiny_whisper, dtype="int8")
+    with pytest.raises(InputError, match=r"max_new_tokens is 32; .* takes 1 to 31"):
+        load_recognizer("whisper", tiny_whisper, max_new_tokens=32)
+
+
+# -- where there is more
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_gpu_agrees_with_the_cpu(tiny_whisper: Path, audios: list[np.ndarray], dtype: Any) -> None:
+    on_cpu = WhisperRecognizer(tiny_whisper, device="cpu").recognize(audios)
+    on_gpu = WhisperRecognizer(tiny_whisper, device="cuda", dtype=dtype).recognize(audios)
+    for one, other in zip(on_cpu, on_gpu, strict=True):
+        if dtype == "float32":
+            same(one, other)
+        else:
+            assert other.distinct == 5
+            np.testing.assert_allclose(one.embedding, other.embedding, atol=0.1)
+
+
+@pytest.mark.network
+def test_real_weights() -> None:
+    data = os.environ.get("ROBUSTGER_DATA")
+    if not data:
+        pytest.skip("ROBUSTGER_DATA is not set: no speech to hear")
+    try:
+        recognizer = load_recognizer("whisper", "openai/whisper-tiny.en", device="cpu")
+    except MissingModelError as error:
+        pytest.skip(str(error))
+    lines = (Path(data) / "audio" / "noisy_librispeech.jsonl").read_text().splitlines()[:4]
+    rows = [json.loads(line) for line in lines]
+    heard = [read_audio(Path(data) / "audio" / row["audio"]) for row in rows]
+    found = recognizer.recognize(heard, n=5, beams=5)
+    assert recognizer.window_seconds == 30
+    assert recognizer.embedding_size == 384
+    assert wer([row["text"] for row in rows], [one.hypotheses[0].text for one in found], "number") < 0.5
+    folder = resolve_model("openai/whisper-tiny.en")
+    model: Any = WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+    extractor = WhisperFeatureExtractor.from_pretrained(folder)
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    for samples, one in zip(heard, found, strict=True):
+        assert one.distinct >= 3
+        features = extractor(samples, sampling_rate=16_000, return_tensors="pt")["input_features"]
+        ids = model.generate(features, num_beams=5)
+        text = tokenizer.batch_decode(ids, skip_special_tokens=True)[0]
+        assert one.hypotheses[0].text == " ".join(text.split())
