@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from robustger.cli import correct, demo, doctor, evaluate, mix, models, nbest, train, transcribe
+from robustger.cli import correct, demo, doctor, evaluate, import_nbest, mix, models, nbest, train, transcribe
 from robustger.errors import RobustGERError
 
 EXIT_CODES = (
@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 app.command("transcribe")(transcribe.transcribe)
 app.command("nbest")(nbest.nbest)
+app.command("import-nbest")(import_nbest.import_nbest)
 app.command("mix")(mix.mix)
 app.command("correct")(correct.correct)
 app.command("evaluate")(evaluate.evaluate)
@@ -55,7 +56,7 @@ def robustger(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    """Turn a recogniser's N-best lists into better transcripts."""
+    """Noisy speech to better transcripts: a recogniser's N-best lists, corrected by a language model."""
 
 
 def main() -> None:
