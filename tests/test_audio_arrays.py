@@ -1,0 +1,178 @@
+"""Arrays of samples: mixing down, resampling, checks, writing, and cutting long audio into windows."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fixtures_audio import speech_like
+from robustger.audio import (
+    SAMPLE_RATE,
+    AudioError,
+    check_samples,
+    probe_audio,
+    read_audio,
+    to_mono_16k,
+    windows,
+    write_audio,
+)
+from robustger.errors import InputError
+
+SPEECH = speech_like(1.5)
+STEREO_44K = np.stack([speech_like(1.5, 44_100, seed=seed) for seed in (1, 2)], axis=1)
+
+
+class TestArrays:
+    def test_channels_are_averaged(self) -> None:
+        assert np.allclose(to_mono_16k(np.stack([SPEECH, SPEECH * 0.5], axis=1), 16_000), SPEECH * 0.75)
+        assert np.array_equal(to_mono_16k(SPEECH[:, None], 16_000), SPEECH)
+
+    @pytest.mark.parametrize("sample_rate", [8_000, 11_025, 22_050, 44_100, 48_000, 96_000])
+    def test_a_tone_keeps_its_frequency_level_and_length(self, sample_rate: int) -> None:
+        def tone(rate: int) -> np.ndarray:
+            return 0.5 * np.sin(2 * np.pi * 1000 * np.arange(rate) / rate)
+
+        samples = to_mono_16k(tone(sample_rate), sample_rate)
+        assert len(samples) == SAMPLE_RATE
+        inner = slice(1000, -1000)
+        assert np.allclose(samples[inner], tone(SAMPLE_RATE)[inner], atol=1e-4)
+
+    def test_what_16_khz_cannot_carry_is_removed_and_not_folded_back(self) -> None:
+        tone = np.sin(2 * np.pi * 11_000 * np.arange(48_000) / 48_000)
+        assert np.abs(to_mono_16k(tone, 48_000)[1000:-1000]).max() < 1e-4
+
+    @pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float64, np.float16])
+    def test_what_numbers_users_have(self, dtype: Any) -> None:
+        scale = -float(np.iinfo(dtype).min) if np.issubdtype(dtype, np.integer) else 1
+        samples = check_samples((SPEECH * scale).astype(dtype))
+        assert samples.dtype == np.float32
+        assert np.allclose(samples, SPEECH, atol=3e-4)
+
+    @pytest.mark.parametrize(
+        ("samples", "why"),
+        [
+            ([], "empty"), (np.zeros(100), "silent"), (np.full(100, 9e-5), "silent"), ([0.1, np.nan], "NaN"),
+            ([0.1, -np.inf], "infinite"), (SPEECH * 32768, "reach 16384"), (np.ones((2, 5)), "shape"), (0.5, "shape"),
+            (["a"], "values"), (np.ones(3, complex), "values"), (np.ones(3, np.uint8), "values"),
+        ],
+    )  # fmt: skip
+    def test_arrays_that_cannot_be_speech(self, samples: Any, why: str) -> None:
+        with pytest.raises(AudioError, match=f"^mine: .*{why}"):
+            check_samples(samples, "mine")
+
+    def test_good_arrays_are_not_copied(self) -> None:
+        assert check_samples(SPEECH) is SPEECH
+
+    @pytest.mark.parametrize("shape", [(2, 16_000), (10, 2, 2), ()])
+    def test_shapes_that_cannot_be_mixed_down(self, shape: tuple[int, ...]) -> None:
+        with pytest.raises(AudioError, match="shape"):
+            to_mono_16k(np.ones(shape), 16_000)
+
+
+class TestWriting:
+    @pytest.mark.parametrize("name", ["a.wav", "a.FLAC"])
+    @given(
+        samples=st.lists(st.integers(-32768, 32767), min_size=1, max_size=50).filter(
+            lambda x: max(map(abs, x)) > 3
+        )
+    )
+    @settings(max_examples=30)
+    def test_16_bit_recordings_come_back_bit_for_bit(
+        self, tmp_path_factory: pytest.TempPathFactory, name: str, samples: list[int]
+    ) -> None:
+        path = tmp_path_factory.mktemp("written") / name
+        write_audio(path, np.array(samples) / 32768)
+        assert np.array_equal(soundfile.read(path, dtype="int16")[0], samples)
+        assert np.array_equal(read_audio(path), np.array(samples, np.float32) / 32768)
+        assert [each.name for each in path.parent.iterdir()] == [name]
+
+    def test_other_rates_and_channels(self, tmp_path: Path) -> None:
+        write_audio(tmp_path / "stereo.flac", STEREO_44K, 44_100)
+        info = probe_audio(tmp_path / "stereo.flac")
+        assert (info.seconds, info.sample_rate, info.channels) == (1.5, 44_100, 2)
+
+    @pytest.mark.parametrize(
+        ("name", "samples", "why"),
+        [
+            ("old.mp3", SPEECH, "suffix"), ("old.wav", SPEECH * 4, "clipped"), ("old.wav", SPEECH * np.nan, "clipped"),
+            ("missing/x.wav", SPEECH, "cannot be written"),
+        ],
+    )  # fmt: skip
+    def test_refusals_leave_what_was_there(
+        self, tmp_path: Path, name: str, samples: np.ndarray, why: str
+    ) -> None:
+        (tmp_path / "old.wav").write_bytes(b"old")
+        with pytest.raises(AudioError, match=why):
+            write_audio(tmp_path / name, samples)
+        assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+
+
+@st.composite
+def recordings(draw: st.DrawFn) -> np.ndarray:
+    """Speech and pauses by turns, 0.1 to 6 s each, over a noise floor or over nothing."""
+    random = np.random.default_rng(draw(st.integers(0, 1000)))
+    turns = draw(st.lists(st.tuples(st.floats(0.1, 4), st.booleans()), min_size=1, max_size=6))
+    parts = [random.standard_normal(round(s * SAMPLE_RATE)) * (0.1 if speech else 0) for s, speech in turns]
+    samples = np.concatenate(parts)
+    return (samples + draw(st.sampled_from([0, 1e-4, 0.02])) * random.standard_normal(len(samples))).astype(
+        np.float32
+    )
+
+
+class TestWindows:
+    @given(samples=recordings(), max_seconds=st.floats(0.5, 5))
+    @settings(max_examples=60)
+    def test_they_fit_follow_each_other_and_hold_all_speech(
+        self, samples: np.ndarray, max_seconds: float
+    ) -> None:
+        found = windows(samples, max_seconds)
+        for window in found:
+            assert 0 < len(samples[window.samples]) <= max_seconds * SAMPLE_RATE + 1e-6
+            assert 0 < window.end - window.start <= max_seconds + 1e-9
+        assert all(before.end <= after.start for before, after in itertools.pairwise(found))
+        outside = np.ones(len(samples), bool)
+        for window in found:
+            outside[window.samples] = False
+        assert not (outside & (np.abs(samples) > 0.1)).any()
+
+    def test_what_fits_is_taken_whole(self) -> None:
+        [window] = windows(np.concatenate([np.zeros(16_000, np.float32), SPEECH]), 2.5)
+        assert (window.start, window.end) == (0, 2.5)
+
+    @pytest.mark.parametrize("samples", [np.zeros(0), np.zeros(16_000 * 60), np.full(16_000 * 60, 9e-5)])
+    def test_silence_alone_is_in_none(self, samples: np.ndarray) -> None:
+        assert windows(samples.astype(np.float32), 5) == []
+
+    def test_long_pauses_are_left_out_and_the_times_stay(self) -> None:
+        pause = np.zeros(SAMPLE_RATE * 10, np.float32)
+        found = windows(np.concatenate([pause, SPEECH, pause, SPEECH, pause]), 5)
+        times = [second for window in found for second in (window.start, window.end)]
+        assert times == pytest.approx([9.7, 11.8, 21.2, 23.3], abs=0.011)
+
+    @pytest.mark.parametrize("noise", [0, 0.01])
+    def test_cuts_are_made_in_short_pauses(self, noise: float) -> None:
+        said, pause = speech_like(3.5) + 0, np.zeros(SAMPLE_RATE // 2, np.float32)
+        said = np.sign(said) * np.maximum(np.abs(said), 0.05)  # no pauses of its own
+        samples = np.concatenate([said, pause] * 6)
+        samples += noise * np.random.default_rng(0).standard_normal(len(samples)).astype(np.float32)
+        for window in windows(samples, 5)[:-1]:
+            assert 3.5 <= window.end % 4 <= 4
+
+    def test_no_cut_leaves_a_crumb(self) -> None:
+        found = windows(speech_like(30.4), 30)
+        assert len(found) == 2
+        assert min(w.end - w.start for w in found) >= 15
+
+    @pytest.mark.parametrize(
+        ("max_seconds", "min_seconds"), [(0, None), (5, 3), (5, 0), (float("nan"), None)]
+    )
+    def test_lengths_that_do_not_fit(self, max_seconds: float, min_seconds: float | None) -> None:
+        with pytest.raises(InputError, match="min_seconds"):
+            windows(SPEECH, max_seconds, min_seconds=min_seconds)
