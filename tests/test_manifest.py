@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +53,7 @@ def problems(path: Path) -> list[tuple[int, str]]:
 def test_what_was_saved_is_loaded(tmp_path_factory: pytest.TempPathFactory, saved: list[Utterance]) -> None:
     folder = tmp_path_factory.mktemp("manifest")
     inside = [
-        Utterance(
-            **{
-                name: folder / value if isinstance(value, Path) else value
-                for name, value in ((name, getattr(one, name)) for name in Utterance.__slots__)
-            }
-        )
+        replace(one, audio=folder / one.audio, clean_audio=one.clean_audio and folder / one.clean_audio)
         for one in saved
     ]
     save_manifest(inside, folder / "manifest.jsonl")
