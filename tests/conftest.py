@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
+from tests.fixtures_audio import broken_audio as broken_audio  # a fixture for all tests
+
 if TYPE_CHECKING:
     from robustger.correction import Corrector
 

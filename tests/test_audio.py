@@ -17,7 +17,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fixtures_audio import encoded, speech_like
+from tests.fixtures_audio import encoded, speech_like
 from robustger.audio import (
     SAMPLE_RATE,
     AudioError,

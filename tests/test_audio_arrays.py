@@ -12,7 +12,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fixtures_audio import speech_like
+from tests.fixtures_audio import speech_like
 from robustger.audio import (
     SAMPLE_RATE,
     AudioError,
