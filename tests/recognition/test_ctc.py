@@ -275,7 +275,7 @@ def test_texts_that_read_alike_are_one_hypothesis(ctc_folder: Callable[[str], Pa
     log_probs = log_probs.log_softmax(-1)
     hypotheses = recognizer._scored_texts(log_probs, prefix_beam_search(log_probs, 8, 50))
     assert [h.text for h in hypotheses[:3]] == ["ab", "a", "abb"]  # "ab" in two spellings
-    assert np.exp([h.score for h in hypotheses[:3]]) == pytest.approx([0.5, 0.25, 0.25], abs=1e-6)
+    assert np.exp([h.score or 0.0 for h in hypotheses[:3]]) == pytest.approx([0.5, 0.25, 0.25], abs=1e-6)
 
 
 def test_a_short_list_is_filled_up_by_its_seed(ctc_folder: Callable[[str], Path]) -> None:
@@ -297,7 +297,7 @@ def test_bad_requests_are_refused(ctc_folder: Callable[[str], Path]) -> None:
     with pytest.raises(InputError, match="no option 'beam'"):
         load_recognizer("ctc", ctc_folder("wav2vec2"), beam=3)
     with pytest.raises(InputError, match="dtype"):
-        CTCRecognizer(ctc_folder("wav2vec2"), dtype="float23")
+        CTCRecognizer(ctc_folder("wav2vec2"), dtype="float23")  # type: ignore[arg-type]
 
 
 def test_what_is_no_ctc_model_is_refused(tiny_base: Path, tmp_path: Path) -> None:
