@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-UTTERANCES = 16
+UTTERANCES = 10
 RESULTS = ("lists.jsonl", "lists.embeddings.safetensors", "lists.run.json")
 
 
@@ -45,7 +45,7 @@ def make_data(folder: Path) -> None:
             write_audio(folder / f"{number}.clean.wav", babble(seconds, 100 + number))
             rows[-1]["clean_audio"] = f"{number}.clean.wav"
     (folder / "7.wav").write_bytes((folder / "7.wav").read_bytes()[:1000])
-    rows[11]["audio"] = "none.wav"
+    rows[8]["audio"] = "none.wav"
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (folder / "manifest.jsonl").write_text(text, encoding="utf-8")
 
@@ -84,6 +84,9 @@ def main() -> None:
     import torch
     import transformers.models.whisper.modeling_whisper  # noqa: F401
 
+    import robustger.audio
+    import robustger.pipeline
+    import robustger.recognition.prepare
     import robustger.recognition.whisper  # noqa: F401
 
     torch.set_num_threads(1)

@@ -88,11 +88,12 @@ def run(
     folder: Path, recognizer: Recognizer, target: str = "lists.jsonl", restart: bool = False, **request: Any
 ) -> tuple[PreparationSummary, list[tuple[int, str]]]:
     problems: list[tuple[int, str]] = []
+    request = {"n": 2, "batch_size": 2} | request
     summary = prepare(
         lambda: recognizer,
         folder / "manifest.jsonl",
         folder / target,
-        Request(**{"n": 2, "batch_size": 2} | request),
+        Request(**request),
         settings={"recognizer": "test"},
         restart=restart,
         on_problem=lambda line, message: problems.append((line, message)),

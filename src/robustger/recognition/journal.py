@@ -180,15 +180,15 @@ def open_journal(folder: Path, settings: Mapping[str, Any]) -> Journal:
     Raises:
         InputError: the journal there has other settings, or was damaged.
     """
-    settings = json.loads(json.dumps(settings))
+    now: dict[str, Any] = json.loads(json.dumps(settings))
     state = folder / STATE
-    progress = Progress(settings)
+    progress = Progress(now)
     if state.exists():
         try:
             progress = Progress(**json.loads(state.read_text(encoding="utf-8")))
         except (ValueError, TypeError):
             raise _damaged(state) from None
-        check_same_settings(progress.settings, settings, f"{folder}: holds an unfinished run")
+        check_same_settings(progress.settings, now, f"{folder}: holds an unfinished run")
     journal = Journal(folder, progress)
     journal.cut_off_what_was_not_committed()
     return journal
