@@ -4,7 +4,8 @@
 
 FOLDER/speech/SPLIT/*.flac and FOLDER/SPLIT.jsonl for the splits `corrector`, `dev` and `test`, whose sentences and
 voices do not overlap with what the recogniser learns from (the corrector's voices are the recogniser's), and
-FOLDER/noise/{train,test}/KIND-NUMBER.flac. All is drawn from seeds: the same files every time.
+FOLDER/noise/{train,test}/KIND-NUMBER.flac. Sentences, voices and noises are drawn from seeds and the same every time;
+the speech is so up to the phases inside espeak-ng, which vary from call to call.
 """
 
 from __future__ import annotations

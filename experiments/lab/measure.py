@@ -161,7 +161,7 @@ def main() -> None:
         if condition(nbest) in ("0", "5", "10"):
             groups["0, 5 and 10"].append(nbest)
         if condition(nbest) == "0":
-            groups[f"0, {nbest.meta.get('noise_kind', nbest.meta.get('noise', '?'))}"].append(nbest)
+            groups[f"0, {nbest.meta['noise'].rpartition('-')[0]}"].append(nbest)
     order = sorted(groups, key=_order)
     rows = {name: row(groups[name], corrections, norms, arguments.normalizer) for name in order}
     print(table(rows, arguments.normalizer))

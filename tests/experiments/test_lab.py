@@ -1,0 +1,122 @@
+"""The laboratory's world: its splits do not touch, it is the same every time, and it is what the recogniser hears."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+LAB = Path(__file__).parents[2] / "experiments" / "lab"
+MODULES = ("batches", "noises", "sentences", "speech")
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Any]:
+    """The laboratory's scripts as modules of one object."""
+    import importlib
+    from types import SimpleNamespace
+
+    sys.path.insert(0, str(LAB))
+    try:
+        yield SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})
+    finally:
+        sys.path.remove(str(LAB))
+        for name in MODULES:
+            sys.modules.pop(name, None)
+
+
+def test_no_sentence_is_on_two_sides(lab: Any) -> None:
+    drawn = {split: set(lab.sentences.sentences(split, 400, seed=1)) for split in lab.sentences.SPLITS}
+    assert all(len(sentences) == 400 for sentences in drawn.values())
+    for split, sentences in drawn.items():
+        assert {lab.sentences.split_of(sentence) for sentence in sentences} == {split}
+    assert drawn["test"] == set(lab.sentences.sentences("test", 400, seed=1))
+    assert drawn["test"] != set(lab.sentences.sentences("test", 400, seed=2))
+
+
+def test_the_grammar_leaves_no_slot_open(lab: Any) -> None:
+    known = set(lab.sentences.grammar().words())
+    for sentence in lab.sentences.sentences("recognizer", 3000, seed=5):
+        assert set(sentence.split()) <= known
+    assert all(word.replace("'", "").isalpha() and word == word.lower() for word in known)
+
+
+def test_the_strings_of_words_use_the_grammars_words(lab: Any) -> None:
+    known = set(lab.sentences.grammar().words())
+    strings = lab.sentences.word_strings(200, seed=0)
+    assert {word for string in strings for word in string.split()} <= known
+
+
+def test_no_voice_is_heard_in_two_splits(lab: Any) -> None:
+    voices = [set(timbres) for timbres in lab.speech.VOICES.values()]
+    assert sum(map(len, voices)) == len(set.union(*voices))
+
+
+def test_a_voice_speaks_alike_every_time_and_unlike_the_others(lab: Any) -> None:
+    # Alike, not equal: espeak-ng's own phases vary from call to call.
+    text = "the night train from oslo arrives at noon"
+    voices = [lab.speech.draw_voice("test", random.Random(seed)) for seed in range(4)]
+    first = [lab.speech.say(text, voice) for voice in voices]
+    again = [lab.speech.say(text, voice) for voice in voices]
+    for one, other in zip(first, again, strict=True):
+        assert one.dtype == np.float32
+        assert 1.0 < len(one) / lab.speech.SAMPLE_RATE < 5.0
+        assert len(other) == pytest.approx(len(one), rel=0.01)
+    lengths = [len(one) for one in first]
+    assert len(set(lengths)) == 4
+
+
+def test_every_kind_of_noise_is_whole_and_the_same_every_time(lab: Any) -> None:
+    speech = [np.random.default_rng(seed).standard_normal(12_000) for seed in range(20)]
+    for kind in (*lab.noises.KINDS, *lab.noises.SPEECH_KINDS):
+        noise = lab.noises.make_noise(kind, 2.0, seed=3, speech=speech)
+        assert noise.shape == (32_000,)
+        assert np.isfinite(noise).all()
+        assert np.abs(noise).max() == pytest.approx(0.5)
+        halves = noise.reshape(4, -1).std(axis=1)
+        assert halves.min() > 0.02 * halves.max(), f"{kind} falls silent"
+        assert np.array_equal(noise, lab.noises.make_noise(kind, 2.0, seed=3, speech=speech))
+        assert not np.array_equal(noise, lab.noises.make_noise(kind, 2.0, seed=4, speech=speech))
+
+
+def test_coloured_noise_has_its_colour(lab: Any) -> None:
+    for kind, slope_db_per_octave in (("white", 0.0), ("pink", -3.0), ("brown", -6.0)):
+        noise = lab.noises.make_noise(kind, 20.0, seed=0)
+        power = np.abs(np.fft.rfft(noise)) ** 2
+        octaves = [power[int(20 * low) : int(20 * 2 * low)].mean() for low in (250, 500, 1000, 2000)]
+        slopes = np.diff(10 * np.log10(octaves))
+        assert slopes == pytest.approx([slope_db_per_octave] * 3, abs=0.5)
+
+
+def test_training_hears_what_the_feature_extractor_gives(lab: Any) -> None:
+    from transformers import WhisperFeatureExtractor
+
+    batches = lab.batches
+    extractor = WhisperFeatureExtractor(
+        feature_size=batches.MELS,
+        sampling_rate=batches.SAMPLE_RATE,
+        hop_length=batches.HOP,
+        chunk_length=batches.WINDOW_SECONDS,
+        n_fft=batches.WINDOW,
+    )
+    samples = np.zeros((2, batches.FULL), np.float32)
+    samples[0, :40_000] = 0.1 * np.random.default_rng(0).standard_normal(40_000)
+    samples[1, :70_000] = lab.noises.make_noise("siren", 70_000 / 16_000, seed=0)
+    expected = extractor(
+        [samples[0, :40_000], samples[1, :70_000]], sampling_rate=batches.SAMPLE_RATE, return_tensors="pt"
+    ).input_features
+    torch.testing.assert_close(batches.LogMel()(torch.from_numpy(samples)), expected, atol=2e-4, rtol=0)
+
+
+def test_mixtures_in_training_have_their_snr(lab: Any) -> None:
+    random_ = np.random.default_rng(0)
+    speech, noise = random_.standard_normal((2, 32_000)).astype(np.float32)
+    for snr_db in (-5.0, 0.0, 20.0):
+        added = lab.batches.mixed(speech, 0.3 * noise, snr_db) - speech
+        assert 10 * np.log10((speech**2).mean() / (added**2).mean()) == pytest.approx(snr_db, abs=0.1)
