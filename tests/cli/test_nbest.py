@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.tiny_preset import save_babble, save_broken
+from tests.tiny_preset import save_babble
 from tests.tiny_whisper import build_tiny_whisper
 
 from robustger.hypotheses import load_nbest
@@ -110,20 +110,18 @@ def test_a_model_that_was_trained_anew_is_another_model(
 
 
 def test_fifty_broken_recordings_are_fifty_reports_and_nothing_else(
-    robustger: Callable, folder: Path, preset: Path
+    robustger: Callable, folder: Path, preset: Path, broken_audio: Path
 ) -> None:
-    names = [f"broken{number:02d}.wav" for number in range(50)]
-    for number, name in enumerate(names):
-        save_broken(folder / name, number)
-    rows = [{"id": name[:-4], "audio": name} for name in names]
+    files = sorted(broken_audio.iterdir())
+    rows = [{"id": file.name, "audio": str(file)} for file in files]
     Path("broken.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     before = contents(folder)
     result = robustger("nbest", "broken.jsonl", "-o", "lists.jsonl", "--preset", preset)
     assert (result.code, result.out) == (1, "")
     *problems, summary = result.err.splitlines()
     assert len(problems) == 50
-    for number, (name, problem) in enumerate(zip(names, problems, strict=True), start=1):
-        assert problem.startswith(f"robustger: broken.jsonl:{number}: {name[:-4]}: {name}: ")
+    for number, (file, problem) in enumerate(zip(files, problems, strict=True), start=1):
+        assert problem.startswith(f"robustger: broken.jsonl:{number}: {file.name}: {file}: ")
     assert summary == "robustger: 50 utterances, 0 lists, 0.00 hours of audio, 50 problems"
     assert contents(folder) - before == {"lists.jsonl", "lists.run.json"}
     assert Path("lists.jsonl").read_bytes() == b""
