@@ -12,7 +12,8 @@ from typing import Any
 from robustger.errors import InputError
 from robustger.hypotheses import atomic_writer
 from robustger.pipeline.formats import FORMATS, SUBTITLES, SUFFIXES, nbest_lines
-from robustger.pipeline.transcription import Failure, RobustGER, Transcription
+from robustger.pipeline.transcription import RobustGER
+from robustger.pipeline.values import Failure, Transcription
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ import html
 import json
 from collections.abc import Callable, Iterator
 
-from robustger.pipeline.transcription import Segment, Transcription
+from robustger.pipeline.values import Segment, Transcription
 from robustger.registry import Registry
 
 FORMATS: Registry[Callable[[Transcription], str]] = Registry("format")

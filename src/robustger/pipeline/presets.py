@@ -63,6 +63,34 @@ class RecognizerSettings(BaseModel):
         _check_choices(settings, where)
         return settings
 
+    def chosen(
+        self,
+        kind: str | None = None,
+        model: str | os.PathLike[str] | None = None,
+        n: int | None = None,
+        beams: int | None = None,
+        normalizer: str | None = None,
+    ) -> RecognizerSettings:
+        """These settings with what a user wants otherwise; None leaves a setting as it is.
+
+        Another kind of recogniser starts without this one's options. More hypotheses than beams widen the search.
+
+        Raises:
+            InputError: another kind without a model of its own, or a value that is refused.
+        """
+        changes: dict[str, Any] = {} if model is None else {"model": os.fspath(model)}
+        if kind is not None and kind != self.kind:
+            if model is None:
+                raise InputError(f"the recogniser {kind!r} needs a model of its own; name it with --model")
+            changes |= {"kind": kind, "options": {}, "beams": None}
+        if n is not None:
+            changes["n"] = n
+            changes.setdefault("beams", self.beams and max(self.beams, n))
+        changes |= {
+            key: value for key, value in (("beams", beams), ("normalizer", normalizer)) if value is not None
+        }
+        return self.changed(changes)
+
     def load(self, **options: Any) -> Recognizer:
         """The recogniser with its weights; `options` go before those of the settings.
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from robustger.errors import InputError
-from robustger.hypotheses import NBest, Transcript
-from robustger.pipeline.presets import RecognizerSettings, load_preset_recognizer
+from robustger.hypotheses import NBest
+from robustger.pipeline.presets import load_preset_recognizer
+from robustger.pipeline.values import Failure, Segment, Transcription
 from robustger.text import get_normalizer
 
 if TYPE_CHECKING:
@@ -26,89 +27,7 @@ if TYPE_CHECKING:
 
 WINDOW_SECONDS = 30.0  # where the recogniser takes any length: memory grows with it
 SAMPLE_RATE = 16_000  # Hz; as robustger.audio, which loads numpy, has it
-BATCH_WINDOWS = (
-    16  # windows recognised and corrected together; those of several short files make up one batch
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch of a recording that was recognised at once.
-
-    Attributes:
-        start: where it begins in the recording, in seconds.
-        end: where it ends, in seconds.
-        nbest: what the recogniser heard, written as the corrector knows it; `meta` holds how many of the hypotheses are
-            distinct and, where it was rewritten, the 1-best as the recogniser wrote it (`recognized`).
-        transcript: what became of it.
-    """
-
-    start: float
-    end: float
-    nbest: NBest
-    transcript: Transcript
-
-    @property
-    def text(self) -> str:
-        """The corrected text."""
-        return self.transcript.text
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields in order, ready for JSON."""
-        fields = {"start": round(self.start, 3), "end": round(self.end, 3), **self.transcript.to_dict()}
-        heard = self.nbest.to_dict()
-        return fields | {key: heard[key] for key in ("hypotheses", "scores", "meta") if key in heard}
-
-
-@dataclass(frozen=True, slots=True)
-class Transcription:
-    """A transcribed recording.
-
-    Attributes:
-        id: the file's name without folder and suffix, unless the caller gave another.
-        audio: the file, or None for samples that came as an array.
-        seconds: length of the recording.
-        segments: the stretches that hold sound, in order.
-    """
-
-    id: str
-    audio: str | None
-    seconds: float
-    segments: tuple[Segment, ...]
-
-    @property
-    def text(self) -> str:
-        """The corrected text of all segments."""
-        return " ".join(segment.text for segment in self.segments if segment.text)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields in order, ready for JSON."""
-        return {
-            "id": self.id,
-            "audio": self.audio,
-            "seconds": round(self.seconds, 3),
-            "text": self.text,
-            "segments": [segment.to_dict() for segment in self.segments],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A recording that could not be read.
-
-    Attributes:
-        id: as of a transcription.
-        audio: the file.
-        message: what is wrong with it, and with which file.
-    """
-
-    id: str
-    audio: str
-    message: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields in order, ready for JSON; the text is empty."""
-        return {"id": self.id, "audio": self.audio, "text": "", "error": self.message}
+BATCH_WINDOWS = 16  # recognised and corrected together; those of several short files make up one batch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,7 +51,7 @@ class RobustGER:
         normalizer: name of the normaliser that writes the hypotheses as the corrector knows them.
 
     Example:
-        >>> from robustger.pipeline import RobustGER
+        >>> from robustger import RobustGER
         >>> RobustGER.from_preset("lab").transcribe("noisy.flac").text  # doctest: +SKIP
         'the ferry to the island leaves at noon'
     """
@@ -181,7 +100,8 @@ class RobustGER:
         Raises:
             InputError: no such preset, a bad setting in it, or an argument that does not fit the others.
         """
-        settings = _changed(load_preset_recognizer(name), recognizer, model, n, beams)
+        kind = recognizer if isinstance(recognizer, str) else None
+        settings = load_preset_recognizer(name).chosen(kind, model, n, beams)
         if device is not None:
             options["device"] = device
 
@@ -190,10 +110,12 @@ class RobustGER:
 
             return Corrector.from_pretrained(checkpoint or name, device=device)
 
+        def load_recognizer() -> Recognizer:
+            loaded = recognizer is not None and not isinstance(recognizer, str)
+            return recognizer if loaded else settings.load(**options)
+
         return cls(
-            (lambda: settings.load(**options))
-            if recognizer is None or isinstance(recognizer, str)
-            else lambda: recognizer,
+            load_recognizer,
             load_corrector,
             n=settings.n,
             beams=settings.beams,
@@ -317,10 +239,8 @@ class RobustGER:
         correction: Mapping[str, Any],
     ) -> list[Transcription]:
         """Transcriptions of recordings that are read and cut, their windows in batches."""
-        recognizer, corrector = (
-            self.recognizer,
-            self.corrector,
-        )  # what is missing is told before the work begins
+        # What is missing is told before the work begins.
+        recognizer, corrector = self.recognizer, self.corrector
         jobs = [(index, window) for index, recording in enumerate(recordings) for window in recording.windows]
         segments: list[list[Segment]] = [[] for _ in recordings]
         for first in range(0, len(jobs), BATCH_WINDOWS):
@@ -385,26 +305,3 @@ def _window_id(recording: _Recording, window: Window) -> str:
 
 def _slice(samples: np.ndarray, window: Window) -> np.ndarray:
     return samples[round(window.start * SAMPLE_RATE) : round(window.end * SAMPLE_RATE)]
-
-
-def _changed(
-    settings: RecognizerSettings,
-    recognizer: str | Recognizer | None,
-    model: str | os.PathLike[str] | None,
-    n: int | None,
-    beams: int | None,
-) -> RecognizerSettings:
-    """The settings of a preset with what the caller wants otherwise."""
-    changes: dict[str, Any] = {}
-    if model is not None:
-        changes["model"] = os.fspath(model)
-    if isinstance(recognizer, str) and recognizer != settings.kind:
-        if model is None:
-            raise InputError(f"the recogniser {recognizer!r} needs a model of its own; name it with --model")
-        changes |= {"kind": recognizer, "options": {}, "beams": None}  # the preset's belong to its own kind
-    if n is not None:
-        changes["n"] = n
-        changes.setdefault("beams", settings.beams and max(settings.beams, n))
-    if beams is not None:
-        changes["beams"] = beams
-    return settings.changed(changes)
