@@ -25,11 +25,13 @@ done
 "$bin/robustger" mix "$lab/corpus/test.jsonl" --noise "$noise/test" --snr=-5,0,5,10,15,20 --seed 3 -o "$lab/corpus/noisy-test"
 
 say "5-best lists"
-nbest() { "$bin/robustger" nbest "$1" -o "$2" --preset lab --model "$recognizer" --batch 32; }
+nbest() { "$bin/robustger" nbest "$1" -o "$2" --preset lab --model "$recognizer" --batch 32 "${@:3}"; }
 for seed in 1 2; do
     nbest "$lab/corpus/noisy-corrector-$seed/manifest.jsonl" "$lab/lists/corrector-$seed.jsonl"
 done
-nbest "$lab/corpus/noisy-dev/manifest.jsonl" "$lab/lists/dev.jsonl"
+for part in 1 2 3; do
+    nbest "$lab/corpus/noisy-dev/manifest.jsonl" "$lab/lists/dev-$part.jsonl" --shard $part/3
+done
 nbest "$lab/corpus/noisy-test/manifest.jsonl" "$lab/lists/test.jsonl"
 nbest "$lab/corpus/test.jsonl" "$lab/lists/test-clean.jsonl"
 
