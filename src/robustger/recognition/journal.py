@@ -221,6 +221,17 @@ def check_same_settings(before: Mapping[str, Any], now: Mapping[str, Any], what:
         )
 
 
+def remove(*paths: Path) -> None:
+    """Removes those of the files that exist, in this order.
+
+    Raises:
+        InputError: one cannot be removed.
+    """
+    for path in paths:
+        with _told(path):
+            path.unlink(missing_ok=True)
+
+
 def _damaged(path: Path) -> InputError:
     return InputError(
         f"{path}: was changed from outside, no run can go on from it; start over with --restart"

@@ -26,7 +26,14 @@ from robustger.errors import InputError
 from robustger.hypotheses import BadLine, Hypothesis, NBest
 from robustger.manifest import Utterance, read_manifest
 from robustger.recognition.embeddings import KINDS, embeddings_path, write_embeddings
-from robustger.recognition.journal import Journal, check_same_settings, exclusive_folder, open_journal
+from robustger.recognition.journal import (
+    STATE,
+    Journal,
+    check_same_settings,
+    exclusive_folder,
+    open_journal,
+    remove,
+)
 from robustger.recognition.pieces import Piece, cut_utterance
 from robustger.text import get_normalizer
 
@@ -139,10 +146,9 @@ def prepare(
     }
     with exclusive_folder(target) as folder:
         if restart:
-            for path in (target, embeddings_path(target), _record_path(target), folder / "state.json"):
-                path.unlink(missing_ok=True)
+            remove(target, embeddings_path(target), _record_path(target), folder / STATE)
         on_start(survey.utterances)
-        if target.exists() and not (folder / "state.json").exists():
+        if target.exists() and not (folder / STATE).exists():
             record = _complete_record(target, all_settings)
         else:
             journal = open_journal(folder, all_settings)
