@@ -265,8 +265,8 @@ class WhisperRecognizer:
         end = self._settings["eos_token_id"]
         drawn: list[list[_Tokens]] = [[] for _ in seeds]
         for row, tokens in enumerate(ids.tolist()):
-            length = tokens.index(end) + 1 if end in tokens else len(tokens) + 1
-            if length <= min(limits[row // n], len(tokens)):
+            if end in tokens[: limits[row // n]]:
+                length = tokens.index(end) + 1
                 drawn[row // n].append(_Tokens(tokens[:length], sum(log_probabilities[row][:length])))
         return drawn
 
@@ -277,12 +277,13 @@ class WhisperRecognizer:
             **(self._settings | {"max_new_tokens": self._max_new_tokens} | changes),
             return_dict_in_generate=True,
         )
-        # Whisper's own `generate` returns copies of one hypothesis; see the module's docstring.
-        return GenerationMixin.generate(
+        # Not the model's own `generate`, which returns copies of one hypothesis.
+        generate: Any = GenerationMixin.generate
+        return generate(
             self._model,
             generation_config=settings,
             logits_processor=processors,
-            encoder_outputs=BaseModelOutput(last_hidden_state=states),  # pyright: ignore[reportArgumentType]
+            encoder_outputs=BaseModelOutput(last_hidden_state=states),
             attention_mask=torch.ones(states.shape[:2], dtype=torch.long, device=self._device),
             decoder_input_ids=self._prompts(len(states)),
             past_key_values=_BeamCache(DynamicCache(), cross_attention),
