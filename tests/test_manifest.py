@@ -100,7 +100,7 @@ def test_other_keys_are_kept_in_meta(tmp_path: Path) -> None:
         ({"id": "u", "audio": 3}, "'audio' must be a string, not 3"),
         ({"id": "u", "audio": "a", "txt": "x"}, "unknown key 'txt'; did you mean 'text'?"),
         ({"id": "u", "audio": "a", "Text": "x"}, "unknown key 'Text'; did you mean 'text'?"),
-        ({"id": "u", "audio": "a", "snr_db": "5"}, "'snr_db' must be a number, not '5'"),
+        ({"id": "u", "audio": "a", "snr_db": "5"}, "'snr_db' must be a number, not the string '5'"),
         ('{"id": "u", "audio": "a", "snr_db": NaN}', "NaN is not JSON"),
         ('{"id": "u", "audio": "a", "snr_db": 1e999}', "'snr_db' must be finite"),
         ({"id": "u", "audio": "a", "start": -1}, "must be 0 <= start < end"),

@@ -1,8 +1,8 @@
 """Noise-robust speech recognition by generative error correction.
 
 Noisy audio, or a recogniser's N-best list, goes in; a language model conditioned on the noise that shows in the list's
-disagreements writes the transcript. The names below are the public API; each is loaded when it is first used, so that importing
-this package costs nothing.
+disagreements writes the transcript. The names below are the public API; each is loaded when it is first used, so that
+importing this package costs nothing.
 
 Example:
     >>> from robustger import RobustGER

@@ -16,7 +16,6 @@ import csv
 import difflib
 import io
 import json
-import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from typing import Any
 from robustger.errors import InputError
 from robustger.hypotheses.files import atomic_writer, closing_unless_stdin, open_binary, shown_name
 from robustger.hypotheses.jsonl import BadLine, decode
-from robustger.hypotheses.values import shown
+from robustger.hypotheses.values import finite_number, shown
 
 _TEXTS = ("id", "audio", "text", "clean_audio", "noise")
 _NUMBERS = ("snr_db", "start", "end")
@@ -330,7 +329,7 @@ def _parse_fields(fields: Any, folder: Path) -> Utterance:
         if not known[key].strip() or "\0" in known[key]:
             raise InputError(f"{key!r} must not be empty or hold a null character")
     for key in known.keys() & set(_NUMBERS):
-        known[key] = _finite(key, known[key])
+        known[key] = finite_number(known[key], repr(key))
     start, end = known.get("start"), known.get("end")
     if (start or 0.0) < 0 or (end is not None and end <= (start or 0.0)):
         raise InputError(f"'start' ({start} s) and 'end' ({end} s) must be 0 <= start < end")
@@ -344,15 +343,3 @@ def _parse_fields(fields: Any, folder: Path) -> Utterance:
         if key in known:
             known[key] = folder / known[key]
     return Utterance(**known, meta={**meta, **others})
-
-
-def _finite(key: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{key!r} must be a number, not {shown(value)}")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise InputError(f"{key!r} must be finite, not {shown(value)}")
-    return number

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,14 +150,27 @@ def _from_hub(name: str) -> Path:
 
 
 def _converted(model: EmbeddedModel, source: Path) -> Path:
-    """The GGUF at `source` as a bfloat16 safetensors folder, converted at most once per user.
+    """The GGUF at `source` as a bfloat16 safetensors folder, converted at most once per user."""
+    target = cache_folder() / "models" / f"{model.alias}-{source.stat().st_size}-{CONVERTER_VERSION}"
+    return converted_once(target, lambda partial: _convert_gguf(source, partial), megabytes=300)
+
+
+def converted_once(target: Path, convert: Callable[[Path], None], megabytes: int) -> Path:
+    """The folder `target` of the cache, made by `convert` where it is not there yet.
 
     A lock keeps two processes from doing the work twice; the rename makes the folder appear complete or not at all.
+
+    Args:
+        target: a folder whose name tells this conversion from every other.
+        convert: writes into the folder it is given; its own errors pass through.
+        megabytes: room that the folder needs, for the error message.
+
+    Raises:
+        MissingModelError: the cache cannot be written to.
     """
     from filelock import FileLock
     from safetensors import SafetensorError
 
-    target = cache_folder() / "models" / f"{model.alias}-{source.stat().st_size}-{CONVERTER_VERSION}"
     if target.is_dir():
         return target
     try:
@@ -167,7 +181,7 @@ def _converted(model: EmbeddedModel, source: Path) -> Path:
                     shutil.rmtree(abandoned, ignore_errors=True)
                 partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
                 try:
-                    _convert_gguf(source, partial)
+                    convert(partial)
                     partial.chmod(0o755)  # others may share the cache
                     os.replace(partial, target)
                 finally:
@@ -176,7 +190,7 @@ def _converted(model: EmbeddedModel, source: Path) -> Path:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())
         raise MissingModelError(
             f"{target.parent}: cannot keep the converted model there ({reason}); "
-            "set ROBUSTGER_CACHE to a writable folder with 300 MB free"
+            f"set ROBUSTGER_CACHE to a writable folder with {megabytes} MB free"
         ) from None
     return target
 

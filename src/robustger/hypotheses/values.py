@@ -239,14 +239,19 @@ def _scores(scores: Any, count: int) -> Sequence[float | None]:
         raise InputError(f"'scores' must be a list of numbers, not {_kind(scores)}")
     if len(scores) != count:
         raise InputError(f"{len(scores)} 'scores' for {count} 'hypotheses'; give one score for each")
-    return [_finite(score, f"score {position}") for position, score in enumerate(scores, start=1)]
+    return [finite_number(score, f"score {position}") for position, score in enumerate(scores, start=1)]
 
 
 def _number(fields: Mapping[str, Any], key: str) -> float | None:
-    return None if fields.get(key) is None else _finite(fields[key], repr(key))
+    return None if fields.get(key) is None else finite_number(fields[key], repr(key))
 
 
-def _finite(value: Any, name: str) -> float:
+def finite_number(value: Any, name: str) -> float:
+    """The value as a float.
+
+    Raises:
+        InputError: `name`, and that it is no number, or not finite.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"{name} must be a number, not {_kind(value)}")
     try:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -25,9 +23,9 @@ from transformers import (
     WhisperForConditionalGeneration,
 )
 
-from robustger.errors import InputError, MissingExtraError, MissingModelError
+from robustger.errors import InputError, MissingExtraError
 from robustger.hypotheses import Hypothesis
-from robustger.models import cache_folder, resolve_model
+from robustger.models import cache_folder, converted_once, resolve_model
 from robustger.recognition.base import Recognition, check_request
 from robustger.recognition.fill import distinct, fill_up
 from robustger.recognition.whisper_checkpoint import (
@@ -241,42 +239,24 @@ def _check_order(folder: Path, tokenizer: Any) -> None:
 def _converted(folder: Path) -> Path:
     """The checkpoint converted for CTranslate2, at most once per user and state of the checkpoint's files.
 
-    A lock keeps two processes from doing the work twice; the rename makes the folder appear complete or not at all.
-
     Raises:
         InputError: the weights cannot be converted.
         MissingModelError: the cache cannot be written to.
     """
     import ctranslate2
     from ctranslate2.converters import TransformersConverter
-    from filelock import FileLock
 
     files = sorted(folder.glob("*.safetensors")) + sorted(folder.glob("*.json"))
     stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     state = hashlib.sha256(repr((str(folder.resolve()), stats, ctranslate2.__version__)).encode()).hexdigest()
-    target = cache_folder() / "ctranslate2" / state[:32]
-    if target.is_dir():
-        return target
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{target}.lock"):
-            if not target.is_dir():
-                for abandoned in target.parent.glob(f".{target.name}.*"):  # by a conversion that was killed
-                    shutil.rmtree(abandoned, ignore_errors=True)
-                partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-                try:
-                    TransformersConverter(str(folder)).convert(str(partial), force=True)
-                    partial.chmod(0o755)  # others may share the cache
-                    os.replace(partial, target)
-                finally:
-                    shutil.rmtree(partial, ignore_errors=True)
-    except OSError as error:
-        raise MissingModelError(
-            f"{target.parent}: cannot keep the converted model there ({error.strerror or error}); "
-            "set ROBUSTGER_CACHE to a writable folder"
-        ) from None
-    except (ValueError, RuntimeError, KeyError, AttributeError) as error:  # as converters fail
-        raise InputError(
-            f"{folder}: cannot be converted for CTranslate2: {' '.join(str(error).split())[:200]}"
-        ) from None
-    return target
+
+    def convert(partial: Path) -> None:
+        try:
+            TransformersConverter(str(folder)).convert(str(partial), force=True)
+        except (ValueError, RuntimeError, KeyError, AttributeError) as error:  # as converters fail
+            raise InputError(
+                f"{folder}: cannot be converted for CTranslate2: {' '.join(str(error).split())[:200]}"
+            ) from None
+
+    megabytes = 1 + sum(file.stat().st_size for file in files) // 1_000_000
+    return converted_once(cache_folder() / "ctranslate2" / state[:32], convert, megabytes)
