@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -278,8 +278,7 @@ class WhisperRecognizer:
             return_dict_in_generate=True,
         )
         # Not the model's own `generate`, which returns copies of one hypothesis.
-        generate: Any = GenerationMixin.generate
-        return generate(
+        return cast(Any, GenerationMixin).generate(
             self._model,
             generation_config=settings,
             logits_processor=processors,
