@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
-sys.path.insert(
-    0, str(Path(__file__).parents[1])
-)  # tests have no packages: tiny_whisper stands one folder up
-
-from tiny_whisper import babble, build_tiny_whisper
+from tests.tiny_whisper import babble, build_tiny_whisper
 
 
 @pytest.fixture(scope="session")

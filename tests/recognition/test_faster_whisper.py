@@ -18,13 +18,10 @@ from robustger.recognition import load_recognizer
 
 pytest.importorskip("ctranslate2", reason="extra `ct2` is not installed")
 
-sys.path.insert(
-    0, str(Path(__file__).parents[1])
-)  # tests have no packages: tiny_whisper stands one folder up
+from tests.tiny_whisper import babble, build_tiny_whisper
 
 from robustger.recognition.faster_whisper import FasterWhisperRecognizer
 from robustger.recognition.whisper import WhisperRecognizer
-from tiny_whisper import babble, build_tiny_whisper
 
 AUDIOS = [babble(seconds, seed) for seed, seconds in enumerate((1.5, 0.3, 2.0, 0.9, 1.2, 0.6))]
 

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
+from tests.tiny_whisper import babble
 
 from robustger.audio import read_audio, write_audio
 from robustger.errors import InputError
@@ -26,7 +27,6 @@ from robustger.recognition import Recognition, Recognizer, load_recognizer
 from robustger.recognition.embeddings import AudioEmbeddings, write_embeddings
 from robustger.recognition.journal import exclusive_folder
 from robustger.recognition.prepare import PreparationSummary, Request, prepare
-from tiny_whisper import babble
 
 WINDOW = 2  # seconds, as the tiny Whisper's
 RESULTS = ("lists.jsonl", "lists.embeddings.safetensors", "lists.run.json")

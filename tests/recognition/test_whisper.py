@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.tiny_whisper import END, NO_TIMESTAMPS, START, babble
 from transformers import (
     AutoTokenizer,
     GenerationConfig,
@@ -29,7 +30,6 @@ from robustger.recognition import Recognition, load_recognizer
 from robustger.recognition.fill import TEMPERATURE
 from robustger.recognition.whisper import WhisperRecognizer, _SeededSampling
 from robustger.text import normalize
-from tiny_whisper import END, NO_TIMESTAMPS, START, babble
 
 TeacherForced = Callable[[Path, np.ndarray, Sequence[int]], torch.Tensor]
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
