@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,13 +46,17 @@ def mixed(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
 
 
 def batches(
-    pool: Path, token_ids: list[list[int]], size: int, seed: int, full_from: int
+    pool: Path,
+    utterances: Sequence[Mapping[str, Any]],
+    token_ids: Sequence[Sequence[int]],
+    size: int,
+    seed: int,
+    full_from: int,
 ) -> Iterator[dict[str, Tensor]]:
     """Endless batches; from batch `full_from` on every row is padded to the full window, as in recognition.
 
     Before that, rows are padded to the batch's longest plus a random rest, which costs half as much.
     """
-    utterances = json.loads((pool / "utterances.json").read_text())
     speech = np.load(pool / "speech.npy", mmap_mode="r")
     noises = np.load(pool / "noise.npy", mmap_mode="r")
     log_mel = LogMel()

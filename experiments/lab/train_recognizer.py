@@ -20,6 +20,7 @@ from typing import Any
 import torch
 import torch.distributed
 from batches import FULL, HOP, MELS, SUBSAMPLING, WINDOW, WINDOW_SECONDS, batches
+from sentences import sentences
 from tokens import SPECIAL, make_tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -140,8 +141,12 @@ def train(arguments: argparse.Namespace) -> None:
     tokenizer = make_tokenizer(output / f"tokenizer-{rank}")
     prefix = torch.tensor(tokenizer.convert_tokens_to_ids(list(SPECIAL[1:])))
     pool = Path(arguments.pool)
-    texts = [utterance["text"] for utterance in json.loads((pool / "utterances.json").read_text())]
-    token_ids = tokenizer([f" {text}" for text in texts], add_special_tokens=False).input_ids
+    utterances = json.loads((pool / "utterances.json").read_text())
+    if arguments.word_strings_only:
+        known = set(sentences("recognizer", 20_000, seed=0))
+        utterances = [utterance for utterance in utterances if utterance["text"] not in known]
+    texts = [f" {utterance['text']}" for utterance in utterances]
+    token_ids = tokenizer(texts, add_special_tokens=False).input_ids
     model = new_model(
         tokenizer, arguments.width, arguments.encoder_layers, arguments.decoder_layers, arguments.dropout
     )
@@ -151,6 +156,8 @@ def train(arguments: argparse.Namespace) -> None:
     optimizer = torch.optim.AdamW(trained, lr=arguments.lr, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     step = 0
     state_file = output / "state.pt"
+    if arguments.initial is not None:
+        both.load_state_dict(torch.load(Path(arguments.initial) / "state.pt", weights_only=True)["model"])
     if state_file.exists():
         state = torch.load(state_file, weights_only=True)
         both.load_state_dict(state["model"])
@@ -161,7 +168,7 @@ def train(arguments: argparse.Namespace) -> None:
     )
     full_from = int(arguments.steps * 0.85) - step
     seed = 1_000_000 * rank + arguments.seed + step
-    made = batches(pool, token_ids, arguments.batch // processes, seed, full_from)
+    made = batches(pool, utterances, token_ids, arguments.batch // processes, seed, full_from)
     torch.manual_seed(seed)
     queue = _ahead(made)
     both.train()
@@ -232,12 +239,16 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pool")
     parser.add_argument("output")
-    parser.add_argument("--steps", type=int, default=7000)
+    parser.add_argument(
+        "--initial", help="output folder of an earlier run, whose weights this one starts from"
+    )
+    parser.add_argument("--word-strings-only", action="store_true", help="leave the grammar's sentences out")
+    parser.add_argument("--steps", type=int, default=5000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--encoder-layers", type=int, default=6)
     parser.add_argument("--decoder-layers", type=int, default=2)
-    parser.add_argument("--dropout", type=float, default=0.05)
+    parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--lr", type=float, default=1.5e-3)
     parser.add_argument("--warm-up", type=int, default=400)
     parser.add_argument("--ctc-weight", type=float, default=0.3)
