@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
-
 from tests.fixtures_audio import broken_audio as broken_audio  # a fixture for all tests
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.fixtures_audio import encoded, speech_like
+
 from robustger.audio import (
     SAMPLE_RATE,
     AudioError,

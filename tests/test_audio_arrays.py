@@ -11,8 +11,8 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.fixtures_audio import speech_like
+
 from robustger.audio import (
     SAMPLE_RATE,
     AudioError,

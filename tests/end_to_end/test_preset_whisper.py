@@ -84,7 +84,10 @@ def test_correct_and_evaluate_from_the_command_line(tmp_path: Path):
 
 def test_the_demo_prints_its_table():
     shown = subprocess.run(
-        [sys.executable, "-m", "robustger", "demo", "--preset", "whisper"], check=True, capture_output=True, text=True
+        [sys.executable, "-m", "robustger", "demo", "--preset", "whisper"],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     assert "corrected" in shown.stdout
     assert "o_nb" in shown.stdout
