@@ -73,6 +73,17 @@ def start(folder: Path, output: Path) -> int:
         os._exit(code if isinstance(code, int) else 70)
 
 
+def ended_within(child: int, seconds: float) -> int | None:
+    """The child's wait status; None when it still runs after this time."""
+    moment = time.perf_counter() + seconds
+    while (left := moment - time.perf_counter()) > 0:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return status
+        time.sleep(min(0.02, left))
+    return None
+
+
 def results(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "log"}
 
@@ -115,10 +126,11 @@ def main() -> None:
             folder.mkdir()
             while True:
                 child = start(data, folder / "lists.jsonl")
-                if done < kills:
-                    time.sleep(draw.uniform(0, duration))
-                    os.kill(child, signal.SIGKILL)
-                _, status = os.waitpid(child, 0)
+                status = ended_within(child, draw.uniform(0, duration)) if done < kills else None
+                if status is None:
+                    if done < kills:
+                        os.kill(child, signal.SIGKILL)
+                    _, status = os.waitpid(child, 0)
                 if os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
                     break
                 done += 1

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from robustger.errors import InputError
-
-if TYPE_CHECKING:
-    from robustger.pipeline import RecognizerSettings
 
 
 def nbest(
@@ -74,17 +71,18 @@ def nbest(
 ) -> None:
     """Recognise every recording of a manifest into N-best lists.
 
-    The same command goes on with a run that was interrupted, killed or cut off from power, and leaves a complete one as
-    it is. Recordings that cannot be used are reported and skipped, and make the exit code 1.
+    The same command goes on with a run that was interrupted or killed, and leaves a complete one as it is. Recordings
+    that cannot be used are reported and skipped, and make the exit code 1.
     """
     import sys
 
     from tqdm import tqdm
 
     from robustger.cli.quiet import quiet_libraries
+    from robustger.pipeline import load_preset_recognizer
     from robustger.recognition.prepare import Request, prepare
 
-    settings = _recognizer_settings(preset, recognizer, model, n, beams, normalizer)
+    settings = load_preset_recognizer(preset).chosen(recognizer, model, n, beams, normalizer)
     chosen = _options(options or [])
     chosen |= {key: value for key, value in (("language", language), ("device", device)) if value is not None}
     request = Request(
@@ -130,31 +128,6 @@ def nbest(
     )
     if summary.problems:
         raise typer.Exit(1)
-
-
-def _recognizer_settings(
-    preset: str,
-    recognizer: str | None,
-    model: str | None,
-    n: int | None,
-    beams: int | None,
-    normalizer: str | None,
-) -> RecognizerSettings:
-    from robustger.pipeline import load_preset_recognizer
-
-    settings = load_preset_recognizer(preset)
-    changes: dict[str, Any] = {} if model is None else {"model": model}
-    if recognizer is not None and recognizer != settings.kind:
-        if model is None:
-            raise InputError(f"the recogniser {recognizer!r} needs a model of its own; name it with --model")
-        changes |= {"kind": recognizer, "options": {}, "beams": None}  # the preset's belong to its own kind
-    if n is not None:
-        changes["n"] = n
-        changes.setdefault("beams", settings.beams and max(settings.beams, n))
-    changes |= {
-        key: value for key, value in (("beams", beams), ("normalizer", normalizer)) if value is not None
-    }
-    return settings.changed(changes)
 
 
 def _options(pairs: list[str]) -> dict[str, Any]:
