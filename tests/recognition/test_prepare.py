@@ -24,9 +24,10 @@ from robustger.audio import read_audio, write_audio
 from robustger.errors import InputError
 from robustger.hypotheses import Hypothesis, NBest, load_nbest
 from robustger.recognition import Recognition, Recognizer, load_recognizer
+from robustger.recognition.chunks import Request
 from robustger.recognition.embeddings import AudioEmbeddings, write_embeddings
 from robustger.recognition.journal import exclusive_folder
-from robustger.recognition.prepare import PreparationSummary, Request, prepare
+from robustger.recognition.prepare import PreparationSummary, prepare
 
 WINDOW = 2  # seconds, as the tiny Whisper's
 RESULTS = ("lists.jsonl", "lists.embeddings.safetensors", "lists.run.json")

@@ -80,7 +80,8 @@ def nbest(
 
     from robustger.cli.quiet import quiet_libraries
     from robustger.pipeline import load_preset_recognizer
-    from robustger.recognition.prepare import Request, prepare
+    from robustger.recognition.chunks import Request
+    from robustger.recognition.prepare import prepare
 
     settings = load_preset_recognizer(preset).chosen(recognizer, model, n, beams, normalizer)
     chosen = _options(options or [])

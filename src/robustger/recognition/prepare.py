@@ -11,20 +11,18 @@ is nothing to put in), and `LISTS.run.json`: the settings, the counts, and what 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robustger import __version__
 from robustger.errors import InputError
 from robustger.hypotheses import BadLine, Hypothesis, NBest
-from robustger.manifest import Utterance, read_manifest
+from robustger.recognition.chunks import Request, Row, Survey, chunks, survey_manifest
 from robustger.recognition.embeddings import KINDS, embeddings_path, write_embeddings
 from robustger.recognition.journal import (
     STATE,
@@ -44,37 +42,6 @@ if TYPE_CHECKING:
 
 LISTS, PROBLEMS = "lists.jsonl", "problems.jsonl"  # names in the journal
 SAMPLE_RATE = 16_000
-
-Row = tuple[int, Utterance | BadLine]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is made of every recording.
-
-    Attributes:
-        n: hypotheses per list.
-        beams: width of the beam search; None leaves it to the recogniser.
-        normalizer: how the hypotheses are written, a name in `robustger.text.NORMALIZERS`.
-        batch_size: rows of the manifest in a chunk, and audios given to the recogniser at once.
-        embeddings: whether embeddings of the audio, and of clean audio where the manifest names it, are stored.
-        shard: (i, n): chunks i, i + n, i + 2n, ... counted from 1.
-    """
-
-    n: int = 5
-    beams: int | None = None
-    normalizer: str = "raw"
-    batch_size: int = 16
-    embeddings: bool = True
-    shard: tuple[int, int] = (1, 1)
-
-    def __post_init__(self) -> None:
-        part, parts = self.shard
-        if not 1 <= part <= parts:
-            raise InputError(f"shard {part}/{parts}: give i/n with i from 1 to n")
-        if self.batch_size < 1:
-            raise InputError(f"the batch size is {self.batch_size}; give at least 1")
-        get_normalizer(self.normalizer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +99,7 @@ def prepare(
     target = Path(os.path.realpath(target) if os.path.islink(target) else target)  # a link stays a link
     if target.is_dir():
         raise InputError(f"{target}: is a folder; name a file to write")
-    survey = _survey(manifest, target.parent, request)
+    survey = survey_manifest(manifest, target.parent, request)
     all_settings = {
         "robustger": __version__,
         "manifest_sha256": survey.digest,
@@ -155,7 +122,7 @@ def prepare(
             try:
                 run = _Run(load_recognizer, request, survey, target, journal, on_problem)
                 run.report_recorded_problems()
-                for index, rows in _chunks(manifest, request):
+                for index, rows in chunks(manifest, request):
                     done = index < journal.progress.units
                     on_progress(len(rows), 0.0 if done else run.work(rows))
                 return run.finish()
@@ -167,53 +134,6 @@ def prepare(
     return _summary(record, was_complete=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Survey:
-    """What the first reading of the manifest gives.
-
-    Attributes:
-        utterances: rows of this shard.
-        digest: SHA-256 over all rows.
-        numbered_ids: ids that could be taken for a window's: "...#3".
-    """
-
-    utterances: int
-    digest: str
-    numbered_ids: frozenset[str]
-
-
-def _survey(manifest: str | Path, folder: Path, request: Request) -> _Survey:
-    digest = hashlib.sha256()
-    numbered = set()
-    rows = own = 0
-    part, parts = request.shard
-    for line, value in read_manifest(manifest):
-        if isinstance(value, Utterance):
-            # As the lists will name the files: moving manifest, recordings and lists together changes nothing.
-            fields: Any = value.to_dict(folder)
-            if value.id.rpartition("#")[2].isdecimal():
-                numbered.add(value.id)
-        else:
-            fields = value.message
-        digest.update(json.dumps([line, fields]).encode())
-        own += rows // request.batch_size % parts == part - 1
-        rows += 1
-    if not rows:
-        raise InputError(f"{manifest}: names no recordings; give one line for each")
-    return _Survey(own, digest.hexdigest(), frozenset(numbered))
-
-
-def _chunks(manifest: str | Path, request: Request) -> Iterator[tuple[int, list[Row]]]:
-    """The chunks of this shard, counted from 0."""
-    part, parts = request.shard
-    values = read_manifest(manifest)
-    index = 0
-    while rows := list(islice(values, request.batch_size)):
-        if index % parts == part - 1:
-            yield index // parts, rows
-        index += 1
-
-
 class _Run:
     """The work on one manifest."""
 
@@ -221,7 +141,7 @@ class _Run:
         self,
         load_recognizer: Callable[[], Recognizer],
         request: Request,
-        survey: _Survey,
+        survey: Survey,
         target: Path,
         journal: Journal,
         on_problem: Callable[[int, str], None],
