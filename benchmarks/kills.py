@@ -89,7 +89,7 @@ def results(folder: Path) -> dict[str, bytes]:
 
 
 def main() -> None:
-    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     draw = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 0)
     # What every run imports. Nothing is computed here: the threads of a pool would not live on in a child.
     import torch

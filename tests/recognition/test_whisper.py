@@ -127,6 +127,23 @@ def test_the_first_is_what_transformers_finds(tiny_whisper: Path, audios: list[n
     assert len(set(expected)) > 4  # the model listens
 
 
+def test_one_beam_is_the_greedy_search(tiny_whisper: Path, audios: list[np.ndarray]) -> None:
+    model: Any = WhisperForConditionalGeneration.from_pretrained(tiny_whisper).eval()
+    tokenizer: Any = AutoTokenizer.from_pretrained(tiny_whisper)
+    features = WhisperFeatureExtractor.from_pretrained(tiny_whisper)(
+        audios, sampling_rate=16_000, return_tensors="pt"
+    )["input_features"]
+    ids = model.generate(features, num_beams=1, no_repeat_ngram_size=0, max_new_tokens=31)
+    expected = [" ".join(text.split()) for text in tokenizer.batch_decode(ids, skip_special_tokens=True)]
+    recognizer = WhisperRecognizer(tiny_whisper)
+    found = recognizer.recognize(audios, n=1, beams=1)
+    assert [recognition.hypotheses[0].text for recognition in found] == expected
+    wide = {h.text: h.score for r in recognizer.recognize(audios, n=20, beams=50) for h in r.hypotheses}
+    scores = [r.hypotheses[0].score for r in found if r.hypotheses[0].text in wide]
+    assert scores
+    assert scores == pytest.approx([wide[text] for text in expected if text in wide], abs=1e-4)
+
+
 def test_asking_for_more_changes_nothing_before(tiny_whisper: Path, audios: list[np.ndarray]) -> None:
     recognizer = WhisperRecognizer(tiny_whisper)
     for one, five in zip(

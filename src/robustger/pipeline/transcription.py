@@ -111,8 +111,9 @@ class RobustGER:
             return Corrector.from_pretrained(checkpoint or name, device=device)
 
         def load_recognizer() -> Recognizer:
-            loaded = recognizer is not None and not isinstance(recognizer, str)
-            return recognizer if loaded else settings.load(**options)
+            if recognizer is None or isinstance(recognizer, str):
+                return settings.load(**options)
+            return recognizer
 
         return cls(
             load_recognizer,

@@ -231,6 +231,8 @@ class WhisperRecognizer:
 
     def _search(self, states: Tensor, cross_attention: Any, beams: int) -> list[list[_Tokens]]:
         """All that the beam search finished, per audio, best first; `cross_attention` grows to B * beams rows."""
+        if beams == 1:  # transformers keeps no scores of a search that is one beam wide
+            return self._greedy(states, cross_attention)
         cross_attention.batch_repeat_interleave(beams)
         out = self._generate(
             states, cross_attention, num_beams=beams, num_return_sequences=beams, output_scores=True
@@ -246,6 +248,24 @@ class WhisperRecognizer:
             searched.append([one for one in tokens if one.score > -1e8])
         return searched
 
+    def _greedy(self, states: Tensor, cross_attention: Any) -> list[list[_Tokens]]:
+        """The one hypothesis of each audio that takes the likeliest token at every step."""
+        out = self._generate(states, cross_attention, output_logits=True)
+        end = self._settings["eos_token_id"]
+        found: list[list[_Tokens]] = []
+        for tokens, scores in zip(*self._tokens_and_scores(out), strict=True):
+            length = tokens.index(end) + 1 if end in tokens else len(tokens)
+            found.append([_Tokens(tokens[:length], sum(scores[:length]))])
+        return found
+
+    def _tokens_and_scores(self, out: Any) -> tuple[list[list[int]], list[list[float]]]:
+        """Token ids of every row and their log-probabilities, to the end of the longest row."""
+        ids = out.sequences[:, len(self._prompt) :]  # (rows, T)
+        chosen = [
+            logits.float().log_softmax(-1).gather(1, ids[:, t : t + 1]) for t, logits in enumerate(out.logits)
+        ]
+        return ids.tolist(), torch.cat(chosen, dim=1).double().tolist()
+
     def _sample(
         self, states: Tensor, cross_attention: Any, n: int, seeds: list[int], limits: list[int]
     ) -> list[list[_Tokens]]:
@@ -257,17 +277,12 @@ class WhisperRecognizer:
             output_logits=True,
             logits_processor=LogitsProcessorList([_SeededSampling(seeds, n)]),
         )
-        ids = out.sequences[:, len(self._prompt) :]  # (B * n, T)
-        chosen = [
-            logits.float().log_softmax(-1).gather(1, ids[:, t : t + 1]) for t, logits in enumerate(out.logits)
-        ]
-        log_probabilities = torch.cat(chosen, dim=1).double().tolist()  # (B * n, T)
         end = self._settings["eos_token_id"]
         drawn: list[list[_Tokens]] = [[] for _ in seeds]
-        for row, tokens in enumerate(ids.tolist()):
+        for row, (tokens, scores) in enumerate(zip(*self._tokens_and_scores(out), strict=True)):
             if end in tokens[: limits[row // n]]:
                 length = tokens.index(end) + 1
-                drawn[row // n].append(_Tokens(tokens[:length], sum(log_probabilities[row][:length])))
+                drawn[row // n].append(_Tokens(tokens[:length], sum(scores[:length])))
         return drawn
 
     def _generate(self, states: Tensor, cross_attention: Any, **changes: Any) -> Any:
