@@ -138,7 +138,9 @@ def test_one_beam_is_the_greedy_search(tiny_whisper: Path, audios: list[np.ndarr
     recognizer = WhisperRecognizer(tiny_whisper)
     found = recognizer.recognize(audios, n=1, beams=1)
     assert [recognition.hypotheses[0].text for recognition in found] == expected
-    wide = {h.text: h.score for r in recognizer.recognize(audios, n=20, beams=50) for h in r.hypotheses}
+    wide = {
+        h.text: h.score or 0.0 for r in recognizer.recognize(audios, n=20, beams=50) for h in r.hypotheses
+    }
     behind = [
         wide[text] - (r.hypotheses[0].score or 0.0)
         for text, r in zip(expected, found, strict=True)
