@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-GRAMMAR = Path(__file__).with_name("grammar.yaml")
+GRAMMAR = Path(__file__).with_name("sentences.grammar")
 SLOT = re.compile(r"\{(\w+)\}")
 SPLITS = ("recognizer", "corrector", "dev", "test")
 
@@ -42,7 +42,7 @@ class Grammar:
 
 @cache
 def grammar() -> Grammar:
-    """The grammar of `grammar.yaml`."""
+    """The grammar of `sentences.grammar`."""
     fields = yaml.safe_load(GRAMMAR.read_text(encoding="utf-8"))
     slots = {name: tuple(part.strip() for part in text.split("|")) for name, text in fields["slots"].items()}
     templates = [(topic, text) for topic, texts in fields["templates"].items() for text in texts]

@@ -11,12 +11,19 @@ from pathlib import Path
 
 import pytest
 
+from robustger.audio import read_audio
 from robustger.evaluation.wer import wer
 from robustger.manifest import load_manifest
-from robustger.pipeline import RobustGER
+from robustger.pipeline import RobustGER, load_preset_recognizer
+from robustger.text import normalize
 
 CLIPS = Path(str(resources.files("robustger.presets") / "lab" / "demo"))
 LIMIT_BYTES = 30_000_000
+
+
+needs_corrector = pytest.mark.skipif(
+    not (CLIPS.parent / "config.yaml").is_file(), reason="the preset's corrector is not trained yet"
+)
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +36,18 @@ def test_the_recogniser_is_small_enough_to_ship() -> None:
     assert sum(path.stat().st_size for path in folder.iterdir()) < LIMIT_BYTES
 
 
+def test_the_recogniser_hears_speech_in_noise() -> None:
+    clips = load_manifest(CLIPS / "demo.jsonl")
+    recognizer = load_preset_recognizer("lab").load(device="cpu")
+    found = recognizer.recognize([read_audio(clip.audio) for clip in clips], n=5, beams=10)
+    assert all(recognition.distinct == 5 for recognition in found)
+    heard = wer([clip.text for clip in clips], [recognition.hypotheses[0].text for recognition in found])
+    assert 0.0 < heard.rate < 0.4  # the clips are noisy, and not hopeless
+    assert all(
+        h.text == normalize(h.text, "released") for r in found for h in r.hypotheses
+    )  # as the corrector has it
+
+
 def test_the_clips_are_of_the_kind_the_manifest_says() -> None:
     clips = load_manifest(CLIPS / "demo.jsonl")
     assert 4 <= len(clips) <= 12
@@ -36,16 +55,17 @@ def test_the_clips_are_of_the_kind_the_manifest_says() -> None:
     assert len({clip.snr_db for clip in clips}) >= 3
 
 
+@needs_corrector
 def test_what_it_hears_is_close_to_what_was_said(lab: RobustGER) -> None:
     clips = load_manifest(CLIPS / "demo.jsonl")
     transcriptions = [lab.transcribe(clip.audio) for clip in clips]
     heard = wer([clip.text for clip in clips], [t.segments[0].nbest.best for t in transcriptions])
     written = wer([clip.text for clip in clips], [t.text for t in transcriptions])
-    assert 0.0 < heard.rate < 0.6  # the clips are noisy, and not hopeless
     assert written.rate <= heard.rate
     assert all(len(t.segments[0].nbest.hypotheses) == 5 for t in transcriptions)
 
 
+@needs_corrector
 def test_the_command_needs_no_hub(tmp_path: Path) -> None:
     clip = load_manifest(CLIPS / "demo.jsonl")[0]
     output = tmp_path / "text.json"
