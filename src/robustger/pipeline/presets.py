@@ -154,12 +154,16 @@ def preset_folder(name: str | os.PathLike[str]) -> Path:
 
 
 def demo_manifest(name: str | os.PathLike[str]) -> Path | None:
-    """The manifest of the recordings that a preset shows itself with, `demo/demo.jsonl`; None where it has none."""
+    """The manifest of the recordings that a preset shows itself with, `demo/demo.jsonl`.
+
+    None where it has none, or no corrector of its own.
+    """
     try:
-        path = preset_folder(name) / "demo" / "demo.jsonl"
+        folder = preset_folder(name)
     except InputError:
         return None
-    return path if path.is_file() else None
+    path = folder / "demo" / "demo.jsonl"
+    return path if path.is_file() and (folder / "config.yaml").is_file() else None
 
 
 def _check_choices(settings: RecognizerSettings, where: str) -> None:
