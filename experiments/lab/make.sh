@@ -31,8 +31,10 @@ done
 
 say "5-best lists"
 nbest() { "$bin/robustger" nbest "$1" -o "$2" --preset lab --model "$recognizer" --batch 32 "${@:3}"; }
-nbest "$lab/corpus/noisy-corrector-1/manifest.jsonl" "$lab/lists/corrector-1.jsonl"
-nbest "$lab/corpus/noisy-corrector-2/manifest.jsonl" "$lab/lists/corrector-2.jsonl" --shard 1/4
+for seed in 1 2; do
+    nbest "$lab/corpus/noisy-corrector-$seed/manifest.jsonl" "$lab/lists/corrector-$seed.jsonl"
+done
+"$bin/python" "$here/texts.py" 4000 "$lab/lists/texts.jsonl"
 for part in 1 2 3; do
     nbest "$lab/corpus/noisy-dev/manifest.jsonl" "$lab/lists/dev-$part.jsonl" --shard $part/3
 done
