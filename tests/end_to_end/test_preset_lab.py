@@ -21,11 +21,6 @@ CLIPS = Path(str(resources.files("robustger.presets") / "lab" / "demo"))
 LIMIT_BYTES = 30_000_000
 
 
-needs_corrector = pytest.mark.skipif(
-    not (CLIPS.parent / "config.yaml").is_file(), reason="the preset's corrector is not trained yet"
-)
-
-
 @pytest.fixture(scope="module")
 def lab() -> RobustGER:
     return RobustGER.from_preset("lab", device="cpu")
@@ -55,7 +50,6 @@ def test_the_clips_are_of_the_kind_the_manifest_says() -> None:
     assert len({clip.snr_db for clip in clips}) >= 3
 
 
-@needs_corrector
 def test_what_it_hears_is_close_to_what_was_said(lab: RobustGER) -> None:
     clips = load_manifest(CLIPS / "demo.jsonl")
     transcriptions = [lab.transcribe(clip.audio) for clip in clips]
@@ -65,7 +59,6 @@ def test_what_it_hears_is_close_to_what_was_said(lab: RobustGER) -> None:
     assert all(len(t.segments[0].nbest.hypotheses) == 5 for t in transcriptions)
 
 
-@needs_corrector
 def test_the_command_needs_no_hub(tmp_path: Path) -> None:
     clip = load_manifest(CLIPS / "demo.jsonl")[0]
     output = tmp_path / "text.json"

@@ -8,6 +8,7 @@
     beams: 10                         # width of the beam search; at least n
     normalizer: whisper               # how hypotheses are written before they are corrected
     options: {language: en}           # anything else that this recogniser takes
+    corrector: whisper                # another preset's corrector, where there is none beside this file
 
 Only `kind` and `model` are required.
 """
@@ -40,6 +41,7 @@ class RecognizerSettings(BaseModel):
         beams: width of the beam search; None leaves it to the recogniser.
         normalizer: name of the normaliser that writes the hypotheses as the corrector knows them.
         options: further keyword arguments of the recogniser's class.
+        corrector: preset or checkpoint folder whose corrector is used; None is the one beside these settings.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +52,7 @@ class RecognizerSettings(BaseModel):
     beams: int | None = Field(default=None, ge=1)
     normalizer: str = "raw"
     options: dict[str, Any] = Field(default_factory=dict)
+    corrector: str | None = Field(default=None, min_length=1)
 
     def changed(self, changes: Mapping[str, Any], where: str = "options") -> RecognizerSettings:
         """These settings with some of them changed, checked anew.
@@ -154,16 +157,12 @@ def preset_folder(name: str | os.PathLike[str]) -> Path:
 
 
 def demo_manifest(name: str | os.PathLike[str]) -> Path | None:
-    """The manifest of the recordings that a preset shows itself with, `demo/demo.jsonl`.
-
-    None where it has none, or no corrector of its own.
-    """
+    """The manifest of the recordings that a preset shows itself with, `demo/demo.jsonl`; None where it has none."""
     try:
-        folder = preset_folder(name)
+        path = preset_folder(name) / "demo" / "demo.jsonl"
     except InputError:
         return None
-    path = folder / "demo" / "demo.jsonl"
-    return path if path.is_file() and (folder / "config.yaml").is_file() else None
+    return path if path.is_file() else None
 
 
 def _check_choices(settings: RecognizerSettings, where: str) -> None:

@@ -108,7 +108,7 @@ class RobustGER:
         def load_corrector() -> Corrector:
             from robustger.correction import Corrector
 
-            return Corrector.from_pretrained(checkpoint or name, device=device)
+            return Corrector.from_pretrained(checkpoint or settings.corrector or name, device=device)
 
         def load_recognizer() -> Recognizer:
             if recognizer is None or isinstance(recognizer, str):
