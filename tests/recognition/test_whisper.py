@@ -114,27 +114,26 @@ def test_a_wide_search_finds_what_trying_everything_finds(
     assert [hypothesis.text for hypothesis in found.hypotheses] == best[:8]
 
 
-def test_the_first_is_what_transformers_finds(tiny_whisper: Path, audios: list[np.ndarray]) -> None:
-    model: Any = WhisperForConditionalGeneration.from_pretrained(tiny_whisper).eval()
-    tokenizer: Any = AutoTokenizer.from_pretrained(tiny_whisper)
-    features = WhisperFeatureExtractor.from_pretrained(tiny_whisper)(
+def transformers_texts(folder: Path, audios: list[np.ndarray], beams: int) -> list[str]:
+    """What transformers' own search finds first."""
+    model: Any = WhisperForConditionalGeneration.from_pretrained(folder).eval()
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    features = WhisperFeatureExtractor.from_pretrained(folder)(
         audios, sampling_rate=16_000, return_tensors="pt"
     )["input_features"]
-    ids = model.generate(features, num_beams=6, no_repeat_ngram_size=0, max_new_tokens=31)
-    expected = [" ".join(text.split()) for text in tokenizer.batch_decode(ids, skip_special_tokens=True)]
+    ids = model.generate(features, num_beams=beams, no_repeat_ngram_size=0, max_new_tokens=31)
+    return [" ".join(text.split()) for text in tokenizer.batch_decode(ids, skip_special_tokens=True)]
+
+
+def test_the_first_is_what_transformers_finds(tiny_whisper: Path, audios: list[np.ndarray]) -> None:
+    expected = transformers_texts(tiny_whisper, audios, beams=6)
     found = WhisperRecognizer(tiny_whisper).recognize(audios, beams=6)
     assert [recognition.hypotheses[0].text for recognition in found] == expected
     assert len(set(expected)) > 4  # the model listens
 
 
 def test_one_beam_is_the_greedy_search(tiny_whisper: Path, audios: list[np.ndarray]) -> None:
-    model: Any = WhisperForConditionalGeneration.from_pretrained(tiny_whisper).eval()
-    tokenizer: Any = AutoTokenizer.from_pretrained(tiny_whisper)
-    features = WhisperFeatureExtractor.from_pretrained(tiny_whisper)(
-        audios, sampling_rate=16_000, return_tensors="pt"
-    )["input_features"]
-    ids = model.generate(features, num_beams=1, no_repeat_ngram_size=0, max_new_tokens=31)
-    expected = [" ".join(text.split()) for text in tokenizer.batch_decode(ids, skip_special_tokens=True)]
+    expected = transformers_texts(tiny_whisper, audios, beams=1)
     recognizer = WhisperRecognizer(tiny_whisper)
     found = recognizer.recognize(audios, n=1, beams=1)
     assert [recognition.hypotheses[0].text for recognition in found] == expected
