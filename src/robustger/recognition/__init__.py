@@ -1,9 +1,10 @@
 """From audio to N-best lists, and to the encoder's embedding of the audio.
 
-`base` says what a recogniser is and picks one by name, `whisper`, `ctc` and `faster_whisper` are those there are, and
-`fill` makes a list of exactly N out of what a search found.
+`base` says what a recogniser is, `choices` picks one by name, `whisper`, `ctc` and `faster_whisper` are those there
+are, and `fill` makes a list of exactly N out of what a search found.
 """
 
-from robustger.recognition.base import RECOGNIZERS, Recognition, Recognizer, load_recognizer
+from robustger.recognition.base import Recognition, Recognizer
+from robustger.recognition.choices import RECOGNIZERS, load_recognizer
 
 __all__ = ["RECOGNIZERS", "Recognition", "Recognizer", "load_recognizer"]
