@@ -76,6 +76,9 @@ def main() -> None:
     speech = {split: write_speech(folder, split) for split in SPLITS}
     write_noise(folder, "train", speech["corrector"], each=6, seconds=30.0)
     write_noise(folder, "test", speech["dev"], each=3, seconds=30.0)
+    # Written last: it says that all the rest is there.
+    names = sorted(path.name for path in (folder / "noise" / "test").iterdir())
+    (folder / "test-noises.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
     for split, utterances in speech.items():
         print(f"{split}: {len(utterances)} sentences", file=sys.stderr)
 

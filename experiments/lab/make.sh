@@ -20,7 +20,7 @@ recognizer=$lab/recognizer
 "$bin/python" "$here/average.py" "$lab/recognizer-1/recognizer" "$lab/recognizer-2/recognizer" 0.8 "$recognizer"
 
 say "clean speech and noise of the other splits, and their mixtures"
-[ -d "$lab/corpus/noise/test" ] || "$bin/python" "$here/corpus.py" "$lab/corpus"
+[ -f "$lab/corpus/test-noises.txt" ] || "$bin/python" "$here/corpus.py" "$lab/corpus"
 noise=$lab/corpus/noise
 for seed in 1 2; do
     "$bin/robustger" mix "$lab/corpus/corrector.jsonl" --noise "$noise/train" --snr=-5,0,5,10,15 --draw-snr \

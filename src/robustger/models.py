@@ -15,8 +15,12 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from robustger.errors import MissingModelError
+from robustger.errors import InputError, MissingModelError
+
+if TYPE_CHECKING:
+    import torch
 
 CONVERTER_VERSION = 1  # part of the cache folder's name: a changed conversion never reuses an old folder
 
@@ -79,6 +83,25 @@ MODELS: dict[str, EmbeddedModel] = {
         ),
     )
 }
+
+
+def torch_device(name: str | torch.device | None = None) -> torch.device:
+    """The device called `name`; None takes a GPU where there is one.
+
+    Raises:
+        InputError: no such device, or none on this machine.
+    """
+    import torch
+
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # the latter: torch was built without it
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device {str(name)!r} is not to be had here ({reason}); choose cpu") from None
+    return device
 
 
 def cache_folder() -> Path:

@@ -134,6 +134,14 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")} == before
 
 
+def test_an_empty_manifest_is_refused(robustger, folder: Path) -> None:
+    (folder / "empty.jsonl").write_text("", encoding="utf-8")
+    result = robustger("mix", "empty.jsonl", "-n", "noise", "-o", "out")
+    assert result.code == 2
+    assert result.err == "robustger: error: empty.jsonl: names no recordings; give one line for each\n"
+    assert not (folder / "out").exists()
+
+
 def test_usage_errors(robustger, folder: Path) -> None:
     for arguments in (["clean.jsonl", "-o", "out"], ["clean.jsonl", "-n", "noise"], []):
         assert robustger("mix", *arguments).code == 2

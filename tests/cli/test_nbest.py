@@ -137,6 +137,17 @@ def test_lines_that_cannot_be_read_are_reported(robustger: Callable, folder: Pat
     assert summary == "robustger: 5 utterances, 2 lists, 0.00 hours of audio, 3 problems"
 
 
+def test_a_restart_that_cannot_begin_throws_nothing_away(
+    robustger: Callable, folder: Path, preset: Path
+) -> None:
+    command = ["nbest", "m.jsonl", "-o", "lists.jsonl", "--preset", str(preset)]
+    assert robustger(*command).code == 0
+    before = {path: path.read_bytes() for path in folder.glob("lists*") if path.is_file()}
+    assert robustger(*command, "--restart", "--device", "toaster").code == 2
+    assert {path: path.read_bytes() for path in folder.glob("lists*") if path.is_file()} == before
+    assert len(before) == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -146,7 +157,10 @@ def test_lines_that_cannot_be_read_are_reported(robustger: Callable, folder: Pat
         (["m.jsonl", "-o", "kaldi"], "kaldi: is a folder; name a file to write"),
         (["m.jsonl", "-o", "-"], "nbest reads and writes files"),
         (["m.jsonl", "-o", "m.csv"], "m.csv: exists, and nothing says how it was made; "),
+        (["m.jsonl", "-o", "m.jsonl", "--restart"], "m.jsonl: is the manifest itself; name another output"),
         (["m.jsonl", "--preset", "none"], "none: no such preset with a recogniser"),
+        (["m.jsonl", "--device", "toaster"], "device 'toaster' is not to be had here ("),
+        (["m.jsonl", "--set", "model=m"], "has no option 'model'"),
         (
             ["m.jsonl", "--recognizer", "ctc"],
             "the recogniser 'ctc' needs a model of its own; name it with --model",

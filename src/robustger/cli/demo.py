@@ -50,7 +50,7 @@ def demo(
 def _show_recordings(console: Console, preset: str, manifest: Path, show: int, picture: str) -> None:
     from rich.markup import escape
 
-    from robustger.errors import MissingExtraError
+    from robustger.errors import InputError
     from robustger.pipeline import RobustGER
     from robustger.pipeline.clips import save_spectrograms, table_by_snr, transcribe_clips
 
@@ -58,8 +58,8 @@ def _show_recordings(console: Console, preset: str, manifest: Path, show: int, p
     try:
         save_spectrograms(clips, picture)
         drawn = f"The spectrograms are in {picture}."
-    except MissingExtraError as error:
-        drawn = f"For a picture of the recordings, {error}"
+    except InputError as error:  # a folder that cannot be written to, or no matplotlib
+        drawn = f"There is no picture of the recordings: {error}"
     for clip in clips[:show]:
         console.print(
             f"[bold]{escape(clip.utterance.id)}[/bold]  {escape(clip.condition)}, {clip.seconds:.1f} s"

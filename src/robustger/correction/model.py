@@ -30,7 +30,7 @@ from robustger.correction.margin import keep_sure_stretches
 from robustger.correction.prompt import PROMPTS
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
-from robustger.models import resolve_model
+from robustger.models import resolve_model, torch_device
 from robustger.noise.embedding import NoiseEmbedder
 from robustger.noise.extractors import EXTRACTORS
 
@@ -143,7 +143,7 @@ class Corrector:
             InputError: its files are broken, or hold no causal language model.
             UnsupportedModelError: the language model's family cannot carry the noise prompt.
         """
-        device = device or default_device()
+        device = str(torch_device(device))
         base = _load_llm(resolve_model(config.base), dtype, device, attention)
         llm = ConditionedLLM(
             base, config.variant, config.n_best, config.noise_dimension, config.first_layer, config.slots

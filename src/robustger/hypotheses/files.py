@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from robustger.errors import InputError
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def shown_name(path: str | Path) -> str:
@@ -87,9 +90,11 @@ def atomic_writer(path: str | Path) -> Iterator[TextIO]:
             if mode is not None:
                 partial.chmod(stat.S_IMODE(mode))
             partial.replace(target)
-    except BaseException:
+    except BaseException as error:
         if partial is not None:
             partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise InputError(f"{path}: cannot be written: {_reason(error)}") from None
         raise
 
 

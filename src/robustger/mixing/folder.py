@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 from robustger.audio import read_audio, write_audio
 from robustger.errors import InputError
 from robustger.hypotheses import BadLine
+from robustger.hypotheses.files import shown_name
 from robustger.hypotheses.values import shown
 from robustger.manifest import Utterance, read_manifest
 from robustger.mixing.levels import SPEECH_LEVELS
@@ -116,11 +118,15 @@ def mix_manifest(
         on_progress: called with the number of utterances just finished.
 
     Raises:
-        InputError: the manifest cannot be opened, or the target holds anything else.
+        InputError: the manifest cannot be opened or is empty, or the target holds anything else.
     """
     if not noises:
         raise InputError("no noise is given; name at least one recording")
     lines = read_manifest(source)
+    first = next(lines, None)
+    if first is None:
+        raise InputError(f"{shown_name(source)}: names no recordings; give one line for each")
+    lines = chain([first], lines)
     remembered = asdict(settings) | {
         "snrs_db": list(settings.snrs_db),
         "noises": [noise.name for noise in noises],

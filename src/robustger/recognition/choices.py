@@ -21,7 +21,7 @@ from robustger.registry import Registry
 RECOGNIZERS: Registry[Callable[..., Recognizer]] = Registry("recogniser")
 
 
-def load_recognizer(kind: str, model: str | os.PathLike[str], **options: Any) -> Recognizer:
+def load_recognizer(kind: str, model: str | os.PathLike[str], /, **options: Any) -> Recognizer:
     """The recogniser of the given kind with the weights of `model`.
 
     Args:
@@ -41,7 +41,7 @@ def load_recognizer(kind: str, model: str | os.PathLike[str], **options: Any) ->
 
 
 @RECOGNIZERS.register("whisper")
-def _whisper(model: str | os.PathLike[str], **options: Any) -> Recognizer:
+def _whisper(model: str | os.PathLike[str], /, **options: Any) -> Recognizer:
     from robustger.recognition.whisper import WhisperRecognizer
 
     _check_options("whisper", WhisperRecognizer, options)
@@ -49,7 +49,7 @@ def _whisper(model: str | os.PathLike[str], **options: Any) -> Recognizer:
 
 
 @RECOGNIZERS.register("ctc")
-def _ctc(model: str | os.PathLike[str], **options: Any) -> Recognizer:
+def _ctc(model: str | os.PathLike[str], /, **options: Any) -> Recognizer:
     from robustger.recognition.ctc import CTCRecognizer
 
     _check_options("ctc", CTCRecognizer, options)
@@ -57,7 +57,7 @@ def _ctc(model: str | os.PathLike[str], **options: Any) -> Recognizer:
 
 
 @RECOGNIZERS.register("faster-whisper")
-def _faster_whisper(model: str | os.PathLike[str], **options: Any) -> Recognizer:
+def _faster_whisper(model: str | os.PathLike[str], /, **options: Any) -> Recognizer:
     from robustger.recognition.faster_whisper import FasterWhisperRecognizer
 
     _check_options("faster-whisper", FasterWhisperRecognizer, options)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from robustger.errors import InputError, MissingExtraError
 from robustger.hypotheses import Hypothesis
-from robustger.models import resolve_model
+from robustger.models import resolve_model, torch_device
 from robustger.recognition.base import Recognition, check_request
 from robustger.recognition.fill import TEMPERATURE, fill_up
 
@@ -84,7 +84,7 @@ class CTCRecognizer:
         from transformers import AutoFeatureExtractor, AutoModelForCTC, AutoTokenizer
 
         self.window_seconds = window_seconds
-        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._device = torch_device(device)
         folder = resolve_model(model)
         try:
             # Not the processor: that of a checkpoint with an n-gram model asks for packages nobody needs here.

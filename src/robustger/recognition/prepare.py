@@ -99,6 +99,8 @@ def prepare(
     target = Path(os.path.realpath(target) if os.path.islink(target) else target)  # a link stays a link
     if target.is_dir():
         raise InputError(f"{target}: is a folder; name a file to write")
+    if target.exists() and Path(manifest).exists() and target.samefile(manifest):
+        raise InputError(f"{target}: is the manifest itself; name another output")
     survey = survey_manifest(manifest, target.parent, request)
     all_settings = {
         "robustger": __version__,
@@ -113,6 +115,8 @@ def prepare(
     }
     with exclusive_folder(target) as folder:
         if restart:
+            recognizer = load_recognizer()  # what cannot begin must not throw anything away
+            load_recognizer = lambda: recognizer  # noqa: E731
             remove(target, embeddings_path(target), _record_path(target), folder / STATE)
         on_start(survey.utterances)
         if target.exists() and not (folder / STATE).exists():

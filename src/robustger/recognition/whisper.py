@@ -19,7 +19,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from robustger.errors import InputError
 from robustger.hypotheses import Hypothesis
-from robustger.models import resolve_model
+from robustger.models import resolve_model, torch_device
 from robustger.recognition.base import Recognition, check_request
 from robustger.recognition.fill import TEMPERATURE, distinct, fill_up
 from robustger.recognition.whisper_checkpoint import (
@@ -118,7 +118,7 @@ class WhisperRecognizer:
     ) -> None:
         if dtype not in (None, "float32", "bfloat16", "float16"):
             raise InputError(f"dtype {dtype!r} is unknown; choose float32, bfloat16 or float16")
-        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._device = torch_device(device)
         folder = resolve_model(model)
         on_cpu = self._device.type == "cpu"
         self._model, self._tokenizer, self._extractor = load_checkpoint(
