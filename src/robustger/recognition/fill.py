@@ -1,8 +1,9 @@
 """A list of exactly N hypotheses out of what a search found, as the paper's generator makes it.
 
-What differs only in typography is one hypothesis: of those that the normaliser writes alike, the best is kept. Where
-fewer than N are left, hypotheses sampled at temperature 1.2 fill the list up, and where those repeat what is there, the
-last entry is repeated (method: RobustGER, arXiv 2401.10446, section 5.1 and the released generator).
+What differs only in writing is one hypothesis: of those that the normalisers `whisper` and `number`, one after the
+other, write alike, the best is kept. Whichever normaliser the list is written with later, its hypotheses then differ.
+Where fewer than N are left, hypotheses sampled at temperature 1.2 fill the list up, and where those repeat what is
+there, the last entry is repeated (method: RobustGER, arXiv 2401.10446, section 5.1 and the released generator).
 """
 
 from __future__ import annotations
@@ -12,8 +13,12 @@ from collections.abc import Iterable
 from robustger.hypotheses import Hypothesis
 from robustger.text import get_normalizer
 
-NORMALIZER = "number"
 TEMPERATURE = 1.2
+
+
+def as_spoken(text: str) -> str:
+    """What two texts have in common that differ only in how the words are written."""
+    return get_normalizer("number")(get_normalizer("whisper")(text))
 
 
 def distinct(hypotheses: Iterable[Hypothesis], n: int | None = None) -> list[Hypothesis]:
@@ -21,12 +26,11 @@ def distinct(hypotheses: Iterable[Hypothesis], n: int | None = None) -> list[Hyp
 
     Blank texts count as one more hypothesis: that nothing was said.
     """
-    normalize = get_normalizer(NORMALIZER)
     kept: dict[str, Hypothesis] = {}
     for hypothesis in hypotheses:
         if n is not None and len(kept) == n:
             break
-        kept.setdefault(normalize(hypothesis.text), hypothesis)
+        kept.setdefault(as_spoken(hypothesis.text), hypothesis)
     return list(kept.values())
 
 
