@@ -21,6 +21,7 @@ pytest.importorskip("ctranslate2", reason="extra `ct2` is not installed")
 from tests.tiny_whisper import babble, build_tiny_whisper
 
 from robustger.recognition.faster_whisper import FasterWhisperRecognizer
+from robustger.recognition.fill import as_spoken
 from robustger.recognition.whisper import WhisperRecognizer
 
 AUDIOS = [babble(seconds, seed) for seed, seconds in enumerate((1.5, 0.3, 2.0, 0.9, 1.2, 0.6))]
@@ -163,8 +164,8 @@ def test_it_agrees_with_the_recogniser_whisper(tmp_path: Path) -> None:
     path.write_text(
         json.dumps({**given, "suppress_tokens": [], "begin_suppress_tokens": []}), encoding="utf-8"
     )
-    ours = FasterWhisperRecognizer(folder, device="cpu").recognize(AUDIOS, n=10, beams=20)
-    theirs = WhisperRecognizer(folder, device="cpu").recognize(AUDIOS, n=10, beams=20)
+    ours = FasterWhisperRecognizer(folder, device="cpu").recognize(AUDIOS, n=5, beams=50)
+    theirs = WhisperRecognizer(folder, device="cpu").recognize(AUDIOS, n=20, beams=50)
     shared = 0
     for mine, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(mine.embedding, other.embedding, atol=1e-4)
@@ -172,14 +173,17 @@ def test_it_agrees_with_the_recogniser_whisper(tmp_path: Path) -> None:
         assert mine.padded_embedding is not None
         np.testing.assert_allclose(mine.padded_embedding, other.padded_embedding, atol=1e-4)
         scores = {h.text: h.score or 0.0 for h in other.hypotheses}
+        spoken = {
+            as_spoken(text) for text in scores
+        }  # which of those written alike is best hangs on rounding
         for hypothesis in mine.hypotheses[: mine.distinct]:
+            shared += as_spoken(hypothesis.text) in spoken
             if hypothesis.text in scores:
-                shared += 1
                 # timestamps are suppressed in both; CTranslate2 rescales for them
                 assert hypothesis.score == pytest.approx(scores[hypothesis.text], abs=0.05)
     same_first = sum(a.hypotheses[0].text == b.hypotheses[0].text for a, b in zip(ours, theirs, strict=True))
     assert same_first == len(AUDIOS)
-    assert shared >= 7 * len(AUDIOS)
+    assert shared >= 4 * len(AUDIOS)  # most of the best five are among the best twenty of the other
 
 
 def test_a_short_list_is_searched_for_again(tmp_path: Path) -> None:
