@@ -15,7 +15,7 @@ train() { OMP_NUM_THREADS=1 "$bin/torchrun" --nproc-per-node "${CORES:-2}" "$her
 train "$lab/recognizer-1" --steps 5000
 # The last steps are on word strings alone: what follows what is for the corrector to know.
 train "$lab/recognizer-2" --steps 1000 --initial "$lab/recognizer-1" --word-strings-only --lr 5e-4 --warm-up 50
-# They alone make it worse at everything; four fifths of the way is worth more than either end.
+# Picked by hand on the development lists; docs/results/lab.md has the other shares.
 recognizer=$lab/recognizer
 "$bin/python" "$here/average.py" "$lab/recognizer-1/recognizer" "$lab/recognizer-2/recognizer" 0.8 "$recognizer"
 

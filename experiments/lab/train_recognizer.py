@@ -1,8 +1,8 @@
 """Trains the laboratory's recogniser: a small model of Whisper's architecture, from nothing, on the CPU.
 
 Cross-entropy of the decoder plus a CTC loss on the encoder, which teaches the two to align. Resumes from its last
-checkpoint; the result is an ordinary folder for `WhisperForConditionalGeneration.from_pretrained`. One process on each
-core is half as fast again as one process with as many threads:
+checkpoint; the result is an ordinary folder for `WhisperForConditionalGeneration.from_pretrained`. One process on
+each core was faster than one process with as many threads:
 
     torchrun --nproc-per-node 2 train_recognizer.py POOL OUTPUT
 """
