@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from robustger.correction.adapter import AdapterShape, GerAdapter, PaperAdapter, ReleasedAdapter
+from robustger.correction.adapter import (
+    AdapterShape,
+    GerAdapter,
+    PaperAdapter,
+    ReleasedAdapter,
+    matched_slots,
+)
 
 # N = 2: two prompt vectors a layer. One layer, width 2, two heads on two key heads of 1, sentence vectors of 3.
 SHAPE = AdapterShape(
@@ -79,9 +85,22 @@ def test_released_adds_the_normed_noise_behind_the_projections() -> None:
     # W_v E + b: [1, 7] in both slots, mean square 25
     expected = [[-10 + 0.1, -20 + 0.7], [-30 + 0.1, -40 + 0.7]]
     torch.testing.assert_close(values[0], torch.tensor(expected), atol=1e-4, rtol=0)
-    ((tuned_key, tuned_value),) = adapter.tuned_noise(NOISE[:1])  # before norms and gates
-    assert tuned_key[0].tolist() == [[3, 0], [1, -4]]
-    assert tuned_value[0].tolist() == [[1, 7], [1, 7]]
+    tuned_key, tuned_value = adapter.tuned_noise(
+        NOISE[:1]
+    )  # before norms and gates; negated, as the stored E is
+    assert tuned_key[0].tolist() == [[-3, 0], [-1, 4]]
+    assert tuned_value[0].tolist() == [[-1, -7], [-1, -7]]
+    assert adapter.tuned_width == 2
+
+
+@torch.no_grad()
+def test_the_paper_tunes_the_noise_once_for_all_layers() -> None:
+    adapter = PaperAdapter(SHAPE)
+    adapter.tuner.weight.copy_(torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 2.0]]))
+    adapter.tuner.bias.copy_(torch.tensor([0.5, 0.0]))
+    (tuned,) = adapter.tuned_noise(NOISE.double())  # computed in the type of the weights
+    assert tuned.tolist() == [[[1.5, 4.0], [-0.5, 2.0]], [[0.5, 0.0], [4.5, 0.0]]]
+    assert adapter.tuned_width == 2
 
 
 @torch.no_grad()
@@ -93,6 +112,23 @@ def test_the_vanilla_adapter_ignores_the_noise() -> None:
     keys, values = flat(bank)
     assert torch.equal(keys, PROMPT.expand(2, -1, -1))
     assert torch.equal(values, -PROMPT.expand(2, -1, -1))
+    assert adapter.tuned_noise(NOISE) == []
+    assert adapter.tuned_width == 0
+
+
+@pytest.mark.parametrize("variant", [PaperAdapter, ReleasedAdapter])
+def test_a_baseline_of_the_same_size(variant: type[GerAdapter]) -> None:
+    """SmolLM2-135M: within half a prompt vector a layer of the parameters of the variant with noise."""
+    sizes = {"width": 576, "heads": 9, "key_value_heads": 3, "head_dimension": 64, "noise_dimension": 384}
+    with torch.device("meta"):
+        adapter = variant(AdapterShape(layers=30 - variant.first_layer, slots=20, **sizes))
+        for layers in (adapter.shape.layers, 28):
+            slots = matched_slots(adapter, layers)
+            baseline = GerAdapter(AdapterShape(layers=layers, slots=slots, **sizes))
+            counts = [sum(p.numel() for p in model.parameters()) for model in (adapter, baseline)]
+            assert slots > 20
+            assert abs(counts[0] - counts[1]) <= layers * 576 / 2
+    assert matched_slots(adapter) == matched_slots(adapter, adapter.shape.layers)
 
 
 @pytest.mark.parametrize("variant", [GerAdapter, PaperAdapter, ReleasedAdapter])

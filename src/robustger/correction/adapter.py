@@ -79,6 +79,24 @@ class GerAdapter(nn.Module):
             )
         return torch.stack(per_layer, dim=1)
 
+    @property
+    def tuned_width(self) -> int:
+        """Width of what `tuned_noise` gives; 0 where it gives nothing."""
+        return 0
+
+    def tuned_noise(self, noise: Tensor) -> list[Tensor]:
+        """The tuned noise embeddings, which the statistics network of the distillation sees (Algorithm 1, step 2).
+
+        Args:
+            noise: noise embedding of the lists, shape (B, U, E), in the sign and order of this variant.
+
+        Returns:
+            each (B, U, `tuned_width`): nothing for `ger`; [T_w(E_LN)] for `paper`; for `released` -W_k E and
+            -(W_v E + b) of the lowest layer, of the next, ..., before norms and gates: negated, as in the released
+            code, because E = -E_LN.
+        """
+        return []
+
     def _layer(self, layer: int, noise: Tensor, project: KeyValueProjection) -> tuple[Tensor, Tensor]:
         return project(layer, self.prompt[layer][None])
 
@@ -98,7 +116,15 @@ class PaperAdapter(GerAdapter):
         self.noise_gate = nn.Parameter(torch.zeros(shape.layers))
 
     def keys_values(self, noise: Tensor, project: KeyValueProjection) -> Tensor:
-        return super().keys_values(self.tuner(noise.to(self.tuner.weight.dtype)), project)
+        (tuned,) = self.tuned_noise(noise)
+        return super().keys_values(tuned, project)
+
+    @property
+    def tuned_width(self) -> int:
+        return self.shape.width
+
+    def tuned_noise(self, noise: Tensor) -> list[Tensor]:
+        return [self.tuner(noise.to(self.tuner.weight.dtype))]
 
     def _layer(self, layer: int, noise: Tensor, project: KeyValueProjection) -> tuple[Tensor, Tensor]:
         return project(layer, self.prompt[layer] - self.noise_gate[layer] * noise)
@@ -126,12 +152,14 @@ class ReleasedAdapter(GerAdapter):
         self.noise_key_gate = nn.Parameter(torch.zeros(gates))
         self.noise_value_gate = nn.Parameter(torch.zeros(gates))
 
-    def tuned_noise(self, noise: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """W_k E and W_v E of every layer, each (B, U, H_kv * D): what the statistics network sees in training."""
+    @property
+    def tuned_width(self) -> int:
+        return self.shape.key_value_heads * self.shape.head_dimension
+
+    def tuned_noise(self, noise: Tensor) -> list[Tensor]:
         noise = noise.to(self.noise_key_gate.dtype)
-        return [
-            (key(noise), value(noise)) for key, value in zip(self.noise_key, self.noise_value, strict=True)
-        ]
+        layers = zip(self.noise_key, self.noise_value, strict=True)
+        return [-projection(noise) for layer in layers for projection in layer]
 
     def _layer(self, layer: int, noise: Tensor, project: KeyValueProjection) -> tuple[Tensor, Tensor]:
         keys, values = super()._layer(layer, noise, project)
@@ -145,6 +173,22 @@ class ReleasedAdapter(GerAdapter):
     def _heads(self, flat: Tensor) -> Tensor:
         split = flat.unflatten(-1, (self.shape.key_value_heads, self.shape.head_dimension))
         return split.transpose(1, 2)  # (B, H_kv, U, D)
+
+
+def matched_slots(adapter: GerAdapter, layers: int | None = None) -> int:
+    """Prompt vectors per layer that give the variant `ger` the number of trained parameters closest to `adapter`'s.
+
+    The comparison "is it the noise, or the parameters it brings?" needs a baseline of the same size. `ger` trains
+    layers * (slots * width + heads) parameters.
+
+    Args:
+        adapter: the one to be matched.
+        layers: layers that `ger` adapts; None takes as many as `adapter`, which for `paper` means that `ger` must
+            be told the same `first_layer`.
+    """
+    shape = adapter.shape
+    parameters = sum(parameter.numel() for parameter in adapter.parameters())
+    return round((parameters / (layers or shape.layers) - shape.heads) / shape.width)
 
 
 ADAPTERS: Registry[type[GerAdapter]] = Registry("adapter variant")
