@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import os
 import pickle
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.fixtures_audio import encoded, speech_like
 
@@ -26,6 +28,7 @@ from robustger.audio import (
     to_mono_16k,
     windows,
 )
+from robustger.audio.containers import missing_end
 from robustger.audio.mpeg import scan_mpeg
 from robustger.errors import MissingExtraError
 
@@ -71,6 +74,51 @@ def without_first_frame(mp3: bytes) -> bytes:
         if scan is not None and scan.frames > 10:
             return mp3[position:]
     raise AssertionError("one frame only")
+
+
+def ogg_pages(content: bytes) -> list[bytes]:
+    pages = []
+    while content:
+        lengths = content[27 : 27 + content[26]]
+        end = 27 + len(lengths) + sum(lengths)
+        pages.append(content[:end])
+        content = content[end:]
+    return pages
+
+
+def ogg_page(old: bytes, flags: int, number: int, lengths: bytes, body: bytes) -> bytes:
+    """The page `old` with other flags, number and content, and the checksum that goes with them."""
+    head = old[:5] + bytes([flags]) + old[6:18] + number.to_bytes(4, "little")
+    tail = bytes([len(lengths)]) + lengths + body
+    # Ogg's CRC-32 is zlib's polynomial, the bits the other way round, and no inversion before or after.
+    mirrored = bytes(int(f"{byte:08b}"[::-1], 2) for byte in head + bytes(4) + tail)
+    checksum = int(f"{zlib.crc32(mirrored, 0xFFFFFFFF) ^ 0xFFFFFFFF:032b}"[::-1], 2)
+    return head + checksum.to_bytes(4, "little") + tail
+
+
+def without_end_flag(ogg: bytes) -> bytes:
+    *pages, last = ogg_pages(ogg)
+    count = last[26]
+    assert last[5] & 4
+    assert ogg_page(last, last[5], len(pages), last[27 : 27 + count], last[27 + count :]) == last
+    return b"".join(pages) + ogg_page(
+        last, last[5] & ~4, len(pages), last[27 : 27 + count], last[27 + count :]
+    )
+
+
+def with_a_packet_on_two_pages(ogg: bytes) -> tuple[bytes, int]:
+    """The same stream, one page divided within its first packet, and where in the file."""
+    pages: list[bytes] = []
+    divided_at = 0
+    for page in ogg_pages(ogg):
+        lengths, body = page[27 : 27 + page[26]], page[27 + page[26] :]
+        if not divided_at and len(pages) > 1 and lengths[0] == 255:
+            no_packet_ends = page[:6] + b"\xff" * 8 + page[14:]
+            pages.append(ogg_page(no_packet_ends, page[5], len(pages), lengths[:1], body[:255]))
+            divided_at = sum(map(len, pages))
+            lengths, body, page = lengths[1:], body[255:], page[:5] + bytes([page[5] | 1]) + page[6:]
+        pages.append(ogg_page(page, page[5], len(pages), lengths, body))
+    return b"".join(pages), divided_at
 
 
 class TestReading:
@@ -143,6 +191,24 @@ class TestReading:
         assert np.array_equal(
             read_audio(io.BytesIO(streamed)), read_audio(io.BytesIO(encoded(SPEECH, kind="FLAC")))
         )
+
+    def test_a_vorbis_stream_without_the_flag_of_its_end_is_the_same_recording(self) -> None:
+        content = encoded(SPEECH, kind="OGG")
+        assert np.array_equal(
+            read_audio(io.BytesIO(without_end_flag(content))), read_audio(io.BytesIO(content))
+        )
+        assert probe_audio(io.BytesIO(without_end_flag(content))).seconds == pytest.approx(1.5)
+
+    @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+    def test_an_ogg_that_a_recorder_wrote_page_by_page_is_read_to_its_last_page(self, subtype: str) -> None:
+        content = encoded(speech_like(4), kind="OGG", subtype=subtype)
+        pages = ogg_pages(content)
+        assert len(pages) > 4
+        whole = read_audio(io.BytesIO(content))
+        for count in range(3, len(pages)):
+            part = read_audio(io.BytesIO(b"".join(pages[:count])))
+            assert len(part) > 0
+            assert np.allclose(part, whole[: len(part)], atol=2e-3)
 
     def test_the_frames_of_an_mp3(self) -> None:
         content = encoded(SPEECH, kind="MP3")
@@ -267,6 +333,25 @@ class TestBrokenFiles:
         with pytest.raises(AudioError, match="not audio"):
             read_audio(tmp_path / "samples.raw")
 
+    @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+    @pytest.mark.parametrize("flagged", [True, False])
+    def test_an_ogg_shows_every_cut_that_is_not_between_pages(self, subtype: str, flagged: bool) -> None:
+        content = speech_file("OGG", subtype)
+        content = content if flagged else without_end_flag(content)
+        pages = ogg_pages(content)
+        ends = {sum(map(len, pages[:count])) for count in range(1, len(pages) + 1)}
+        assert ends == {
+            cut for cut in range(4, len(content) + 1) if missing_end(io.BytesIO(content[:cut]), cut) is None
+        }
+
+    def test_an_ogg_shows_a_cut_between_the_pages_of_one_packet(self) -> None:
+        content = encoded(STEREO_44K, 44_100, "OGG")
+        divided, cut = with_a_packet_on_two_pages(content)
+        assert cut > 0
+        assert np.array_equal(read_audio(io.BytesIO(divided)), read_audio(io.BytesIO(content)))
+        with pytest.raises(AudioError, match="truncated"):
+            read_audio(io.BytesIO(divided[:cut]))
+
     @pytest.mark.parametrize(
         ("kind", "subtype"),
         [("WAV", "PCM_16"), ("WAV", "PCM_24"), ("RF64", None), ("W64", None), ("AIFF", None), ("AU", None),
@@ -276,6 +361,9 @@ class TestBrokenFiles:
     @settings(max_examples=25)
     def test_cut_off_anywhere(self, kind: str, subtype: str | None, share: float) -> None:
         content = speech_file(kind, subtype)
+        if kind == "OGG":  # between pages nothing shows
+            ends = itertools.accumulate(map(len, ogg_pages(content)))
+            assume(int(share * len(content)) not in ends)
         with pytest.raises(AudioError):
             read_audio(io.BytesIO(content[: int(share * len(content))]))
 

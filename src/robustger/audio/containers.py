@@ -57,7 +57,7 @@ def missing_end(file: BinaryIO, size: int) -> str | None:
         size: how many bytes it has.
     """
     if _at(file, 0, 4) == b"OggS":
-        return None if _ogg_has_end(file, size) else "its last page is missing"
+        return None if _ogg_has_end(file, size) else "its last page is missing or cut off"
     mpeg = scan_mpeg(file)
     if mpeg is not None:
         if mpeg.frames == 1 and mpeg.end < size:
@@ -136,13 +136,21 @@ def _ebml_end(head: bytes, position: int) -> int | None:
 
 
 def _ogg_has_end(file: BinaryIO, size: int) -> bool:
-    """Whether the file's last page is whole and flagged as the end of its stream, which RFC 3533 asks for."""
+    """Whether the file's last page is whole and, as far as it tells, the last of its stream.
+
+    RFC 3533 asks for a flag on that page. Some programs that write page by page while they record leave it off: then the
+    page has to end where the file ends, and a packet with it. So a cut within a page or a packet shows, and one between
+    two pages, at the end of a packet, does not.
+    """
     tail = _at(file, max(0, size - LONGEST_OGG_PAGE), LONGEST_OGG_PAGE)
     page = tail[tail.rfind(b"OggS") :]
     if len(page) < 27:
         return False
-    segments = page[26]
-    return bool(page[5] & 4) and 27 + segments + sum(page[27 : 27 + segments]) <= len(page)
+    lengths = page[27 : 27 + page[26]]  # of segments; one of 255 bytes says that its packet goes on
+    end = 27 + page[26] + sum(lengths)
+    if page[5] & 4:
+        return end <= len(page)
+    return end == len(page) and len(lengths) > 0 and lengths[-1] < 255
 
 
 def _number(field: bytes, order: Literal["little", "big"]) -> int | None:
