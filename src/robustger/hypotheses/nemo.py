@@ -7,6 +7,7 @@ done here. Its own output, with new scores in the old order, has the same form; 
 score. The score is the search's: acoustic log-probability, language model and word bonus together.
 
 The manifest is NeMo's: JSON Lines with `audio_filepath` and `text`, and perhaps `offset` and `duration` in seconds.
+Several rows with one `audio_filepath` are parts of one recording, each with a list of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from robustger.errors import InputError
 from robustger.hypotheses.files import shown_name
 from robustger.hypotheses.jsonl import BadLine, decode
 from robustger.hypotheses.keyed import Placed, parse_score, read_lines
-from robustger.hypotheses.values import NBest
+from robustger.hypotheses.values import NBest, finite_number
 
 
 def read_nemo(
@@ -28,9 +29,11 @@ def read_nemo(
 ) -> Iterator[Placed]:
     """The lists of a beams file.
 
-    With a manifest, a list is named after its audio file, or after the file's path where names repeat; without one,
-    after beams file and position ("preds-00000"). A line that cannot be read is reported and missing in its list; it
-    counts as a candidate all the same.
+    With a manifest, a list is named after its audio file, or after the file's path where files of one name are in
+    several folders. Parts of one file get their times behind that, in milliseconds ("talk-00001500-00003500"), and rows
+    that not even times tell apart their position. Without a manifest, a list is named after beams file and position
+    ("preds-00000"). A line that cannot be read is reported and missing in its list; it counts as a candidate all the
+    same.
 
     Args:
         source: the beams file, "-" for standard input.
@@ -45,7 +48,7 @@ def read_nemo(
             given.
     """
     name = shown_name(source)
-    utterances = None if manifest is None else list(_utterances(manifest))
+    utterances = None if manifest is None else _utterances(manifest)
     if utterances is None and beams is None:
         raise InputError(
             f"{name}: does not say where an utterance ends; give NeMo's manifest as references, or the number of beams"
@@ -110,7 +113,7 @@ def _lists(
             )
 
 
-def _utterances(manifest: str | Path) -> Iterator[dict[str, Any]]:
+def _utterances(manifest: str | Path) -> list[dict[str, Any]]:
     """What the manifest says of every utterance, as arguments of `NBest.from_texts`."""
     name = shown_name(manifest)
     rows: list[dict[str, Any]] = []
@@ -124,17 +127,45 @@ def _utterances(manifest: str | Path) -> Iterator[dict[str, Any]]:
             rows.append(_known(fields))
         except InputError as error:  # not skipped: all that follows would get the beams of its neighbour
             raise InputError(f"{name}:{number}: {error}") from None
-    stems = [Path(row["audio"]).stem for row in rows]
-    count = Counter(stems)
-    for row, stem in zip(rows, stems, strict=True):
-        yield {"id": stem if count[stem] == 1 else row["audio"], **row}
+    parts = Counter(row["audio"] for row in rows)
+    for row in rows:
+        if "start" not in row and "end" in row:
+            if parts[row["audio"]] > 1:
+                row["start"] = 0.0
+            else:
+                del row["end"]  # how long the recording is, which is no part then
+    return [{"id": id_, **row} for id_, row in zip(_ids(rows), rows, strict=True)]
+
+
+def _ids(rows: list[dict[str, Any]]) -> list[str]:
+    """For every row the first name that no other row has, from the file's own to one with the row's position."""
+    files: dict[str, set[str]] = {}
+    for row in rows:
+        files.setdefault(Path(row["audio"]).stem, set()).add(row["audio"])
+    names: list[list[str]] = []  # of every row, the last first
+    for position, row in enumerate(rows):
+        audio, stem = row["audio"], Path(row["audio"]).stem
+        base = stem if len(files[stem]) == 1 else audio
+        times = "".join(f"-{1000 * row[key]:08.0f}" for key in ("start", "end") if key in row)
+        names.append([f"{base}-{position:05d}", f"{base}{times}", audio, stem])
+    while True:
+        count = Counter(own[-1] for own in names)
+        repeated = [own for own in names if count[own[-1]] > 1]
+        if not repeated:
+            return [own[-1] for own in names]
+        for own in repeated:
+            if len(own) > 1:  # of one group at most one row is at its last name, which ends in its position
+                own.pop()
 
 
 def _known(fields: dict[str, Any]) -> dict[str, Any]:
     known: dict[str, Any] = {"audio": fields["audio_filepath"]}
     if isinstance(text := fields.get("text"), str):
         known["reference"] = text
-    offset, duration = fields.get("offset"), fields.get("duration")
-    if isinstance(offset, int | float) and isinstance(duration, int | float):
-        known |= {"start": float(offset), "end": float(offset + duration)}
+    if fields.get("offset") is not None:
+        known["start"] = finite_number(fields["offset"], "'offset'")
+    if fields.get("duration") is not None:
+        duration = finite_number(fields["duration"], "'duration'")
+        if duration > 0:  # NeMo takes others for "to the end"
+            known["end"] = known.get("start", 0.0) + duration
     return known
