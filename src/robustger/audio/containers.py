@@ -138,9 +138,9 @@ def _ebml_end(head: bytes, position: int) -> int | None:
 def _ogg_has_end(file: BinaryIO, size: int) -> bool:
     """Whether the file's last page is whole and, as far as it tells, the last of its stream.
 
-    RFC 3533 asks for a flag on that page. Some programs that write page by page while they record leave it off: then the
-    page has to end where the file ends, and a packet with it. So a cut within a page or a packet shows, and one between
-    two pages, at the end of a packet, does not.
+    RFC 3533 asks for a flag on that page. Some programs that write page by page while they record leave it off: then
+    the page has to end where the file ends, and a packet with it. So a cut within a page or a packet shows, and one
+    between two pages, at the end of a packet, does not.
     """
     tail = _at(file, max(0, size - LONGEST_OGG_PAGE), LONGEST_OGG_PAGE)
     page = tail[tail.rfind(b"OggS") :]
