@@ -280,17 +280,53 @@ def test_espnet_prefers_text_without_special_tokens_and_needs_no_scores(tmp_path
 def test_bad_lines_of_kaldi(tmp_path: Path) -> None:
     write_kaldi(tmp_path, {"a": [("one", -1.0), ("two", -2.0)], "b": [("three", -1.0)]})
     folder = tmp_path / "archives.1"
-    (folder / "words_text").open("a").write("norank four\na-02 five\n")
+    (folder / "words_text").open("a").write("norank four\na-02 five\na-2  six\n")
     (folder / "acwt").write_text("a-1 6\na-2 x\nb-1 6\n")
     assert bad("kaldi", tmp_path) == [
+        ("archives.1/words_text:6", "'a-2' stands in line 2 already; the first is kept"),
         ("archives.1/words_text:4", "the key 'norank' does not end in a rank, as 'utt-1' does"),
-        ("archives.1/words_text:5", "'a' has a hypothesis of this rank already; the first is kept"),
+        ("archives.1/words_text:5", "the key 'a-02' does not end in a rank, as 'utt-1' does"),
+        ("archives.1/words_text:7", "the key 'a-٢' does not end in a rank, as 'utt-1' does"),
         ("archives.1/acwt:2", "'x' is not a finite number; the list is kept without scores"),
     ]
     kept = [
         value for _, value in FORMATS.get("kaldi")(tmp_path, acoustic_scale=0.5) if isinstance(value, NBest)
     ]
     assert kept == [NBest.from_texts("a", ["one", "two"]), NBest.from_texts("b", ["three"], scores=[-3.5])]
+
+
+def test_espnet_jobs_and_ranks_that_are_missing_are_named(tmp_path: Path) -> None:
+    root = write_espnet(tmp_path, {"a": [("one", -1.0), ("won", -2.0), ("wan", -3.0)], "b": [("two", -1.0)]})
+    (root / "logdir" / "output.3").mkdir()
+    (root / "logdir" / "output.1" / "1best_recog" / "text").write_text("")
+    assert bad("espnet", root) == [
+        ("logdir/output.3", "holds no 1best_recog, as the jobs beside it do; its lists are missing"),
+        (
+            "logdir/output.1/2best_recog/text:1",
+            "'a' has no hypothesis of rank 1, but one of rank 3; the list is made of those that are there",
+        ),
+    ]
+    kept = [value for _, value in FORMATS.get("espnet")(root) if isinstance(value, NBest)]
+    assert [value.texts for value in kept] == [("won", "wan"), ("two",)]
+
+
+def test_kaldi_archives_without_text_are_named(tmp_path: Path) -> None:
+    root = write_kaldi(tmp_path, {"a": [("one", -1.0)]})
+    (root / "archives.2").mkdir()
+    (root / "archives.10.gz").touch()
+    assert bad("kaldi", root) == [("archives.2", "holds no words_text; its lists are missing")]
+    assert [value.id for _, value in FORMATS.get("kaldi")(root) if isinstance(value, NBest)] == ["a"]
+
+
+def test_transcripts_whose_ids_end_in_numbers_are_no_ranks_of_one_utterance(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_text("1089-134686-0000 one\n1089-134686-0001 two\n")
+    assert bad("kaldi", path) == [
+        (f"text:{k}", f"the key '1089-134686-000{k - 1}' does not end in a rank, as 'utt-1' does")
+        for k in (1, 2)
+    ]
+    with pytest.raises(InputError, match="holds no list that can be read as kaldi"):
+        import_lists(path, tmp_path / "out.jsonl", format="kaldi")
 
 
 def test_bad_lines_of_nemo(tmp_path: Path) -> None:

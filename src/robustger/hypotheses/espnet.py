@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from robustger.errors import InputError
+from robustger.hypotheses.jsonl import BadLine
 from robustger.hypotheses.keyed import Archive, Placed, read_archive
 from robustger.hypotheses.values import NBest
 
@@ -28,8 +30,9 @@ _RANK = re.compile(r"(\d+)best_recog")
 def read_espnet(source: str | Path) -> Iterator[Placed]:
     """The lists of a decoding, its jobs one after the other.
 
-    An utterance that stands in fewer ranks than others has a shorter list. Scores that are missing or unreadable are
-    reported, and their list is kept without scores.
+    An utterance that stands in fewer ranks than others has a shorter list. A rank that is missing before others, and a
+    job that wrote nothing, are reported. Scores that are missing or unreadable are reported, and their list is kept
+    without scores.
 
     Args:
         source: the decoding's folder, or any below it that holds `1best_recog`.
@@ -52,7 +55,17 @@ def read_espnet(source: str | Path) -> Iterator[Placed]:
         spoken = next(folder.rglob("1best_recog_spk*"), None)
         hint = "; the lists of several speakers in one recording are not read" if spoken else ""
         raise InputError(f"{source}: has no folder 1best_recog in it{hint}")
-    return (placed for job in jobs for placed in _read_job(job))
+    silent = sorted(
+        path
+        for parent in {job.parent for job in jobs if job != folder}
+        for path in parent.glob("output.*")
+        if path.is_dir() and path not in jobs
+    )
+    message = "holds no 1best_recog, as the jobs beside it do; its lists are missing"
+    return chain(
+        ((str(path), BadLine(0, None, message)) for path in silent),
+        (placed for job in jobs for placed in _read_job(job)),
+    )
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
@@ -75,6 +88,14 @@ def _read_job(job: Path) -> Iterator[Placed]:
         yield from texts[-1].bad + scores[-1].bad
     for id_ in dict.fromkeys(key for archive in texts for key in archive.values):
         found = [(text, score) for text, score in zip(texts, scores, strict=True) if id_ in text.values]
+        there = [rank for (rank, _), text in zip(ranks, texts, strict=True) if id_ in text.values]
+        if there[-1] > len(there):
+            gap = next(rank for rank in range(1, there[-1]) if rank not in there)
+            message = (
+                f"{id_!r} has no hypothesis of rank {gap}, but one of rank {there[-1]}; "
+                "the list is made of those that are there"
+            )
+            yield found[0][0].place(id_), BadLine(found[0][0].values[id_][0], id_, message)
         numbers = [score.number(id_) for _, score in found] if scored else []
         problem = next((number for number in numbers if isinstance(number, tuple)), None)
         if problem:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from robustger.errors import InputError
@@ -23,15 +24,16 @@ from robustger.hypotheses.keyed import Placed, read_archive
 from robustger.hypotheses.values import NBest
 
 ACOUSTIC_SCALE = 1 / 12  # what steps/rnnlmrescore.sh makes its lists with, unless told otherwise
-_KEY = re.compile(r"(.+)-(\d+)")
+_KEY = re.compile(r"(.+)-([1-9][0-9]*)")  # '-0000' is the end of an utterance's own name, not a rank
 _TEXTS = ("words_text", "text")
 
 
 def read_kaldi(source: str | Path, *, acoustic_scale: float | None = None) -> Iterator[Placed]:
     """The lists of a text file, or of the archives in a folder; hypotheses in the order of the numbers in their keys.
 
-    Costs are read where `lmwt.withlm` and `acwt` lie beside the text; those that are missing or unreadable are
-    reported, and their list is kept without scores.
+    An archive without a text is reported, and so is a key that does not end in a rank. Costs are read where
+    `lmwt.withlm` and `acwt` lie beside the text; those that are missing or unreadable are reported, and their list is
+    kept without scores.
 
     Args:
         source: a file of `utt-k words` lines ("-" for standard input), a folder with `words_text` (or `text`), or one
@@ -47,19 +49,24 @@ def read_kaldi(source: str | Path, *, acoustic_scale: float | None = None) -> It
     path = Path(source)
     if not path.is_dir():
         return _read_text(path, None)
-    folders = [path, *sorted(path.glob("archives.*"), key=lambda folder: (len(folder.name), folder.name))]
-    files = [
-        next(folder / name for name in _TEXTS if (folder / name).is_file())
+    archives = [folder for folder in path.glob("archives.*") if folder.is_dir()]
+    folders = [path, *sorted(archives, key=lambda folder: (len(folder.name), folder.name))]
+    texts = {
+        folder: next((folder / name for name in _TEXTS if (folder / name).is_file()), None)
         for folder in folders
-        if any((folder / name).is_file() for name in _TEXTS)
-    ]
+    }
+    files = [file for file in texts.values() if file]
     if not files:
         raise InputError(
             f"{source}: holds neither words_text nor archives.*/words_text; where there is only `words`, which holds "
             "numbers, make words_text of it with utils/int2sym.pl"
         )
     scale = ACOUSTIC_SCALE if acoustic_scale is None else acoustic_scale
-    return (placed for file in files for placed in _read_text(file, scale))
+    silent = [folder for folder in folders[1:] if texts[folder] is None]
+    return chain(
+        ((str(folder), BadLine(0, None, "holds no words_text; its lists are missing")) for folder in silent),
+        (placed for file in files for placed in _read_text(file, scale)),
+    )
 
 
 def _read_text(path: Path, acoustic_scale: float | None) -> Iterator[Placed]:
@@ -78,9 +85,6 @@ def _read_text(path: Path, acoustic_scale: float | None) -> Iterator[Placed]:
         if match is None:
             message = f"the key {key!r} does not end in a rank, as 'utt-1' does"
             yield archive.place(key), BadLine(archive.values[key][0], key, message)
-        elif int(match[2]) in ranks:
-            message = f"{match[1]!r} has a hypothesis of this rank already; the first is kept"
-            yield archive.place(key), BadLine(archive.values[key][0], match[1], message)
         else:
             ranks[int(match[2])] = key
     for id_, ranks in ranked.items():
