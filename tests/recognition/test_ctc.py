@@ -234,6 +234,17 @@ def test_a_batch_is_what_its_audios_are_alone(ctc_folder: Callable[[str], Path],
 
 
 @pytest.mark.parametrize("family", ["wav2vec2", "wav2vec2 group norm", "parakeet_ctc"])
+def test_embeddings_without_a_search_are_those_of_one(ctc_folder: Callable[[str], Path], family: str) -> None:
+    recognizer = CTCRecognizer(ctc_folder(family), device="cpu", window_seconds=2.0)
+    assert not recognizer.pads
+    for one, other in zip(recognizer.embed(AUDIOS), recognizer.recognize(AUDIOS, n=1), strict=True):
+        np.testing.assert_array_equal(one.real, other.embedding)
+        assert one.padded is None
+    with pytest.raises(InputError, match=r"audio 0 lasts 2\.10 s"):
+        recognizer.embed([noise(2.1, 1)])
+
+
+@pytest.mark.parametrize("family", ["wav2vec2", "wav2vec2 group norm", "parakeet_ctc"])
 def test_the_list_is_what_transformers_says(ctc_folder: Callable[[str], Path], family: str) -> None:
     """Scores against transformers' own CTC loss; embedding and first guess against its own forward pass."""
     from transformers import AutoFeatureExtractor, AutoModelForCTC

@@ -186,6 +186,16 @@ def test_it_agrees_with_the_recogniser_whisper(tmp_path: Path) -> None:
     assert shared >= 4 * len(AUDIOS)  # most of the best five are among the best twenty of the other
 
 
+def test_embeddings_without_a_search_are_those_of_one(recognizer: FasterWhisperRecognizer) -> None:
+    assert recognizer.pads
+    found = recognizer.recognize(AUDIOS, n=1, beams=2)
+    for one, other in zip(recognizer.embed(AUDIOS), found, strict=True):
+        np.testing.assert_array_equal(one.real, other.embedding)
+        np.testing.assert_array_equal(one.padded, other.padded_embedding)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="audio 0 contains NaN"):
+        recognizer.embed([np.full(9, np.nan, np.float32)])
+
+
 def test_a_short_list_is_searched_for_again(tmp_path: Path) -> None:
     """Where there is no more to find, what was found is repeated, and what must not be written never appears."""
     few = build_tiny_whisper(tmp_path / "few", kind="multilingual", allowed=["a"], positions=7)

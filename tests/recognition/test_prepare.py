@@ -23,7 +23,7 @@ from tests.tiny_whisper import babble
 from robustger.audio import read_audio, write_audio
 from robustger.errors import InputError
 from robustger.hypotheses import Hypothesis, NBest, load_nbest
-from robustger.recognition import Recognition, Recognizer, load_recognizer
+from robustger.recognition import AudioEmbedding, Recognition, Recognizer, load_recognizer
 from robustger.recognition.chunks import Request
 from robustger.recognition.embeddings import AudioEmbeddings, write_embeddings
 from robustger.recognition.journal import exclusive_folder
@@ -38,6 +38,7 @@ class Listener:
 
     window_seconds: float | None = float(WINDOW)
     embedding_size = 3
+    pads = True
 
     def recognize(
         self,
@@ -55,10 +56,18 @@ class Listener:
                     for k in range(n)
                 ),
                 n,
-                np.array([audio.size, audio[0], batch], dtype=np.float32),
+                embedding.real,
+                embedding.padded,
             )
-            for audio, seed in zip(audios, seeds or [0] * len(audios), strict=True)
+            for audio, seed, embedding in zip(
+                audios, seeds or [0] * len(audios), self.embed(audios), strict=True
+            )
         ]
+
+    def embed(self, audios: Sequence[np.ndarray]) -> list[AudioEmbedding]:
+        batch = zlib.crc32(b"".join(audio.tobytes() for audio in audios))
+        means = [np.array([audio.size, audio[0], batch], dtype=np.float32) for audio in audios]
+        return [AudioEmbedding(mean, -mean) for mean in means]
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +186,19 @@ def test_the_embeddings_are_an_ordinary_safetensors_file(folder: Path) -> None:
     embeddings = AudioEmbeddings(folder)
     assert embeddings.ids("lists.embeddings.safetensors") == [nbest.id for nbest in lists]
     assert embeddings.ids("lists.embeddings.safetensors", "clean") == paired
+
+
+def test_clean_recordings_are_not_searched(folder: Path) -> None:
+    class Counting(Listener):
+        searched = 0
+
+        def recognize(self, audios: Sequence[np.ndarray], **options: Any) -> list[Recognition]:
+            type(self).searched += len(audios)
+            return super().recognize(audios, **options)
+
+    summary, _ = run(folder, Counting())
+    assert Counting.searched == summary.lists
+    assert any("clean" in (nbest.audio_embedding or {}) for nbest in load_nbest(folder / "lists.jsonl"))
 
 
 def test_without_embeddings_there_is_no_file_of_them(folder: Path) -> None:

@@ -263,6 +263,21 @@ def test_embeddings_are_means_over_real_frames_and_over_all(
         np.testing.assert_allclose(recognition.padded_embedding, states.mean(0), atol=1e-5)
 
 
+def test_embeddings_without_a_search_are_those_of_one(tiny_whisper: Path, audios: list[np.ndarray]) -> None:
+    recognizer = WhisperRecognizer(tiny_whisper)
+    found = recognizer.recognize(audios, n=1, beams=2)
+    for narrow in (recognizer, WhisperRecognizer(tiny_whisper, memory_gb=1e-9)):
+        for one, other in zip(narrow.embed(audios), found, strict=True):
+            assert other.padded_embedding is not None
+            assert one.padded is not None
+            np.testing.assert_allclose(one.real, other.embedding, atol=1e-6)
+            np.testing.assert_allclose(one.padded, other.padded_embedding, atol=1e-6)
+    assert recognizer.pads
+    assert recognizer.embed([]) == []
+    with pytest.raises(InputError, match="audio 1 lasts"):
+        recognizer.embed([audios[0], babble(2.1, 1)])
+
+
 # -- checkpoints
 
 

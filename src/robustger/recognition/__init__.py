@@ -4,7 +4,7 @@
 are, and `fill` makes a list of exactly N out of what a search found.
 """
 
-from robustger.recognition.base import Recognition, Recognizer
+from robustger.recognition.base import AudioEmbedding, Recognition, Recognizer
 from robustger.recognition.choices import RECOGNIZERS, load_recognizer
 
-__all__ = ["RECOGNIZERS", "Recognition", "Recognizer", "load_recognizer"]
+__all__ = ["RECOGNIZERS", "AudioEmbedding", "Recognition", "Recognizer", "load_recognizer"]

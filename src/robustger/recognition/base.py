@@ -32,12 +32,30 @@ class Recognition:
     padded_embedding: np.ndarray | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class AudioEmbedding:
+    """What a recogniser's encoder made of one audio; the means over time that `Recognition` holds.
+
+    Attributes:
+        real: over the frames of the audio itself, float32 (D,): `Recognition.embedding`.
+        padded: over all frames, float32 (D,), or None: `Recognition.padded_embedding`.
+    """
+
+    real: np.ndarray
+    padded: np.ndarray | None = None
+
+
 class Recognizer(Protocol):
     """Turns audio into N-best lists; one thread at a time may use it."""
 
     @property
     def window_seconds(self) -> float | None:
         """The longest audio that is taken at once, in seconds; None where any length is taken."""
+        ...
+
+    @property
+    def pads(self) -> bool:
+        """Whether every audio is padded to one length, so that there are means over all frames, too."""
         ...
 
     @property
@@ -67,6 +85,17 @@ class Recognizer(Protocol):
         """
         ...
 
+    def embed(self, audios: Sequence[np.ndarray]) -> list[AudioEmbedding]:
+        """The embeddings that `recognize` gives, up to float rounding, without a search.
+
+        Args:
+            audios: as for `recognize`.
+
+        Raises:
+            InputError: an audio that `check_audios` refuses.
+        """
+        ...
+
 
 def check_request(
     audios: Sequence[np.ndarray],
@@ -75,20 +104,29 @@ def check_request(
     seeds: Sequence[int] | None,
     window_seconds: float | None,
 ) -> None:
-    """Refuses what no recogniser can work with; every recogniser calls it first.
+    """Refuses what no recogniser can work with; every recogniser calls it before it recognises.
 
     Raises:
-        InputError: `n` below 1, fewer beams than `n`, not one seed per audio, or an audio that is not one non-empty
-            row of finite numbers or is longer than the window; the message counts audios from 0.
+        InputError: `n` below 1, fewer beams than `n`, not one seed per audio, or what `check_audios` refuses.
     """
-    import numpy as np
-
     if n < 1:
         raise InputError(f"n is {n}; ask for at least one hypothesis")
     if beams is not None and beams < n:
         raise InputError(f"{beams} beams cannot give {n} hypotheses; ask for at least {n} beams")
     if seeds is not None and len(seeds) != len(audios):
         raise InputError(f"{len(seeds)} seeds for {len(audios)} audios; give one for each")
+    check_audios(audios, window_seconds)
+
+
+def check_audios(audios: Sequence[np.ndarray], window_seconds: float | None) -> None:
+    """Refuses audio that no recogniser can work with.
+
+    Raises:
+        InputError: one that is not one non-empty row of finite numbers or is longer than the window; the message
+            counts audios from 0.
+    """
+    import numpy as np
+
     for index, samples in enumerate(audios):
         if samples.ndim != 1 or not samples.size:
             raise InputError(

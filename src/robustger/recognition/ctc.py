@@ -18,7 +18,7 @@ from torch import Tensor
 from robustger.errors import InputError, MissingExtraError
 from robustger.hypotheses import Hypothesis
 from robustger.models import resolve_model, torch_device
-from robustger.recognition.base import Recognition, check_request
+from robustger.recognition.base import AudioEmbedding, Recognition, check_audios, check_request
 from robustger.recognition.fill import TEMPERATURE, fill_up
 
 SAMPLE_RATE = 16_000
@@ -115,6 +115,11 @@ class CTCRecognizer:
         )
 
     @property
+    def pads(self) -> bool:
+        """False: to the longest of a batch only, and that is left out of the embeddings."""
+        return False
+
+    @property
     def embedding_size(self) -> int:
         """D, the width of the embeddings."""
         config = self._model.config
@@ -140,9 +145,19 @@ class CTCRecognizer:
         results: dict[int, Recognition] = {}
         for batch in self._batches(audios):
             encoded = self._encode([audios[index] for index in batch])
-            for index, (log_probs, embedding) in zip(batch, encoded, strict=True):
+            for index, (logits, embedding) in zip(batch, encoded, strict=True):
+                log_probs = logits.log_softmax(-1).cpu().double()
                 hypotheses, distinct = self._hypotheses(log_probs, n, beams, seeds[index] if seeds else 0)
                 results[index] = Recognition(hypotheses, distinct, embedding)
+        return [results[index] for index in range(len(audios))]
+
+    def embed(self, audios: Sequence[np.ndarray]) -> list[AudioEmbedding]:
+        """As `Recognizer.embed`."""
+        check_audios(audios, self.window_seconds)
+        results: dict[int, AudioEmbedding] = {}
+        for batch in self._batches(audios):
+            encoded = self._encode([audios[index] for index in batch])
+            results |= {k: AudioEmbedding(mean) for k, (_, mean) in zip(batch, encoded, strict=True)}
         return [results[index] for index in range(len(audios))]
 
     def _batches(self, audios: Sequence[np.ndarray]) -> Iterator[list[int]]:
@@ -158,7 +173,7 @@ class CTCRecognizer:
 
     @torch.inference_mode()
     def _encode(self, audios: list[np.ndarray]) -> Iterator[tuple[Tensor, np.ndarray]]:
-        """Per audio, on the CPU: log-probabilities (T, V), float64, and the embedding (D,)."""
+        """Per audio: logits (T, V), float32, and the embedding (D,)."""
         inputs = self._features(
             [
                 np.pad(audio.astype(np.float32, copy=False), (0, max(0, SHORTEST - audio.size)))
@@ -181,9 +196,8 @@ class CTCRecognizer:
         finally:
             hook.remove()
         frames = self._frames(inputs.get("attention_mask"), len(audios), logits.shape[1])
-        log_probs = logits.float().log_softmax(-1).cpu().double()
         return (
-            (log_probs[row, :count], states[0][row, :count].float().mean(0).cpu().numpy())
+            (logits[row, :count].float(), states[0][row, :count].float().mean(0).cpu().numpy())
             for row, count in enumerate(frames)
         )
 

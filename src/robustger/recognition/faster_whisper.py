@@ -26,7 +26,7 @@ from transformers import (
 from robustger.errors import InputError, MissingExtraError
 from robustger.hypotheses import Hypothesis
 from robustger.models import cache_folder, converted_once, resolve_model
-from robustger.recognition.base import Recognition, check_request
+from robustger.recognition.base import AudioEmbedding, Recognition, check_audios, check_request
 from robustger.recognition.fill import distinct, fill_up
 from robustger.recognition.whisper_checkpoint import (
     frame_stride,
@@ -123,6 +123,11 @@ class FasterWhisperRecognizer:
         return self._window_samples / self._extractor.sampling_rate
 
     @property
+    def pads(self) -> bool:
+        """True: to the window."""
+        return True
+
+    @property
     def embedding_size(self) -> int:
         """D, the width of the encoder: 384 for whisper-tiny, 1280 for whisper-large."""
         return self._width
@@ -146,30 +151,50 @@ class FasterWhisperRecognizer:
             recognised += self._recognize_batch(audios[first : first + self._batch_size], n, beams)
         return recognised
 
-    def _recognize_batch(self, audios: Sequence[np.ndarray], n: int, beams: int) -> list[Recognition]:
-        import ctranslate2
+    def embed(self, audios: Sequence[np.ndarray]) -> list[AudioEmbedding]:
+        """As `Recognizer.embed`: the encoder's pass alone."""
+        check_audios(audios, self.window_seconds)
+        embedded: list[AudioEmbedding] = []
+        for first in range(0, len(audios), self._batch_size):
+            batch = audios[first : first + self._batch_size]
+            embedded += self._embeddings(self._encode(self._features(batch)), batch)
+        return embedded
 
-        features = self._extractor(
-            list(audios),
-            sampling_rate=self._extractor.sampling_rate,
-            max_length=self._window_samples,
-            return_tensors="np",
-        )["input_features"]  # (B, mel, S * stride)
+    def _recognize_batch(self, audios: Sequence[np.ndarray], n: int, beams: int) -> list[Recognition]:
+        features = self._features(audios)
         encoded = self._encode(features)
-        states = np.array(encoded.to(ctranslate2.DataType.float32))  # (B, S, D)
+        embeddings = self._embeddings(encoded, audios)
         kept = [distinct(found, n) for found in self._search(encoded, len(audios), beams)]
         recognised = []
-        for k, audio in enumerate(audios):
+        for k, embedding in enumerate(embeddings):
             width = beams
             while len(kept[k]) < n and width < WIDEST:
                 width = min(2 * width, WIDEST)
                 (wider,) = self._search(self._encode(features[k : k + 1]), 1, width)
                 kept[k] = distinct([*kept[k], *wider], n)
             hypotheses, count = fill_up(kept[k], n)
-            step = self._extractor.hop_length * self._stride  # samples from one frame to the next
-            frames = min(-(-audio.size // step), states.shape[1])
-            recognised.append(Recognition(hypotheses, count, states[k, :frames].mean(0), states[k].mean(0)))
+            recognised.append(Recognition(hypotheses, count, embedding.real, embedding.padded))
         return recognised
+
+    def _features(self, audios: Sequence[np.ndarray]) -> np.ndarray:
+        """(B, mel, S * stride), padded to the window."""
+        return self._extractor(
+            list(audios),
+            sampling_rate=self._extractor.sampling_rate,
+            max_length=self._window_samples,
+            return_tensors="np",
+        )["input_features"]
+
+    def _embeddings(self, encoded: Any, audios: Sequence[np.ndarray]) -> list[AudioEmbedding]:
+        import ctranslate2
+
+        states = np.array(encoded.to(ctranslate2.DataType.float32))  # (B, S, D)
+        step = self._extractor.hop_length * self._stride  # samples from one frame to the next
+        lengths = [min(-(-audio.size // step), states.shape[1]) for audio in audios]
+        return [
+            AudioEmbedding(rows[:frames].mean(0), rows.mean(0))
+            for rows, frames in zip(states, lengths, strict=True)
+        ]
 
     def _encode(self, features: np.ndarray) -> Any:
         import ctranslate2

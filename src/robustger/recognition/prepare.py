@@ -38,7 +38,7 @@ from robustger.text import get_normalizer
 if TYPE_CHECKING:
     import numpy as np
 
-    from robustger.recognition.base import Recognition, Recognizer
+    from robustger.recognition.base import AudioEmbedding, Recognition, Recognizer
 
 LISTS, PROBLEMS = "lists.jsonl", "problems.jsonl"  # names in the journal
 SAMPLE_RATE = 16_000
@@ -240,23 +240,19 @@ class _Run:
             beams=self._request.beams,
             seeds=[seed_of(piece.id) for piece in batch],
         )
-        paired = [piece for piece in batch if piece.clean is not None]
-        clean = []
-        if paired:
-            # Of these only what the encoder gives is kept, so the search is narrow.
-            samples = [piece.clean for piece in paired if piece.clean is not None]
-            clean = self._recognizer.recognize(samples, n=1, beams=2)
-        clean_of = {piece.id: recognition for piece, recognition in zip(paired, clean, strict=True)}
+        pairs = {piece.id: piece.clean for piece in batch if piece.clean is not None}
+        clean = self._recognizer.embed(list(pairs.values())) if pairs else []
+        clean_of = dict(zip(pairs, clean, strict=True))
         for piece, recognition in zip(batch, found, strict=True):
             self._record(piece, recognition, clean_of.get(piece.id))
 
-    def _record(self, piece: Piece, recognition: Recognition, clean: Recognition | None) -> None:
+    def _record(self, piece: Piece, recognition: Recognition, clean: AudioEmbedding | None) -> None:
         place: dict[str, Any] = {}
         if self._request.embeddings:
             place = {"file": embeddings_path(self._target).name}
             place["noisy"] = self._store("noisy", piece.id, recognition.embedding)
             if clean is not None:
-                place["clean"] = self._store("clean", piece.id, clean.embedding)
+                place["clean"] = self._store("clean", piece.id, clean.real)
         nbest = NBest(
             id=piece.id,
             hypotheses=tuple(

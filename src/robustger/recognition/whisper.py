@@ -20,7 +20,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from robustger.errors import InputError
 from robustger.hypotheses import Hypothesis
 from robustger.models import resolve_model, torch_device
-from robustger.recognition.base import Recognition, check_request
+from robustger.recognition.base import AudioEmbedding, Recognition, check_audios, check_request
 from robustger.recognition.fill import TEMPERATURE, distinct, fill_up
 from robustger.recognition.whisper_checkpoint import (
     forget_settings,
@@ -144,6 +144,11 @@ class WhisperRecognizer:
         return self._window_samples / self._extractor.sampling_rate
 
     @property
+    def pads(self) -> bool:
+        """True: to the window."""
+        return True
+
+    @property
     def embedding_size(self) -> int:
         """D, the width of the encoder: 384 for whisper-tiny, 1280 for whisper-large."""
         return self._model.config.d_model
@@ -162,17 +167,31 @@ class WhisperRecognizer:
         """
         check_request(audios, n, beams, seeds, self.window_seconds)
         beams = beams or max(n, DEFAULT_BEAMS)
-        order = sorted(range(len(audios)), key=lambda k: audios[k].size)  # similar lengths end together
-        size = self._utterances_per_batch(beams)
         found: dict[int, Recognition] = {}
         with torch.inference_mode():
-            for first in range(0, len(order), size):
-                batch = order[first : first + size]
+            for batch in self._batches(audios, beams):
                 recognised = self._recognize_batch(
                     [audios[k] for k in batch], n, beams, [seeds[k] if seeds else 0 for k in batch]
                 )
                 found |= zip(batch, recognised, strict=True)
         return [found[k] for k in range(len(audios))]
+
+    def embed(self, audios: Sequence[np.ndarray]) -> list[AudioEmbedding]:
+        """As `Recognizer.embed`: the encoder's pass alone."""
+        check_audios(audios, self.window_seconds)
+        found: dict[int, AudioEmbedding] = {}
+        with torch.inference_mode():
+            for batch in self._batches(audios, beams=1):
+                some = [audios[k] for k in batch]
+                real, padded = self._embeddings(self._encode(some), some)
+                found |= zip(batch, map(AudioEmbedding, real, padded), strict=True)
+        return [found[k] for k in range(len(audios))]
+
+    def _batches(self, audios: Sequence[np.ndarray], beams: int) -> Iterator[list[int]]:
+        """Indices of audios that fit into memory together, of similar lengths, which end together."""
+        order = sorted(range(len(audios)), key=lambda k: audios[k].size)
+        size = self._utterances_per_batch(beams)
+        return (order[first : first + size] for first in range(0, len(order), size))
 
     def _recognize_batch(
         self, audios: list[np.ndarray], n: int, beams: int, seeds: list[int]
