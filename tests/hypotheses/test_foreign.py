@@ -280,7 +280,8 @@ def test_espnet_prefers_text_without_special_tokens_and_needs_no_scores(tmp_path
 def test_bad_lines_of_kaldi(tmp_path: Path) -> None:
     write_kaldi(tmp_path, {"a": [("one", -1.0), ("two", -2.0)], "b": [("three", -1.0)]})
     folder = tmp_path / "archives.1"
-    (folder / "words_text").open("a").write("norank four\na-02 five\na-2  six\n")
+    with (folder / "words_text").open("a", encoding="utf-8") as file:
+        file.write("norank four\na-02 five\na-2  six\na-٢ seven\n")
     (folder / "acwt").write_text("a-1 6\na-2 x\nb-1 6\n")
     assert bad("kaldi", tmp_path) == [
         ("archives.1/words_text:6", "'a-2' stands in line 2 already; the first is kept"),
