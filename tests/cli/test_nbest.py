@@ -76,17 +76,23 @@ def test_options_reach_the_recogniser(robustger: Callable, folder: Path, preset:
         "--set",
         "max_new_tokens=2",
         "--no-embeddings",
+        "--embedding-frames",
+        "all",
     )
     result = robustger("nbest", "m.jsonl", "-o", "lists.jsonl", "--preset", preset, *options)
     assert result.code == 0
     record = json.loads(Path("lists.run.json").read_text(encoding="utf-8"))
-    chosen = {key: record["settings"][key] for key in ("n", "beams", "normalizer", "options", "embeddings")}
+    chosen = {
+        key: record["settings"][key]
+        for key in ("n", "beams", "normalizer", "options", "embeddings", "embedding_frames")
+    }
     assert chosen == {
         "n": 4,
         "beams": 6,
         "normalizer": "number",
         "options": {"device": "cpu", "max_new_tokens": 2},
         "embeddings": False,
+        "embedding_frames": "all",
     }
     assert all(len(text) < 20 for nbest in load_nbest("lists.jsonl") for text in nbest.texts)
     assert contents(folder) >= {"lists.jsonl", "lists.run.json"}
@@ -172,6 +178,7 @@ def test_a_restart_that_cannot_begin_throws_nothing_away(
         (["m.jsonl", "--set", "colour=red"], "has no option 'colour'"),
         (["m.jsonl", "--set", "dtype={}"], "--set dtype={}: the value must be a number, a word, "),
         (["m.jsonl", "-n", "5", "--beams", "2"], "beams = 2: n = 5 hypotheses need at least as many beams"),
+        (["m.jsonl", "--embedding-frames", "padded"], "embedding frames 'padded': choose real or all"),
         (["m.jsonl", "--normalizer", "none"], "normalizer: unknown normaliser 'none'"),
     ],
 )

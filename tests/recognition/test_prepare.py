@@ -115,8 +115,9 @@ def results(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in RESULTS}
 
 
-def test_what_a_recogniser_makes_of_a_manifest(folder: Path, whisper: Recognizer) -> None:
-    summary, problems = run(folder, whisper, n=3, beams=4, normalizer="number")
+@pytest.mark.parametrize("frames", ["real", "all"])
+def test_what_a_recogniser_makes_of_a_manifest(folder: Path, whisper: Recognizer, frames: str) -> None:
+    summary, problems = run(folder, whisper, n=3, beams=4, normalizer="number", embedding_frames=frames)
     lists = {nbest.id: nbest for nbest in load_nbest(folder / "lists.jsonl")}
     windows = [id_ for id_ in lists if id_.startswith("u2#")]
     assert windows == [f"u2#{k}" for k in range(1, len(windows) + 1)]
@@ -151,11 +152,13 @@ def test_what_a_recogniser_makes_of_a_manifest(folder: Path, whisper: Recognizer
         assert scores == pytest.approx([h.score for h in alone[0].hypotheses], abs=1e-3)
         noisy = embeddings.get(nbest)
         assert noisy is not None
-        np.testing.assert_allclose(noisy, alone[0].embedding, atol=1e-4)
+        mean = alone[0].embedding if frames == "real" else alone[0].padded_embedding
+        np.testing.assert_allclose(noisy, mean, atol=1e-4)
         clean_embedding = embeddings.get(nbest, "clean")
         assert (clean_embedding is None) == (len(pair) == 1)
         if clean_embedding is not None:
-            np.testing.assert_allclose(clean_embedding, alone[1].embedding, atol=1e-4)
+            mean = alone[1].embedding if frames == "real" else alone[1].padded_embedding
+            np.testing.assert_allclose(clean_embedding, mean, atol=1e-4)
     assert (lists["u6"].start, lists["u6"].end) == (0.1, 0.5)
     assert (lists["u0"].start, lists["u0"].end, lists["u0"].reference) == (None, None, "text 0")
 
@@ -199,6 +202,43 @@ def test_clean_recordings_are_not_searched(folder: Path) -> None:
     summary, _ = run(folder, Counting())
     assert Counting.searched == summary.lists
     assert any("clean" in (nbest.audio_embedding or {}) for nbest in load_nbest(folder / "lists.jsonl"))
+
+
+def test_embeddings_over_all_frames(folder: Path) -> None:
+    run(folder, Listener())
+    real = load_file(folder / "lists.embeddings.safetensors")
+    with pytest.raises(InputError, match="embedding_frames was 'real', now 'all'"):
+        run(folder, Listener(), embedding_frames="all")
+    run(folder, Listener(), target="all.jsonl", embedding_frames="all")
+    padded = load_file(folder / "all.embeddings.safetensors")
+    for kind in ("noisy", "clean"):
+        np.testing.assert_array_equal(padded[kind], -real[kind])
+        np.testing.assert_array_equal(padded[f"{kind}.ids"], real[f"{kind}.ids"])
+
+
+def test_a_recogniser_that_does_not_pad_says_so(folder: Path) -> None:
+    class Ragged(Listener):
+        pads = False
+
+    before = sorted(folder.iterdir())
+    with pytest.raises(InputError, match=r"pads no audio to a fixed length, .*; choose real") as error:
+        run(folder, Ragged(), embedding_frames="all")
+    assert "\n" not in str(error.value)
+    assert sorted(folder.iterdir()) == before
+    run(folder, Ragged(), embedding_frames="all", embeddings=False)
+
+
+def test_a_run_begun_when_there_was_no_choice_of_frames_goes_on(folder: Path) -> None:
+    run(folder, Listener())
+    undisturbed = results(folder)["lists.jsonl"]
+    path = folder / "lists.run.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    del record["settings"]["embedding_frames"]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert run(folder, Listener())[0].was_complete
+    assert results(folder)["lists.jsonl"] == undisturbed
+    with pytest.raises(InputError, match="embedding_frames was 'real', now 'all'"):
+        run(folder, Listener(), embedding_frames="all")
 
 
 def test_without_embeddings_there_is_no_file_of_them(folder: Path) -> None:
@@ -466,6 +506,7 @@ def test_a_run_goes_on_from_another_working_folder(folder: Path, monkeypatch: py
         ({"shard": (0, 2)}, "shard 0/2: give i/n with i from 1 to n"),
         ({"shard": (3, 2)}, "shard 3/2: "),
         ({"batch_size": 0}, "the batch size is 0; "),
+        ({"embedding_frames": "some"}, "embedding frames 'some': choose real or all"),
         ({"normalizer": "none"}, "unknown normaliser 'none'"),
         ({"target": "."}, "is a folder; name a file"),
         ({"target": "none/lists.jsonl"}, "none does not exist"),

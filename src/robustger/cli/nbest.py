@@ -59,6 +59,12 @@ def nbest(
         bool,
         typer.Option(help="Store embeddings of the audio, and of clean audio where the manifest names it."),
     ] = True,
+    embedding_frames: Annotated[
+        str,
+        typer.Option(
+            metavar="real|all", help="What embeddings average over: the audio's frames, or the padding's too."
+        ),
+    ] = "real",
     batch: Annotated[
         int, typer.Option(min=1, help="Utterances recognised together; progress is recorded as often.")
     ] = 16,
@@ -92,6 +98,7 @@ def nbest(
         normalizer=settings.normalizer,
         batch_size=batch,
         embeddings=embeddings,
+        embedding_frames=embedding_frames,
         shard=_shard(shard),
     )
     quiet_libraries()

@@ -16,6 +16,7 @@ from robustger.manifest import Utterance, read_manifest
 from robustger.text import get_normalizer
 
 Row = tuple[int, Utterance | BadLine]
+EMBEDDING_FRAMES = ("real", "all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Request:
         normalizer: how the hypotheses are written, a name in `robustger.text.NORMALIZERS`.
         batch_size: rows of the manifest in a chunk, and audios given to the recogniser at once.
         embeddings: whether embeddings of the audio, and of clean audio where the manifest names it, are stored.
+        embedding_frames: what they are means over: the frames of the audio itself (`real`) or those of the padding,
+            too (`all`), as the released code takes them for its mutual information.
         shard: (i, n): chunks i, i + n, i + 2n, ... counted from 1.
     """
 
@@ -36,6 +39,7 @@ class Request:
     normalizer: str = "raw"
     batch_size: int = 16
     embeddings: bool = True
+    embedding_frames: str = "real"
     shard: tuple[int, int] = (1, 1)
 
     def __post_init__(self) -> None:
@@ -44,6 +48,9 @@ class Request:
             raise InputError(f"shard {part}/{parts}: give i/n with i from 1 to n")
         if self.batch_size < 1:
             raise InputError(f"the batch size is {self.batch_size}; give at least 1")
+        if self.embedding_frames not in EMBEDDING_FRAMES:
+            choices = " or ".join(EMBEDDING_FRAMES)
+            raise InputError(f"embedding frames {self.embedding_frames!r}: choose {choices}")
         get_normalizer(self.normalizer)
 
 

@@ -3,7 +3,8 @@
 `LISTS.embeddings.safetensors` holds, for each kind of audio there is (`noisy`, `clean`):
 
 =============  ===================  ==============================================================================
-`KIND`         float32 (count, D)   a row per embedding: the time-mean of the encoder's last hidden state
+`KIND`         float32 (count, D)   a row per embedding: the time-mean of the encoder's last hidden state, over the
+                                    audio's own frames or over all; `LISTS.run.json` says which
 `KIND.ids`     uint8 (bytes,)       the ids of the rows, in order: JSON Lines, one string a line
 =============  ===================  ==============================================================================
 

@@ -27,6 +27,9 @@ from typing import Any, BinaryIO
 
 from robustger.errors import InputError
 
+# Settings of which runs of earlier versions do not speak, and what they were.
+UNSPOKEN = {"embedding_frames": "real"}
+
 STATE, LOCK = "state.json", "lock"
 NEW = ".new"  # a file under this suffix is being written and stands for nothing
 
@@ -205,6 +208,7 @@ def check_same_settings(before: Mapping[str, Any], now: Mapping[str, Any], what:
     Raises:
         InputError: the settings differ; the message names every key that does.
     """
+    before = UNSPOKEN | dict(before)
     changes = []
     for key in dict.fromkeys([*before, *now]):
         if before.get(key) != now.get(key):

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from robustger import __version__
 from robustger.errors import InputError
 from robustger.hypotheses import BadLine, Hypothesis, NBest
+from robustger.recognition.base import AudioEmbedding
 from robustger.recognition.chunks import Request, Row, Survey, chunks, survey_manifest
 from robustger.recognition.embeddings import KINDS, embeddings_path, write_embeddings
 from robustger.recognition.journal import (
@@ -36,9 +37,7 @@ from robustger.recognition.pieces import Piece, cut_utterance
 from robustger.text import get_normalizer
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from robustger.recognition.base import AudioEmbedding, Recognition, Recognizer
+    from robustger.recognition.base import Recognition, Recognizer
 
 LISTS, PROBLEMS = "lists.jsonl", "problems.jsonl"  # names in the journal
 SAMPLE_RATE = 16_000
@@ -92,8 +91,10 @@ def prepare(
 
     Raises:
         InputError: the manifest cannot be opened or is empty, the target cannot be written or is being written by
-            another process, or what is there belongs to a run with other settings.
+            another process, what is there belongs to a run with other settings, or the recogniser has no embeddings
+            over the frames asked for.
     """
+    load_recognizer = _checked(load_recognizer, request)
     if str(manifest) == "-" or str(target) == "-":
         raise InputError("nbest reads and writes files, so that it can be interrupted; '-' is not one")
     target = Path(os.path.realpath(target) if os.path.islink(target) else target)  # a link stays a link
@@ -111,6 +112,7 @@ def prepare(
         "normalizer": request.normalizer,
         "batch_size": request.batch_size,
         "embeddings": request.embeddings,
+        "embedding_frames": request.embedding_frames,
         "shard": "/".join(map(str, request.shard)),
     }
     with exclusive_folder(target) as folder:
@@ -250,9 +252,10 @@ class _Run:
         place: dict[str, Any] = {}
         if self._request.embeddings:
             place = {"file": embeddings_path(self._target).name}
-            place["noisy"] = self._store("noisy", piece.id, recognition.embedding)
+            noisy = AudioEmbedding(recognition.embedding, recognition.padded_embedding)
+            place["noisy"] = self._store("noisy", piece.id, noisy)
             if clean is not None:
-                place["clean"] = self._store("clean", piece.id, clean.real)
+                place["clean"] = self._store("clean", piece.id, clean)
         nbest = NBest(
             id=piece.id,
             hypotheses=tuple(
@@ -270,8 +273,10 @@ class _Run:
         self._journal.append(LISTS, line.encode())
         self._counts["lists"] += 1
 
-    def _store(self, kind: str, id_: str, embedding: np.ndarray) -> int:
+    def _store(self, kind: str, id_: str, means: AudioEmbedding) -> int:
         """Stores a row and returns its number."""
+        embedding = means.real if self._request.embedding_frames == "real" else means.padded
+        assert embedding is not None, "the recogniser says that it pads"
         self._journal.append(f"{kind}.f32", embedding.astype("<f4").tobytes())
         self._journal.append(f"{kind}.ids", json.dumps(id_).encode() + b"\n")
         self._counts["size"] = embedding.size
@@ -290,6 +295,25 @@ class _Run:
         path = self._journal.path(PROBLEMS)
         lines = path.read_bytes().splitlines() if path.exists() else []
         return [json.loads(line) for line in lines]
+
+
+def _checked(load_recognizer: Callable[[], Recognizer], request: Request) -> Callable[[], Recognizer]:
+    """Loads a recogniser that can do what is asked.
+
+    Raises:
+        InputError: when called: it cannot.
+    """
+
+    def load() -> Recognizer:
+        recognizer = load_recognizer()
+        if request.embeddings and request.embedding_frames == "all" and not recognizer.pads:
+            raise InputError(
+                "embedding frames 'all': this recogniser pads no audio to a fixed length, so it has no mean over the "
+                "padding; choose real"
+            )
+        return recognizer
+
+    return load
 
 
 def seed_of(id_: str) -> int:
