@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
 
 from robustger.hypotheses import NBest, save_nbest
+from robustger.recognition.embeddings import embeddings_path, write_embeddings
 from robustger.training.config import TrainingConfig, load_training_config
 
 SPOKEN = (
@@ -51,8 +55,39 @@ def spoken_lists() -> list[NBest]:
 
 
 @pytest.fixture(scope="session")
-def write_config(tiny_base: Path, tiny_encoder: Path, spoken_lists: list[NBest]) -> Callable[..., Path]:
-    """Writes `training.yaml` to a folder: trains a tiny corrector on eight lists, with `a.b=value` changes.
+def save_heard() -> Callable[..., None]:
+    """Writes lists with embeddings of their audio beside them, as `robustger nbest` does."""
+
+    def save(lists: Sequence[NBest], path: Path, **rows: np.ndarray) -> None:
+        """`rows`: float32 (lists, D) for each kind; random ones for both where none is given."""
+        random = np.random.default_rng(len(lists))
+        given = rows or {
+            kind: random.normal(size=(len(lists), 6)).astype(np.float32) for kind in ("noisy", "clean")
+        }
+        files, ids = {}, {}
+        for kind, values in given.items():
+            files[kind], ids[kind] = path.with_suffix(f".{kind}"), path.with_suffix(f".{kind}.ids")
+            files[kind].write_bytes(values.tobytes())
+            ids[kind].write_text("".join(f"{json.dumps(nbest.id)}\n" for nbest in lists), encoding="utf-8")
+        with embeddings_path(path).open("wb") as file:
+            write_embeddings(file, files, ids, next(iter(given.values())).shape[1])
+        for leftover in (*files.values(), *ids.values()):
+            leftover.unlink()
+        name = embeddings_path(path).name
+        places = [{"file": name, **dict.fromkeys(given, row)} for row in range(len(lists))]
+        save_nbest(
+            [replace(nbest, audio_embedding=place) for nbest, place in zip(lists, places, strict=True)], path
+        )
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def write_config(
+    tiny_base: Path, tiny_encoder: Path, spoken_lists: list[NBest], save_heard: Callable[..., None]
+) -> Callable[..., Path]:
+    """Writes `training.yaml` to a folder: trains a tiny corrector on eight lists that have audio embeddings, with
+    `a.b=value` changes.
 
     Its `output` is the folder `run` beside it.
     """
@@ -60,7 +95,7 @@ def write_config(tiny_base: Path, tiny_encoder: Path, spoken_lists: list[NBest])
     def write(folder: Path, *changes: str) -> Path:
         data = folder / "lists.jsonl"
         if not data.exists():
-            save_nbest(spoken_lists, data)
+            save_heard(spoken_lists, data)
         content: dict[str, Any] = {
             "output": str(folder / "run"),
             "dtype": "float32",

@@ -48,9 +48,15 @@ def test_what_is_not_named_has_a_default(smallest: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "named"),
     [
-        ("optimisation: {epochs: 3}", "unknown key 'optimisation'"),
-        ("optimization: {epoch: 3}", "unknown key 'optimization.epoch'"),
-        ("corrector: {lora: {rank: 3}}", "unknown key 'corrector.lora.rank'"),
+        ("optimisation: {epochs: 3}", "unknown key 'optimisation'; did you mean 'optimization'?"),
+        ("optimization: {epoch: 3}", "unknown key 'optimization.epoch'; did you mean 'optimization.epochs'?"),
+        ("adapter_lr: 1e-3", "unknown key 'adapter_lr'; did you mean 'optimization.adapter_lr'?"),
+        ("distillation: {lambda: 1}", "'distillation.lambda'; known keys: objective, weight, lr_share"),
+        ("corrector: {lora: {rank: 3}}", "unknown key 'corrector.lora.rank'; known keys: r, alpha, targets"),
+        (
+            "corrector: {lora: {dropuot: 3}}",
+            "'corrector.lora.dropuot'; did you mean 'corrector.lora.dropout'?",
+        ),
         ("optimization: {epochs: 0}", "optimization.epochs = 0"),
         ("optimization: {epochs: many}", "optimization.epochs = 'many'"),
         ("optimization: {adapter_lr: -1}", "optimization.adapter_lr = -1"),
@@ -144,7 +150,7 @@ def test_overrides_are_typed_yaml(smallest: Path) -> None:
         ("data.train=[x", "--set data.train=[x: the value is not valid YAML"),
         ("output=2021-99-99", "--set output=2021-99-99: the value is not valid YAML"),
         ("corrector.lora.rank=3", "unknown key 'corrector.lora.rank'"),
-        ("corector.variant=ger", "unknown key 'corector'"),
+        ("corector.variant=ger", "unknown key 'corector'; did you mean 'corrector'?"),
         ("optimization.epochs=1.5", "optimization.epochs = 1.5"),
         ("seed={a: 1}", "seed = {'a': 1}"),
     ],

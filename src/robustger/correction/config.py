@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -52,6 +53,8 @@ class CorrectorConfig(Section):
         noise_dimension: width of the sentence encoder.
         extractor: name of the sentence encoder room's extractor.
         encoder: model name of the sentence encoder.
+        noise: `real`, or a control that puts something else in the place of E_LN, in training and in correction alike:
+            `zero`, `shuffled` or `random`; see `robustger.noise.controls`.
         prompt: name of the prompt template.
         lora: low-rank updates beside the prompt, or None.
         guard: the guard used unless another is asked for.
@@ -69,6 +72,7 @@ class CorrectorConfig(Section):
     noise_dimension: int = Field(default=384, ge=1)
     extractor: str = "sbert"
     encoder: str = "minilm"
+    noise: Literal["real", "zero", "shuffled", "random"] = "real"
     prompt: str = "compact"
     lora: LoraConfig | None = None
     guard: GuardConfig = GuardConfig()
@@ -91,11 +95,34 @@ def validate_config(model: type[ConfigT], content: Any, where: str) -> ConfigT:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            raise InputError(f"{where}: unknown key {key!r}") from None
+            raise InputError(f"{where}: unknown key {key!r}; {_hint(model, key)}") from None
         if first["type"] == "missing":
             raise InputError(f"{where}: {key} is missing") from None
         value = first.get("input")
         raise InputError(f"{where}: {key} = {value!r}: {first['msg']}") from None
+
+
+def _hint(model: type[BaseModel], key: str) -> str:
+    """The known key that is nearest to an unknown one: of its own section, else one of that name in another section."""
+    section, _, name = key.rpartition(".")
+    known = [tuple(key.rpartition(".")[::2]) for key in _keys(model)]
+    siblings = [other for place, other in known if place == section]
+    near = [(section, other) for other in difflib.get_close_matches(name, siblings, n=1)]
+    near += [(place, other) for place, other in known if other == name]
+    if near:
+        return f"did you mean {'.'.join(filter(None, near[0]))!r}?"
+    return f"known keys: {', '.join(siblings)}"
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """Every key of a configuration, `section.key`, sections included."""
+    keys: list[str] = []
+    for name, field in model.model_fields.items():
+        keys.append(prefix + name)
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                keys += _keys(kind, f"{prefix}{name}.")
+    return keys
 
 
 def read_yaml(path: str | Path) -> Any:

@@ -31,6 +31,7 @@ from robustger.correction.prompt import PROMPTS
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
 from robustger.models import resolve_model, torch_device
+from robustger.noise.controls import donors, random_like
 from robustger.noise.embedding import NoiseEmbedder
 from robustger.noise.extractors import EXTRACTORS
 
@@ -101,8 +102,13 @@ class Corrector:
         self.embedder: NoiseEmbedder | None = None
         self._prompt = PROMPTS.get(config.prompt)
         if config.variant != "ger":
-            extractor = EXTRACTORS.get(config.extractor)(config.encoder)
-            self.embedder = NoiseEmbedder(extractor, variant=config.variant, n=config.n_best)
+            self.renew_embedder()
+
+    def renew_embedder(self) -> None:
+        """Loads the sentence encoder anew, so that nothing it remembers of earlier lists takes memory."""
+        self.embedder = None
+        extractor = EXTRACTORS.get(self.config.extractor)(self.config.encoder)
+        self.embedder = NoiseEmbedder(extractor, variant=self.config.variant, n=self.config.n_best)
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -198,8 +204,11 @@ class Corrector:
         )
 
     def noise_embedding(self, lists: Sequence[Sequence[str]]) -> Tensor:
-        """E_LN of lists of hypotheses, in the sign and order of the variant: (B, U, E). Zeros for `ger`."""
-        if self.embedder is None:
+        """E_LN of lists of hypotheses, in the sign and order of the variant: (B, U, E). Zeros for `ger`.
+
+        The controls `zero` and `random` are applied; what `shuffled` needs, the other lists, only the caller has.
+        """
+        if self.embedder is None or self.config.noise == "zero":
             shape = self.llm.shape
             return torch.zeros(len(lists), shape.slots, shape.noise_dimension)
         if self.embedder.rows != self.llm.shape.slots:
@@ -207,7 +216,8 @@ class Corrector:
                 f"this checkpoint's prompt has {self.llm.shape.slots} slots, but {self.config.n_best} hypotheses give "
                 f"{self.embedder.rows} noise rows; it takes a noise embedding of your own through `logits` only"
             )
-        return self.embedder(lists)
+        noise = self.embedder(lists)
+        return random_like(noise, lists) if self.config.noise == "random" else noise
 
     def prompt_tokens(self, texts: Sequence[str]) -> list[int]:
         """The prompt of one list as token ids. The answer's tokens follow directly."""
@@ -263,11 +273,13 @@ class Corrector:
                 transcripts[index] = Transcript(nbest.id, best, best, best, "too_long", settings.name, 0.0)
                 continue
             waiting.append((index, prompt))
+        sources = donors(len(lists)) if self.config.noise == "shuffled" else range(len(lists))
         for part in _batches(waiting, batch_size):
             indices, prompts = zip(*part, strict=True)
             batch = [lists[index] for index in indices]
+            noise = self.noise_embedding([lists[sources[index]].texts for index in indices])
             for index, transcript in zip(
-                indices, self._decode(batch, prompts, active_guard, num_beams), strict=True
+                indices, self._decode(batch, prompts, noise, active_guard, num_beams), strict=True
             ):
                 transcripts[index] = transcript
         return [transcripts[index] for index in range(len(lists))]
@@ -287,10 +299,14 @@ class Corrector:
 
     @torch.no_grad()
     def _decode(
-        self, batch: Sequence[NBest], prompts: Sequence[list[int]], guard: Guard, num_beams: int
+        self,
+        batch: Sequence[NBest],
+        prompts: Sequence[list[int]],
+        noise: Tensor,
+        guard: Guard,
+        num_beams: int,
     ) -> list[Transcript]:
-        """Transcripts of one batch."""
-        noise = self.noise_embedding([nbest.texts for nbest in batch])
+        """Transcripts of one batch under its noise embedding (B, U, E)."""
         bests = [" ".join(nbest.best.split()) for nbest in batch]
         drafts = [self.answer_tokens(best) for best in bests]
         end = self.tokenizer.eos_token_id

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,20 +28,27 @@ from robustger.correction.config import read_yaml
 from robustger.correction.model import Corrector
 from robustger.errors import InputError
 from robustger.hypotheses import atomic_writer
-from robustger.training.config import TrainingConfig
+from robustger.training.config import DataConfig, TrainingConfig
 
 STATE_FOLDER = "training_state"
+STATE = "state.json"
+OPTIMIZER = "optimizer.safetensors"
+THETA = "statistics.safetensors"
+THETA_OPTIMIZER = "statistics_optimizer.safetensors"
 CONFIG = "training.yaml"
 LOG = "log.jsonl"
+CACHE = "cache"
 
 # What may change while a run is interrupted: it alters nothing that was learnt so far.
 CHANGEABLE = {
     "output",
     "evaluation",
+    "data.cache",
     "optimization.epochs",
     "optimization.max_steps",
     "optimization.micro_batch_size",
     "optimization.micro_batch_tokens",
+    "optimization.max_skipped",
     "corrector.guard",
     "corrector.skip_agreeing",
     "corrector.max_new_tokens",
@@ -49,31 +58,66 @@ CHANGEABLE = {
 
 @dataclass(slots=True)
 class TrainingState:
-    """Progress of a run; the sampler's position follows from the step.
+    """Progress of a run; the sampler's position, the learning rates and all random numbers follow from the step.
 
     Attributes:
-        step: optimizer steps done.
+        step: steps done, skipped ones included.
         best_loss: lowest dev loss so far.
+        best_wer: lowest dev WER so far.
+        stale: evaluations since the best one.
+        skipped: steps whose loss or gradient was not finite.
+        skipped_in_a_row: the same, since the last that was.
     """
 
     step: int = 0
-    best_loss: float = float("inf")
+    best_loss: float = math.inf
+    best_wer: float = math.inf
+    stale: int = 0
+    skipped: int = 0
+    skipped_in_a_row: int = 0
+
+    def note(self, dev_loss: float | None, dev_wer: float | None, best_by: str) -> bool:
+        """Takes in an evaluation; returns whether it is the best so far by `loss` or `wer`.
+
+        Without dev lists each is. A loss that is no number never is.
+        """
+        if best_by == "wer":
+            better = dev_wer is not None and dev_wer < self.best_wer
+        else:
+            better = dev_loss is None or dev_loss < self.best_loss
+        # min keeps its first argument where the other is no number
+        self.best_loss = min(self.best_loss, dev_loss if dev_loss is not None else math.inf)
+        self.best_wer = min(self.best_wer, dev_wer if dev_wer is not None else math.inf)
+        self.stale = 0 if better else self.stale + 1
+        return better
 
 
-def save_state(
-    folder: Path,
-    corrector: Corrector,
-    config: TrainingConfig,
-    state: TrainingState,
-    optimizer: torch.optim.Optimizer,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """All that training changes.
+
+    Attributes:
+        corrector: whose adapter, tuner and LoRA are trained.
+        optimizer: of these.
+        theta: the parameters of the distillation objective by name; empty where it has none.
+        theta_optimizer: of theta; None where there is none.
+    """
+
+    corrector: Corrector
+    optimizer: torch.optim.Optimizer
+    theta: Mapping[str, nn.Parameter]
+    theta_optimizer: torch.optim.Optimizer | None
+
+    def optimizers(self) -> Iterator[tuple[str, torch.optim.Optimizer, Mapping[str, nn.Parameter]]]:
+        """Each optimizer with its file and its parameters by name."""
+        yield OPTIMIZER, self.optimizer, trained_parameters(self.corrector.llm)
+        if self.theta_optimizer is not None:
+            yield THETA_OPTIMIZER, self.theta_optimizer, self.theta
+
+
+def save_state(folder: Path, config: TrainingConfig, state: TrainingState, trained: Trained) -> None:
     """Writes a checkpoint that can be trained on, in place of the one there, at once."""
-    names: dict[Tensor, str] = {value: name for name, value in trained_parameters(corrector.llm).items()}
-    moments = {
-        f"{names[parameter]}:{key}": torch.as_tensor(value).cpu().contiguous()
-        for parameter, values in optimizer.state.items()
-        for key, value in values.items()
-    }
+    corrector = trained.corrector
     with replaced_folder(folder) as partial:
         save_checkpoint(corrector.llm, corrector.config, partial / "adapter", torch.float32, "")
         for file in (partial / "adapter").iterdir():
@@ -81,66 +125,131 @@ def save_state(
         (partial / "adapter").rmdir()
         inner = partial / STATE_FOLDER
         inner.mkdir()
-        save_file(moments, inner / "optimizer.safetensors")
-        (inner / "state.json").write_text(json.dumps(asdict(state)), encoding="utf-8")
+        for file, optimizer, parameters in trained.optimizers():
+            save_file(_moments(optimizer, parameters), inner / file)
+        if trained.theta:
+            theta = {name: value.detach().cpu().contiguous() for name, value in trained.theta.items()}
+            save_file(theta, inner / THETA)
+        (inner / STATE).write_text(json.dumps(asdict(state)), encoding="utf-8")
         (partial / CONFIG).write_text(
             yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8"
         )
 
 
-def load_state(
-    folder: Path,
-    corrector: Corrector,
-    parameters: Mapping[str, nn.Parameter],
-    optimizer: torch.optim.Optimizer,
-) -> TrainingState:
-    """Restores weights and optimizer in place and returns the progress.
+def _moments(optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
+    names = {value: name for name, value in parameters.items()}
+    return {
+        f"{names[parameter]}:{key}": torch.as_tensor(value).cpu().contiguous()
+        for parameter, values in optimizer.state.items()
+        for key, value in values.items()
+    }
+
+
+def load_state(folder: Path, trained: Trained) -> TrainingState:
+    """Restores weights and optimizers in place and returns the progress.
 
     Raises:
         InputError: the folder holds no training state, or a broken one.
     """
-    load_weights(corrector.llm, folder)
+    load_weights(trained.corrector.llm, folder)
+    inner = folder / STATE_FOLDER
     try:
-        moments = load_file(folder / STATE_FOLDER / "optimizer.safetensors")
-        state = TrainingState(
-            **json.loads((folder / STATE_FOLDER / "state.json").read_text(encoding="utf-8"))
-        )
-    except (OSError, SafetensorError, ValueError, TypeError):
+        state = TrainingState(**json.loads((inner / STATE).read_text(encoding="utf-8")))
+        with torch.no_grad():
+            stored = load_file(inner / THETA) if trained.theta else {}
+            for name, parameter in trained.theta.items():
+                parameter.copy_(stored[name])
+        for file, optimizer, parameters in trained.optimizers():
+            for key, value in load_file(inner / file).items():
+                name, _, moment = key.rpartition(":")
+                parameter = parameters[name]
+                optimizer.state[parameter][moment] = value if moment == "step" else value.to(parameter.device)
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError):
         raise InputError(
             f"{folder}: no training can go on from there, {STATE_FOLDER} is missing or broken; "
             "choose another output, or remove the folder"
         ) from None
-    for key, value in moments.items():
-        name, _, moment = key.rpartition(":")
-        optimizer.state[parameters[name]][moment] = (
-            value if moment == "step" else value.to(parameters[name].device)
-        )
     return state
 
 
 def check_same_run(folder: Path, config: TrainingConfig) -> None:
     """Keeps a run from going on from the checkpoint of another one.
 
+    What an older version did not write had the default value.
+
     Raises:
         InputError: the checkpoint was trained with other settings; the message names the first that differs.
     """
-    stored = read_yaml(folder / CONFIG)
+    defaults = TrainingConfig(output="-", data=DataConfig(train=["-"])).model_dump(mode="json")
+    stored = _filled(read_yaml(folder / CONFIG), defaults)
     for key, before, now in _differences(stored, config.model_dump(mode="json")):
         raise InputError(
             f"{folder}: was trained with {key} = {before!r}, not {now!r}; choose another output, or remove the folder"
         )
 
 
-def _differences(stored: Any, current: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """(key, stored value, current value) of what differs; keys that an older version did not write do not."""
+def _filled(stored: Any, defaults: dict[str, Any]) -> dict[str, Any]:
+    """`stored` with the defaults of what it lacks."""
+    stored = stored if isinstance(stored, dict) else {}
+    result = defaults | stored
+    for name, default in defaults.items():
+        if isinstance(default, dict) and isinstance(result[name], dict):
+            result[name] = _filled(result[name], default)
+    return result
+
+
+def _differences(
+    stored: dict[str, Any], current: dict[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """(key, stored value, current value) of what differs."""
     for name, value in current.items():
         key = prefix + name
-        if key in CHANGEABLE or not isinstance(stored, dict) or name not in stored:
+        if key in CHANGEABLE or name not in stored:
             continue
         if isinstance(value, dict) and isinstance(stored[name], dict):
             yield from _differences(stored[name], value, f"{key}.")
         elif stored[name] != value:
             yield key, stored[name], value
+
+
+def keep_earlier(output: Path, count: int) -> None:
+    """Keeps `last`, which is about to be replaced, as `step-N`, and of these the newest `count`.
+
+    Files are linked where the file system can, so that they take no room twice.
+    """
+    last = output / "last"
+    if count and last.is_dir():
+        step = json.loads((last / STATE_FOLDER / STATE).read_text(encoding="utf-8"))["step"]
+        kept = output / f"step-{step:08d}"
+        if not kept.exists():
+            with replaced_folder(kept) as partial:
+                shutil.copytree(last, partial, copy_function=_link, dirs_exist_ok=True)
+    for surplus in sorted(output.glob(f"step-{'[0-9]' * 8}"))[: -count or None]:
+        shutil.rmtree(surplus)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+@contextmanager
+def told_in_one_line(output: Path) -> Iterator[None]:
+    """Says what keeps a checkpoint from being written: most often that the disk is full.
+
+    Raises:
+        InputError: instead of any error of the file system.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), "unknown error")
+        raise InputError(
+            f"{output}: the checkpoint cannot be written: {reason}; the one before it is kept: make room and give the "
+            "same command again"
+        ) from None
 
 
 def settle_interrupted_writes(output: Path) -> None:
@@ -149,8 +258,11 @@ def settle_interrupted_writes(output: Path) -> None:
         for replaced in output.glob(f".{name}.old.*/replaced"):
             if not (output / name).exists():
                 os.replace(replaced, output / name)
-        for leftover in output.glob(f".{name}.*"):
+    for pattern in (".last.*", ".best.*", ".step-*"):
+        for leftover in output.glob(pattern):
             shutil.rmtree(leftover, ignore_errors=True)
+    for leftover in (output / CACHE).glob(".*.partial"):
+        leftover.unlink(missing_ok=True)
 
 
 class TrainingLog:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field
@@ -20,6 +20,11 @@ class DataConfig(Section):
     dev: list[str] = Field(default_factory=list)
     max_tokens: int = Field(
         default=512, ge=16, description="longer examples are left out of training, and counted"
+    )
+    cache: str | None = Field(
+        default=None,
+        description="folder of the noise embeddings computed of the lists; several runs may share it. None: a folder "
+        "in `output`",
     )
 
 
@@ -45,6 +50,29 @@ class OptimizationConfig(Section):
         default=1.0, ge=0, le=1, description="linear decay to this share of the peak; 1 = constant"
     )
     max_grad_norm: float = Field(default=1.0, gt=0)
+    max_skipped: int = Field(
+        default=10,
+        ge=1,
+        description="training stops once so many steps in a row had no finite loss or gradient; each is skipped",
+    )
+
+
+class DistillationConfig(Section):
+    """Audio noise distillation (Algorithm 1); `objective` is a name in `robustger.distillation.DISTILLATIONS`."""
+
+    objective: str = "none"
+    weight: float = Field(
+        default=0.5, ge=0, description="lambda, of the term that is added to L_H2T in step 2"
+    )
+    lr_share: float = Field(
+        default=0.1, gt=0, description="learning rate of the statistics network, as a share of adapter_lr"
+    )
+    hidden: int | None = Field(
+        default=None, ge=1, description="width of the statistics network; None takes its own default"
+    )
+    output: str = Field(
+        default="sigmoid", description="of the statistics network: `sigmoid` (paper) or `identity`"
+    )
 
 
 class EvaluationConfig(Section):
@@ -53,6 +81,15 @@ class EvaluationConfig(Section):
         default=0, ge=0, description="dev lists that are also decoded for their WER at each evaluation"
     )
     normalizer: str = "number"
+    best_by: Literal["loss", "wer"] = Field(
+        default="loss", description="of the dev lists; `wer` is that of the first `wer_lists`"
+    )
+    patience: int | None = Field(
+        default=None, ge=1, description="stop after so many evaluations in a row without a new best"
+    )
+    keep_last: int = Field(
+        default=1, ge=1, description="checkpoints kept that training can go on from; the newest is `last`"
+    )
 
 
 class TrainingConfig(Section):
@@ -68,6 +105,7 @@ class TrainingConfig(Section):
     )
     data: DataConfig
     optimization: OptimizationConfig = OptimizationConfig()
+    distillation: DistillationConfig = DistillationConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
 

@@ -1,26 +1,23 @@
-"""N-best lists with references as token batches."""
+"""Which lists make a batch, and how their tokens are laid out in it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-
-from robustger.hypotheses import NBest
 
 IGNORED = -100  # label of the tokens no loss is taken on
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One list: prompt and target as token ids (the target ends with the end-of-text token), and its noise."""
+    """One list: prompt and target as token ids (the target ends with the end-of-text token)."""
 
     id: str
-    prompt: list[int]
-    target: list[int]
-    noise: Tensor  # (U, E), half precision: 15 kB a list
+    prompt: Sequence[int]
+    target: Sequence[int]
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.target)
@@ -41,16 +38,15 @@ class Batch:
     noise: Tensor
 
 
-def collate(examples: Sequence[Example], pad: int) -> Batch:
-    """Stacks examples; the loss counts target tokens only."""
+def collate(examples: Sequence[Example], noise: Tensor, pad: int) -> Batch:
+    """Stacks examples with their noise (B, U, E); the loss counts target tokens only."""
     length = max(len(example) for example in examples) - 1
     input_ids = torch.full((len(examples), length), pad)
     labels = torch.full((len(examples), length), IGNORED)
     for row, example in enumerate(examples):
-        tokens = torch.tensor(example.prompt + example.target)
+        tokens = torch.tensor([*example.prompt, *example.target])
         input_ids[row, : len(tokens) - 1] = tokens[:-1]
         labels[row, len(example.prompt) - 1 : len(tokens) - 1] = tokens[len(example.prompt) :]
-    noise = torch.stack([example.noise for example in examples]).float()
     return Batch(input_ids, labels, noise)
 
 
@@ -71,23 +67,23 @@ def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int
 
 
 def micro_batches(
-    examples: Sequence[Example], indices: Sequence[int], size: int, max_tokens: int, pad: int
-) -> Iterator[Batch]:
-    """The examples of one optimizer step, shortest first, in pieces of at most `size` lists and `max_tokens` tokens.
+    lengths: Sequence[int] | Mapping[int, int], indices: Sequence[int], size: int, max_tokens: int
+) -> Iterator[list[int]]:
+    """The indices of one optimizer step, shortest first, in pieces of at most `size` lists and `max_tokens` tokens.
 
     The tokens of a piece count with their padding; a single list may exceed them. No piece for no indices.
+
+    Args:
+        lengths: tokens of the examples.
+        indices: the examples of the step.
+        size: most lists of a piece.
+        max_tokens: most tokens of a piece.
     """
-    piece: list[Example] = []
-    for index in sorted(indices, key=lambda index: len(examples[index])):
-        longest = len(examples[index])
-        if piece and (len(piece) == size or (len(piece) + 1) * longest > max_tokens):
-            yield collate(piece, pad)
+    piece: list[int] = []
+    for index in sorted(indices, key=lambda index: lengths[index]):
+        if piece and (len(piece) == size or (len(piece) + 1) * lengths[index] > max_tokens):
+            yield piece
             piece = []
-        piece.append(examples[index])
+        piece.append(index)
     if piece:
-        yield collate(piece, pad)
-
-
-def usable_lists(lists: Sequence[NBest]) -> list[NBest]:
-    """The lists that can be trained on: those with a reference that is not empty."""
-    return [nbest for nbest in lists if nbest.reference and nbest.reference.strip()]
+        yield piece

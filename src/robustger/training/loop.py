@@ -1,68 +1,80 @@
-"""Finetuning the adapter: cross-entropy on the reference tokens, the language model frozen (paper, eq. 2-3)."""
+"""Finetuning the adapter: Algorithm 1 over batches of N-best lists, the language model frozen (paper, eq. 2-3)."""
 
 from __future__ import annotations
 
 import errno
-import glob
 import logging
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
-from torch.nn import functional
 from tqdm import tqdm
 
 from robustger.correction.checkpoint import checkpoint_folder, load_weights, trained_parameters
 from robustger.correction.model import Corrector, best_dtype, default_device
+from robustger.distillation import DISTILLATIONS, Distillation, DistillationShape
 from robustger.errors import InputError, RobustGERError
 from robustger.evaluation.wer import wer
-from robustger.hypotheses import NBest, load_nbest
 from robustger.text import get_normalizer
+from robustger.training.algorithm import AdapterStep, Algorithm1, StatisticsStep, WholeBatch
 from robustger.training.checkpoint import (
+    CACHE,
+    Trained,
     TrainingLog,
     TrainingState,
     check_same_run,
+    keep_earlier,
     load_state,
     save_state,
     settle_interrupted_writes,
+    told_in_one_line,
 )
 from robustger.training.config import TrainingConfig
-from robustger.training.data import IGNORED, Batch, Example, epoch_batches, micro_batches, usable_lists
+from robustger.training.data import epoch_batches
+from robustger.training.examples import make_examples
+from robustger.training.lists import Lists, expanded
+from robustger.training.measurements import Measurements, gate_norms
+from robustger.training.noise_rows import noise_rows
+from robustger.training.optimization import (
+    adapter_optimizer,
+    learning_rate_share,
+    set_learning_rates,
+    statistics_optimizer,
+)
 
 logger = logging.getLogger(__name__)
 
-EMBEDDING_BATCH = 256  # lists whose noise is embedded at a time
 DECODING_BATCH = 16  # lists decoded at a time for their WER
 
 
 class Trainer:
-    """One training run, from configuration to checkpoint folders `last` and `best` (lowest dev loss).
+    """One training run, from configuration to checkpoint folders `last` and `best`.
 
     Args:
         config: the resolved configuration; it is saved beside the checkpoints.
 
     Raises:
         InputError: a file is missing or broken, no list there can be trained on, the output folder cannot be written,
-            or the configuration names something unknown.
+            or the configuration names something unknown or that does not go together.
         MissingModelError: a model is not to be had.
     """
 
     def __init__(self, config: TrainingConfig) -> None:
         self.config = config
-        self.output = Path(_expanded(config.output))
+        self.output = Path(expanded(config.output))
         # What is wrong with the input is told before anything slow is begun.
         get_normalizer(config.evaluation.normalizer)
-        train_lists = self._usable("train", config.data.train)
-        self.dev_lists = self._usable("dev", config.data.dev)
+        objective = self._objective()
+        train_lists, dev_lists = Lists("train", config.data.train), Lists("dev", config.data.dev)
         self._make_output()
         device = default_device()
         self.dtype = best_dtype(device) if config.dtype == "auto" else getattr(torch, config.dtype)
-        # Its own mixed precision would hold for every later run of this process; see `_autocast`.
+        # Its own mixed precision would hold for every later run of this process; see `Algorithm1.autocast`.
         self.accelerator = Accelerator(mixed_precision="no", cpu=device == "cpu")
         torch.manual_seed(config.seed)
         # On a CPU the fused attention's backward pass takes three times as long as the plain one.
@@ -71,30 +83,34 @@ class Trainer:
             config.corrector, self.dtype, str(self.accelerator.device), attention
         )
         if config.initial is not None:
-            load_weights(self.corrector.llm, checkpoint_folder(_expanded(config.initial)))
+            load_weights(self.corrector.llm, checkpoint_folder(expanded(config.initial)))
         self.pad = self.corrector.tokenizer.pad_token_id or 0
-        self.train_examples = self._examples("train", train_lists)
-        self.dev_examples = self._examples("dev", self.dev_lists)
+        self._read(train_lists, dev_lists, objective)
         self.parameters = trained_parameters(self.corrector.llm)
         for parameter in self.parameters.values():
             parameter.data = parameter.data.float()  # bfloat16 steps would round small updates away
             parameter.requires_grad_(True)
-        self.optimizer = self.accelerator.prepare(self._optimizer())
+        self._prepare(objective)
         self.steps_per_epoch = math.ceil(len(self.train_examples) / config.optimization.batch_size)
         self.total_steps = self.steps_per_epoch * config.optimization.epochs
         if config.optimization.max_steps is not None:
             self.total_steps = min(self.total_steps, config.optimization.max_steps)
         self.state = TrainingState()
 
-    def _usable(self, part: str, patterns: Sequence[str]) -> list[NBest]:
-        """The lists of the files matching the patterns that have a reference."""
-        lists = load_files(patterns)
-        usable = usable_lists(lists)
-        if patterns and not usable:
-            raise InputError(f"data.{part}: no list there has a reference")
-        if dropped := len(lists) - len(usable):
-            logger.warning("data.%s: %d lists have no reference and are left out", part, dropped)
-        return usable
+    def _objective(self) -> type[Distillation] | None:
+        """The distillation objective; None without any."""
+        config = self.config
+        if config.evaluation.best_by == "wer" and not (config.evaluation.wer_lists and config.data.dev):
+            raise InputError("evaluation.best_by = wer needs data.dev and evaluation.wer_lists > 0")
+        objective = DISTILLATIONS.get(config.distillation.objective)
+        if config.distillation.objective == "none":
+            return None
+        if config.corrector.variant == "ger":
+            raise InputError(
+                "distillation.objective: the variant ger sees no noise that could be taught; set corrector.variant to "
+                "paper or released, or the objective to none"
+            )
+        return objective
 
     def _make_output(self) -> None:
         try:
@@ -104,45 +120,52 @@ class Trainer:
         except OSError as error:
             raise InputError(f"output: {self.output} cannot be written: {error.strerror}") from None
 
-    def _optimizer(self) -> torch.optim.Optimizer:
-        options = self.config.optimization
-        groups = [
-            {
-                "params": [p for n, p in self.parameters.items() if n.startswith("adapter.")],
-                "lr": options.adapter_lr,
-            },
-            {
-                "params": [p for n, p in self.parameters.items() if n.startswith("lora.")],
-                "lr": options.lora_lr,
-            },
-        ]
-        groups = [group for group in groups if group["params"]]
-        for group in groups:
-            group["peak_lr"] = group["lr"]
-        return torch.optim.AdamW(groups, weight_decay=options.weight_decay)
+    def _read(self, train: Lists, dev: Lists, objective: type[Distillation] | None) -> None:
+        """Makes the examples of both parts; the lists themselves are kept only where they are decoded."""
+        data = self.config.data
+        kinds = ()
+        if objective is not None:
+            needed = {"noisy": objective.needs_audio, "clean": objective.needs_clean}
+            kinds = tuple(kind for kind, need in needed.items() if need)
+        folder = Path(expanded(data.cache)) if data.cache else self.output / CACHE
+        noise = noise_rows(self.corrector, (train, dev), folder, self.config.seed)
+        self.train_examples = make_examples(self.corrector, train, noise[0], data.max_tokens, kinds)
+        self.dev_examples = make_examples(self.corrector, dev, noise[1], data.max_tokens)
+        self.decoded_lists = [nbest for _, nbest in islice(dev, self.config.evaluation.wer_lists)]
 
-    def _examples(self, part: str, lists: Sequence[NBest]) -> list[Example]:
-        """Token ids and noise of every list that is short enough."""
-        examples: list[Example] = []
-        corrector, too_long = self.corrector, 0
-        starts = range(0, len(lists), EMBEDDING_BATCH)
-        for start in tqdm(starts, desc=f"embedding data.{part}", leave=False, disable=None):
-            chunk = lists[start : start + EMBEDDING_BATCH]
-            noise = corrector.noise_embedding([nbest.texts for nbest in chunk]).half()
-            for nbest, embedding in zip(chunk, noise, strict=True):
-                prompt = corrector.prompt_tokens(nbest.texts)
-                target = corrector.answer_tokens(" ".join((nbest.reference or "").split()))
-                if len(prompt) + len(target) > self.config.data.max_tokens:
-                    too_long += 1
-                    continue
-                examples.append(Example(nbest.id, prompt, target, embedding.clone()))
-        if lists and not examples:
-            raise InputError(
-                f"data.{part}: every list is longer than data.max_tokens = {self.config.data.max_tokens}; raise it"
-            )
-        if too_long:
-            logger.warning("data.%s: %d lists exceed data.max_tokens and are left out", part, too_long)
-        return examples
+    def _prepare(self, objective: type[Distillation] | None) -> None:
+        """Optimizers, theta, and the algorithm that they serve."""
+        config = self.config
+        self.optimizer = self.accelerator.prepare(adapter_optimizer(self.parameters, config.optimization))
+        self.distillation: Distillation | None = None
+        if objective is not None:
+            audio = self.train_examples.audio
+            torch.manual_seed(config.seed)
+            self.distillation = objective(
+                DistillationShape(
+                    noise_dimension=self.corrector.llm.shape.noise_dimension,
+                    tuned_width=self.corrector.llm.adapter.tuned_width,
+                    audio_dimension=audio.width if audio else 0,
+                    hidden=config.distillation.hidden,
+                    output=config.distillation.output,
+                )
+            ).to(self.accelerator.device)
+        theta = dict(self.distillation.named_parameters()) if self.distillation else {}
+        self.statistics_optimizer = statistics_optimizer(
+            theta.values(), config.optimization, config.distillation.lr_share
+        )
+        self.algorithm = Algorithm1(
+            self.corrector.llm,
+            self.parameters,
+            self.optimizer,
+            self.distillation,
+            self.statistics_optimizer,
+            weight=config.distillation.weight,
+            max_grad_norm=config.optimization.max_grad_norm,
+            accelerator=self.accelerator,
+            dtype=self.dtype,
+        )
+        self.trained = Trained(self.corrector, self.optimizer.optimizer, theta, self.statistics_optimizer)
 
     def run(self) -> Path:
         """Trains to the end, from `last` where a run was interrupted; returns the folder of the best checkpoint.
@@ -150,167 +173,148 @@ class Trainer:
         An interrupted run ends with the same weights as one that was not.
 
         Raises:
-            InputError: `last` holds a run with other settings.
-            RobustGERError: the loss or its gradient is no longer a number.
+            InputError: `last` holds a run with other settings, or a checkpoint cannot be written.
+            RobustGERError: too many losses or gradients in a row are no numbers.
         """
         settle_interrupted_writes(self.output)
         last = self.output / "last"
         if last.is_dir():
             check_same_run(last, self.config)
-            self.state = load_state(last, self.corrector, self.parameters, self.optimizer.optimizer)
+            self.state = load_state(last, self.trained)
             logger.info("going on at step %d of %d", self.state.step, self.total_steps)
         self.log = TrainingLog(self.output, self.state.step)
-        options, evaluation = self.config.optimization, self.config.evaluation
-        lengths = [len(example) for example in self.train_examples]
-        losses: list[float] = []  # since the last checkpoint, so that going on from one forgets none
+        measured = Measurements()  # since the last checkpoint, so that going on from one forgets none
         tokens_seen, since = 0, time.monotonic()
         with tqdm(total=self.total_steps, initial=self.state.step, desc="training", disable=None) as bar:
-            while self.state.step < self.total_steps:
-                epoch, at = divmod(self.state.step, self.steps_per_epoch)
-                for indices in epoch_batches(lengths, options.batch_size, self.config.seed, epoch)[at:]:
-                    loss, tokens = self.step(indices)
-                    losses.append(loss)
-                    tokens_seen += tokens
-                    mean, rate = sum(losses) / len(losses), tokens_seen / (time.monotonic() - since)
-                    bar.set_postfix(
-                        loss=f"{mean:.4f}", best_dev=f"{self.state.best_loss:.4f}", tokens_s=f"{rate:.0f}"
-                    )
-                    bar.update()
-                    if self.state.step % evaluation.every_steps == 0 or self.state.step == self.total_steps:
-                        self.evaluate_and_save(mean)
-                        losses.clear()
-                    if self.state.step == self.total_steps:
-                        break
+            for indices in self._batches():
+                statistics, adapter = self.step(indices)
+                measured.add(statistics, adapter)
+                tokens_seen += adapter.tokens
+                bar.set_postfix_str(
+                    measured.shown(
+                        gate_norms(self.corrector.llm.adapter),
+                        lr=self._learning_rate,
+                        best_dev=self.state.best_loss,
+                        tokens_s=tokens_seen / (time.monotonic() - since),
+                    ),
+                    refresh=False,
+                )
+                bar.update()
+                self._stop_if_diverged(statistics, adapter)
+                if self.state.step % self.config.evaluation.every_steps == 0 or self._at_the_end:
+                    self.evaluate_and_save(measured)
+                    measured = Measurements()
         return self.output / "best"
 
-    def step(self, indices: Sequence[int]) -> tuple[float, int]:
-        """One optimizer step on the examples at `indices`; returns the mean loss per target token, and all tokens.
+    def _batches(self) -> Iterator[list[int]]:
+        """The batches that are still to come, epoch by epoch; a pure function of the seed and the step."""
+        lengths, options = self.train_examples.lengths.tolist(), self.config.optimization
+        while not self._at_the_end:
+            epoch, at = divmod(self.state.step, self.steps_per_epoch)
+            for indices in epoch_batches(lengths, options.batch_size, self.config.seed, epoch)[at:]:
+                yield indices
+                if self._at_the_end:
+                    return
 
-        Every micro-batch is weighted by its target tokens, so the gradient is that of the whole batch at once.
+    @property
+    def _at_the_end(self) -> bool:
+        patience = self.config.evaluation.patience
+        return self.state.step >= self.total_steps or (patience is not None and self.state.stale >= patience)
 
-        Raises:
-            RobustGERError: the loss or its gradient is not finite; the weights are as before the step.
-        """
-        self._set_learning_rate()
+    def step(self, indices: Sequence[int]) -> tuple[StatisticsStep | None, AdapterStep]:
+        """One iteration of Algorithm 1 on the examples at `indices`."""
+        options = self.config.optimization
+        share = learning_rate_share(self.state.step, self.steps_per_epoch, self.total_steps, options)
+        set_learning_rates((self.optimizer, self.statistics_optimizer), share)
         # What dropout drops is a function of the step, so that a run that was interrupted drops the same.
         torch.manual_seed(self.config.seed * 1_000_003 + self.state.step)
-        self._switch_dropout(on=True)
-        targets = sum(len(self.train_examples[index].target) for index in indices)
-        total, tokens = 0.0, 0
-        options = self.config.optimization
-        pieces = (options.micro_batch_size, options.micro_batch_tokens)
-        for batch in micro_batches(self.train_examples, indices, *pieces, self.pad):
-            loss = self._loss_sum(batch) / targets
-            self.accelerator.backward(loss)
-            total += loss.item()
-            tokens += batch.input_ids.numel()
-        self._switch_dropout(on=False)
-        norm = nn.utils.clip_grad_norm_(self.parameters.values(), options.max_grad_norm)
-        if not (math.isfinite(total) and norm.isfinite()):
-            raise RobustGERError(
-                f"step {self.state.step + 1}: the loss is {total} and its gradient {norm.item()}; train anew with "
-                "lower optimization.adapter_lr and optimization.lora_lr"
-            )
-        self.optimizer.step()
-        self.optimizer.zero_grad()
+        examples = self.train_examples
+        whole = self._whole(indices)
+        statistics = None if whole is None else self.algorithm.statistics_step(whole)
+        batches = examples.batches(indices, options.micro_batch_size, options.micro_batch_tokens, self.pad)
+        adapter = self.algorithm.adapter_step(batches, examples.target_tokens(indices), whole)
         self.state.step += 1
-        return total, tokens
+        return statistics, adapter
 
-    def _switch_dropout(self, on: bool) -> None:
-        """Of LoRA alone: the frozen language model's own stays off."""
-        for name, module in self.corrector.llm.named_modules():
-            if ".lora_dropout" in name:
-                module.train(on)
+    def _whole(self, indices: Sequence[int]) -> WholeBatch | None:
+        """What distillation sees of these examples; None without it."""
+        examples, device = self.train_examples, self.accelerator.device
+        if self.distillation is None:
+            return None
+        noise = examples.noise.read(examples.places[list(indices)])
+        noisy, clean = (examples.audio and examples.audio.read(kind, indices) for kind in ("noisy", "clean"))
+        on_device = (None if part is None else part.to(device) for part in (noise, noisy, clean))
+        return WholeBatch(*on_device)
 
-    def _autocast(self) -> torch.autocast:
-        """The trained parameters stay float32; beside a bfloat16 language model they are computed with in bfloat16."""
-        enabled = self.dtype == torch.bfloat16
-        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=enabled)
+    def _stop_if_diverged(self, statistics: StatisticsStep | None, adapter: AdapterStep) -> None:
+        """Counts a step that was skipped because its loss or gradient is no number."""
+        state, most = self.state, self.config.optimization.max_skipped
+        if adapter.finite and (statistics is None or statistics.finite):
+            state.skipped_in_a_row = 0
+            return
+        state.skipped += 1
+        state.skipped_in_a_row += 1
+        said = f"the loss is {adapter.h2t_loss} and its gradient {adapter.gradient_norm}"
+        if statistics is not None:
+            said += f", mutual information {statistics.mutual_information} and its {statistics.gradient_norm}"
+        if state.skipped_in_a_row >= most:
+            raise RobustGERError(
+                f"step {state.step}: {said}, as in every step of the last {most}; train anew with lower "
+                "optimization.adapter_lr and optimization.lora_lr"
+            )
+        logger.warning("step %d is skipped: %s (%d so far)", state.step, said, state.skipped)
 
-    def _set_learning_rate(self) -> None:
-        """Linear warm-up, then linear decay to `final_lr_share` of the peak."""
-        options, step = self.config.optimization, self.state.step
-        warmup = max(1, round(options.warmup_epochs * self.steps_per_epoch))
-        progress = max(0, step - warmup) / max(1, self.total_steps - warmup)
-        factor = min(1.0, (step + 1) / warmup) * (1 - (1 - options.final_lr_share) * progress)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak_lr"] * factor
-
-    def _loss_sum(self, batch: Batch) -> Tensor:
-        """Summed cross-entropy over the target tokens; the output layer runs on those positions only."""
-        device = self.accelerator.device
-        input_ids, labels, noise = (part.to(device) for part in (batch.input_ids, batch.labels, batch.noise))
-        with self._autocast():
-            llm = self.corrector.llm
-            arguments = llm.noise_arguments(noise)
-            hidden = llm.llm.base_model(input_ids=input_ids, use_cache=False, **arguments).last_hidden_state
-            kept = labels != IGNORED
-            output_layer = llm.llm.get_output_embeddings()
-            assert output_layer is not None  # it is a causal language model
-            logits = output_layer(hidden[kept])
-        return functional.cross_entropy(logits.float(), labels[kept], reduction="sum")
+    @property
+    def _learning_rate(self) -> float:
+        return self.optimizer.param_groups[0]["lr"]
 
     @torch.no_grad()
     def dev_loss(self) -> float:
         """Mean cross-entropy per target token over the dev lists."""
         options, examples = self.config.optimization, self.dev_examples
-        pieces = (options.micro_batch_size, options.micro_batch_tokens)
-        batches = micro_batches(examples, range(len(examples)), *pieces, self.pad)
-        total = sum(self._loss_sum(batch).item() for batch in batches)
-        return total / sum(len(example.target) for example in examples)
+        everything = range(len(examples))
+        batches = examples.batches(everything, options.micro_batch_size, options.micro_batch_tokens, self.pad)
+        total = sum(self.algorithm.h2t_loss_sum(batch).item() for batch in batches)
+        return total / examples.target_tokens(everything)
 
     def dev_wer(self) -> float | None:
         """WER of what is written now for the first `evaluation.wer_lists` dev lists; None where there is none."""
-        options = self.config.evaluation
-        lists = self.dev_lists[: options.wer_lists]
-        with self._autocast():
+        lists = self.decoded_lists
+        with self.algorithm.autocast():
             transcripts = self.corrector.correct(lists, batch_size=DECODING_BATCH)
         texts = [transcript.text for transcript in transcripts]
-        errors = wer([nbest.reference for nbest in lists], texts, normalizer=options.normalizer)
+        normalizer = self.config.evaluation.normalizer
+        errors = wer([nbest.reference or "" for nbest in lists], texts, normalizer=normalizer)
         return errors.rate if errors.words else None
 
-    def evaluate_and_save(self, train_loss: float) -> None:
-        """Measures the dev loss and WER, and writes `best` when the loss is the lowest so far, `log.jsonl` and `last`.
+    def evaluate_and_save(self, measured: Measurements) -> None:
+        """Measures the dev loss and WER, and writes `best` when it is the best so far, `log.jsonl` and `last`.
 
         Without dev lists the latest checkpoint counts as the best.
+
+        Raises:
+            InputError: there is no room for it; what was there before is kept.
         """
         dev_loss = self.dev_loss() if self.dev_examples else None
-        improved = dev_loss is None or dev_loss < self.state.best_loss
-        if improved and dev_loss is not None:
-            self.state.best_loss = dev_loss
+        dev_wer = self.dev_wer()
+        improved = self.state.note(dev_loss, dev_wer, self.config.evaluation.best_by)
         record = {
             "step": self.state.step,
-            "train_loss": train_loss,
+            "train_loss": measured.mean("train_loss"),
             "dev_loss": dev_loss,
-            "dev_wer": self.dev_wer(),
-            "lr": self.optimizer.param_groups[0]["lr"],
+            "dev_wer": dev_wer,
+            "lr": self._learning_rate,
+            "mutual_information": measured.mean("mutual_information"),
+            "distillation_loss": measured.mean("distillation_loss"),
+            **gate_norms(self.corrector.llm.adapter),
+            "skipped": self.state.skipped,
         }
         shown = (f"{name} {value:.4g}" for name, value in list(record.items())[1:] if value is not None)
         logger.info("step %d: %s", self.state.step, ", ".join(shown))
         # `last` comes at the end: what is interrupted before is done again, and gives the same.
-        if improved:
-            self.corrector.save_pretrained(self.output / "best")
-        self.log.append(record)
-        save_state(self.output / "last", self.corrector, self.config, self.state, self.optimizer.optimizer)
-
-
-def load_files(patterns: Sequence[str]) -> list[NBest]:
-    """All lists of the files matching the patterns.
-
-    Raises:
-        InputError: a pattern matches no file.
-    """
-    lists: list[NBest] = []
-    for pattern in patterns:
-        files = sorted(glob.glob(expanded := _expanded(pattern)))
-        if not files:
-            unset = "; is the variable set?" if "$" in expanded else ""
-            raise InputError(f"data: no file matches {pattern}{unset}")
-        for file in files:
-            lists += load_nbest(file)
-    return lists
-
-
-def _expanded(path: str) -> str:
-    """`path` with `~` and environment variables filled in."""
-    return os.path.expandvars(os.path.expanduser(path))
+        with told_in_one_line(self.output):
+            if improved:
+                self.corrector.save_pretrained(self.output / "best")
+            self.log.append(record)
+            keep_earlier(self.output, self.config.evaluation.keep_last - 1)
+            save_state(self.output / "last", self.config, self.state, self.trained)

@@ -1,0 +1,210 @@
+"""Algorithm 1 of the paper: the two steps of one training iteration.
+
+Each iteration takes a batch of N-best lists with their noisy audio X_n and clean audio X_c:
+
+1. I = mean psi(E_LN, asr(X_n)) - log mean exp psi(E_LN, asr(X_c));
+   theta <- gradient ascent on I
+2. L_H2T with T_w(E_LN) conditioning the language model;  I_1 = mean psi(T_w(E_LN), asr(X_n));
+   adapter and tuner <- gradient descent on L_H2T - lambda I_1
+
+Step 1 runs no language model, and takes the whole batch at once: a log-mean-exp is no sum over lists. (The released
+code runs the language model there, and throws away what it says.) In step 2 only the language model's part is cut
+into micro-batches. Other objectives of `robustger.distillation` put another loss in the place of -I and of -I_1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from robustger.correction.conditioning import ConditionedLLM
+from robustger.distillation import Distillation
+from robustger.training.data import IGNORED, Batch
+
+
+@dataclass(frozen=True, slots=True)
+class WholeBatch:
+    """What distillation sees of a batch.
+
+    Attributes:
+        noise: E_LN in the sign and order of the corrector's variant, shape (B, U, E).
+        noisy: embeddings of the noisy audio, shape (B, D); None where the objective does not look at them.
+        clean: those of the clean audio, likewise.
+    """
+
+    noise: Tensor
+    noisy: Tensor | None
+    clean: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsStep:
+    """What step 1 found.
+
+    Attributes:
+        mutual_information: the objective's estimate of I before the step.
+        gradient_norm: of theta's gradient, before it is clipped.
+    """
+
+    mutual_information: float
+    gradient_norm: float
+
+    @property
+    def finite(self) -> bool:
+        return math.isfinite(self.mutual_information) and math.isfinite(self.gradient_norm)
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterStep:
+    """What step 2 found.
+
+    Attributes:
+        h2t_loss: L_H2T, mean cross-entropy per target token.
+        distillation_loss: what lambda multiplies (-I_1 for the paper's objective); None without distillation.
+        gradient_norm: of the gradient of both, before it is clipped.
+        tokens: of the batch, with their padding.
+    """
+
+    h2t_loss: float
+    distillation_loss: float | None
+    gradient_norm: float
+    tokens: int
+
+    @property
+    def finite(self) -> bool:
+        return all(
+            math.isfinite(x) for x in (self.h2t_loss, self.distillation_loss or 0.0, self.gradient_norm)
+        )
+
+
+class Algorithm1:
+    """The two steps; each changes its own parameters and no others.
+
+    A step whose loss or gradient is not finite changes nothing, and says so by its `finite`.
+
+    Args:
+        llm: the conditioned language model.
+        parameters: what step 2 trains: adapter, tuner and LoRA.
+        optimizer: of these parameters.
+        distillation: the objective, whose parameters are theta; None leaves only L_H2T.
+        statistics_optimizer: of theta; None where there is no theta.
+        weight: lambda.
+        max_grad_norm: gradients of either step are scaled down to this norm.
+        accelerator: runs the backward pass of L_H2T, and says on which device all is.
+        dtype: of the language model; in bfloat16 L_H2T is computed in mixed precision.
+    """
+
+    def __init__(
+        self,
+        llm: ConditionedLLM,
+        parameters: Mapping[str, nn.Parameter],
+        optimizer: torch.optim.Optimizer,
+        distillation: Distillation | None,
+        statistics_optimizer: torch.optim.Optimizer | None,
+        *,
+        weight: float,
+        max_grad_norm: float,
+        accelerator: Accelerator,
+        dtype: torch.dtype,
+    ) -> None:
+        self.llm = llm
+        self.parameters = parameters
+        self.optimizer = optimizer
+        self.distillation = distillation
+        self.statistics_optimizer = statistics_optimizer
+        self.weight = weight
+        self.max_grad_norm = max_grad_norm
+        self.accelerator = accelerator
+        self.dtype = dtype
+
+    def statistics_step(self, batch: WholeBatch) -> StatisticsStep | None:
+        """Step 1: theta <- gradient ascent on I; E_LN is a constant. None where the objective has no theta."""
+        if self.distillation is None or self.statistics_optimizer is None:
+            return None
+        # The released variant stores -E_LN; the statistics network sees E_LN.
+        noise = -batch.noise if self.llm.variant == "released" else batch.noise
+        information = self.distillation.estimate(noise, batch.noisy, batch.clean)
+        loss = self.distillation.statistics_loss(noise, batch.noisy, batch.clean)  # -I
+        assert information is not None  # there is a theta to be fitted
+        assert loss is not None
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.distillation.parameters(), self.max_grad_norm)
+        found = StatisticsStep(information, norm.item())
+        if found.finite:
+            self.statistics_optimizer.step()
+        self.statistics_optimizer.zero_grad()
+        return found
+
+    def adapter_step(self, batches: Iterable[Batch], targets: int, whole: WholeBatch | None) -> AdapterStep:
+        """Step 2: adapter and tuner <- gradient descent on L_H2T - lambda I_1; theta is a constant.
+
+        Args:
+            batches: the lists of the step, in any pieces: each is weighted by its target tokens, so that the gradient
+                is that of the whole batch at once.
+            targets: target tokens of all of them.
+            whole: the same lists, for distillation; None without it.
+        """
+        h2t_loss, tokens = 0.0, 0
+        with self._dropout():
+            for batch in batches:
+                loss = self.h2t_loss_sum(batch) / targets
+                self.accelerator.backward(loss)
+                h2t_loss += loss.item()
+                tokens += batch.input_ids.numel()
+        distillation_loss = self._distill(whole)
+        norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.max_grad_norm)
+        found = AdapterStep(h2t_loss, distillation_loss, norm.item(), tokens)
+        if found.finite:
+            self.optimizer.step()
+        self.optimizer.zero_grad()
+        return found
+
+    def _distill(self, batch: WholeBatch | None) -> float | None:
+        """Adds the gradient of lambda times the distillation loss (-I_1) and returns that loss."""
+        if self.distillation is None or batch is None:
+            return None
+        tuned = self.llm.adapter.tuned_noise(batch.noise)  # T_w(E_LN), which costs one small product
+        if not all(part.isfinite().all() for part in tuned):
+            return math.nan  # the adapter has diverged
+        loss = self.distillation.adapter_loss(tuned, batch.noisy, batch.clean)
+        (self.weight * loss).backward()
+        return loss.item()
+
+    def h2t_loss_sum(self, batch: Batch) -> Tensor:
+        """L_H2T as a sum over the target tokens; the output layer runs on those positions only."""
+        device = self.accelerator.device
+        input_ids, labels, noise = (part.to(device) for part in (batch.input_ids, batch.labels, batch.noise))
+        with self.autocast():
+            arguments = self.llm.noise_arguments(noise)
+            hidden = self.llm.llm.base_model(
+                input_ids=input_ids, use_cache=False, **arguments
+            ).last_hidden_state
+            kept = labels != IGNORED
+            output_layer = self.llm.llm.get_output_embeddings()
+            assert output_layer is not None  # it is a causal language model
+            logits = output_layer(hidden[kept])
+        return functional.cross_entropy(logits.float(), labels[kept], reduction="sum")
+
+    def autocast(self) -> torch.autocast:
+        """The trained parameters stay float32; beside a bfloat16 language model they are computed with in bfloat16."""
+        enabled = self.dtype == torch.bfloat16
+        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=enabled)
+
+    @contextmanager
+    def _dropout(self) -> Iterator[None]:
+        """Switches the dropout of LoRA on; the frozen language model's own stays off."""
+        modules = [module for name, module in self.llm.named_modules() if ".lora_dropout" in name]
+        for module in modules:
+            module.train()
+        try:
+            yield
+        finally:
+            for module in modules:
+                module.eval()

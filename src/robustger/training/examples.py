@@ -1,0 +1,120 @@
+"""What is kept of the lists while they are trained on: tokens in flat arrays, and where the rest is on disk."""
+
+from __future__ import annotations
+
+import logging
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from robustger.correction.model import Corrector
+from robustger.errors import InputError
+from robustger.training.audio_rows import AudioRows
+from robustger.training.data import Batch, Example, collate, micro_batches
+from robustger.training.lists import Lists
+from robustger.training.noise_rows import NoiseRows
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 256  # lists looked at together
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """The lists of one part of the data that are trained on, or evaluated; about 1 kB each.
+
+    Attributes:
+        ids: of the lists.
+        tokens: prompt and target of the first list, of the second, ...
+        starts: where each list's tokens start, and where the last ends; one more than there are lists.
+        prompt_lengths: tokens of each list's prompt; what follows is its target.
+        places: position of each list among those with a reference, by which its noise is found.
+        noise: of the lists with a reference.
+        audio: of these lists; None without distillation.
+    """
+
+    ids: Sequence[str]
+    tokens: np.ndarray
+    starts: np.ndarray
+    prompt_lengths: np.ndarray
+    places: np.ndarray
+    noise: NoiseRows
+    audio: AudioRows | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> Example:
+        tokens = self.tokens[self.starts[index] : self.starts[index + 1]].tolist()
+        prompt = int(self.prompt_lengths[index])
+        return Example(self.ids[index], tokens[:prompt], tokens[prompt:])
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of every example, shape (len(self),)."""
+        return np.diff(self.starts)
+
+    def target_tokens(self, indices: Sequence[int]) -> int:
+        """Target tokens of these examples together."""
+        chosen = np.asarray(indices)
+        return int((self.starts[chosen + 1] - self.starts[chosen] - self.prompt_lengths[chosen]).sum())
+
+    def batches(self, indices: Sequence[int], size: int, max_tokens: int, pad: int) -> Iterator[Batch]:
+        """These examples in micro-batches; see `robustger.training.data.micro_batches`."""
+        lengths = {index: int(self.starts[index + 1] - self.starts[index]) for index in indices}
+        for piece in micro_batches(lengths, indices, size, max_tokens):
+            noise = self.noise.read(self.places[piece])
+            yield collate([self[index] for index in piece], noise, pad)
+
+
+def make_examples(
+    corrector: Corrector, lists: Lists, noise: NoiseRows, max_tokens: int, kinds: tuple[str, ...] = ()
+) -> Examples:
+    """Tokens and places of every list that is short enough and has the audio embeddings it needs.
+
+    Args:
+        corrector: makes the prompts and tokens.
+        lists: the data.
+        noise: of these lists.
+        max_tokens: longer lists are left out, and counted.
+        kinds: audio embeddings that every list needs; a list without them is left out, and counted.
+
+    Raises:
+        InputError: no list is short enough; more lists lack an embedding than have it; or an embedding is broken.
+    """
+    ids: list[str] = []
+    tokens, starts, prompt_lengths, places = array("i"), array("q", [0]), array("i"), array("q")
+    audio = AudioRows(kinds) if kinds else None
+    seen = too_long = 0
+    with tqdm(total=lists.count, desc=f"reading data.{lists.part}", leave=False, disable=None) as bar:
+        for chunk in lists.chunks(CHUNK):
+            short = []
+            for place, (file, nbest) in enumerate(chunk, start=seen):
+                prompt = corrector.prompt_tokens(nbest.texts)
+                target = corrector.answer_tokens(" ".join((nbest.reference or "").split()))
+                if len(prompt) + len(target) <= max_tokens:
+                    short.append((file, nbest, place, prompt, target))
+            seen += len(chunk)
+            too_long += len(chunk) - len(short)
+            kept = [True] * len(short) if audio is None else audio.add(item[:2] for item in short)
+            for keep, (_, nbest, place, prompt, target) in zip(kept, short, strict=True):
+                if keep:
+                    ids.append(nbest.id)
+                    tokens.extend(prompt)
+                    tokens.extend(target)
+                    starts.append(len(tokens))
+                    prompt_lengths.append(len(prompt))
+                    places.append(place)
+            bar.update(len(chunk))
+    if lists.count and too_long == lists.count:
+        raise InputError(
+            f"data.{lists.part}: every list is longer than data.max_tokens = {max_tokens}; raise it"
+        )
+    if too_long:
+        logger.warning("data.%s: %d lists exceed data.max_tokens and are left out", lists.part, too_long)
+    if audio is not None and (problem := audio.problem(lists.part)):
+        logger.warning("%s", problem)
+    return Examples(ids, *map(np.asarray, (tokens, starts, prompt_lengths, places)), noise, audio)

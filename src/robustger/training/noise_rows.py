@@ -1,0 +1,144 @@
+"""The noise embeddings of all lists of a run, computed once, in one file; batches read theirs from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import secrets
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from tqdm import tqdm
+
+from robustger import __version__
+from robustger.correction.model import Corrector
+from robustger.errors import InputError
+from robustger.noise.controls import donors
+from robustger.training.lists import Lists
+
+logger = logging.getLogger(__name__)
+
+EMBEDDING_BATCH = 256  # lists whose noise is embedded at a time
+NAME = "noise"  # of the tensor in the file
+
+
+def read_rows(path: Path, name: str, rows: Sequence[int]) -> np.ndarray:
+    """Rows of the tensor `name` of a safetensors file, stacked.
+
+    The file is mapped for the time of this call alone: under a mapping that stays, every page ever read would count as
+    memory of this process.
+    """
+    with safe_open(path, framework="numpy") as file:
+        tensor = file.get_slice(name)
+        return np.stack([tensor[int(row)] for row in rows])
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseRows:
+    """E_LN of the lists of one part of the data, in the sign and order of the corrector's variant.
+
+    Attributes:
+        shape: (U, E).
+        path: the file, or None where all is zero (the variant `ger`, and the control `zero`).
+        rows: for every list of the part, its row in the file.
+    """
+
+    shape: tuple[int, int]
+    path: Path | None
+    rows: Sequence[int]
+
+    def read(self, lists: Sequence[int]) -> Tensor:
+        """The noise of the lists at these positions of the part, float32 (B, U, E)."""
+        if self.path is None:
+            return torch.zeros(len(lists), *self.shape)
+        return torch.from_numpy(read_rows(self.path, NAME, [self.rows[index] for index in lists])).float()
+
+
+def noise_rows(corrector: Corrector, parts: Sequence[Lists], folder: Path, seed: int) -> list[NoiseRows]:
+    """The noise of every part, from the file in `folder` that an earlier run left, else computed.
+
+    All parts share a file, so that they are computed in one order: a sentence encoder's last bits depend on what it
+    has seen before.
+
+    Args:
+        corrector: computes the embeddings; its configuration says which control, if any, stands in their place.
+        parts: the lists.
+        folder: where the file is, or will be.
+        seed: of the control `shuffled`: which list gets which other's.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    config = corrector.config
+    shape = (corrector.llm.shape.slots, corrector.llm.shape.noise_dimension)
+    if corrector.embedder is None or config.noise == "zero":
+        return [NoiseRows(shape, None, range(part.count)) for part in parts]
+    path = folder / f"noise-{_digest(corrector, parts)}.safetensors"
+    count = sum(part.count for part in parts)
+    if not _holds(path, (count, *shape)):
+        _compute(corrector, parts, path, (count, *shape))
+        corrector.renew_embedder()  # what it remembers must not depend on whether the file was there
+    result, start = [], 0
+    for part in parts:
+        order = donors(part.count, seed) if config.noise == "shuffled" else range(part.count)
+        result.append(NoiseRows(shape, path, np.asarray(order, dtype=np.int64) + start))
+        start += part.count
+    return result
+
+
+def _digest(corrector: Corrector, parts: Sequence[Lists]) -> str:
+    """Names all that the embeddings depend on."""
+    config = corrector.config
+    made_by = [
+        __version__,
+        config.variant,
+        config.n_best,
+        config.extractor,
+        config.encoder,
+        config.noise == "random",
+    ]
+    return hashlib.sha256(json.dumps([made_by, [part.digest for part in parts]]).encode()).hexdigest()[:16]
+
+
+def _holds(path: Path, shape: tuple[int, ...]) -> bool:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return tuple(file.get_slice(NAME).get_shape()) == shape
+    except (OSError, SafetensorError):
+        return False
+
+
+def _compute(corrector: Corrector, parts: Sequence[Lists], path: Path, shape: tuple[int, ...]) -> None:
+    """Writes the file, chunk by chunk, in half precision: 15 kB a list of five."""
+    partial = path.with_name(f".{path.name}-{secrets.token_hex(4)}.partial")
+    size = 2 * int(np.prod(shape))
+    header = json.dumps({NAME: {"dtype": "F16", "shape": shape, "data_offsets": [0, size]}}).encode()
+    header += b" " * (-len(header) % 8)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(struct.pack("<Q", len(header)) + header)
+            for part in parts:
+                with tqdm(
+                    total=part.count, desc=f"embedding data.{part.part}", leave=False, disable=None
+                ) as bar:
+                    for chunk in part.chunks(EMBEDDING_BATCH):
+                        noise = corrector.noise_embedding([nbest.texts for _, nbest in chunk])
+                        file.write(noise.half().numpy().tobytes())
+                        bar.update(len(chunk))
+        os.replace(partial, path)
+    except OSError as error:
+        raise InputError(
+            f"{path.parent}: the noise embeddings, {size / 1e6:.0f} MB, cannot be written: {error.strerror}; "
+            "make room, or name another folder with data.cache"
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)
