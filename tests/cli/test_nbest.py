@@ -175,6 +175,13 @@ def test_a_restart_that_cannot_begin_throws_nothing_away(
         (["m.jsonl", "--shard", "2"], "--shard 2: write it as I/N, as in 1/4"),
         (["m.jsonl", "--shard", "3/2"], "shard 3/2: give i/n with i from 1 to n"),
         (["m.jsonl", "--set", "beams"], "--set beams: write it as key=value"),
+        (
+            ["m.jsonl", "--set", "max_new_tokens=ten"],
+            "option max_new_tokens = 'ten': Input should be a valid int",
+        ),
+        (["m.jsonl", "--set", "memory_gb=abc"], "option memory_gb = 'abc': Input should be a valid number"),
+        (["m.jsonl", "--set", "language=no"], "option language = False: Input should be a valid string"),
+        (["m.jsonl", "--set", "language=2026-13-45"], "language=2026-13-45: the value is not valid YAML"),
         (["m.jsonl", "--set", "colour=red"], "has no option 'colour'"),
         (["m.jsonl", "--set", "dtype={}"], "--set dtype={}: the value must be a number, a word, "),
         (["m.jsonl", "-n", "5", "--beams", "2"], "beams = 2: n = 5 hypotheses need at least as many beams"),

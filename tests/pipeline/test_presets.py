@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from importlib import resources
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def test_a_model_inside_the_preset_is_found_there(tmp_path: Path, monkeypatch: p
         (GOOD | {"n": 0}, "n = 0: "),
         (GOOD | {"n": 5, "beams": 3}, "beams = 3: n = 5 hypotheses need at least as many beams"),
         (GOOD | {"options": [1]}, "options = [1]: "),
+        (GOOD | {"options": {"language": date(2026, 1, 1)}}, "options.language"),
         ([1, 2], "a mapping of keys to values is needed"),
     ],
 )

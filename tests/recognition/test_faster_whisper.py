@@ -223,7 +223,7 @@ def test_what_cannot_be_run_is_refused(checkpoint: Path, tiny_base: Path, tmp_pa
     with pytest.raises(InputError, match=r"has no <\|notimestamps\|> token behind all of its text"):
         FasterWhisperRecognizer(build_tiny_whisper(tmp_path / "scratch"))
     with pytest.raises(InputError, match="CTranslate2 cannot run it"):
-        FasterWhisperRecognizer(checkpoint, device="cpu", dtype="float23")  # type: ignore[arg-type]
+        FasterWhisperRecognizer(checkpoint, device="cpu", dtype="float16")
     with pytest.raises(InputError, match="knows no language 'fr'"):
         FasterWhisperRecognizer(checkpoint, language="fr")
     with pytest.raises(InputError, match="max_new_tokens is 99"):

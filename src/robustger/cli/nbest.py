@@ -148,7 +148,7 @@ def _options(pairs: list[str]) -> dict[str, Any]:
             raise InputError(f"--set {pair}: write it as key=value")
         try:
             options[key] = yaml.safe_load(text)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError):  # ValueError: a date that does not exist
             raise InputError(f"--set {pair}: the value is not valid YAML") from None
         if not isinstance(options[key], str | int | float | bool | None):
             raise InputError(f"--set {pair}: the value must be a number, a word, true, false or null")

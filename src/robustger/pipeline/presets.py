@@ -21,7 +21,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from robustger.errors import InputError, MissingModelError
 
@@ -51,7 +51,7 @@ class RecognizerSettings(BaseModel):
     n: int = Field(default=5, ge=1, le=50)
     beams: int | None = Field(default=None, ge=1)
     normalizer: str = "raw"
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, JsonValue] = Field(default_factory=dict)
     corrector: str | None = Field(default=None, min_length=1)
 
     def changed(self, changes: Mapping[str, Any], where: str = "options") -> RecognizerSettings:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from pydantic import Field, FiniteFloat
 from torch import Tensor
 
 from robustger.errors import InputError, MissingExtraError
@@ -20,6 +21,7 @@ from robustger.hypotheses import Hypothesis
 from robustger.models import resolve_model, torch_device
 from robustger.recognition.base import AudioEmbedding, Recognition, check_audios, check_request
 from robustger.recognition.fill import TEMPERATURE, fill_up
+from robustger.recognition.options import checked_options
 
 SAMPLE_RATE = 16_000
 BEAMS = 50
@@ -64,17 +66,16 @@ class CTCRecognizer:
         InputError: not a CTC model, one for another sampling rate, or one without files of a tokenizer.
     """
 
+    @checked_options
     def __init__(
         self,
         model: str | os.PathLike[str],
         *,
         device: str | torch.device | None = None,
         dtype: Literal["float32", "bfloat16", "float16"] | None = None,
-        window_seconds: float | None = 30.0,
-        batch_seconds: float = 120.0,
+        window_seconds: Annotated[FiniteFloat, Field(ge=SHORTEST / SAMPLE_RATE)] | None = 30.0,
+        batch_seconds: Annotated[FiniteFloat, Field(gt=0)] = 120.0,
     ) -> None:
-        if dtype not in (None, "float32", "bfloat16", "float16"):
-            raise InputError(f"dtype {dtype!r} is unknown; choose float32, bfloat16 or float16")
         try:
             import flashlight.lib.text.decoder  # noqa: F401
         except ImportError:

@@ -11,10 +11,11 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from pydantic import Field, FiniteFloat
 from transformers import (
     AutoConfig,
     AutoTokenizer,
@@ -28,6 +29,7 @@ from robustger.hypotheses import Hypothesis
 from robustger.models import cache_folder, converted_once, resolve_model
 from robustger.recognition.base import AudioEmbedding, Recognition, check_audios, check_request
 from robustger.recognition.fill import distinct, fill_up
+from robustger.recognition.options import checked_options
 from robustger.recognition.whisper_checkpoint import (
     frame_stride,
     prompt_ids,
@@ -70,6 +72,7 @@ class FasterWhisperRecognizer:
             cannot follow.
     """
 
+    @checked_options
     def __init__(
         self,
         model: str | os.PathLike[str],
@@ -79,16 +82,14 @@ class FasterWhisperRecognizer:
         | None = None,
         language: str | None = None,
         task: Literal["transcribe", "translate"] = "transcribe",
-        length_penalty: float = 1.0,
+        length_penalty: FiniteFloat = 1.0,
         max_new_tokens: int | None = None,
-        batch_size: int = 8,
+        batch_size: Annotated[int, Field(ge=1)] = 8,
     ) -> None:
         try:
             import ctranslate2
         except ImportError:
             raise MissingExtraError("ctranslate2", "ct2") from None
-        if batch_size < 1:
-            raise InputError(f"batch_size is {batch_size}; give at least 1")
         folder = resolve_model(model)
         described, self._tokenizer, self._extractor = _description(folder)
         self._stride = frame_stride(described)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, NamedTuple, cast
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 import numpy as np
 import torch
+from pydantic import Field, FiniteFloat
 from torch import Tensor
 from transformers import GenerationConfig, GenerationMixin, LogitsProcessor, LogitsProcessorList
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
@@ -22,6 +23,7 @@ from robustger.hypotheses import Hypothesis
 from robustger.models import resolve_model, torch_device
 from robustger.recognition.base import AudioEmbedding, Recognition, check_audios, check_request
 from robustger.recognition.fill import TEMPERATURE, distinct, fill_up
+from robustger.recognition.options import checked_options
 from robustger.recognition.whisper_checkpoint import (
     forget_settings,
     frame_stride,
@@ -104,6 +106,7 @@ class WhisperRecognizer:
         InputError: not a complete Whisper checkpoint for 16 kHz, or an option it cannot follow.
     """
 
+    @checked_options
     def __init__(
         self,
         model: str | os.PathLike[str],
@@ -112,12 +115,10 @@ class WhisperRecognizer:
         dtype: Literal["float32", "bfloat16", "float16"] | None = None,
         language: str | None = None,
         task: Literal["transcribe", "translate"] = "transcribe",
-        length_penalty: float = 1.0,
+        length_penalty: FiniteFloat = 1.0,
         max_new_tokens: int | None = None,
-        memory_gb: float | None = None,
+        memory_gb: Annotated[FiniteFloat, Field(gt=0)] | None = None,
     ) -> None:
-        if dtype not in (None, "float32", "bfloat16", "float16"):
-            raise InputError(f"dtype {dtype!r} is unknown; choose float32, bfloat16 or float16")
         self._device = torch_device(device)
         folder = resolve_model(model)
         on_cpu = self._device.type == "cpu"
