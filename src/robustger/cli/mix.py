@@ -56,7 +56,7 @@ def mix(
     """Mix clean speech with noise at exact SNRs, each noisy file with its clean partner.
 
     Utterances that cannot be mixed are reported, left out, and make the exit code 1. A run that was interrupted goes on
-    when it is started again.
+    when it is started again, and utterances whose text, speech or noise has changed since are mixed again.
     """
     import sys
 

@@ -27,6 +27,7 @@ from robustger.mixing.noises import NoiseFile
 from robustger.mixing.output import OutputFolder, file_name
 
 NOISES_IN_MEMORY = 16
+CONTENTS_IN_MEMORY = 4096  # hashes of files: all noises, and recordings that hold many utterances
 FORMATS = ("flac", "wav")
 
 
@@ -107,11 +108,14 @@ def mix_manifest(
     What becomes of an utterance depends on its id, the noise recordings and the settings; not on the other utterances,
     their order, the number of workers, or interruptions. An utterance that cannot be mixed is left out and counted.
 
+    What an earlier run made is kept where it was made from the same: the same text, times and `meta`, the same bytes in
+    the files of speech and noise, wherever the speech lies and however old they are. Else it is made again.
+
     Args:
         source: manifest of clean speech, as for `read_manifest`.
         noises: from `find_noises` or `split_noises`; at least one.
         target: a folder that does not exist, is empty, or holds what an earlier run with the same settings and noises
-            made; what is there is not made again.
+            made.
         settings: what is mixed with what.
         workers: threads.
         on_problem: called with the line number and what is wrong with it.
@@ -136,15 +140,24 @@ def mix_manifest(
     finished: list[str] = []
 
     def work(value: Utterance, plan: list[_Planned]) -> list[dict[str, Any]] | None:
-        if folder.has(value.id, [one.id for one in plan]):
+        made_from = _made_from(value, plan, content)
+        if folder.has(value.id, [one.id for one in plan], made_from):
             return None
-        return _mix_one(value, plan, settings, folder.path, read_noise)
+        forget(value.id)
+        return _mix_one(value, plan, made_from, settings, folder.path, read_noise)
 
-    def problem(number: int, message: str) -> None:
+    def forget(id_: str) -> None:
+        if folder.knows(id_):
+            record(id_, [])
+
+    def problem(number: int, message: str, id_: str | None = None) -> None:
+        if id_ is not None:
+            forget(id_)
         summary.problems += 1
         on_problem(number, message)
 
     read_noise = lru_cache(NOISES_IN_MEMORY)(read_audio)
+    content = lru_cache(CONTENTS_IN_MEMORY)(_content)
     with folder.journal() as record, ThreadPoolExecutor(workers) as pool:
         try:
             jobs = _jobs(lines, noises, settings, problem)
@@ -152,7 +165,7 @@ def mix_manifest(
                 try:
                     rows = future.result()
                 except InputError as error:
-                    problem(number, str(error))
+                    problem(number, str(error), value.id)
                 else:
                     if rows is not None:
                         record(value.id, rows)
@@ -171,7 +184,7 @@ def _jobs(
     lines: Iterable[tuple[int, Utterance | BadLine]],
     noises: Sequence[NoiseFile],
     settings: MixSettings,
-    problem: Callable[[int, str], None],
+    problem: Callable[..., None],
 ) -> Iterator[tuple[int, Utterance, list[_Planned]]]:
     """The utterances that can be mixed, with the mixtures they get."""
     kinds: dict[str, list[NoiseFile]] = {}
@@ -185,10 +198,10 @@ def _jobs(
         plan = _plan(value.id, kinds, settings)
         others = {owners[one.id] for one in plan if one.id in owners}
         if value.noise is not None or value.snr_db is not None or value.clean_audio is not None:
-            problem(number, f"{shown(value.id)} has noise already; mix clean speech")
+            problem(number, f"{shown(value.id)} has noise already; mix clean speech", value.id)
         elif others:
             clash = f"its mixtures would be called like those of {shown(min(others))}"
-            problem(number, f"{shown(value.id)}: {clash}; change an id")
+            problem(number, f"{shown(value.id)}: {clash}; change an id", value.id)
         else:
             owners.update((one.id, value.id) for one in plan)
             yield number, value, plan
@@ -228,9 +241,30 @@ def _hash(seed: int, *names: str) -> int:
     return int.from_bytes(hashlib.sha256(json.dumps([seed, *names]).encode()).digest()[:8])
 
 
+def _content(path: Path) -> str:
+    """A hash of the bytes of a file."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _made_from(utterance: Utterance, plan: list[_Planned], content: Callable[[Path], str]) -> str:
+    """A hash of all that an utterance's rows and audio depend on beside the settings and the ids.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    parts = [utterance.text, utterance.meta, utterance.start, utterance.end, content(utterance.audio)]
+    parts += [content(one.noise.path) for one in plan]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
 def _mix_one(
     utterance: Utterance,
     plan: list[_Planned],
+    made_from: str,
     settings: MixSettings,
     folder: Path,
     read_noise: Callable[[Path], np.ndarray],
@@ -254,6 +288,7 @@ def _mix_one(
             "noise_offset_seconds": mixture.noise_offset_seconds,
             "achieved_snr_db": round(mixture.snr_db, 4),
             "gain_db": round(mixture.gain_db, 4),
+            "made_from": made_from,
         }
         noisy = Utterance(
             one.id,

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ SETTINGS, ROWS, JOURNAL = "mix.json", "manifest.jsonl", "rows.partial.jsonl"
 class OutputFolder:
     """`noisy/` and `clean/`, the audio; `manifest.jsonl`; `mix.json`, what is mixed with what.
 
-    While a run goes on, `rows.partial.jsonl` gets one line for every utterance whose files are complete. A run that was
-    killed leaves it behind, perhaps with a torn last line, and the next run goes on from it.
+    While a run goes on, `rows.partial.jsonl` gets one line for every utterance whose files are complete, and one
+    without rows for every utterance whose earlier files are about to be replaced. A run that was killed leaves it
+    behind, perhaps with a torn last line, and the next run goes on from it.
 
     Args:
         path: a folder that does not exist, is empty, or was made with the same settings.
@@ -61,24 +63,36 @@ class OutputFolder:
             ) or f"not what was written there: {error!r}"
             raise InputError(f"{path}: cannot be used: {reason}") from None
 
-    def has(self, id_: str, mixtures: Sequence[str]) -> bool:
-        """Whether an utterance's mixtures are there, from an earlier run."""
+    def has(self, id_: str, mixtures: Sequence[str], made_from: str) -> bool:
+        """Whether an utterance's mixtures are there, from an earlier run and made from the same."""
         rows = self._rows.get(id_, [])
-        return [row["id"] for row in rows] == list(mixtures) and all(
-            (self.path / row[key]).is_file() for row in rows for key in ("audio", "clean_audio")
+        return (
+            [row["id"] for row in rows] == list(mixtures)
+            and all(row["meta"]["mix"].get("made_from") == made_from for row in rows)
+            and all((self.path / row[key]).is_file() for row in rows for key in ("audio", "clean_audio"))
         )
+
+    def knows(self, id_: str) -> bool:
+        """Whether there are rows of an utterance, whatever they were made from."""
+        return bool(self._rows.get(id_))
 
     @contextlib.contextmanager
     def journal(self) -> Iterator[Callable[[str, list[dict[str, Any]]], None]]:
-        """Yields what to call when an utterance's files are complete, with its id and rows."""
+        """Yields what to call with an utterance's id and rows when its files are complete, from any thread.
+
+        No rows take back those that were there; so what is made again is never taken for what it was before.
+        """
         path = self.path / JOURNAL
+        lock = threading.Lock()
         with open(path, "ab") as file:
             file.truncate(_complete_size(path))
 
             def record(id_: str, rows: list[dict[str, Any]]) -> None:
-                file.write(json.dumps([id_, rows], ensure_ascii=False).encode() + b"\n")
-                file.flush()  # what a killed process has flushed is kept
-                self._rows[id_] = rows
+                line = json.dumps([id_, rows], ensure_ascii=False).encode() + b"\n"
+                with lock:
+                    file.write(line)
+                    file.flush()  # what a killed process has flushed is kept
+                    self._rows[id_] = rows
 
             yield record
 
