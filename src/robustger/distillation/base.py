@@ -1,4 +1,4 @@
-"""What all distillation objectives have in common: the two steps of Algorithm 1, and what they demand of their input."""
+"""What all distillation objectives have in common: the two steps of Algorithm 1, and what they demand of input."""
 
 from __future__ import annotations
 
