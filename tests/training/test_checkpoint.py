@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import json
+import resource
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from robustger.errors import InputError
-from robustger.training.checkpoint import TrainingLog, settle_interrupted_writes
+from robustger.training.checkpoint import TrainingLog, load_state, settle_interrupted_writes
 from robustger.training.config import TrainingConfig
 from robustger.training.loop import Trainer
+from robustger.training.measurements import Measurements
 
 Config = Callable[..., TrainingConfig]
 
@@ -87,3 +92,119 @@ def test_the_log_forgets_what_no_checkpoint_holds(tmp_path: Path) -> None:
     ]
     TrainingLog(tmp_path, 0)
     assert log.path.read_text(encoding="utf-8") == ""
+
+
+def test_a_run_goes_on_from_the_checkpoint_of_an_older_version(tiny_config: Config, tmp_path: Path) -> None:
+    """Such a checkpoint knows nothing of distillation, controls, and all that came later."""
+    changes = ("corrector.variant=paper", "corrector.lora={r: 4, alpha: 8, dropout: 0.1}")
+    Trainer(tiny_config(*changes, f"output={tmp_path / 'undisturbed'}")).run()
+    interrupt(Trainer(tiny_config(*changes)), step=2)
+    last = tmp_path / "run" / "last"
+    stored = yaml.safe_load((last / "training.yaml").read_text(encoding="utf-8"))
+    for section, *newer in (
+        ("evaluation", "best_by", "patience", "keep_last"),
+        ("corrector", "noise"),
+        ("data", "cache"),
+        ("optimization", "max_skipped"),
+    ):
+        for key in newer:
+            del stored[section][key]
+    del stored["distillation"]
+    (last / "training.yaml").write_text(yaml.safe_dump(stored), encoding="utf-8")
+    state = json.loads((last / "training_state" / "state.json").read_text(encoding="utf-8"))
+    older = {"step": state["step"], "best_loss": state["best_loss"]}
+    (last / "training_state" / "state.json").write_text(json.dumps(older), encoding="utf-8")
+
+    with pytest.raises(InputError, match=r"was trained with distillation.objective = 'none', not 'paper'"):
+        Trainer(tiny_config(*changes, "distillation.objective=paper")).run()
+    with pytest.raises(InputError, match=r"was trained with corrector.noise = 'real', not 'zero'"):
+        Trainer(tiny_config(*changes, "corrector.noise=zero")).run()
+    Trainer(tiny_config(*changes)).run()
+    for file in ("last/adapter.safetensors", "last/training_state/optimizer.safetensors", "log.jsonl"):
+        assert (tmp_path / "run" / file).read_bytes() == (tmp_path / "undisturbed" / file).read_bytes()
+
+
+def interrupt(trainer: Trainer, step: int) -> None:
+    """Runs it until the checkpoint of this step is written."""
+    evaluate = trainer.evaluate_and_save
+
+    def stop(measured: Measurements) -> None:
+        evaluate(measured)
+        if trainer.state.step == step:
+            raise KeyboardInterrupt
+
+    trainer.evaluate_and_save = stop  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run()
+
+
+def test_theta_comes_back(tiny_config: Config, tmp_path: Path) -> None:
+    changes = ("corrector.variant=paper", "distillation.objective=paper")
+    trainer = Trainer(tiny_config(*changes))
+    interrupt(trainer, step=2)
+    again = Trainer(tiny_config(*changes))
+    assert not torch.equal(
+        again.trained.theta["network.score.weight"], trainer.trained.theta["network.score.weight"]
+    )
+    state = load_state(tmp_path / "run" / "last", again.trained)
+    assert state == trainer.state
+    for (_, one, names), (_, other, others) in zip(
+        again.trained.optimizers(), trainer.trained.optimizers(), strict=True
+    ):
+        assert names.keys() == others.keys()
+        for name, parameter in names.items():
+            assert torch.equal(parameter, others[name])
+            assert one.state[parameter].keys() == other.state[others[name]].keys()
+            for moment, value in one.state[parameter].items():
+                assert torch.equal(value, other.state[others[name]][moment])
+    (tmp_path / "run" / "last" / "training_state" / "statistics.safetensors").unlink()
+    with pytest.raises(InputError, match=r"training_state is missing or broken; choose another output"):
+        Trainer(tiny_config(*changes)).run()
+
+
+def test_earlier_checkpoints_are_kept(tiny_config: Config, tmp_path: Path) -> None:
+    changes = ("evaluation={every_steps: 1, keep_last: 3}", "optimization.epochs=3")
+    run = tmp_path / "run"
+    interrupt(Trainer(tiny_config(*changes)), step=4)
+    assert kept(run) == {"step-00000002": 2, "step-00000003": 3, "last": 4}
+    (run / "step-notes").mkdir()  # of the user
+    Trainer(tiny_config(*changes)).run()
+    assert kept(run) == {"step-00000004": 4, "step-00000005": 5, "last": 6}
+    final = (run / "last" / "adapter.safetensors").read_bytes()
+    # training goes on from any of them, and ends the same
+    shutil.rmtree(run / "last")
+    (run / "step-00000004").rename(run / "last")
+    Trainer(tiny_config(*changes)).run()
+    assert (run / "last" / "adapter.safetensors").read_bytes() == final
+    assert (run / "step-notes").is_dir()
+
+
+def kept(run: Path) -> dict[str, int]:
+    """The step that each checkpoint can be trained on from."""
+    states = run.glob("*/training_state/state.json")
+    return {path.parts[-3]: json.loads(path.read_text(encoding="utf-8"))["step"] for path in states}
+
+
+@pytest.mark.parametrize("room", [1_000, 7_000])
+def test_a_full_disk_leaves_the_old_checkpoint(tiny_config: Config, tmp_path: Path, room: int) -> None:
+    """No file may grow over `room` bytes: the weights, or only the optimizer's state, cannot be written."""
+    changes = ("corrector.variant=paper", "distillation.objective=paper")
+    Trainer(tiny_config(*changes)).run()
+    run = tmp_path / "run"
+    before = {path: path.read_bytes() for path in (run / "last").rglob("*") if path.is_file()}
+    assert max(len(content) for content in before.values()) > 7_000
+    trainer = Trainer(tiny_config(*changes, "optimization.epochs=4"))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        with pytest.raises(
+            InputError, match=r"cannot be written: .*; the one before it is kept: make room"
+        ) as caught:
+            trainer.run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "\n" not in str(caught.value)
+    assert {path: path.read_bytes() for path in (run / "last").rglob("*") if path.is_file()} == before
+    Trainer(tiny_config(*changes, "optimization.epochs=3")).run()
+    assert kept(run) == {"last": 6}
+    assert list(run.glob(".*")) == []

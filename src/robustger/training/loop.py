@@ -247,7 +247,11 @@ class Trainer:
         return WholeBatch(*on_device)
 
     def _stop_if_diverged(self, statistics: StatisticsStep | None, adapter: AdapterStep) -> None:
-        """Counts a step that was skipped because its loss or gradient is no number."""
+        """Counts an iteration of which a step was skipped, because its loss or gradient is no number.
+
+        Raises:
+            RobustGERError: it is the last of too many in a row.
+        """
         state, most = self.state, self.config.optimization.max_skipped
         if adapter.finite and (statistics is None or statistics.finite):
             state.skipped_in_a_row = 0

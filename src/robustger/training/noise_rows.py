@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -141,4 +142,5 @@ def _compute(corrector: Corrector, parts: Sequence[Lists], path: Path, shape: tu
             "make room, or name another folder with data.cache"
         ) from None
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder may be a file
+            partial.unlink()

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from robustger.correction import Corrector
+from robustger.hypotheses import NBest
+from robustger.noise.controls import donors, random_like
+
+LISTS = [["a b", "a c"], ["a b", "a b"], ["x", "y"]]
+NOISE = (
+    torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(1))
+    * torch.tensor([1.0, 0.0, 9.0])[:, None, None]
+)
+
+
+def test_random_noise_has_the_norms_of_the_real_and_nothing_else() -> None:
+    drawn = random_like(NOISE, LISTS)
+    torch.testing.assert_close(drawn.norm(dim=-1), NOISE.norm(dim=-1))
+    assert not drawn[1].any()
+    assert torch.cosine_similarity(drawn[[0, 2]], NOISE[[0, 2]], dim=-1).abs().max() < 0.99
+
+
+def test_random_noise_depends_on_the_texts_alone() -> None:
+    torch.manual_seed(0)
+    drawn = random_like(NOISE, LISTS)
+    torch.manual_seed(1)
+    assert torch.equal(random_like(NOISE[[2, 0]], [LISTS[2], LISTS[0]]), drawn[[2, 0]])
+    assert not torch.equal(random_like(NOISE, LISTS[::-1]), drawn)
+
+
+@given(st.integers(2, 200), st.integers(0, 2**31))
+def test_every_list_gives_to_one_other(count: int, seed: int) -> None:
+    found = donors(count, seed)
+    assert sorted(found) == list(range(count))
+    assert all(source != place for place, source in enumerate(found))
+    assert donors(count, seed) == found
+
+
+def test_one_list_has_no_other() -> None:
+    assert donors(1) == [0]
+    assert donors(0) == []
+
+
+@pytest.mark.parametrize("noise", ["zero", "shuffled", "random"])
+def test_a_corrector_corrects_under_its_control(
+    tiny_corrector: Callable[..., Corrector], noise: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [
+        ["turn of the light", "turn off the light"],
+        ["close the store", "close a door"],
+        ["from nine", "from wine"],
+    ]
+    lists = [NBest.from_texts(str(number), hypotheses) for number, hypotheses in enumerate(texts)]
+    corrector = tiny_corrector(n_best=2, noise=noise)
+    real = tiny_corrector(n_best=2)
+    assert corrector.embedder is not None
+    wanted = {
+        "zero": torch.zeros(3, 2, 16),
+        "shuffled": real.noise_embedding([texts[source] for source in donors(3)]),
+        "random": random_like(real.noise_embedding(texts), texts),
+    }[noise]
+    under: dict[str, torch.Tensor] = {}
+    decode = Corrector._decode
+
+    def spy(self, batch, prompts, noise, *args):
+        under.update({nbest.id: row for nbest, row in zip(batch, noise, strict=True)})
+        return decode(self, batch, prompts, noise, *args)
+
+    monkeypatch.setattr(Corrector, "_decode", spy)
+    corrector.correct(lists)
+    torch.testing.assert_close(torch.stack([under[nbest.id] for nbest in lists]), wanted, rtol=0, atol=1e-5)
