@@ -273,6 +273,15 @@ def test_bad_embeddings_are_named(
         objective.statistics_loss(noise[..., :7], noisy, clean)
 
 
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_diverged_adapter_is_no_bad_input(
+    name: str, tuned: list[Tensor], noisy: Tensor, clean: Tensor
+) -> None:
+    with torch.no_grad():
+        tuned[1][2, 0, 0] = math.nan
+    assert not built(name).adapter_loss(tuned, noisy, clean).isfinite()
+
+
 def test_unbounded_released_is_refused() -> None:
     with pytest.raises(InputError, match="'released' grows without end under output 'identity'"):
         built("released", "identity")

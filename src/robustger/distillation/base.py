@@ -80,6 +80,7 @@ class Distillation(nn.Module, ABC):
         Raises:
             InputError: an embedding is missing, has another width or number of items, or is not finite.
         """
+        _check_finite("noise embedding", noise)
         noisy, clean = self._checked(noise, noisy, clean)
         with torch.autocast(noise.device.type, enabled=False):
             return self._loss(self.network, noise.detach().float(), noisy, clean, tuned=False)
@@ -96,7 +97,9 @@ class Distillation(nn.Module, ABC):
             scalar whose graph leads to `tuned` alone: theta takes part as constants and gets no gradient.
 
         Raises:
-            InputError: as for `statistics_loss`; or `tuned` is empty, as that of the adapter `ger` is.
+            InputError: an audio embedding is missing, has another width or number of items, or is not finite; `tuned`
+                has another width, or is empty, as that of the adapter `ger` is. Where `tuned` is not finite, training
+                has diverged, and the loss is not finite either.
         """
         if not tuned:
             raise InputError(
@@ -159,8 +162,6 @@ class Distillation(nn.Module, ABC):
 
     def _checked(self, language: Tensor, noisy: Tensor | None, clean: Tensor | None) -> tuple[Tensor, Tensor]:
         """The audio embeddings in float32, detached; of one that the objective does not look at, an empty tensor."""
-        if not language.isfinite().all():
-            raise InputError(f"the noise embedding {_first_not_finite(language)}; compute it again")
         result = []
         for name, audio, needed in (("noisy", noisy, self.needs_audio), ("clean", clean, self.needs_clean)):
             if not needed:
@@ -176,14 +177,12 @@ class Distillation(nn.Module, ABC):
                     f"there are {audio.shape[0]} embeddings of {name} audio for {language.shape[0]} noise embeddings; "
                     "each list needs its own"
                 )
-            if not audio.isfinite().all():
-                raise InputError(
-                    f"the embedding of the {name} audio {_first_not_finite(audio)}; make it again"
-                )
+            _check_finite(f"embedding of the {name} audio", audio)
             result.append(audio.detach().float())
         return result[0], result[1]
 
 
-def _first_not_finite(values: Tensor) -> str:
-    rows = values.isfinite().flatten(1).all(dim=1)
-    return f"of item {int((~rows).nonzero()[0])} of the batch holds NaN or infinity"
+def _check_finite(name: str, values: Tensor) -> None:
+    if not values.isfinite().all():
+        item = int((~values.isfinite().flatten(1).all(dim=1)).nonzero()[0])
+        raise InputError(f"the {name} of item {item} of the batch holds NaN or infinity; make it again")

@@ -114,8 +114,8 @@ class TeacherStudentDistillation(Distillation):
         loss = t^2 mean KL(p || q),   p = softmax(standardised(a_noisy) / t),   q = softmax(s(language) / t)
 
     The channels of the audio embedding are the classes; it is standardised over them so that t means the same for every
-    recogniser. s is the `Student`. Step 1 fits it to E_LN, step 2 the adapter to it. The paper names this ablation
-    without its equation; this is the standard form.
+    recogniser. s is the `Student`. Step 1 fits it to E_LN, step 2 the adapter to it. The paper's
+    Table 14 names this ablation; the equation is the standard form, not known to be its authors'.
     """
 
     needs_clean = False
@@ -148,8 +148,8 @@ class ContrastiveDistillation(Distillation):
 
     s_i is the cosine of z_i = projected language i and the projected noisy audio i, s_ij that of z_i and the projected
     clean audio j, both by `Contrast`. Clean audio stands for what is not noise, as in Algorithm 1; noisy audio of other
-    utterances is no negative, for it may hold the same noise. The paper names this ablation without its equation;
-    this is the standard form. log(B + 1) - loss is a lower bound on I where the negatives are drawn from the marginal.
+    utterances is no negative, for it may hold the same noise. The paper's Table 14 names this ablation; the equation is
+    the standard form, not known to be its authors'. log(B + 1) - loss is a lower bound on I where the negatives are drawn from the marginal.
     """
 
     temperature = 0.07
