@@ -9,9 +9,14 @@ import typer
 
 def import_nbest(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A file, or a folder of ESPnet's or Kaldi's; - for stdin.")
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A file, or a folder of ESPnet's, Kaldi's or RobustHP's; - for stdin."
+        ),
     ],
-    format: Annotated[str, typer.Option("--format", "-f", help="espnet, kaldi, nemo or hyporadise.")],
+    format: Annotated[
+        str, typer.Option("--format", "-f", help="espnet, kaldi, nemo, hyporadise or robusthp.")
+    ],
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="LISTS.jsonl", help="N-best JSONL. - for stdout.")
     ] = "-",
@@ -28,27 +33,56 @@ def import_nbest(
     acoustic_scale: Annotated[
         float | None, typer.Option(min=0, help="kaldi: weight of the acoustic costs. Default: 1/12.")
     ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="robusthp: folder or name of the model whose tokenizer made the tokens, for items without texts.",
+        ),
+    ] = None,
+    embeddings: Annotated[
+        bool | None,
+        typer.Option(
+            "--embeddings/--no-embeddings",
+            help="robusthp: store time-means of the audio features, noisy and clean, beside the lists. Default: yes.",
+        ),
+    ] = None,
+    noise_embeddings: Annotated[
+        bool | None,
+        typer.Option(
+            "--noise-embeddings",
+            help="robusthp: store emb_diff, turned into E_LN, in LISTS.noise.safetensors.",
+        ),
+    ] = None,
 ) -> None:
     """Read N-best lists that other programs wrote.
 
     What cannot be read is reported and left out, and makes the exit code 1.
     """
     import sys
+    from functools import partial
 
     from tqdm import tqdm
 
     from robustger.hypotheses.foreign import import_lists
+    from robustger.recognition.import_robusthp import import_robusthp
 
+    options = {
+        "references": references,
+        "beams": beams,
+        "acoustic_scale": acoustic_scale,
+        "tokenizer": tokenizer,
+        "embeddings": embeddings,
+        "noise_embeddings": noise_embeddings,
+    }
+    run = import_robusthp if format == "robusthp" else partial(import_lists, format=format)
     with tqdm(desc="importing", unit=" lists", disable=None) as bar:
-        summary = import_lists(
+        summary = run(
             source,
             output,
-            format=format,
-            references=references,
-            beams=beams,
-            acoustic_scale=acoustic_scale,
             on_problem=lambda place, message: bar.write(f"robustger: {place}: {message}", file=sys.stderr),
             on_progress=bar.update,
+            **{name: value for name, value in options.items() if value is not None},
         )
     missing = f", {summary.without_reference} without a reference" if summary.without_reference else ""
     unused = f", {summary.unused_references} references without a list" if summary.unused_references else ""
