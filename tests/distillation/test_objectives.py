@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from robustger.distillation import DISTILLATIONS, Distillation, DistillationShape, log_mean_exp
+from robustger.distillation.network import Contrast, Student
 from robustger.errors import InputError
 
 TRAINED = [name for name in DISTILLATIONS.names() if name != "none"]
@@ -127,6 +128,7 @@ def test_teacher_student_is_a_divergence(tuned: list[Tensor], noise: Tensor, noi
     # 0 where the student says what the teacher does, and nowhere less.
     assert expected > 0
     student = objective.network
+    assert isinstance(student, Student)
     with torch.no_grad():
         student.channels.weight.zero_()
         student.channels.bias.copy_(standardised[0])
@@ -138,8 +140,10 @@ def test_contrastive_finds_its_noisy_audio_among_all_clean(
     noise: Tensor, noisy: Tensor, clean: Tensor
 ) -> None:
     objective = built("contrastive")
-    z = functional.normalize(objective.network.language(noise, tuned=False), dim=-1)
-    a, c = (functional.normalize(objective.network.audio(audio), dim=-1) for audio in (noisy, clean))
+    network = objective.network
+    assert isinstance(network, Contrast)
+    z = functional.normalize(network.language(noise, tuned=False), dim=-1)
+    a, c = (functional.normalize(network.audio(audio), dim=-1) for audio in (noisy, clean))
     losses = []
     for i in range(B):
         scores = torch.stack([z[i] @ a[i], *(z[i] @ c[j] for j in range(B))]) / 0.07

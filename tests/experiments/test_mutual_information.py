@@ -26,7 +26,7 @@ def study() -> Iterator[Any]:
     module = importlib.util.module_from_spec(spec)
     sys.modules["mutual_information"] = module  # dataclasses look themselves up
     spec.loader.exec_module(module)
-    module.BATCH, module.HELD_OUT = 512, 50_000
+    vars(module).update(BATCH=512, HELD_OUT=50_000)
     torch.set_num_threads(1)
     yield module
     del sys.modules["mutual_information"]

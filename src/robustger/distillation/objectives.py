@@ -149,7 +149,8 @@ class ContrastiveDistillation(Distillation):
     s_i is the cosine of z_i = projected language i and the projected noisy audio i, s_ij that of z_i and the projected
     clean audio j, both by `Contrast`. Clean audio stands for what is not noise, as in Algorithm 1; noisy audio of other
     utterances is no negative, for it may hold the same noise. The paper's Table 14 names this ablation; the equation is
-    the standard form, not known to be its authors'. log(B + 1) - loss is a lower bound on I where the negatives are drawn from the marginal.
+    the standard form, not known to be its authors'. log(B + 1) - loss is a lower bound on the mutual information where
+    the negatives are drawn from the marginal.
     """
 
     temperature = 0.07
