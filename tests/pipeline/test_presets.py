@@ -63,6 +63,12 @@ def test_a_folder_without_a_recogniser_and_a_name_without_a_folder(tmp_path: Pat
         load_preset_recognizer("nothing")
 
 
+def test_hypotheses_are_written_as_the_corrector_was_trained() -> None:
+    """On lists in words for the preset `whisper`, which would not know "2nd"; as they are for `lab`."""
+    assert load_preset_recognizer("whisper").normalizer == "hyporadise"
+    assert load_preset_recognizer("lab").normalizer == "raw"
+
+
 def test_the_presets_of_the_package_are_valid() -> None:
     root = Path(str(resources.files("robustger.presets")))
     names = [path.parent.name for path in root.glob("*/recognizer.yaml")]

@@ -41,7 +41,7 @@ def nbest(
     ] = None,
     normalizer: Annotated[
         str | None,
-        typer.Option(help="How hypotheses are written: raw, whisper, ... Default: the preset's."),
+        typer.Option(help="How hypotheses are written: raw, hyporadise, ... Default: the preset's."),
     ] = None,
     language: Annotated[
         str | None, typer.Option(help="Of the speech, for multilingual recognisers: en, de, ...")

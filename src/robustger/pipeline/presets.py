@@ -6,7 +6,7 @@
     model: openai/whisper-small.en    # a model's name, or a folder inside the preset's folder
     n: 5                              # hypotheses
     beams: 10                         # width of the beam search; at least n
-    normalizer: whisper               # how hypotheses are written before they are corrected
+    normalizer: hyporadise            # how hypotheses are written before they are corrected
     options: {language: en}           # anything else that this recogniser takes
     corrector: whisper                # another preset's corrector, where there is none beside this file
 
@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from robustger.errors import InputError, MissingModelError
+from robustger.recognition import RECOGNIZERS, load_recognizer
+from robustger.text import NORMALIZERS
 
 if TYPE_CHECKING:
     from robustger.recognition import Recognizer
@@ -102,8 +104,6 @@ class RecognizerSettings(BaseModel):
                 there is.
             InputError: as `robustger.recognition.load_recognizer`.
         """
-        from robustger.recognition import load_recognizer
-
         try:
             return load_recognizer(self.kind, self.model, **(self.options | options))
         except MissingModelError as error:
@@ -166,9 +166,6 @@ def demo_manifest(name: str | os.PathLike[str]) -> Path | None:
 
 
 def _check_choices(settings: RecognizerSettings, where: str) -> None:
-    from robustger.recognition import RECOGNIZERS
-    from robustger.text import NORMALIZERS
-
     for key, registry in (("kind", RECOGNIZERS), ("normalizer", NORMALIZERS)):
         try:
             registry.get(getattr(settings, key))
