@@ -21,7 +21,7 @@ field of an item           type              what is made of it
 
 Other fields that are a number or a string go to `meta`. An utterance on which the script failed has None everywhere.
 The mean is over all frames there are: a file whose frames include those of Whisper's padding (1,500 always) has means
-that include them. Files are mapped, not read, so that a file of many gigabytes takes the memory of one item.
+that include them. Files are mapped, not read: of the arrays, only those of one item are in memory at a time, however large the file.
 """
 
 from __future__ import annotations
