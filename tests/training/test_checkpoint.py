@@ -72,8 +72,13 @@ def test_a_kill_between_two_renames_loses_nothing(tmp_path: Path) -> None:
     (tmp_path / "best" / "config.yaml").write_text("new")
     (tmp_path / ".best.old.abc" / "replaced").mkdir(parents=True)
     (tmp_path / "notes").mkdir()
+    (tmp_path / ".step-00000003.abc").mkdir()
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / ".noise-abc.safetensors-1.partial").touch()
+    (tmp_path / "cache" / "noise-abc.safetensors").touch()
     settle_interrupted_writes(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "last", "notes"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "cache", "last", "notes"]
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["noise-abc.safetensors"]
     assert (tmp_path / "last" / "config.yaml").read_text() == "kept"
     assert (tmp_path / "best" / "config.yaml").read_text() == "new"
 

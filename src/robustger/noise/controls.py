@@ -8,7 +8,8 @@ its gain is compared with that of the same corrector on
 - `random`    rows of independent Gaussians, each of the norm of the row it stands for: only how much the hypotheses
   differ is left of E_LN
 
-in training and in correction alike. The paper has no such controls.
+in training and in correction alike; in correction the other lists are those of the same call (`Corrector.correct`; of a
+file, those of the same chunk of lines). The paper has no such controls.
 """
 
 from __future__ import annotations

@@ -103,10 +103,13 @@ class AudioRows:
         """The embeddings of lists by their position among the kept ones, float32 (B, D); None for a kind not needed."""
         if kind not in self.kinds:
             return None
-        paths, rows = list(self._files), self._rows[kind]
-        return torch.from_numpy(
-            np.concatenate([read_rows(paths[self._file[index]], kind, [rows[index]]) for index in lists])
-        )
+        result = np.empty((len(lists), self.width), dtype=np.float32)
+        for path, number in self._files.items():
+            places = [place for place, index in enumerate(lists) if self._file[index] == number]
+            if places:
+                rows = [self._rows[kind][lists[place]] for place in places]
+                result[places] = read_rows(path, kind, rows)
+        return torch.from_numpy(result)
 
     def problem(self, part: str) -> str | None:
         """What is to be said about the lists that lack an embedding; None where none does.

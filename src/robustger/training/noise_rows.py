@@ -31,15 +31,23 @@ EMBEDDING_BATCH = 256  # lists whose noise is embedded at a time
 NAME = "noise"  # of the tensor in the file
 
 
-def read_rows(path: Path, name: str, rows: Sequence[int]) -> np.ndarray:
+def read_rows(path: Path, name: str, rows: Sequence[int] | np.ndarray) -> np.ndarray:
     """Rows of the tensor `name` of a safetensors file, stacked.
 
     The file is mapped for the time of this call alone: under a mapping that stays, every page ever read would count as
     memory of this process.
+
+    Raises:
+        InputError: the file cannot be read.
     """
-    with safe_open(path, framework="numpy") as file:
-        tensor = file.get_slice(name)
-        return np.stack([tensor[int(row)] for row in rows])
+    try:
+        with safe_open(path, framework="numpy") as file:
+            tensor = file.get_slice(name)
+            return np.stack([tensor[int(row)] for row in rows])
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{path}: cannot be read: {error}; it must stay where it is until training ends"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +62,9 @@ class NoiseRows:
 
     shape: tuple[int, int]
     path: Path | None
-    rows: Sequence[int]
+    rows: Sequence[int] | np.ndarray
 
-    def read(self, lists: Sequence[int]) -> Tensor:
+    def read(self, lists: Sequence[int] | np.ndarray) -> Tensor:
         """The noise of the lists at these positions of the part, float32 (B, U, E)."""
         if self.path is None:
             return torch.zeros(len(lists), *self.shape)
