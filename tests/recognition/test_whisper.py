@@ -185,6 +185,27 @@ def test_a_batch_is_one_at_a_time(
             same(together[k], backwards[k])
 
 
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_a_memory_budget_fixes_the_passes(tiny_whisper: Path, audios: list[np.ndarray], device: str) -> None:
+    """Bytes hang on how many recordings share a pass, and what is free on a GPU must not decide that."""
+
+    def passes(recognizer: WhisperRecognizer) -> list[int]:
+        sizes: list[int] = []
+        hook = recognizer._model.model.encoder.register_forward_hook(
+            lambda module, arguments, output: sizes.append(len(output.last_hidden_state))
+        )
+        recognizer.recognize(audios, n=1, beams=2)
+        hook.remove()
+        return sizes
+
+    recognizer = WhisperRecognizer(tiny_whisper, device=device, memory_gb=1.5e-3)
+    before = passes(recognizer)
+    taken = torch.empty(2**30 if device == "cuda" else 0, dtype=torch.uint8, device=device)
+    assert passes(recognizer) == before
+    del taken
+    assert 1 < len(before) < len(audios) == sum(before)
+
+
 def test_nothing_in_nothing_out(tiny_whisper: Path) -> None:
     assert WhisperRecognizer(tiny_whisper).recognize([]) == []
 
