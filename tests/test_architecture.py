@@ -29,10 +29,13 @@ ROOMS: dict[str, set[str]] = {
     "mixing": BASE | {"hypotheses", "audio", "manifest"},
     "evaluation": BASE | {"hypotheses", "text"},
     "models": BASE,
+    "distillation": BASE,
     "recognition": BASE | {"hypotheses", "text", "audio", "manifest", "models"},
     "noise": BASE | {"hypotheses", "text", "models"},
     "correction": BASE | {"presets", "hypotheses", "text", "models", "noise"},
-    "training": BASE | {"presets", "hypotheses", "text", "models", "noise", "correction", "evaluation"},
+    "training": BASE
+    | {"presets", "hypotheses", "text", "audio", "manifest", "models", "recognition"}
+    | {"noise", "correction", "evaluation", "distillation"},
 }
 # These wire the rooms together and may see all of them.
 ABOVE_ALL = {"cli", "pipeline", "__init__", "__main__"}
