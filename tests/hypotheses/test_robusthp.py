@@ -291,6 +291,17 @@ def test_bad_items_are_reported_and_skipped(
     assert [h.score for h in of["tensors"].hypotheses] == good["am_score"]
 
 
+def test_what_is_not_wanted_is_not_looked_at(tmp_path: Path, items: list[dict[str, Any]]) -> None:
+    items[0] |= {"emb_diff": torch.zeros(7, 16), 7: "seven"}
+    source = save(tmp_path / "x.pt", items)
+    assert run(source, tmp_path / "lists.jsonl")[1] == []
+    items[0] |= {"audio_features": "none"}
+    lists, problems, _ = run(save(source, items), tmp_path / "alone.jsonl", embeddings=False)
+    assert problems == []
+    assert {nbest.audio_embedding for nbest in lists} == {None}
+    assert not (tmp_path / "alone.embeddings.safetensors").exists()
+
+
 class Runs:
     """What pickle would run."""
 

@@ -21,7 +21,8 @@ field of an item           type              what is made of it
 
 Other fields that are a number or a string go to `meta`. An utterance on which the script failed has None everywhere.
 The mean is over all frames there are: a file whose frames include those of Whisper's padding (1,500 always) has means
-that include them. Files are mapped, not read: of the arrays, only those of one item are in memory at a time, however large the file.
+that include them. Files are mapped, not read: of the arrays, only those of one item are in memory at a time, however
+large the file.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ import json
 import math
 import pickle
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,8 +53,8 @@ Decode = Callable[[list[int]], str]
 # Takes an id and its arrays by kind, and says what the list's `audio_embedding` is.
 Store = Callable[[str, Mapping[str, "np.ndarray"]], Mapping[str, Any] | None]
 
-AUDIO_FIELDS = {"noisy": "audio_features", "clean": "clean_audio_features"}
 NOISE_KIND, NOISE_FIELD = "e_ln", "emb_diff"
+ARRAY_FIELDS = {"noisy": "audio_features", "clean": "clean_audio_features", NOISE_KIND: NOISE_FIELD}
 EMPTY = "<UNK>"
 LONGEST = 1024  # tokens, where the script cuts
 # The script ends the best hypothesis, and each of the others, with a full stop, which no hypothesis holds itself.
@@ -67,7 +68,11 @@ _TEXT_FIELDS = ("id", "input", "ground_truth", "am_score")
 
 @FORMATS.register("robusthp")
 def read_robusthp(
-    source: str | Path, *, decode: Decode | None = None, store: Store | None = None
+    source: str | Path,
+    *,
+    decode: Decode | None = None,
+    store: Store | None = None,
+    kinds: Sequence[str] = tuple(ARRAY_FIELDS),
 ) -> Iterator[Placed]:
     """The lists of a file, or of all `.pt` files of a folder, sorted by name.
 
@@ -77,8 +82,8 @@ def read_robusthp(
     Args:
         source: the file or folder.
         decode: turns token ids into text; needed where items have no texts.
-        store: takes the arrays of every list: `noisy` and `clean` float32 (D,), `e_ln` float32 (N(N-1), E); None
-            leaves them unread.
+        store: takes the arrays of every list: `noisy` and `clean` float32 (D,), `e_ln` float32 (N(N-1), E).
+        kinds: which of them are read; none without `store`.
 
     Yields:
         ("file: item k", list or bad line); items are counted from 1.
@@ -94,12 +99,12 @@ def read_robusthp(
         files = sorted(path.glob("*.pt"))
         if not files:
             raise InputError(f"{path}: holds no .pt file")
-        return (placed for file in files for placed in _file_of_folder(file, decode, store))
+        return (placed for file in files for placed in _file_of_folder(file, decode, store, kinds))
     try:
         items = _load(path)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    return _lists(path, items, decode, store)
+    return _lists(path, items, decode, store, kinds)
 
 
 def noise_embedding_of(emb_diff: Tensor) -> Tensor:
@@ -128,14 +133,16 @@ def noise_embedding_of(emb_diff: Tensor) -> Tensor:
     return -emb_diff[order_of_both]
 
 
-def _file_of_folder(file: Path, decode: Decode | None, store: Store | None) -> Iterator[Placed]:
+def _file_of_folder(
+    file: Path, decode: Decode | None, store: Store | None, kinds: Sequence[str]
+) -> Iterator[Placed]:
     """One file at a time is open: what it was mapped to is let go with this frame."""
     try:
         items = _load(file)
     except InputError as error:
         yield str(file), BadLine(0, None, str(error))
         return
-    yield from _lists(file, items, decode, store)
+    yield from _lists(file, items, decode, store, kinds)
 
 
 def _load(path: Path) -> list[Any]:
@@ -166,7 +173,9 @@ def _load(path: Path) -> list[Any]:
     return items
 
 
-def _lists(path: Path, items: list[Any], decode: Decode | None, store: Store | None) -> Iterator[Placed]:
+def _lists(
+    path: Path, items: list[Any], decode: Decode | None, store: Store | None, kinds: Sequence[str]
+) -> Iterator[Placed]:
     for number, item in enumerate(items, start=1):
         place = f"{path}: item {number}"
         if decode is None and isinstance(item, Mapping) and _has_tokens_alone(item):
@@ -179,7 +188,8 @@ def _lists(path: Path, items: list[Any], decode: Decode | None, store: Store | N
             continue
         if store is not None:
             arrays: dict[str, np.ndarray] = {}
-            for kind, field in (*AUDIO_FIELDS.items(), (NOISE_KIND, NOISE_FIELD)):
+            for kind in kinds:
+                field = ARRAY_FIELDS[kind]
                 try:
                     if item.get(field) is not None:
                         arrays[kind] = _array(kind, field, item[field])
@@ -228,7 +238,9 @@ def _list(item: Any, default_id: str, decode: Decode | None) -> NBest:
                 "scores": _scores(item.get("am_score")),
                 "reference": "" if reference == EMPTY else reference,
                 "meta": {
-                    key: value for key, value in item.items() if key not in _TEXT_FIELDS and _simple(value)
+                    key: value
+                    for key, value in item.items()
+                    if isinstance(key, str) and key not in _TEXT_FIELDS and _simple(value)
                 },
             }
         )

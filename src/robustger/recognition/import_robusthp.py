@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -81,8 +82,8 @@ def import_robusthp(
             tempfile.TemporaryDirectory(prefix=".robustger-", dir=target.parent) as name,
         ):
             folder = Path(name)
-            with contextlib.closing(_Arrays(folder, kinds, embeddings_path(target).name)) as arrays:
-                summary = import_lists(source, folder / "lists", store=arrays.add, **common)
+            with contextlib.closing(_Arrays(folder, embeddings_path(target).name)) as arrays:
+                summary = import_lists(source, folder / "lists", store=arrays.add, kinds=kinds, **common)
             arrays.publish(KINDS, embeddings_path(target))
             arrays.publish((NOISE_KIND,), target.with_name(f"{target.stem}.noise.safetensors"))
             with open(folder / "lists", encoding="utf-8", newline="") as lists:
@@ -95,12 +96,11 @@ def import_robusthp(
 class _Arrays:
     """Rows of numbers on their way to a file, by kind; of what passes, only ids stay in memory."""
 
-    def __init__(self, folder: Path, kinds: tuple[str, ...], name: str) -> None:
+    def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
-        self._kinds = kinds
         self._name = name
         self._files: dict[str, tuple[BinaryIO, BinaryIO]] = {}
-        self._counts = dict.fromkeys(kinds, 0)
+        self._counts: Counter[str] = Counter()
         self._sizes: dict[str, int] = {}  # of audio, and of noise embeddings
         self._ids: set[str] = set()
 
@@ -113,8 +113,7 @@ class _Arrays:
         if id_ in self._ids:
             return None
         self._ids.add(id_)
-        wanted = {kind: array for kind, array in arrays.items() if kind in self._kinds}
-        for kind, array in wanted.items():
+        for kind, array in arrays.items():
             group = "noise" if kind == NOISE_KIND else "audio"
             size = self._sizes.setdefault(group, array.size)
             if array.size != size:
@@ -122,7 +121,7 @@ class _Arrays:
                     f"its {kind} embedding has {array.size} numbers, where those before have {size}"
                 )
         place: dict[str, Any] = {}
-        for kind, array in wanted.items():
+        for kind, array in arrays.items():
             rows, ids = self._opened(kind)
             rows.write(array.astype("<f4").tobytes())
             ids.write(json.dumps(id_).encode() + b"\n")
