@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache, lru_cache
+from typing import Any
 
 from robustger.text import NORMALIZERS
 
@@ -74,7 +75,7 @@ def _words() -> Callable[[str], str]:
     """Whisper's normaliser, but numbers stay as they are written."""
     from whisper_normalizer.english import EnglishTextNormalizer
 
-    normalizer = EnglishTextNormalizer()
+    normalizer: Any = EnglishTextNormalizer()
     normalizer.standardize_numbers = lambda text: text
     return normalizer
 
