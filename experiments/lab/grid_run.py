@@ -1,0 +1,129 @@
+"""One run of the grid, in a process of its own: trains, corrects the test lists, and writes what came out.
+
+    python grid_run.py RUN_FOLDER
+
+RUN_FOLDER/training.yaml is an ordinary training configuration, RUN_FOLDER/run.json says the rest. A run that was
+interrupted goes on where it was; RUN_FOLDER/results.json appears when all is done.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grid_base import train
+from grid_process import alone, finish
+
+from robustger.errors import RobustGERError
+from robustger.hypotheses import NBest, Transcript, atomic_writer, load_nbest
+
+if TYPE_CHECKING:
+    from robustger.correction import Corrector
+
+NORMALIZER = "number"
+BATCH = 16  # lists that are scored or decoded at a time
+
+
+def reference_losses(corrector: Corrector, path: Path, cache: Path, seed: int) -> dict[str, list[Any]]:
+    """What the references of lists cost under the corrector: -log p in nats, and their tokens, list by list.
+
+    Corrected texts change only where a word tips over; this moves with every change of a probability, and so tells
+    arms apart on far fewer lists.
+    """
+    import torch
+
+    from robustger.correction.decoding import verify
+    from robustger.training.lists import Lists
+    from robustger.training.noise_rows import noise_rows
+
+    part = Lists("test", [str(path)])
+    (noise,) = noise_rows(corrector, (part,), cache, seed)
+    lists = [nbest for _, nbest in part]
+    prompts = [corrector.prompt_tokens(nbest.texts) for nbest in lists]
+    targets = [corrector.answer_tokens(" ".join((nbest.reference or "").split())) for nbest in lists]
+    order = sorted(range(len(lists)), key=lambda index: len(prompts[index]) + len(targets[index]))
+    nats = [0.0] * len(lists)
+    with torch.no_grad():
+        for start in range(0, len(order), BATCH):
+            rows = order[start : start + BATCH]
+            verdicts = verify(
+                corrector.llm,
+                [prompts[row] for row in rows],
+                [targets[row] for row in rows],
+                noise.read(rows),
+            )
+            for row, verdict in zip(rows, verdicts, strict=True):
+                nats[row] = -verdict.log_probability
+    return {"ids": [nbest.id for nbest in lists], "nats": nats, "tokens": [len(target) for target in targets]}
+
+
+def unguarded(transcript: Transcript) -> str:
+    """What the guard `none` would have let through; an answer that found no end is dropped by all guards."""
+    return transcript.text if transcript.source == "too_long" else transcript.generated
+
+
+def word_errors(lists: Sequence[NBest], texts: Sequence[str]) -> list[int]:
+    """Word errors of each text under `NORMALIZER`."""
+    from robustger.evaluation.wer import count_errors
+    from robustger.text import get_normalizer
+
+    normalize = get_normalizer(NORMALIZER)
+    return [
+        count_errors(normalize(nbest.reference or "").split(), normalize(text).split())
+        for nbest, text in zip(lists, texts, strict=True)
+    ]
+
+
+def measure(corrector: Corrector, plan: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Corrects the decoded lists once, which gives the texts of both guards, and scores all references.
+
+    Returns:
+        for lists in their order: word errors under either guard, and the losses of the references.
+    """
+    from robustger.correction.config import GuardConfig
+
+    losses = reference_losses(corrector, Path(plan["test"]), Path(plan["cache"]), plan["seed"])
+    lists = load_nbest(plan["decoded"])
+    guard = GuardConfig.model_validate(plan["guard"])
+    # In one call: what the control `shuffled` gives to a list, it takes from another of the same call.
+    found = corrector.correct(lists, guard=guard, batch_size=BATCH)
+    with atomic_writer(folder / "corrections.jsonl") as file:
+        for transcript in found:
+            line = {"id": transcript.id, "none": unguarded(transcript), "margin": transcript.text}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    errors = {
+        "none": word_errors(lists, [unguarded(transcript) for transcript in found]),
+        "margin": word_errors(lists, [transcript.text for transcript in found]),
+    }
+    return {"ids": [nbest.id for nbest in lists], "errors": errors, "losses": losses}
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    with alone(folder) as plan:
+        if plan is None:
+            return
+        from robustger.correction import Corrector
+        from robustger.training.config import load_training_config
+
+        config = load_training_config(folder / "training.yaml")
+        log: dict[str, Any] = {}
+        if plan["trained"]:
+            corrector = Corrector.from_pretrained(train(folder, plan))
+            log = json.loads((folder / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+        else:
+            corrector = Corrector.create(config.corrector)
+        parameters = sum(parameter.numel() for parameter in corrector.llm.adapter.parameters())
+        named = {key: plan[key] for key in ("digest", "arm", "change", "seed")}
+        results = named | {"parameters": parameters, "log": log} | measure(corrector, plan, folder)
+        finish(folder, results)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except RobustGERError as error:
+        sys.exit(f"grid_run: {error}")
