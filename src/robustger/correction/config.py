@@ -46,6 +46,7 @@ class CorrectorConfig(Section):
 
     Attributes:
         base: language model: a folder, an embedded alias, or a hub name.
+        quantization: of the language model's weights: `none`, or `nf4`, 4-bit NormalFloat (needs the extra `quant`).
         variant: `paper`, `released` or `ger`.
         n_best: N; longer lists are cut, shorter ones padded by repeating the last hypothesis.
         first_layer: lowest adapted layer; None takes the variant's own.
@@ -65,6 +66,7 @@ class CorrectorConfig(Section):
     """
 
     base: str = "smollm2-135m"
+    quantization: Literal["none", "nf4"] = "none"
     variant: Literal["paper", "released", "ger"] = "paper"
     n_best: int = Field(default=5, ge=2, le=50)
     first_layer: int | None = Field(default=None, ge=0)

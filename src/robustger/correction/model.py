@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from robustger.correction.checkpoint import (
@@ -26,6 +23,7 @@ from robustger.correction.conditioning import ConditionedLLM
 from robustger.correction.config import CorrectorConfig, GuardConfig, validate_config
 from robustger.correction.decoding import decode, decode_from_drafts, verify
 from robustger.correction.guard import GUARDS, Guard, ListWords, Proposal
+from robustger.correction.language_model import load_llm
 from robustger.correction.margin import keep_sure_stretches
 from robustger.correction.prompt import PROMPTS
 from robustger.errors import InputError
@@ -38,24 +36,6 @@ from robustger.noise.extractors import EXTRACTORS
 BATCH_TOKENS = 4096  # prompt tokens with their padding: keeps the memory of a batch of long lists bounded
 
 
-def best_dtype(device: str | torch.device, folder: Path | None = None) -> torch.dtype:
-    """bfloat16 where its matrix products are fast: on GPUs and on CPUs with bfloat16 instructions; else float32.
-
-    A model whose `folder` holds it in float32 stays in float32: somebody kept the precision on purpose.
-    """
-    if folder is not None:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        if config.get("dtype", config.get("torch_dtype")) == "float32":
-            return torch.float32
-    if torch.device(device).type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        return torch.bfloat16
-    return torch.float32
-
-
-def default_device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def _batches(items: list[tuple[int, list[int]]], batch_size: int) -> Iterator[list[tuple[int, list[int]]]]:
     """Indices and prompts in batches of similar length, of at most `batch_size` lists and `BATCH_TOKENS` tokens."""
     batch: list[tuple[int, list[int]]] = []
@@ -66,22 +46,6 @@ def _batches(items: list[tuple[int, list[int]]], batch_size: int) -> Iterator[li
         batch.append(item)
     if batch:
         yield batch
-
-
-def _load_llm(folder: Path, dtype: torch.dtype | None, device: str, attention: str | None) -> Any:
-    from huggingface_hub.errors import StrictDataclassError
-    from transformers import AutoModelForCausalLM, GenerationConfig
-
-    try:
-        llm: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype or best_dtype(device, folder), attn_implementation=attention
-        )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise InputError(f"{folder}: cannot be loaded as a causal language model: {reason}") from None
-    # The folder's own settings may punish repetition, and a correction repeats most of what it reads.
-    llm.generation_config = GenerationConfig()
-    return llm.to(device)
 
 
 class Corrector:
@@ -147,10 +111,11 @@ class Corrector:
         Raises:
             MissingModelError: the language model is not to be had.
             InputError: its files are broken, or hold no causal language model.
+            MissingExtraError: it is to be quantised, and bitsandbytes is not installed.
             UnsupportedModelError: the language model's family cannot carry the noise prompt.
         """
         device = str(torch_device(device))
-        base = _load_llm(resolve_model(config.base), dtype, device, attention)
+        base = load_llm(resolve_model(config.base), dtype, device, attention, config.quantization)
         llm = ConditionedLLM(
             base, config.variant, config.n_best, config.noise_dimension, config.first_layer, config.slots
         )
@@ -166,6 +131,7 @@ class Corrector:
         dtype: torch.dtype | None = None,
         device: str | None = None,
         base: str | None = None,
+        quantization: Literal["none", "nf4"] | None = None,
     ) -> Corrector:
         """A trained corrector.
 
@@ -174,14 +140,18 @@ class Corrector:
             dtype: of the language model; None picks `best_dtype`.
             device: None picks the GPU where there is one.
             base: the language model's folder or name, where it differs from the checkpoint's.
+            quantization: of the language model, `none` or `nf4`, where it differs from the checkpoint's. What was
+                trained beside a quantised model also works beside the whole one, and the other way round: not
+                identically, for the language model is then another by what was rounded.
 
         Raises:
             InputError: no such checkpoint, or a broken one.
+            MissingExtraError: the language model is to be quantised, and bitsandbytes is not installed.
         """
         folder = checkpoint_folder(name)
-        config = read_config(folder)
-        if base is not None:
-            config = config.model_copy(update={"base": base})
+        asked = {"base": base, "quantization": quantization}
+        changes = {key: value for key, value in asked.items() if value is not None}
+        config = validate_config(CorrectorConfig, read_config(folder).model_dump() | changes, str(folder))
         corrector = cls.create(config, dtype, device)
         load_weights(corrector.llm, folder)
         for name_, parameter in trained_parameters(corrector.llm).items():

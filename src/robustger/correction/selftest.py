@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 
 from robustger import __version__
 from robustger.correction.conditioning import ConditionedLLM
-from robustger.correction.model import best_dtype, default_device
+from robustger.correction.language_model import best_dtype, default_device
 from robustger.models import MODELS
 
 TOLERANCE = 1e-4  # float32, a few layers
