@@ -99,6 +99,7 @@ def write_config(
         content: dict[str, Any] = {
             "output": str(folder / "run"),
             "dtype": "float32",
+            "tracking": "none",
             "corrector": {
                 "base": str(tiny_base),
                 "variant": "ger",

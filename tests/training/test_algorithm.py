@@ -70,10 +70,14 @@ def test_each_step_changes_its_own_parameters_alone(
     trainer.corrector.llm.llm.base_model.register_forward_pre_hook(lambda *_: read.append(1))
     parameters, theta = copied(trainer)
     whole = whole_batch(trainer)
+    assert trainer.distillation is not None
+    noise = -whole.noise if variant == "released" else whole.noise
+    estimate = trainer.distillation.estimate(noise, whole.noisy, whole.clean)
 
     found = trainer.algorithm.statistics_step(whole)
     assert found is not None
     assert found.finite
+    assert found.mutual_information == pytest.approx(estimate, abs=1e-6)
     assert same(copied(trainer)[0], parameters) == {True}
     assert same(copied(trainer)[1], theta) == {False}
     assert not read  # no language model in step 1
@@ -140,6 +144,30 @@ def test_both_steps_follow_the_gradient_of_their_equation(tiny_config: Config, v
     for (name, gradient), wanted in zip(descended.items(), wanted_all, strict=True):
         assert wanted.abs().max() > 0, name
         torch.testing.assert_close(gradient, wanted, rtol=1e-3, atol=2e-6, msg=name)
+
+
+@pytest.mark.parametrize("objective", ["paper", "released", "teacher_student", "contrastive"])
+@pytest.mark.parametrize("variant", ["paper", "released"])
+def test_the_mean_row_is_all_that_distillation_sees(
+    tiny_config: Config, variant: str, objective: str
+) -> None:
+    """Step 2 tunes the mean row of E_LN in the place of its rows: the same loss, and the same gradient."""
+    trainer = with_open_gates(
+        tiny_config(f"corrector.variant={variant}", f"distillation={{objective: {objective}, weight: 0.7}}")
+    )
+    assert trainer.distillation is not None
+    whole, adapter = whole_batch(trainer), trainer.corrector.llm.adapter
+    found = trainer.algorithm._distill(whole)
+    gradients = {name: value.grad for name, value in adapter.named_parameters() if value.grad is not None}
+    adapter.zero_grad()
+    loss = trainer.distillation.adapter_loss(adapter.tuned_noise(whole.noise), whole.noisy, whole.clean)
+    (0.7 * loss).backward()
+    assert found == pytest.approx(loss.item(), rel=1e-5)
+    expected = {name: value.grad for name, value in adapter.named_parameters() if value.grad is not None}
+    assert gradients.keys() == expected.keys()
+    for name, gradient in expected.items():
+        assert gradient.abs().max() > 0, name
+        torch.testing.assert_close(gradients[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
 
 
 def test_eight_times_four_lists_are_one_batch_of_32(

@@ -8,8 +8,9 @@ Each iteration takes a batch of N-best lists with their noisy audio X_n and clea
    adapter and tuner <- gradient descent on L_H2T - lambda I_1
 
 Step 1 runs no language model, and takes the whole batch at once: a log-mean-exp is no sum over lists. (The released
-code runs the language model there, and throws away what it says.) In step 2 only the language model's part is cut
-into micro-batches. Other objectives of `robustger.distillation` put another loss in the place of -I and of -I_1.
+code runs the language model there, and throws away what it says.) In step 2 only the language model's part is cut into
+micro-batches, and shared among processes. Other objectives of `robustger.distillation` put another loss in the place of
+-I and of -I_1.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from robustger.correction.conditioning import ConditionedLLM
 from robustger.distillation import Distillation
+from robustger.distillation.objectives import PaperDistillation
 from robustger.training.data import IGNORED, Batch
+from robustger.training.processes import Processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class AdapterStep:
         h2t_loss: L_H2T, mean cross-entropy per target token.
         distillation_loss: what lambda multiplies (-I_1 for the paper's objective); None without distillation.
         gradient_norm: of the gradient of both, before it is clipped.
-        tokens: of the batch, with their padding.
+        tokens: of the batch in all processes, with their padding.
     """
 
     h2t_loss: float
@@ -97,7 +99,8 @@ class Algorithm1:
         statistics_optimizer: of theta; None where there is no theta.
         weight: lambda.
         max_grad_norm: gradients of either step are scaled down to this norm.
-        accelerator: runs the backward pass of L_H2T, and says on which device all is.
+        processes: those that share the lists of step 2, and the device of this one. Whatever takes the whole batch at
+            once, each of them computes.
         dtype: of the language model; in bfloat16 L_H2T is computed in mixed precision.
     """
 
@@ -111,7 +114,7 @@ class Algorithm1:
         *,
         weight: float,
         max_grad_norm: float,
-        accelerator: Accelerator,
+        processes: Processes,
         dtype: torch.dtype,
     ) -> None:
         self.llm = llm
@@ -121,7 +124,7 @@ class Algorithm1:
         self.statistics_optimizer = statistics_optimizer
         self.weight = weight
         self.max_grad_norm = max_grad_norm
-        self.accelerator = accelerator
+        self.processes = processes
         self.dtype = dtype
 
     def statistics_step(self, batch: WholeBatch) -> StatisticsStep | None:
@@ -130,10 +133,13 @@ class Algorithm1:
             return None
         # The released variant stores -E_LN; the statistics network sees E_LN.
         noise = -batch.noise if self.llm.variant == "released" else batch.noise
-        information = self.distillation.estimate(noise, batch.noisy, batch.clean)
-        loss = self.distillation.statistics_loss(noise, batch.noisy, batch.clean)  # -I
-        assert information is not None  # there is a theta to be fitted
-        assert loss is not None
+        loss = self.distillation.statistics_loss(noise, batch.noisy, batch.clean)
+        assert loss is not None  # there is a theta to be fitted
+        if isinstance(self.distillation, PaperDistillation):
+            information = -loss.item()
+        else:
+            information = self.distillation.estimate(noise, batch.noisy, batch.clean)
+        assert information is not None
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.distillation.parameters(), self.max_grad_norm)
         found = StatisticsStep(information, norm.item())
@@ -146,21 +152,23 @@ class Algorithm1:
         """Step 2: adapter and tuner <- gradient descent on L_H2T - lambda I_1; theta is a constant.
 
         Args:
-            batches: the lists of the step, in any pieces: each is weighted by its target tokens, so that the gradient
-                is that of the whole batch at once.
-            targets: target tokens of all of them.
-            whole: the same lists, for distillation; None without it.
+            batches: the lists of the step that this process takes, in any pieces: each is weighted by its target
+                tokens, so that the gradient is that of the whole batch at once.
+            targets: target tokens of the step's lists in all processes.
+            whole: all the step's lists, for distillation; None without it.
         """
-        h2t_loss, tokens = 0.0, 0
+        h2t_loss, tokens = 0.0, 0.0
         with self._dropout():
             for batch in batches:
                 loss = self.h2t_loss_sum(batch) / targets
-                self.accelerator.backward(loss)
+                loss.backward()
                 h2t_loss += loss.item()
                 tokens += batch.input_ids.numel()
         distillation_loss = self._distill(whole)
+        self.processes.sum_gradients(self.parameters.values())
+        h2t_loss, tokens = self.processes.total(h2t_loss, tokens)
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.max_grad_norm)
-        found = AdapterStep(h2t_loss, distillation_loss, norm.item(), tokens)
+        found = AdapterStep(h2t_loss, distillation_loss, norm.item(), int(tokens))
         if found.finite:
             self.optimizer.step()
         self.optimizer.zero_grad()
@@ -170,16 +178,18 @@ class Algorithm1:
         """Adds the gradient of lambda times the distillation loss (-I_1) and returns that loss."""
         if self.distillation is None or batch is None:
             return None
-        tuned = self.llm.adapter.tuned_noise(batch.noise)  # T_w(E_LN), which costs one small product
+        # T_w(E_LN). T_w is affine and psi sees the mean of the rows: that of the tuned rows is the tuned mean row, at
+        # a twentieth of the cost.
+        tuned = self.llm.adapter.tuned_noise(batch.noise.mean(dim=1, keepdim=True))
         if not all(part.isfinite().all() for part in tuned):
             return math.nan  # the adapter has diverged
         loss = self.distillation.adapter_loss(tuned, batch.noisy, batch.clean)
-        (self.weight * loss).backward()
+        (self.weight / self.processes.count * loss).backward()  # each process adds the same
         return loss.item()
 
     def h2t_loss_sum(self, batch: Batch) -> Tensor:
         """L_H2T as a sum over the target tokens; the output layer runs on those positions only."""
-        device = self.accelerator.device
+        device = self.processes.device
         input_ids, labels, noise = (part.to(device) for part in (batch.input_ids, batch.labels, batch.noise))
         with self.autocast():
             arguments = self.llm.noise_arguments(noise)
@@ -195,7 +205,7 @@ class Algorithm1:
     def autocast(self) -> torch.autocast:
         """The trained parameters stay float32; beside a bfloat16 language model they are computed with in bfloat16."""
         enabled = self.dtype == torch.bfloat16
-        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=enabled)
+        return torch.autocast(self.processes.device.type, torch.bfloat16, enabled=enabled)
 
     @contextmanager
     def _dropout(self) -> Iterator[None]:

@@ -50,6 +50,9 @@ class OptimizationConfig(Section):
         default=1.0, ge=0, le=1, description="linear decay to this share of the peak; 1 = constant"
     )
     max_grad_norm: float = Field(default=1.0, gt=0)
+    gradient_checkpointing: bool = Field(
+        default=False, description="layers keep their input alone, and run again in the backward pass"
+    )
     max_skipped: int = Field(
         default=10,
         ge=1,
@@ -107,6 +110,10 @@ class TrainingConfig(Section):
     optimization: OptimizationConfig = OptimizationConfig()
     distillation: DistillationConfig = DistillationConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    tracking: Literal["auto", "none", "tensorboard", "wandb"] = Field(
+        default="auto",
+        description="where the numbers of `log.jsonl` are also shown; `auto` is TensorBoard where it is installed",
+    )
 
 
 def load_training_config(path: str | Path, overrides: Sequence[str] = ()) -> TrainingConfig:

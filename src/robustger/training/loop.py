@@ -8,15 +8,16 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
 from tqdm import tqdm
 
 from robustger.correction.checkpoint import checkpoint_folder, load_weights, trained_parameters
-from robustger.correction.model import Corrector, best_dtype, default_device
+from robustger.correction.language_model import best_dtype, default_device
+from robustger.correction.model import Corrector
 from robustger.distillation import DISTILLATIONS, Distillation, DistillationShape
 from robustger.errors import InputError, RobustGERError
 from robustger.evaluation.wer import wer
@@ -37,15 +38,18 @@ from robustger.training.checkpoint import (
 from robustger.training.config import TrainingConfig
 from robustger.training.data import epoch_batches
 from robustger.training.examples import make_examples
+from robustger.training.gradient_checkpointing import checkpoint_layers
 from robustger.training.lists import Lists, expanded
 from robustger.training.measurements import Measurements, gate_norms
-from robustger.training.noise_rows import noise_rows
+from robustger.training.noise_rows import NoiseRows, noise_rows
 from robustger.training.optimization import (
     adapter_optimizer,
     learning_rate_share,
     set_learning_rates,
     statistics_optimizer,
 )
+from robustger.training.processes import Processes, make_accelerator
+from robustger.training.tracking import start_tracking, track, tracker_of
 
 logger = logging.getLogger(__name__)
 
@@ -57,35 +61,38 @@ class Trainer:
 
     Args:
         config: the resolved configuration; it is saved beside the checkpoints.
+        rehearsal: write nothing and embed no noise: all is as large as in a run, and zero stands for the noise.
 
     Raises:
         InputError: a file is missing or broken, no list there can be trained on, the output folder cannot be written,
             or the configuration names something unknown or that does not go together.
         MissingModelError: a model is not to be had.
+        MissingExtraError: the tracker or what quantises the language model is not installed.
     """
 
-    def __init__(self, config: TrainingConfig) -> None:
+    def __init__(self, config: TrainingConfig, *, rehearsal: bool = False) -> None:
         self.config = config
         self.output = Path(expanded(config.output))
         # What is wrong with the input is told before anything slow is begun.
         get_normalizer(config.evaluation.normalizer)
-        objective = self._objective()
-        train_lists, dev_lists = Lists("train", config.data.train), Lists("dev", config.data.dev)
-        self._make_output()
+        objective, tracker = self._objective(), tracker_of(config.tracking)
+        self.train_lists, dev_lists = Lists("train", config.data.train), Lists("dev", config.data.dev)
+        if not rehearsal:
+            self._make_output()
         device = default_device()
         self.dtype = best_dtype(device) if config.dtype == "auto" else getattr(torch, config.dtype)
-        # Its own mixed precision would hold for every later run of this process; see `Algorithm1.autocast`.
-        self.accelerator = Accelerator(mixed_precision="no", cpu=device == "cpu")
+        self.accelerator = make_accelerator(device, self.output, tracker)
+        self.processes = Processes(self.accelerator)
         torch.manual_seed(config.seed)
         # On a CPU the fused attention's backward pass takes three times as long as the plain one.
         attention = "eager" if device == "cpu" else "sdpa"
-        self.corrector = Corrector.create(
-            config.corrector, self.dtype, str(self.accelerator.device), attention
-        )
+        self.corrector = Corrector.create(config.corrector, self.dtype, str(self.processes.device), attention)
+        if config.optimization.gradient_checkpointing:
+            checkpoint_layers(self.corrector.llm.llm)
         if config.initial is not None:
             load_weights(self.corrector.llm, checkpoint_folder(expanded(config.initial)))
         self.pad = self.corrector.tokenizer.pad_token_id or 0
-        self._read(train_lists, dev_lists, objective)
+        self._read(self.train_lists, dev_lists, objective, rehearsal)
         self.parameters = trained_parameters(self.corrector.llm)
         for parameter in self.parameters.values():
             parameter.data = parameter.data.float()  # bfloat16 steps would round small updates away
@@ -120,7 +127,7 @@ class Trainer:
         except OSError as error:
             raise InputError(f"output: {self.output} cannot be written: {error.strerror}") from None
 
-    def _read(self, train: Lists, dev: Lists, objective: type[Distillation] | None) -> None:
+    def _read(self, train: Lists, dev: Lists, objective: type[Distillation] | None, rehearsal: bool) -> None:
         """Makes the examples of both parts; the lists themselves are kept only where they are decoded."""
         data = self.config.data
         kinds = ()
@@ -128,7 +135,15 @@ class Trainer:
             needed = {"noisy": objective.needs_audio, "clean": objective.needs_clean}
             kinds = tuple(kind for kind, need in needed.items() if need)
         folder = Path(expanded(data.cache)) if data.cache else self.output / CACHE
-        noise = noise_rows(self.corrector, (train, dev), folder, self.config.seed)
+        if rehearsal:
+            shape = self.corrector.llm.shape
+            noise = [
+                NoiseRows((shape.slots, shape.noise_dimension), None, range(part.count))
+                for part in (train, dev)
+            ]
+        else:
+            with self.processes.main_first():
+                noise = noise_rows(self.corrector, (train, dev), folder, self.config.seed)
         self.train_examples = make_examples(self.corrector, train, noise[0], data.max_tokens, kinds)
         self.dev_examples = make_examples(self.corrector, dev, noise[1], data.max_tokens)
         self.decoded_lists = [nbest for _, nbest in islice(dev, self.config.evaluation.wer_lists)]
@@ -149,7 +164,7 @@ class Trainer:
                     hidden=config.distillation.hidden,
                     output=config.distillation.output,
                 )
-            ).to(self.accelerator.device)
+            ).to(self.processes.device)
         theta = dict(self.distillation.named_parameters()) if self.distillation else {}
         self.statistics_optimizer = statistics_optimizer(
             theta.values(), config.optimization, config.distillation.lr_share
@@ -162,7 +177,7 @@ class Trainer:
             self.statistics_optimizer,
             weight=config.distillation.weight,
             max_grad_norm=config.optimization.max_grad_norm,
-            accelerator=self.accelerator,
+            processes=self.processes,
             dtype=self.dtype,
         )
         self.trained = Trained(self.corrector, self.optimizer.optimizer, theta, self.statistics_optimizer)
@@ -174,19 +189,20 @@ class Trainer:
 
         Raises:
             InputError: `last` holds a run with other settings, or a checkpoint cannot be written.
-            RobustGERError: too many losses or gradients in a row are no numbers.
+            RobustGERError: too many losses or gradients in a row are no numbers; or another process of the run is gone.
         """
-        settle_interrupted_writes(self.output)
+        self.processes.in_main(partial(settle_interrupted_writes, self.output))
         last = self.output / "last"
         if last.is_dir():
             check_same_run(last, self.config)
             self.state = load_state(last, self.trained)
             logger.info("going on at step %d of %d", self.state.step, self.total_steps)
-        self.log = TrainingLog(self.output, self.state.step)
+        self.processes.in_main(self._start_log)
         measured = Measurements()  # since the last checkpoint, so that going on from one forgets none
         tokens_seen, since = 0, time.monotonic()
-        with tqdm(total=self.total_steps, initial=self.state.step, desc="training", disable=None) as bar:
-            for indices in self._batches():
+        silent = None if self.processes.is_main else True  # None: where there is no terminal
+        with tqdm(total=self.total_steps, initial=self.state.step, desc="training", disable=silent) as bar:
+            for indices in self.batches():
                 statistics, adapter = self.step(indices)
                 measured.add(statistics, adapter)
                 tokens_seen += adapter.tokens
@@ -204,9 +220,14 @@ class Trainer:
                 if self.state.step % self.config.evaluation.every_steps == 0 or self._at_the_end:
                     self.evaluate_and_save(measured)
                     measured = Measurements()
+        self.accelerator.end_training()  # closes the tracker, and lets go of the other processes
         return self.output / "best"
 
-    def _batches(self) -> Iterator[list[int]]:
+    def _start_log(self) -> None:
+        self.log = TrainingLog(self.output, self.state.step)
+        start_tracking(self.accelerator, self.config, self.state.step)
+
+    def batches(self) -> Iterator[list[int]]:
         """The batches that are still to come, epoch by epoch; a pure function of the seed and the step."""
         lengths, options = self.train_examples.lengths.tolist(), self.config.optimization
         while not self._at_the_end:
@@ -227,18 +248,20 @@ class Trainer:
         share = learning_rate_share(self.state.step, self.steps_per_epoch, self.total_steps, options)
         set_learning_rates((self.optimizer, self.statistics_optimizer), share)
         # What dropout drops is a function of the step, so that a run that was interrupted drops the same.
-        torch.manual_seed(self.config.seed * 1_000_003 + self.state.step)
+        torch.manual_seed(self.processes.seed(self.config.seed * 1_000_003 + self.state.step))
         examples = self.train_examples
         whole = self._whole(indices)
         statistics = None if whole is None else self.algorithm.statistics_step(whole)
-        batches = examples.batches(indices, options.micro_batch_size, options.micro_batch_tokens, self.pad)
+        batches = examples.batches(
+            self.processes.share(indices), options.micro_batch_size, options.micro_batch_tokens, self.pad
+        )
         adapter = self.algorithm.adapter_step(batches, examples.target_tokens(indices), whole)
         self.state.step += 1
         return statistics, adapter
 
     def _whole(self, indices: Sequence[int]) -> WholeBatch | None:
         """What distillation sees of these examples; None without it."""
-        examples, device = self.train_examples, self.accelerator.device
+        examples, device = self.train_examples, self.processes.device
         if self.distillation is None:
             return None
         noise = examples.noise.read(examples.places[list(indices)])
@@ -277,8 +300,10 @@ class Trainer:
         """Mean cross-entropy per target token over the dev lists."""
         options, examples = self.config.optimization, self.dev_examples
         everything = range(len(examples))
-        batches = examples.batches(everything, options.micro_batch_size, options.micro_batch_tokens, self.pad)
-        total = sum(self.algorithm.h2t_loss_sum(batch).item() for batch in batches)
+        batches = examples.batches(
+            self.processes.share(everything), options.micro_batch_size, options.micro_batch_tokens, self.pad
+        )
+        (total,) = self.processes.total(sum(self.algorithm.h2t_loss_sum(batch).item() for batch in batches))
         return total / examples.target_tokens(everything)
 
     def dev_wer(self) -> float | None:
@@ -300,8 +325,13 @@ class Trainer:
             InputError: there is no room for it; what was there before is kept.
         """
         dev_loss = self.dev_loss() if self.dev_examples else None
-        dev_wer = self.dev_wer()
+        dev_wer = self.processes.in_main(self.dev_wer)
         improved = self.state.note(dev_loss, dev_wer, self.config.evaluation.best_by)
+        self.processes.in_main(partial(self._save, measured, dev_loss, dev_wer, improved))
+
+    def _save(
+        self, measured: Measurements, dev_loss: float | None, dev_wer: float | None, improved: bool
+    ) -> None:
         record = {
             "step": self.state.step,
             "train_loss": measured.mean("train_loss"),
@@ -320,5 +350,6 @@ class Trainer:
             if improved:
                 self.corrector.save_pretrained(self.output / "best")
             self.log.append(record)
+            track(self.accelerator, record)
             keep_earlier(self.output, self.config.evaluation.keep_last - 1)
             save_state(self.output / "last", self.config, self.state, self.trained)

@@ -1,0 +1,151 @@
+"""A run in several processes: which lists each of them takes, and what they add up.
+
+`torchrun` and `accelerate launch` start the processes. All hold the same weights and go through the same batches; of
+each batch every process takes its share of the lists through the language model. Losses are sums over target tokens,
+divided by those of the whole batch, so the sum of the processes' gradients is the gradient of one process that takes
+all. The trained parameters are few, and added up by hand: the frozen language model needs no wrapper.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs
+from torch import Tensor, nn
+
+from robustger.errors import RobustGERError
+
+# For the main process, which may have noise to embed or lists to decode alone. A process that dies is noticed at once.
+LONGEST_WAIT = timedelta(hours=6)
+SEED_STRIDE = (
+    0x9E3779B1  # odd, so that it changes the low 32 bits, which are all that a CPU's generator looks at
+)
+
+
+def make_accelerator(device: str, output: Path, tracker: str | None) -> Accelerator:
+    """What knows of the other processes, if there are any, and of the tracker."""
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return Accelerator(
+        # Its own mixed precision would hold for every later run of this process; see `Algorithm1.autocast`.
+        mixed_precision="no",
+        cpu=device == "cpu",
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=LONGEST_WAIT)] if several else None,
+        log_with=tracker,
+        project_dir=output,
+    )
+
+
+class Processes:
+    """This process among those of the run; alone, everything here is the identity.
+
+    Attributes:
+        device: of this process.
+        count: of processes.
+        rank: of this one; the main process has 0.
+    """
+
+    def __init__(self, accelerator: Accelerator) -> None:
+        self.device: torch.device = accelerator.device
+        self.count: int = accelerator.num_processes
+        self.rank: int = accelerator.process_index
+
+    @property
+    def is_main(self) -> bool:
+        """The main process writes and logs; the others do not."""
+        return self.rank == 0
+
+    def share(self, indices: Sequence[int]) -> Sequence[int]:
+        """Those that this process takes; of neighbours, which are alike in length, each gets another."""
+        return indices[self.rank :: self.count]
+
+    def seed(self, seed: int) -> int:
+        """A seed of this process, so that dropout drops other things in each; `seed` itself in the main process."""
+        return seed + self.rank * SEED_STRIDE
+
+    @torch.no_grad()
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Gives every parameter the sum of its gradients in all processes; one that has none anywhere gets none.
+
+        Raises:
+            RobustGERError: another process is gone.
+        """
+        if self.count == 1:
+            return
+        chosen = list(parameters)
+        present = torch.tensor([float(value.grad is not None) for value in chosen], device=self.device)
+        parts = [torch.zeros_like(value) if value.grad is None else value.grad for value in chosen]
+        total = torch.cat([present, *(part.flatten() for part in parts)])
+        self._sum(total)
+        counts, *gradients = total.split([len(chosen), *(value.numel() for value in chosen)])
+        for value, count, gradient in zip(chosen, counts.tolist(), gradients, strict=True):
+            value.grad = gradient.view_as(value) if count else None
+
+    def total(self, *values: float) -> list[float]:
+        """The sums of numbers over all processes.
+
+        Raises:
+            RobustGERError: another process is gone.
+        """
+        if self.count == 1:
+            return list(values)
+        total = torch.tensor(values, dtype=torch.float64, device=self.device)
+        self._sum(total)
+        return total.tolist()
+
+    def in_main(self, task: Callable[[], float | None]) -> float | None:
+        """Does a task in the main process while the others wait; all get its number.
+
+        Raises:
+            RobustGERError: the task has failed, in the other processes; the main process raises what it was.
+        """
+        if self.count == 1:
+            return task()
+        number, error = None, None
+        if self.is_main:
+            try:
+                number = task()
+            except Exception as raised:  # the others are told first
+                error = raised
+        failed, known, value = self.total(error is not None, number is not None, number or 0.0)
+        if error is not None:
+            raise error
+        if failed:
+            self._follow_main()
+        return value if known else None
+
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """The main process goes through the block before the others, which then find what it has written.
+
+        Raises:
+            RobustGERError: the main process has failed, in the others.
+        """
+        if not self.is_main and self.total(0.0)[0]:
+            self._follow_main()
+        failed = True
+        try:
+            yield
+            failed = False
+        finally:
+            if self.is_main:
+                self.total(float(failed))
+
+    def _follow_main(self) -> NoReturn:
+        time.sleep(
+            1
+        )  # as soon as one process ends torchrun ends all, and the main process has something to say
+        raise RobustGERError("the main process has stopped; see what it says")
+
+    def _sum(self, values: Tensor) -> None:
+        try:
+            torch.distributed.all_reduce(values)
+        except RuntimeError as error:
+            raise RobustGERError("another process of this run is gone; see what it says") from error

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from robustger.correction import Corrector, CorrectorConfig
+from robustger.errors import InputError, MissingExtraError
+from robustger.hypotheses import NBest
+
+LISTS = [NBest.from_texts("a", ["turn of the light", "turn off the light", "turn of a light"])]
+
+
+def test_four_bits_need_their_extra(tiny_base: Path, tiny_checkpoint: Path) -> None:
+    if importlib.util.find_spec("bitsandbytes") is not None:
+        pytest.skip("bitsandbytes is installed")
+    config = CorrectorConfig(base=str(tiny_base), variant="ger", quantization="nf4")
+    for load in (
+        lambda: Corrector.create(config, device="cpu"),
+        lambda: Corrector.from_pretrained(tiny_checkpoint, device="cpu", quantization="nf4"),
+    ):
+        with pytest.raises(MissingExtraError, match=r"'bitsandbytes'.*robustger\[quant\]"):
+            load()
+
+
+def test_other_quantisations_are_named(tiny_checkpoint: Path) -> None:
+    with pytest.raises(InputError, match="quantization = 'int3'"):
+        Corrector.from_pretrained(tiny_checkpoint, device="cpu", quantization="int3")  # type: ignore[arg-type]
+
+
+@pytest.mark.gpu
+def test_a_model_in_four_bits_is_nearly_the_whole_one(
+    tiny_corrector: Callable[..., Corrector], tmp_path: Path
+) -> None:
+    pytest.importorskip("bitsandbytes", reason="the extra quant is not installed")
+    tiny_corrector(lora={"r": 4}).save_pretrained(tmp_path)
+    whole, packed = (
+        Corrector.from_pretrained(tmp_path, torch.bfloat16, "cuda", quantization=quantization)
+        for quantization in ("none", "nf4")
+    )
+    projection = packed.llm.llm.get_parameter("model.layers.0.self_attn.q_proj.base_layer.weight")
+    assert projection.dtype == torch.uint8
+    tokens = torch.tensor([packed.prompt_tokens(LISTS[0].texts)])
+    noise = packed.noise_embedding([LISTS[0].texts])
+    one, other = (corrector.logits(tokens, noise).float() for corrector in (whole, packed))
+    assert 0 < (one - other).norm() < 0.5 * one.norm()
+    assert packed.correct(LISTS)[0].id == "a"
+    packed.save_pretrained(tmp_path / "again")
+    assert Corrector.from_pretrained(tmp_path / "again", device="cuda").config.quantization == "nf4"
+
+
+@pytest.mark.gpu
+def test_gradients_pass_a_model_in_four_bits(tiny_base: Path, tiny_encoder: Path) -> None:
+    pytest.importorskip("bitsandbytes", reason="the extra quant is not installed")
+    config = CorrectorConfig(
+        base=str(tiny_base), encoder=str(tiny_encoder), noise_dimension=16, n_best=3, quantization="nf4"
+    )
+    llm = Corrector.create(config, torch.bfloat16, "cuda").llm
+    with torch.no_grad():
+        for parameter in llm.adapter.parameters():
+            parameter.normal_(std=0.1)
+    tokens = torch.arange(3, 20, device="cuda")[None]
+    llm(tokens, torch.randn(1, 6, 16, device="cuda")).float().logsumexp(-1).sum().backward()
+    for name, parameter in llm.adapter.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().max() > 0, name
+    assert all(parameter.grad is None for parameter in llm.llm.parameters())
