@@ -1,0 +1,123 @@
+"""What the noise prompt and its distillation add to a training step:
+
+    python benchmarks/training_step.py [PAIRS [BASE [LISTS]]]
+
+One step of Algorithm 1 (variant `paper`, objective `paper`) against one of the plain adapter (`ger`) in the same
+layers of BASE (smollm2-135m), both on the same LISTS (32) of the demo: reading E_LN and audio embeddings, both steps
+of the algorithm, both optimizers. PAIRS (5) of steps are timed in turns, the order within a pair being swapped every
+time, after one pair that is not; the ratio is the median of the pairs' ratios. The audio embeddings are random, 1280
+wide as those of Whisper large: what they hold does not change the time. On the GPU where there is one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from robustger.correction.language_model import default_device
+from robustger.hypotheses import load_nbest, save_nbest
+from robustger.recognition.embeddings import embeddings_path, write_embeddings
+from robustger.training.config import TrainingConfig
+from robustger.training.loop import Trainer
+
+WIDTH = 1280
+PLAIN = {"variant": "ger", "first_layer": 1}  # the layers of the variant `paper`
+CONDITIONED = {"variant": "paper"}
+
+
+def write_lists(folder: Path, count: int) -> Path:
+    """`count` lists of the demo, under new ids where they come again, with embeddings of their audio."""
+    demo = load_nbest(Path(str(files("robustger.presets") / "demo.jsonl")))
+    path = folder / "lists.jsonl"
+    name = embeddings_path(path).name
+    chosen = [
+        replace(
+            nbest,
+            id=f"{number}",
+            audio_embedding={"file": name, "noisy": number, "clean": number},
+        )
+        for number, nbest in enumerate(itertools.islice(itertools.cycle(demo), count))
+    ]
+    save_nbest(chosen, path)
+    random = np.random.default_rng(0)
+    rows, ids = {}, {}
+    for kind in ("noisy", "clean"):
+        rows[kind], ids[kind] = folder / kind, folder / f"{kind}.ids"
+        rows[kind].write_bytes(random.standard_normal((count, WIDTH), dtype=np.float32).tobytes())
+        ids[kind].write_text("".join(f"{json.dumps(nbest.id)}\n" for nbest in chosen), encoding="utf-8")
+    with embeddings_path(path).open("wb") as file:
+        write_embeddings(file, rows, ids, WIDTH)
+    return path
+
+
+def trainer(folder: Path, lists: Path, count: int, corrector: dict[str, object], objective: str) -> Trainer:
+    return Trainer(
+        TrainingConfig.model_validate(
+            {
+                "output": str(folder / objective),
+                "corrector": corrector,
+                "data": {"train": [str(lists)]},
+                "optimization": {"batch_size": count, "epochs": 1_000},
+                "distillation": {"objective": objective},
+                "tracking": "none",
+            }
+        )
+    )
+
+
+def seconds(run: Trainer, indices: list[int]) -> float:
+    """Of one step; its losses are read from the device at its end, so it is over then."""
+    start = time.perf_counter()
+    run.step(indices)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    pairs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    base = sys.argv[2] if len(sys.argv) > 2 else "smollm2-135m"
+    count = int(sys.argv[3]) if len(sys.argv) > 3 else 32
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        lists = write_lists(folder, count)
+        plain = trainer(folder, lists, count, PLAIN | {"base": base}, "none")
+        conditioned = trainer(folder, lists, count, CONDITIONED | {"base": base}, "paper")
+        indices = next(plain.batches())
+        assert indices == next(conditioned.batches())
+        times: dict[Trainer, list[float]] = {plain: [], conditioned: []}
+        for number in range(-1, pairs):
+            for run in (plain, conditioned) if number % 2 else (conditioned, plain):
+                taken = seconds(run, indices)
+                if number >= 0:
+                    times[run].append(taken)
+        ratios = [own / other for own, other in zip(times[conditioned], times[plain], strict=True)]
+        result = {
+            "benchmark": "training_step",
+            "base": base,
+            "lists": count,
+            "tokens": int(plain.train_examples.lengths.sum()),
+            "pairs": pairs,
+            "plain_seconds": round(statistics.median(times[plain]), 3),
+            "conditioned_seconds": round(statistics.median(times[conditioned]), 3),
+            "ratio": round(statistics.median(ratios), 4),
+            "ratios": [round(ratio, 4) for ratio in sorted(ratios)],
+            "dtype": str(plain.dtype).removeprefix("torch."),
+            "device": torch.cuda.get_device_name() if default_device() == "cuda" else "cpu",
+        }
+    machine = {"cores": os.cpu_count(), "torch": torch.__version__, "python": platform.python_version()}
+    print(json.dumps(result | machine), flush=True)
+
+
+if __name__ == "__main__":
+    main()
