@@ -9,8 +9,8 @@ noise and every embedding, with c the embedding of a sentence in clean speech an
     S^2 = mean over pairs of sentences of |c_i - c_j|^2 / 2, the variance of clean speech
 
 Under the root is |mean (x - c)|^2 without bias. With i = j included it would be above 0 where noise moves nothing, and
-the more so the fewer lists there are. A value below 0 counts as 0. Division by S makes embeddings of any width and scale
-comparable: 1 says that noise moves the mean as far as a sentence is from the mean. (The paper does not say how it
+the more so the fewer lists there are. A value below 0 counts as 0. Division by S makes embeddings of any width and
+scale comparable: 1 says that noise moves the mean as far as a sentence is from the mean. (The paper does not say how it
 measures, so its figures are not to be compared with these.)
 
 Checkpoints with the same NAME (seeds) are averaged. Columns: `audio` (the recogniser's own embedding), `E_LN` as
@@ -103,10 +103,9 @@ def pairs(clean: Sequence[NBest], noisy: Sequence[NBest], snrs: Sequence[int]) -
         for nbest in noisy
         if snr_db(nbest) in snrs and sentence(nbest) in by_sentence
     ]
-    if not found:
-        raise InputError(
-            f"no list at {', '.join(map(str, snrs))} dB has a clean partner; name lists of one corpus"
-        )
+    if len({clean.id for _, clean in found}) < 2:
+        at = ", ".join(map(str, snrs))
+        raise InputError(f"no two sentences at {at} dB have clean partners; name lists of one corpus")
     return found
 
 

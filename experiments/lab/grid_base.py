@@ -126,10 +126,13 @@ def write_start(
 
 def train(folder: Path, plan: Mapping[str, Any]) -> Path:
     """Trains, or goes on training, the run of a folder; returns the checkpoint."""
+    import logging
+
     from robustger.correction.checkpoint import checkpoint_folder
     from robustger.training.config import load_training_config
     from robustger.training.loop import Trainer
 
+    logging.getLogger("robustger").setLevel(logging.INFO)
     config = load_training_config(folder / "training.yaml")
     lora_of, start = plan["lora_of"], plan["start"]
     if config.initial is not None and not (folder / "start" / "adapter.safetensors").exists():
@@ -138,7 +141,10 @@ def train(folder: Path, plan: Mapping[str, Any]) -> Path:
 
 
 def main() -> None:
+    from robustger.cli.quiet import quiet_libraries
+
     folder = Path(sys.argv[1])
+    quiet_libraries()
     with alone(folder) as plan:
         if plan is not None:
             from robustger.correction.checkpoint import checkpoint_folder

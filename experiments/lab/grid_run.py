@@ -102,7 +102,10 @@ def measure(corrector: Corrector, plan: Mapping[str, Any], folder: Path) -> dict
 
 
 def main() -> None:
+    from robustger.cli.quiet import quiet_libraries
+
     folder = Path(sys.argv[1])
+    quiet_libraries()
     with alone(folder) as plan:
         if plan is None:
             return

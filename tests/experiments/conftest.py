@@ -1,0 +1,92 @@
+"""The laboratory's scripts, and a laboratory in small."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.training.conftest import save_heard as save_heard  # a fixture
+
+from robustger.hypotheses import NBest
+
+LAB = Path(__file__).parents[2] / "experiments" / "lab"
+MODULES = (
+    "grid",
+    "grid_base",
+    "grid_lists",
+    "grid_plan",
+    "grid_process",
+    "grid_run",
+    "grid_table",
+    "distances",
+)
+WORDS = ("what", "is", "the", "fare", "from", "boston", "to", "denver", "on", "sunday", "night", "at", "nine")
+
+
+@pytest.fixture(scope="module")
+def scripts() -> Iterator[Any]:
+    """The scripts as modules of one object."""
+    import importlib
+
+    sys.path.insert(0, str(LAB))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})
+    finally:
+        torch.set_num_threads(threads)
+        sys.path.remove(str(LAB))
+        for name in MODULES:
+            sys.modules.pop(name, None)
+
+
+def heard(split: str, number: int, noise: str, snr_db: int | None) -> NBest:
+    """A list whose hypotheses differ more, the lower the SNR."""
+    text = " ".join(WORDS[(number + k) % len(WORDS)] for k in range(4 + number % 3))
+    tail = "" if snr_db is None else f" {WORDS[(number + snr_db) % len(WORDS)]}"
+    name = f"{split}-{number:05d}"
+    meta = {} if snr_db is None else {"noise": noise, "snr_db": float(snr_db)}
+    id_ = name if snr_db is None else f"{name}_{noise}_{snr_db}dB"
+    return NBest.from_texts(id_, [text + tail, text, f"{text} {number}"], reference=text, meta=meta)
+
+
+@pytest.fixture(scope="module")
+def lab_folder(tmp_path_factory: pytest.TempPathFactory, save_heard: Callable[..., None]) -> Path:
+    """A laboratory's lists in small: 24 sentences twice, with one id in both files, and 6 test sentences."""
+    folder = tmp_path_factory.mktemp("lab")
+    lists = folder / "lists"
+    lists.mkdir()
+    save_heard(
+        [heard("corrector", n, "car-1", (0, 5, 10)[n % 3]) for n in range(24)], lists / "corrector-1.jsonl"
+    )
+    again = [heard("corrector", n, "car-1" if n == 0 else "rain-2", (0, 5, 10)[n % 3]) for n in range(24)]
+    save_heard(again, lists / "corrector-2.jsonl")
+    noises = ("brown-1", "rain-0")
+    test = [heard("test", n, noises[n % 2], snr) for n, snr in product(range(6), (-5, 0, 5, 10))]
+    test.append(heard("test", 6, "rain-0", 0))  # lacks the other SNRs
+    save_heard(test, lists / "test.jsonl")
+    clean = [heard("test", n, "", None) for n in range(7)]
+    save_heard(
+        clean, lists / "test-clean.jsonl", noisy=np.random.default_rng(9).normal(size=(7, 6)).astype("f4")
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corrector_section(tiny_base: Path, tiny_encoder: Path) -> dict[str, Any]:
+    """Of a configuration on the tiny models."""
+    return {
+        "base": str(tiny_base),
+        "n_best": 3,
+        "encoder": str(tiny_encoder),
+        "noise_dimension": 16,
+        "max_new_tokens": 12,
+        "skip_agreeing": False,
+    }
