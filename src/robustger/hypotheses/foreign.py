@@ -7,6 +7,7 @@ espnet          `robustger.hypotheses.espnet`: a decoding's folder with 1best_re
 kaldi           `robustger.hypotheses.kaldi`: `utt-k words` lines, or archives.*/words_text with costs
 nemo            `robustger.hypotheses.nemo`: a beams TSV, with the manifest as references
 hyporadise      `robustger.hypotheses.hyporadise`: a JSON file of the data set
+robusthp        `robustger.hypotheses.robusthp`: a .pt file of the data set, or a folder of them
 ==============  ==================================================================================
 """
 
@@ -28,12 +29,14 @@ from robustger.hypotheses.jsonl import BadLine
 from robustger.hypotheses.kaldi import read_kaldi
 from robustger.hypotheses.keyed import Archive, Placed, read_references
 from robustger.hypotheses.nemo import read_nemo
+from robustger.hypotheses.robusthp import read_robusthp
 from robustger.registry import Registry
 
 FORMATS: Registry[Callable[..., Iterator[Placed]]] = Registry("format")
 FORMATS.register("espnet")(read_espnet)
 FORMATS.register("kaldi")(read_kaldi)
 FORMATS.register("nemo")(read_nemo)
+FORMATS.register("robusthp")(read_robusthp)
 
 
 @FORMATS.register("hyporadise")

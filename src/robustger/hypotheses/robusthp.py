@@ -39,7 +39,6 @@ from typing import TYPE_CHECKING, Any
 
 from robustger.errors import InputError
 from robustger.hypotheses.files import shown_name
-from robustger.hypotheses.foreign import FORMATS
 from robustger.hypotheses.jsonl import BadLine
 from robustger.hypotheses.keyed import Placed
 from robustger.hypotheses.values import NBest, parse_fields
@@ -66,7 +65,6 @@ PROMPT = re.compile(
 _TEXT_FIELDS = ("id", "input", "ground_truth", "am_score")
 
 
-@FORMATS.register("robusthp")
 def read_robusthp(
     source: str | Path,
     *,
