@@ -130,11 +130,15 @@ def _digest(*parts: Any) -> str:
 
 
 def _settings(config: dict[str, Any]) -> dict[str, Any]:
-    """What of a configuration its results depend on, but for what the digests of files name."""
-    kept = {
-        key: value for key, value in config.items() if key not in ("output", "data", "initial", "evaluation")
-    }
-    kept["corrector"] = {key: value for key, value in config["corrector"].items() if key != "base"}
+    """What of a configuration its results depend on, but for what the digests of files name.
+
+    Without defaults, so that a key that a later version adds makes no other run of this one.
+    """
+    from robustger.training.config import TrainingConfig
+
+    changed = TrainingConfig.model_validate(config).model_dump(mode="json", exclude_defaults=True)
+    kept = {k: v for k, v in changed.items() if k not in ("output", "data", "initial", "evaluation")}
+    kept["corrector"] = {k: v for k, v in changed.get("corrector", {}).items() if k != "base"}
     return kept | {"max_tokens": config["data"]["max_tokens"]}
 
 

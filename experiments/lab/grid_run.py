@@ -114,12 +114,13 @@ def main() -> None:
 
         config = load_training_config(folder / "training.yaml")
         log: dict[str, Any] = {}
+        parameters = 0
         if plan["trained"]:
             corrector = Corrector.from_pretrained(train(folder, plan))
             log = json.loads((folder / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+            parameters = sum(parameter.numel() for parameter in corrector.llm.adapter.parameters())
         else:
             corrector = Corrector.create(config.corrector)
-        parameters = sum(parameter.numel() for parameter in corrector.llm.adapter.parameters())
         named = {key: plan[key] for key in ("digest", "arm", "change", "seed")}
         results = named | {"parameters": parameters, "log": log} | measure(corrector, plan, folder)
         finish(folder, results)

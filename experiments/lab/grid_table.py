@@ -28,7 +28,7 @@ from robustger.hypotheses import NBest, atomic_writer, load_nbest
 from robustger.text import get_normalizer
 
 RESAMPLES = 2000
-REFERENCES = (MATCHED, "shuffled")
+REFERENCES = (MATCHED, "shuffled", "robustger")
 GUARDS = ("none", "margin")
 LOGGED = ("train_loss", "gate_norm", "noise_gate_norm", "mutual_information", "distillation_loss")
 
@@ -233,7 +233,7 @@ def _main_table(figures: Figures, kind: str) -> str:
     rows: list[list[str]] = []
     if kind != "loss":
         for name, groups in figures["recogniser"].items():
-            rows.append([name, "", _interval(groups["0, 5 and 10"], scale), "", "", ""])
+            rows.append([name, "", _interval(groups["0, 5 and 10"], scale), "", *[""] * len(REFERENCES)])
     for arm in figures["arms"]:
         one = arm[kind]
         singles = ", ".join(format(scale * value, f".{digits}f") for value in one["seeds"])
