@@ -126,7 +126,6 @@ def test_two_processes_add_up_and_fail_together(
     assert (tmp_path / "order").read_text(encoding="utf-8") == "0\n1\n"
 
 
-@pytest.mark.slow
 def test_two_processes_train_as_one(
     write_config: Callable[..., Path], tmp_path: Path, one_thread_environment: dict[str, str]
 ) -> None:

@@ -135,7 +135,7 @@ class Algorithm1:
         noise = -batch.noise if self.llm.variant == "released" else batch.noise
         loss = self.distillation.statistics_loss(noise, batch.noisy, batch.clean)
         assert loss is not None  # there is a theta to be fitted
-        if isinstance(self.distillation, PaperDistillation):
+        if isinstance(self.distillation, PaperDistillation):  # `paper` and `released`: the loss is -I itself
             information = -loss.item()
         else:
             information = self.distillation.estimate(noise, batch.noisy, batch.clean)
