@@ -51,11 +51,12 @@ def load_llm(
     from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoModelForCausalLM, GenerationConfig
 
-    dtype = dtype or best_dtype(device, folder)
     quantized = quantization == "nf4"
     try:
+        dtype = dtype or best_dtype(device, folder)
+        options = _nf4(dtype, device) if quantized else {}
         llm: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, attn_implementation=attention, **(_nf4(dtype, device) if quantized else {})
+            folder, dtype=dtype, attn_implementation=attention, **options
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
