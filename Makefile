@@ -34,7 +34,7 @@ format: $(VENV)/.dev  ## put the code into the house format
 bench: $(VENV)/.dev  ## run every benchmark; one JSON line each
 	@for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
 
-lab: $(VENV)/.dev  ## regenerate the laboratory: speech, noise, recogniser, lists, corrector (about three hours)
+lab: $(VENV)/.dev  ## regenerate the laboratory: speech, noise, recogniser, lists, corrector (about four hours)
 	@BIN=$(BIN) bash experiments/lab/make.sh runs/lab
 
 docs: $(VENV)/.docs  ## build the documentation into site/

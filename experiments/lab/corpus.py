@@ -2,10 +2,10 @@
 
     python corpus.py FOLDER
 
-FOLDER/speech/SPLIT/*.flac and FOLDER/SPLIT.jsonl for the splits `corrector`, `dev` and `test`, whose sentences and
-voices do not overlap with what the recogniser learns from (the corrector's voices are the recogniser's), and
-FOLDER/noise/{train,test}/KIND-NUMBER.flac. Sentences, voices and noises are drawn from seeds and the same every time;
-the speech is so up to the phases inside espeak-ng, which vary from call to call.
+FOLDER/speech/SPLIT/*.flac for the splits `corrector`, `dev` and `test`, FOLDER/PART.jsonl for their parts, and
+FOLDER/noise/{train,test}/KIND-NUMBER.flac. Sentences and voices do not overlap with what the recogniser learns from (the
+corrector's voices are the recogniser's). Sentences, voices and noises are drawn from seeds and the same every time; the
+speech is so up to the phases inside espeak-ng, which vary from call to call.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from speech import draw_voice, say
 
 from robustger.manifest import Utterance, save_manifest
 
-SPLITS = {
-    "corrector": ("train", 3000),
-    "dev": ("dev", 300),
-    "test": ("test", 500),
-}  # split: voices, sentences
+PARTS = {
+    "corrector": ("corrector", "train", range(3_000)),
+    "corrector-more": ("corrector", "train", range(3_000, 15_000)),
+    "dev": ("dev", "dev", range(300)),
+    "test": ("test", "test", range(500)),
+}  # part: split, voices, which of the split's sentences
 SEED = 1
 
 
@@ -44,19 +45,18 @@ def _speak(item: tuple[str, str, str, Path]) -> Utterance | None:
     return Utterance(id=id_, audio=str(path), text=text, meta=meta)
 
 
-def write_speech(folder: Path, split: str) -> list[Utterance]:
-    """The clean speech of a split and its manifest; sentences that last longer than the window are left out."""
-    voices, count = SPLITS[split]
+def write_speech(folder: Path, part: str) -> list[Utterance]:
+    """The clean speech of a part and its manifest; sentences that last longer than the window are left out."""
+    split, voices, numbers = PARTS[part]
     audio = folder / "speech" / split
     audio.mkdir(parents=True, exist_ok=True)
-    items = [
-        (f"{split}-{i:05d}", text, voices, audio) for i, text in enumerate(sentences(split, count, SEED))
-    ]
+    texts = sentences(split, numbers.stop, SEED)
+    items = [(f"{split}-{i:05d}", texts[i], voices, audio) for i in numbers]
     with ProcessPoolExecutor() as workers:
         spoken = [
             utterance for utterance in workers.map(_speak, items, chunksize=32) if utterance is not None
         ]
-    save_manifest(spoken, folder / f"{split}.jsonl")
+    save_manifest(spoken, folder / f"{part}.jsonl")
     return spoken
 
 
@@ -73,14 +73,14 @@ def write_noise(folder: Path, part: str, speech: list[Utterance], each: int, sec
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    speech = {split: write_speech(folder, split) for split in SPLITS}
+    speech = {part: write_speech(folder, part) for part in PARTS}
     write_noise(folder, "train", speech["corrector"], each=6, seconds=30.0)
     write_noise(folder, "test", speech["dev"], each=3, seconds=30.0)
     # Written last: it says that all the rest is there.
     names = sorted(path.name for path in (folder / "noise" / "test").iterdir())
     (folder / "test-noises.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
-    for split, utterances in speech.items():
-        print(f"{split}: {len(utterances)} sentences", file=sys.stderr)
+    for part, utterances in speech.items():
+        print(f"{part}: {len(utterances)} sentences", file=sys.stderr)
 
 
 if __name__ == "__main__":
