@@ -3,9 +3,9 @@
     python corpus.py FOLDER
 
 FOLDER/speech/SPLIT/*.flac for the splits `corrector`, `dev` and `test`, FOLDER/PART.jsonl for their parts, and
-FOLDER/noise/{train,test}/KIND-NUMBER.flac. Sentences and voices do not overlap with what the recogniser learns from (the
-corrector's voices are the recogniser's). Sentences, voices and noises are drawn from seeds and the same every time; the
-speech is so up to the phases inside espeak-ng, which vary from call to call.
+FOLDER/noise/{train,test}/KIND-NUMBER.flac. Sentences and voices do not overlap with what the recogniser learns from
+(the corrector's voices are the recogniser's). Sentences, voices and noises are drawn from seeds and the same every
+time; the speech is so up to the phases inside espeak-ng, which vary from call to call.
 """
 
 from __future__ import annotations
