@@ -19,6 +19,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -62,7 +63,9 @@ def write_lists(folder: Path, count: int) -> Path:
     return path
 
 
-def trainer(folder: Path, lists: Path, count: int, corrector: dict[str, object], objective: str) -> Trainer:
+def trainer(
+    folder: Path, lists: Path, count: int, corrector: Mapping[str, object], objective: str
+) -> Trainer:
     return Trainer(
         TrainingConfig.model_validate(
             {

@@ -139,7 +139,7 @@ def save_state(folder: Path, config: TrainingConfig, state: TrainingState, train
 
 
 def _moments(optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
-    names = {value: name for name, value in parameters.items()}
+    names: dict[Tensor, str] = {value: name for name, value in parameters.items()}
     return {
         f"{names[parameter]}:{key}": torch.as_tensor(value).cpu().contiguous()
         for parameter, values in optimizer.state.items()

@@ -117,4 +117,12 @@ def make_examples(
         logger.warning("data.%s: %d lists exceed data.max_tokens and are left out", lists.part, too_long)
     if audio is not None and (problem := audio.problem(lists.part)):
         logger.warning("%s", problem)
-    return Examples(ids, *map(np.asarray, (tokens, starts, prompt_lengths, places)), noise, audio)
+    return Examples(
+        ids,
+        tokens=np.asarray(tokens),
+        starts=np.asarray(starts),
+        prompt_lengths=np.asarray(prompt_lengths),
+        places=np.asarray(places),
+        noise=noise,
+        audio=audio,
+    )

@@ -264,10 +264,10 @@ class Trainer:
         examples, device = self.train_examples, self.processes.device
         if self.distillation is None:
             return None
-        noise = examples.noise.read(examples.places[list(indices)])
-        noisy, clean = (examples.audio and examples.audio.read(kind, indices) for kind in ("noisy", "clean"))
-        on_device = (None if part is None else part.to(device) for part in (noise, noisy, clean))
-        return WholeBatch(*on_device)
+        noise = examples.noise.read(examples.places[list(indices)]).to(device)
+        heard = (examples.audio and examples.audio.read(kind, indices) for kind in ("noisy", "clean"))
+        noisy, clean = (None if part is None else part.to(device) for part in heard)
+        return WholeBatch(noise, noisy, clean)
 
     def _stop_if_diverged(self, statistics: StatisticsStep | None, adapter: AdapterStep) -> None:
         """Counts an iteration of which a step was skipped, because its loss or gradient is no number.
