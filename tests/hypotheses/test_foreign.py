@@ -400,7 +400,12 @@ def test_no_bytes_break_a_reader(data: bytes, format: str) -> None:
         ("hyporadise", "b.tsv", {}, "not valid JSON"),
         ("kaldi", "empty", {}, "holds no list that can be read as kaldi"),
         ("kaldi", "b.tsv", {"beams": 2}, "format 'kaldi' has no option 'beams'"),
-        ("htk", "b.tsv", {}, "unknown format 'htk'; choose one of: espnet, kaldi, nemo, hyporadise"),
+        (
+            "htk",
+            "b.tsv",
+            {},
+            "unknown format 'htk'; choose one of: espnet, kaldi, nemo, robusthp, hyporadise",
+        ),
     ],
 )
 def test_what_cannot_be_imported_is_one_line(

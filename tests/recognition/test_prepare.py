@@ -153,11 +153,13 @@ def test_what_a_recogniser_makes_of_a_manifest(folder: Path, whisper: Recognizer
         noisy = embeddings.get(nbest)
         assert noisy is not None
         mean = alone[0].embedding if frames == "real" else alone[0].padded_embedding
+        assert mean is not None
         np.testing.assert_allclose(noisy, mean, atol=1e-4)
         clean_embedding = embeddings.get(nbest, "clean")
         assert (clean_embedding is None) == (len(pair) == 1)
         if clean_embedding is not None:
             mean = alone[1].embedding if frames == "real" else alone[1].padded_embedding
+            assert mean is not None
             np.testing.assert_allclose(clean_embedding, mean, atol=1e-4)
     assert (lists["u6"].start, lists["u6"].end) == (0.1, 0.5)
     assert (lists["u0"].start, lists["u0"].end, lists["u0"].reference) == (None, None, "text 0")

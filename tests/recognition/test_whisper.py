@@ -291,8 +291,9 @@ def test_embeddings_without_a_search_are_those_of_one(tiny_whisper: Path, audios
         for one, other in zip(narrow.embed(audios), found, strict=True):
             assert other.padded_embedding is not None
             assert one.padded is not None
-            np.testing.assert_allclose(one.real, other.embedding, atol=1e-6)
-            np.testing.assert_allclose(one.padded, other.padded_embedding, atol=1e-6)
+            # Batches of other sizes are summed in another order.
+            np.testing.assert_allclose(one.real, other.embedding, atol=1e-5)
+            np.testing.assert_allclose(one.padded, other.padded_embedding, atol=1e-5)
     assert recognizer.pads
     assert recognizer.embed([]) == []
     with pytest.raises(InputError, match="audio 1 lasts"):

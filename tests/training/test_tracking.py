@@ -68,9 +68,7 @@ def test_tensorboard_shows_the_log_and_forgets_what_was_never_kept(
     tiny_config: Config, tmp_path: Path
 ) -> None:
     pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
-    from tensorboard.backend.event_processing.event_accumulator import (  # pyright: ignore[reportMissingImports]
-        EventAccumulator,
-    )
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     for epochs in (2, 3):
         Trainer(tiny_config(*CHANGES, "tracking=tensorboard", f"optimization.epochs={epochs}")).run()
