@@ -69,7 +69,7 @@ class Distillation(nn.Module, ABC):
         """Step 1 of Algorithm 1: what theta is to descend on.
 
         Args:
-            noise: E_LN as stored, (B, U, noise_dimension).
+            noise: E_LN in the sign of the paper, (B, U, noise_dimension).
             noisy: embedding of the noisy audio, (B, audio_dimension).
             clean: embedding of the paired clean audio, (B, audio_dimension).
 
@@ -89,7 +89,8 @@ class Distillation(nn.Module, ABC):
         """Step 2 of Algorithm 1: the term that lambda multiplies and that is added to the language model's loss.
 
         Args:
-            tuned: what the adapter makes of E_LN, each (B, U, tuned_width); the losses of several are averaged.
+            tuned: what the adapter makes of E_LN, each (B, U, tuned_width); the losses of several are averaged. The
+                trainer gives U = 1, the tuned mean row: no more of it is looked at.
             noisy: embedding of the noisy audio, (B, audio_dimension); detached here.
             clean: embedding of the paired clean audio, (B, audio_dimension); detached here.
 

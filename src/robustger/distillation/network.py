@@ -100,7 +100,7 @@ class StatisticsNetwork(nn.Module):
         """One number per item.
 
         Args:
-            language: stored E_LN (B, U, noise_dimension), or with `tuned` T_w(E_LN) (B, U, tuned_width).
+            language: E_LN (B, U, noise_dimension), or with `tuned` T_w(E_LN) (B, U, tuned_width).
             audio: time-mean of the recogniser's encoder states, (B, audio_dimension).
             tuned: which entry `language` takes.
 
