@@ -20,10 +20,9 @@ BASE = {"errors", "registry"}
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "presets": set(),
-    "spoken_numbers": set(),
     "registry": {"errors"},
     "hypotheses": BASE,
-    "text": BASE | {"spoken_numbers"},
+    "text": BASE,
     "audio": BASE,
     "manifest": BASE | {"hypotheses"},
     "mixing": BASE | {"hypotheses", "audio", "manifest"},

@@ -1,12 +1,11 @@
 """From audio to N-best lists, and to the encoder's embedding of the audio.
 
 `base` says what a recogniser is, `choices` picks one by name, `whisper`, `ctc` and `faster_whisper` are those there
-are, `fill` makes a list of exactly N out of what a search found, and `writing` writes it as correctors know it.
+are, and `fill` makes a list of exactly N out of what a search found.
 """
 
 from robustger.recognition.base import AudioEmbedding, Recognition, Recognizer
 from robustger.recognition.choices import RECOGNIZERS, load_recognizer
-from robustger.recognition.writing import write_as_hyporadise
 
 __all__ = [
     "RECOGNIZERS",
@@ -14,5 +13,4 @@ __all__ = [
     "Recognition",
     "Recognizer",
     "load_recognizer",
-    "write_as_hyporadise",
 ]

@@ -1,4 +1,4 @@
-"""Text normalisers, picked by name, applied alike to reference and hypothesis before word errors are counted.
+"""Text normalisers that compare: applied alike to reference and hypothesis before word errors are counted.
 
 Text formatting can look like error correction: on published lists the word error rate of CHiME-4 falls by a third when
 nothing but hyphens, commas, currency signs and number formats is written the same way on both sides. So a result
@@ -24,7 +24,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 
 from robustger.registry import Registry
-from robustger.spoken_numbers import CURRENCIES, rewrite_numbers
+from robustger.text.spoken_numbers import CURRENCIES, rewrite_numbers
 
 Normalizer = Callable[[str], str]
 
@@ -35,7 +35,7 @@ _CACHED_TEXTS = 32_768  # per normaliser: enough for the lists of a usual test s
 
 
 def get_normalizer(name: str) -> Normalizer:
-    """The normaliser called `name`: `raw`, `released`, `whisper` or `number`.
+    """The normaliser called `name`: `raw`, `released`, `whisper`, `number` or `hyporadise`.
 
     Raises:
         InputError: no such normaliser; the message lists the known names.
@@ -97,7 +97,7 @@ _PER_CENT = re.compile(r"\bper cent\b")
 @NORMALIZERS.register("number")
 @lru_cache(_CACHED_TEXTS)
 def normalize_numbers(text: str) -> str:
-    """Number-, hyphen-, comma- and currency-agnostic text; see `robustger.spoken_numbers` for the numbers.
+    """Number-, hyphen-, comma- and currency-agnostic text; see `robustger.text.spoken_numbers` for the numbers.
 
     Lower case (Unicode NFKC and case folding); apostrophes are deleted ("it's" and "its" are one word), hyphens and all
     other punctuation separate words, a lone "." vanishes; "%" and "per cent" are "percent", "&" is "and". Nothing else

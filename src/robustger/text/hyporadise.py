@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any
 
-from robustger.text import NORMALIZERS
+from robustger.text.normalizers import NORMALIZERS
 
 _SMALL = (
     *(

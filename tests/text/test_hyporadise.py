@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robustger.recognition import write_as_hyporadise
-from robustger.text import normalize
+from robustger.text import normalize, write_as_hyporadise
 
 
 @pytest.mark.parametrize(
