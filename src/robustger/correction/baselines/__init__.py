@@ -1,0 +1,19 @@
+"""What a corrector is to be compared with: baselines that take the same lists and give the same transcripts.
+
+============  ======================================================================================================
+format-only   the 1-best, written by a normaliser: what typography alone explains
+lm-rank       the hypothesis that recogniser and a causal language model together prefer; the weight is tuned on lists
+ngram-rank    the same with a small language model of the domain's own text, as the paper's LM_rank
+mbr           minimum Bayes risk: the hypothesis that is nearest to all others
+rover         a word-by-word vote of the hypotheses
+zero-shot     an instruct model is asked for the transcription
+few-shot      the same, with examples in the prompt
+============  ======================================================================================================
+
+The paper's "+ audio denoising" is not here: it is a trained corrector and comes from a training configuration.
+"""
+
+from robustger.correction.baselines.base import Baseline
+from robustger.correction.baselines.choices import BASELINES, load_baseline
+
+__all__ = ["BASELINES", "Baseline", "load_baseline"]

@@ -1,0 +1,46 @@
+"""The protocol of a baseline, and what several of them need."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Protocol, TypeVar
+
+from robustger.hypotheses import NBest, Transcript
+
+T = TypeVar("T")
+
+
+class Baseline(Protocol):
+    """Something that makes transcripts of N-best lists without having been trained on such lists' errors."""
+
+    def transcribe(self, lists: Iterable[NBest]) -> Iterator[Transcript]:
+        """One transcript a list, in their order; the lists may stream."""
+        ...
+
+
+def one_line(text: str) -> str:
+    """The text with its white space collapsed, as every corrector writes it."""
+    return " ".join(text.split())
+
+
+def baseline_transcript(nbest: NBest, text: str, confidence: float) -> Transcript:
+    """The transcript of a baseline that asked no language model to write."""
+    return Transcript(nbest.id, text, one_line(nbest.best), text, "baseline", "none", confidence)
+
+
+def softmax(scores: Sequence[float]) -> list[float]:
+    """exp(score) over their sum, for scores of any size; uniform where all are minus infinity."""
+    top = max(scores)
+    if top == -math.inf:
+        return [1 / len(scores)] * len(scores)
+    weights = [math.exp(score - top) for score in scores]
+    return [weight / sum(weights) for weight in weights]
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The items, `size` at a time."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

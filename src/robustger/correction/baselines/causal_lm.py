@@ -1,0 +1,97 @@
+"""How likely a text is to a causal language model of transformers."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch.nn import functional
+
+from robustger.correction.language_model import load_llm
+from robustger.errors import InputError
+from robustger.models import resolve_model, torch_device
+
+BATCH_TOKENS = 1024  # with their padding: their logits over a large vocabulary fill half a gigabyte
+
+
+class CausalLanguageModel:
+    """log p(Y) of any causal language model of transformers.
+
+    The text stands alone between the model's token for the start of a text (where it has none, the one for the end)
+    and the one for the end, whose probability counts too: a hypothesis that breaks off is unlikely.
+
+    Args:
+        model: a folder or a name, see `robustger.models.resolve_model`.
+        device: None picks the GPU where there is one.
+
+    Raises:
+        MissingModelError: the model is not to be had.
+        InputError: its files are broken, or hold no causal language model; or its tokenizer has no token for the end.
+    """
+
+    def __init__(self, model: str | os.PathLike[str] = "smollm2-135m", device: str | None = None) -> None:
+        from transformers import AutoTokenizer
+
+        folder = resolve_model(model)
+        where = torch_device(device)
+        # In bfloat16 the logarithms differ by tenths with what else is in the batch: as much as hypotheses do.
+        dtype = torch.float32 if where.type == "cpu" else None
+        self._llm = load_llm(folder, dtype, str(where), None).eval()
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(folder)
+        except (OSError, ValueError):
+            raise InputError(f"{folder}: no tokenizer there; copy the tokenizer's files to it") from None
+        self._end = self._tokenizer.eos_token_id
+        if self._end is None:
+            raise InputError(
+                f"{folder}: the tokenizer has no eos_token, which ends a text; name one in its config"
+            )
+        start = self._tokenizer.bos_token_id
+        self._start = self._end if start is None else start
+        self._context = self._llm.config.get_text_config().max_position_embeddings
+
+    def log_probabilities(self, texts: Sequence[str]) -> list[float]:
+        """Natural logarithm of the probability of each text with its end.
+
+        Minus infinity where the text exceeds the model's context.
+        """
+        rows = [[self._start, *self._tokens(text), self._end] for text in texts]
+        result = [-math.inf] * len(rows)
+        fitting = [index for index, row in enumerate(rows) if len(row) <= self._context]
+        for batch in _batches(rows, fitting):
+            for index, value in zip(batch, self._score([rows[index] for index in batch]), strict=True):
+                result[index] = value
+        return result
+
+    def _tokens(self, text: str) -> list[int]:
+        # A hypothesis that spells a special token is text and ends nothing.
+        return self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+    @torch.no_grad()
+    def _score(self, rows: Sequence[Sequence[int]]) -> list[float]:
+        """Padded on the right, so that the causal mask alone is right."""
+        ignored, longest = -100, max(map(len, rows))
+        inputs = torch.tensor([[*row, *[self._end] * (longest - len(row))] for row in rows])
+        labels = torch.tensor([[*row, *[ignored] * (longest - len(row))] for row in rows])
+        logits = self._llm(input_ids=inputs[:, :-1].to(self._llm.device), use_cache=False).logits  # (B, T, V)
+        losses = functional.cross_entropy(
+            logits.float().flatten(0, 1),
+            labels[:, 1:].flatten().to(logits.device),
+            ignore_index=ignored,
+            reduction="none",
+        )
+        return (-losses.view(len(rows), -1).sum(1)).tolist()
+
+
+def _batches(rows: Sequence[Sequence[int]], indices: Sequence[int]) -> Iterator[list[int]]:
+    """The indices of rows of similar length that are scored together."""
+    batch: list[int] = []
+    for index in sorted(indices, key=lambda index: len(rows[index])):
+        if batch and (len(batch) + 1) * len(rows[index]) > BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
