@@ -1,0 +1,127 @@
+"""CHiME-4: newspaper sentences read on a bus, in a cafe, among pedestrians and at a street junction, or simulated so.
+
+Layout: https://www.chimechallenge.org/challenges/chime4/data and Kaldi's `egs/chime4/s5_1ch/local/`, the scripts
+`*_chime4_data_prep.sh`.
+
+- `data/audio/16kHz/isolated/tr05_bus_real/F01_011C0201_BUS.CH1.wav`: every microphone in a file of its own;
+- `data/audio/16kHz/isolated_1ch_track/et05_bus_real/F05_440C0201_BUS.wav`: the 1-channel track, development and test;
+- `data/transcriptions/et05_real.trn_all` and `.dot_all`: lines of `ID WORDS`, or of `WORDS (ID)`.
+
+The paper's splits: `tr05_real`, with each of the six microphones as an utterance (1,600 x 6 = 9,600), and the 1-channel
+track of the four development and test sets.
+
+Clean partners, where `isolated` or `isolated_6ch_track` is there. Of real recordings the close-talking microphone,
+channel 0, as in ESPnet's recipe `egs2/chime4/enh1`: it recorded the same at the same time, but is not free of noise.
+Of simulated ones the booth recording `dt05_bth/F01_050C0101_BTH.CH0.wav` that `CHiME3_simulate_data.m` made them from,
+which delays it as the way to the microphones does, and scales it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from robustger.corpora.base import CORPORA, Corpus, Scan, Split, SplitRow
+from robustger.hypotheses import BadLine
+from robustger.hypotheses.keyed import read_lines
+from robustger.manifest import Utterance
+
+TITLE = "CHiME-4"
+SETS = {
+    "train": ("tr05", "real"),
+    "test-real": ("et05", "real"),
+    "test-simu": ("et05", "simu"),
+    "dev-real": ("dt05", "real"),
+    "dev-simu": ("dt05", "simu"),
+}
+NOISES = {"bus": "bus", "caf": "cafe", "ped": "pedestrian", "str": "street"}
+CHANNELS = ("CH1", "CH2", "CH3", "CH4", "CH5", "CH6")
+ALL_MICROPHONES = ("isolated", "isolated_6ch_track")
+ONE_CHANNEL = "isolated_1ch_track"
+_DOT = re.compile(r"(.*)\(([^()\s]+)\)")
+
+
+def _read(scan: Scan) -> Iterator[SplitRow]:
+    base = scan.root(TITLE, "audio/16kHz", below=["data", "CHiME4/data", "CHiME3/data"])
+    audio = base / "audio" / "16kHz"
+    for split in scan.splits:
+        part, kind = SETS[split]
+        texts = _transcripts(scan, base / "transcriptions", f"{part}_{kind}")
+        channels = CHANNELS if split == "train" else ("",)
+        found = set()
+        for folder in (f"{part}_{environment}_{kind}" for environment in NOISES):
+            for path in _recordings(audio, folder, split == "train"):
+                name, _, channel = path.stem.partition(".")
+                if channel not in channels:
+                    continue
+                found.add((name, channel))
+                speaker, sentence, _ = (*name.split("_"), "", "")[:3]
+                yield (
+                    split,
+                    Utterance(
+                        f"{path.stem}_{kind.upper()}",
+                        path,
+                        texts.get(name),
+                        _partner(audio, folder, name, f"{part}_bth/{speaker}_{sentence}_BTH", kind),
+                        NOISES[folder.split("_")[1]],
+                        meta={"speaker": speaker, "kind": kind} | ({"channel": channel} if channel else {}),
+                    ),
+                )
+        scan.missing[split] += [
+            f"{name}.{channel}".rstrip(".")
+            for name in sorted(texts)
+            for channel in channels
+            if (name, channel) not in found
+        ]
+
+
+def _recordings(audio: Path, folder: str, every_microphone: bool) -> list[Path]:
+    """The files of a set in one environment, from the first place that has it."""
+    for place in ALL_MICROPHONES if every_microphone else (ONE_CHANNEL,):
+        if paths := sorted((audio / place / folder).glob("[!.]*.wav")):
+            return paths
+    return []
+
+
+def _partner(audio: Path, folder: str, name: str, booth: str, kind: str) -> Path | None:
+    inside = f"{folder}/{name}.CH0.wav" if kind == "real" else f"{booth}.CH0.wav"
+    return next((path for place in ALL_MICROPHONES if (path := audio / place / inside).is_file()), None)
+
+
+def _transcripts(scan: Scan, folder: Path, name: str) -> dict[str, str]:
+    """What is said, by the utterance's name without its channel; from `trn_all`, or else from `dot_all`."""
+    path = next(
+        (path for end in ("trn_all", "dot_all") if (path := folder / f"{name}.{end}").is_file()), None
+    )
+    texts: dict[str, str] = {}
+    if path is None:
+        scan.problem(folder / f"{name}.trn_all", "there is no such file, and no .dot_all: no transcripts")
+        return texts
+    for number, line in read_lines(path):
+        if isinstance(line, BadLine):
+            scan.problem(f"{path}:{number}", line.message)
+            continue
+        match = _DOT.fullmatch(line)
+        text, id_ = match.groups() if match else reversed((*line.split(maxsplit=1), "")[:2])
+        id_ = id_.removesuffix("_REAL").removesuffix("_SIMU")
+        if id_ in texts:
+            scan.problem(f"{path}:{number}", f"{id_!r} stands in an earlier line already; the first is kept")
+        elif text.strip():
+            texts[id_] = text.strip()
+    return texts
+
+
+CORPORA.register("chime4")(
+    Corpus(
+        TITLE,
+        (
+            Split("train", 9_600, "tr05 real, 1,600 utterances by each of 6 microphones"),
+            Split("test-real", 1_320, "et05 real, 1-channel track"),
+            Split("test-simu", 1_320, "et05 simulated, 1-channel track"),
+            Split("dev-real", 1_640, "dt05 real, 1-channel track"),
+            Split("dev-simu", 1_640, "dt05 simulated, 1-channel track"),
+        ),
+        _read,
+    )
+)
