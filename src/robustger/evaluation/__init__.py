@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from robustger.evaluation.figures import EditOutcome, NormalizerReport, Versus
+from robustger.evaluation.matched_pairs import MatchedPairs
 from robustger.evaluation.oracles import compositional_errors, n_best_errors
-from robustger.evaluation.report import DomainReport, EvaluationReport, FormatOnly, evaluate, evaluate_domains
+from robustger.evaluation.report import evaluate, evaluate_domains
+from robustger.evaluation.results import Bootstrap, DomainReport, EvaluationReport, FormatOnly
 from robustger.evaluation.significance import Comparison, Interval, paired_bootstrap
-from robustger.evaluation.summary import EditOutcome, NormalizerReport
 from robustger.evaluation.wer import UtteranceErrors, WordErrors, utterance_errors, wer
 
 __all__ = [
+    "Bootstrap",
     "Comparison",
     "DomainReport",
     "EditOutcome",
     "EvaluationReport",
     "FormatOnly",
     "Interval",
+    "MatchedPairs",
     "NormalizerReport",
     "UtteranceErrors",
+    "Versus",
     "WordErrors",
     "compositional_errors",
     "evaluate",

@@ -2,8 +2,9 @@
 
 A corpus WER is a ratio of sums, errors over reference words, so whole utterances are resampled with
 replacement and both sums are taken anew. All systems, normalisers and the words are resampled together:
-differences between systems are paired. Utterances are taken as independent; where a few speakers make up a
-corpus, the true intervals are wider.
+differences between systems are paired. Utterances are taken as independent. Where they are not (a few speakers
+make up the corpus, a sentence stands there at every SNR), the true intervals are wider: then what is independent,
+the speakers or the sentences, is resampled whole (`cluster_sums`).
 """
 
 from __future__ import annotations
@@ -86,6 +87,23 @@ def resampled_sums(columns: ArrayLike, *, resamples: int, seed: int | np.random.
     return sums
 
 
+def cluster_sums(columns: ArrayLike, clusters: ArrayLike) -> NDArray[np.int64]:
+    """Column sums of each cluster: the rows that `resampled_sums` draws from where rows depend on each other.
+
+    Args:
+        columns: shape (utterances, columns), whole numbers.
+        clusters: shape (utterances,), the cluster of each row, any values that compare equal within a cluster.
+
+    Returns:
+        Shape (clusters, columns), clusters in ascending order.
+    """
+    values = np.asarray(columns)
+    names, numbers = np.unique(np.asarray(clusters), return_inverse=True)
+    sums = np.zeros((len(names), values.shape[1]), dtype=np.int64)
+    np.add.at(sums, numbers, values)
+    return sums
+
+
 def check_bootstrap(resamples: int, seed: int) -> None:
     """Refuse settings no bootstrap can run with.
 
@@ -144,7 +162,13 @@ def compare(
 
 
 def paired_bootstrap(
-    base_errors: ArrayLike, new_errors: ArrayLike, words: ArrayLike, *, seed: int = 0, resamples: int = 1000
+    base_errors: ArrayLike,
+    new_errors: ArrayLike,
+    words: ArrayLike,
+    *,
+    clusters: ArrayLike | None = None,
+    seed: int = 0,
+    resamples: int = 1000,
 ) -> Comparison:
     """Compare two systems on the same utterances.
 
@@ -152,6 +176,8 @@ def paired_bootstrap(
         base_errors: errors of the base in each utterance, shape (utterances,).
         new_errors: errors of the new system, same shape.
         words: reference words, same shape.
+        clusters: the speaker or sentence of each utterance, same shape: these are resampled whole. None
+            resamples utterances.
         seed: seed of the resampling.
         resamples: number of resamples.
 
@@ -164,6 +190,14 @@ def paired_bootstrap(
         raise InputError(
             f"paired_bootstrap needs three arrays of one equal, non-zero length; got shapes {shapes}"
         )
-    samples = resampled_sums(np.stack(columns, axis=1), resamples=resamples, seed=seed)
+    table = np.stack(columns, axis=1)
+    if clusters is not None:
+        labels = np.asarray(clusters)
+        if labels.shape != columns[0].shape:
+            raise InputError(
+                f"paired_bootstrap needs one cluster for each of {len(table)} utterances; got shape {labels.shape}"
+            )
+        table = cluster_sums(table, labels)
+    samples = resampled_sums(table, resamples=resamples, seed=seed)
     base, new, total = (int(column.sum()) for column in columns)
     return compare(base, new, total, *samples.T)

@@ -2,117 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from robustger.evaluation.scores import Scores
+from robustger.evaluation.fields import Group
+from robustger.evaluation.figures import EditOutcome, NormalizerReport, Versus
+from robustger.evaluation.matched_pairs import SegmentSums
+from robustger.evaluation.scores import ScoredLists, Scores
 from robustger.evaluation.significance import (
-    Comparison,
     FloatArray,
     Interval,
+    cluster_sums,
     compare,
     percentile_interval,
     rates,
     resampled_sums,
 )
-from robustger.evaluation.tables import percent
 from robustger.evaluation.wer import WordErrors
-
-
-@dataclass(frozen=True, slots=True)
-class EditOutcome:
-    """What the corrections did to the 1-bests, under one normaliser.
-
-    Attributes:
-        better: utterances with fewer errors than the 1-best has.
-        worse: utterances with more errors.
-        equal: utterances with as many errors, changed or not.
-        changed: utterances whose normalised text was changed at all.
-        errors_removed: errors fewer, summed over the better utterances.
-        errors_added: errors more, summed over the worse utterances.
-    """
-
-    better: int
-    worse: int
-    equal: int
-    changed: int
-    errors_removed: int
-    errors_added: int
-
-    @property
-    def harmful_edit_rate(self) -> float:
-        """Share of the changed utterances that the change made worse; 0 when nothing was changed."""
-        return self.worse / self.changed if self.changed else 0.0
-
-    def __add__(self, other: EditOutcome) -> EditOutcome:
-        """The outcome over both corpora."""
-        return EditOutcome(**{name: value + getattr(other, name) for name, value in asdict(self).items()})
-
-
-@dataclass(frozen=True, slots=True)
-class NormalizerReport:
-    """The figures under one normaliser; rates are fractions, intervals are at 95 %.
-
-    Attributes:
-        wer: WER by system: best, o_nb, o_cp and, with corrections, corrected.
-        wer_interval: its interval by system.
-        errors: word errors by system.
-        words: reference words.
-        operations: errors by kind for best and corrected (an oracle has no one text to take them from).
-        comparison: corrected against best; None without corrections.
-        edits: utterances made better and worse; None without corrections.
-    """
-
-    wer: Mapping[str, float]
-    wer_interval: Mapping[str, Interval]
-    errors: Mapping[str, int]
-    words: int
-    operations: Mapping[str, WordErrors]
-    comparison: Comparison | None
-    edits: EditOutcome | None
-
-    def to_json_dict(self) -> dict[str, Any]:
-        """The figures as plain JSON values; "comparison" and "edits" are there only with corrections."""
-        kinds = ("substitutions", "deletions", "insertions")
-        result: dict[str, Any] = {
-            "wer": self.wer,
-            "wer_interval": {system: plain(interval) for system, interval in self.wer_interval.items()},
-            "errors": self.errors,
-            "words": self.words,
-            "operations": {
-                system: {kind: getattr(counts, kind) for kind in kinds}
-                for system, counts in self.operations.items()
-            },
-        }
-        if self.comparison is not None and self.edits is not None:
-            names = Comparison.__dataclass_fields__
-            result["comparison"] = {name: plain(getattr(self.comparison, name)) for name in names}
-            result["edits"] = {**asdict(self.edits), "harmful_edit_rate": self.edits.harmful_edit_rate}
-        return plain(result)
-
-    def change(self) -> str:
-        """Table cell: relative change of the errors in percent with its interval; negative is better."""
-        if self.comparison is None:
-            return "-"
-        low, high = self.comparison.relative_interval.low, self.comparison.relative_interval.high
-        change = percent(-self.comparison.relative_reduction, Interval(-high, -low), digits=1, signed=True)
-        return change.replace("+0.0", "0.0")
-
-    def outcome(self) -> str:
-        """Table cell: utterances made better / worse / left equal."""
-        return (
-            "-" if self.edits is None else f"{self.edits.better:,}/{self.edits.worse:,}/{self.edits.equal:,}"
-        )
-
-    def harm(self) -> str:
-        """Table cell: utterances made worse, of those changed."""
-        if self.edits is None:
-            return "-"
-        return f"{self.edits.worse:,} of {self.edits.changed:,} ({100 * self.edits.harmful_edit_rate:.1f} %)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +38,21 @@ class Summary:
     errors: Mapping[str, int]
     error_samples: Mapping[str, FloatArray]
     operations: Mapping[str, WordErrors]
-    edits: EditOutcome | None
+    edits: Mapping[str, EditOutcome]
+    segments: Mapping[str, SegmentSums]
+    empty_references: tuple[str, ...]
 
     def __add__(self, other: Summary) -> Summary:
         """The summary of both corpora together; both hold the same systems."""
         return Summary(
             words=self.words + other.words,
             word_samples=self.word_samples + other.word_samples,
-            errors={name: count + other.errors[name] for name, count in self.errors.items()},
-            error_samples={
-                name: sums + other.error_samples[name] for name, sums in self.error_samples.items()
-            },
-            operations={name: counts + other.operations[name] for name, counts in self.operations.items()},
-            edits=self.edits + other.edits if self.edits is not None and other.edits is not None else None,
+            errors=_added(self.errors, other.errors),
+            error_samples=_added(self.error_samples, other.error_samples),
+            operations=_added(self.operations, other.operations),
+            edits=_added(self.edits, other.edits),
+            segments=_added(self.segments, other.segments),
+            empty_references=self.empty_references + other.empty_references,
         )
 
     def rate(self, system: str) -> float:
@@ -153,69 +65,142 @@ class Summary:
 
     def report(self) -> NormalizerReport:
         """The rates, intervals and comparisons."""
-        comparison = None
-        if "corrected" in self.errors:
-            base, new = self.errors["best"], self.errors["corrected"]
-            samples = self.error_samples["best"], self.error_samples["corrected"], self.word_samples
-            comparison = compare(base, new, self.words, *samples)
+        oracles = ("o_nb", "o_cp") if "corrected" in self.errors else ()
         return NormalizerReport(
             wer={system: self.rate(system) for system in self.errors},
             wer_interval={system: self.interval(system) for system in self.errors},
             errors=self.errors,
             words=self.words,
             operations=self.operations,
-            comparison=comparison,
-            edits=self.edits,
+            recovered={oracle: float(self._recovered(self.errors, oracle)) for oracle in oracles},
+            recovered_interval={
+                oracle: percentile_interval(self._recovered(self.error_samples, oracle)) for oracle in oracles
+            },
+            versus_best=self._versus("best"),
+            versus_against=self._versus("against"),
+            empty_references=self.empty_references,
+        )
+
+    @staticmethod
+    def _recovered(errors: Mapping[str, Any], oracle: str) -> FloatArray:
+        best = np.asarray(errors["best"])
+        return rates(best - errors["corrected"], best - errors[oracle])
+
+    def _versus(self, base: str) -> Versus | None:
+        if base not in self.edits:
+            return None
+        comparison = compare(
+            self.errors[base],
+            self.errors["corrected"],
+            self.words,
+            self.error_samples[base],
+            self.error_samples["corrected"],
+            self.word_samples,
+        )
+        return Versus(comparison, self.segments[base].test(), self.edits[base])
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusSummary:
+    """The summaries of one corpus, and of the groups its utterances fall into.
+
+    Attributes:
+        normalizers: by normaliser.
+        independent: how many utterances, or clusters of them, the bootstrap draws from.
+        without_reference: lists left out because they have no reference.
+        groups: the same by field and group; these hold no further groups.
+    """
+
+    normalizers: Mapping[str, Summary]
+    independent: int
+    without_reference: int
+    groups: Mapping[str, Mapping[Group, CorpusSummary]]
+
+    def __add__(self, other: CorpusSummary) -> CorpusSummary:
+        """Both corpora together; both were grouped by the same fields."""
+        groups = {}
+        for field, own in self.groups.items():
+            groups[field] = dict(own)
+            for group, summary in other.groups[field].items():
+                groups[field][group] = own[group] + summary if group in own else summary
+        return CorpusSummary(
+            _added(self.normalizers, other.normalizers),
+            self.independent + other.independent,
+            self.without_reference + other.without_reference,
+            groups,
         )
 
 
-def summarize(
-    scores: Mapping[str, Scores], *, resamples: int, seed: int | np.random.SeedSequence
-) -> dict[str, Summary]:
-    """Sums and resampled sums by normaliser; all of them share the same resamples."""
+def _added(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value + other[name] for name, value in one.items()}
+
+
+def summarize(scored: ScoredLists, *, resamples: int, seed: np.random.SeedSequence) -> CorpusSummary:
+    """Sums and resampled sums of all lists, and of each group.
+
+    All normalisers share the same resamples. The draws of a group depend on the seed and the group's name, not on what
+    other groups or fields there are.
+    """
+    groups: dict[str, dict[Group, CorpusSummary]] = {}
+    for field, labels in scored.groups.items():
+        rows: dict[Group, list[int]] = {}
+        for row, group in enumerate(labels):
+            rows.setdefault(group, []).append(row)
+        groups[field] = {
+            group: CorpusSummary(
+                *_sums(scored, rows[group], resamples, spawned(seed, f"{field}={group.text}")), 0, {}
+            )
+            for group in sorted(rows)
+        }
+    whole = _sums(scored, range(len(scored.ids)), resamples, seed)
+    return CorpusSummary(*whole, scored.without_reference, groups)
+
+
+def spawned(seed: np.random.SeedSequence, name: str) -> np.random.SeedSequence:
+    """A seed for what is called `name`, the same whatever else there is."""
+    return np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, zlib.crc32(name.encode())))
+
+
+def _sums(
+    scored: ScoredLists, rows: Sequence[int], resamples: int, seed: np.random.SeedSequence
+) -> tuple[dict[str, Summary], int]:
+    """The summaries of some rows by normaliser, and from how many independent units they were resampled."""
+    scores = {name: score.take(np.array(rows)) for name, score in scored.scores.items()}
     by_normalizer = {name: {"words": score.words, **score.errors()} for name, score in scores.items()}
-    columns = [column for named in by_normalizer.values() for column in named.values()]
-    samples = iter(resampled_sums(np.stack(columns, axis=1), resamples=resamples, seed=seed).T)
+    table = np.stack([column for named in by_normalizer.values() for column in named.values()], axis=1)
+    if scored.clusters is not None:
+        table = cluster_sums(table, scored.clusters[rows])
+    samples = iter(resampled_sums(table, resamples=resamples, seed=seed).T)
     summaries = {}
     for name, named in by_normalizer.items():
         drawn = {column: next(samples) for column in named}
         score = scores[name]
-        operations = {"best": score.best.total()}
-        if score.corrected is not None:
-            operations["corrected"] = score.corrected.total()
         summaries[name] = Summary(
             words=int(named.pop("words").sum()),
             word_samples=drawn.pop("words"),
             errors={system: int(errors.sum()) for system, errors in named.items()},
             error_samples=drawn,
-            operations=operations,
-            edits=_outcome(score),
+            operations={system: errors.total() for system, errors in score.texts.items()},
+            edits={base: _outcome(score, base) for base in score.pairings},
+            segments={base: _segments(score, base) for base in score.pairings},
+            empty_references=tuple(scored.ids[rows[place]] for place in np.flatnonzero(score.words == 0)),
         )
-    return summaries
+    return summaries, len(table)
 
 
-def _outcome(score: Scores) -> EditOutcome | None:
-    if score.corrected is None or score.changed is None:
-        return None
-    removed = score.best.errors - score.corrected.errors  # positive: better
+def _outcome(score: Scores, base: str) -> EditOutcome:
+    removed = score.texts[base].errors - score.texts["corrected"].errors  # positive: better
     return EditOutcome(
         better=int((removed > 0).sum()),
         worse=int((removed < 0).sum()),
         equal=int((removed == 0).sum()),
-        changed=int(score.changed.sum()),
+        changed=int(score.pairings[base].changed.sum()),
         errors_removed=int(removed.clip(min=0).sum()),
         errors_added=int((-removed).clip(min=0).sum()),
     )
 
 
-def plain(value: Any) -> Any:
-    """`value` as JSON can hold it: intervals become [low, high], numbers that are not finite None."""
-    if isinstance(value, Interval):
-        return [plain(value.low), plain(value.high)]
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+def _segments(score: Scores, base: str) -> SegmentSums:
+    pairing = score.pairings[base]
+    differences = score.texts[base].errors - score.texts["corrected"].errors
+    return SegmentSums(int(pairing.segments.sum()), int(differences.sum()), int(pairing.squares.sum()))

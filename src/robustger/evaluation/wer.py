@@ -1,10 +1,11 @@
-"""Corpus word error rate.
+"""Corpus word error rate, and character error rate.
 
     WER = (substitutions + deletions + insertions) / reference words        summed over the corpus
 
 after the same normaliser has rewritten reference and hypothesis. Words are what `str.split` leaves. The
 counts come from one minimal Levenshtein alignment of the two word lists (by rapidfuzz, as in jiwer: both
-report the same numbers).
+report the same numbers). With the unit `char` the characters that are no white space take the place of the
+words, and the rate is the CER; what is named "words" below then counts characters.
 
 Edge cases, decided once:
 
@@ -19,24 +20,17 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 from robustger.errors import InputError
+from robustger.evaluation.alignment import Edits
+from robustger.evaluation.units import UNITS
 from robustger.text import get_normalizer
 
 IntArray = NDArray[np.int64]
-
-
-class Edits(NamedTuple):
-    """The edits that turn one reference into one hypothesis."""
-
-    substitutions: int
-    deletions: int
-    insertions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +83,12 @@ class UtteranceErrors:
         """Errors of each utterance, shape (utterances,)."""
         return self.substitutions + self.deletions + self.insertions
 
+    def take(self, rows: IntArray) -> UtteranceErrors:
+        """The errors of some of the utterances, by their numbers."""
+        return UtteranceErrors(
+            self.substitutions[rows], self.deletions[rows], self.insertions[rows], self.words[rows]
+        )
+
     def total(self) -> WordErrors:
         """The sums over the corpus."""
         return WordErrors(
@@ -118,7 +118,9 @@ def count_edits(reference: Sequence[str], hypothesis: Sequence[str]) -> Edits:
     return Edits(tags.count("replace"), tags.count("delete"), tags.count("insert"))
 
 
-def utterance_errors(pairs: Iterable[tuple[str | None, str]], normalizer: str = "raw") -> UtteranceErrors:
+def utterance_errors(
+    pairs: Iterable[tuple[str | None, str]], normalizer: str = "raw", unit: str = "word"
+) -> UtteranceErrors:
     """Word errors of each (reference, hypothesis) pair.
 
     The pairs are read once and only four integers per utterance are kept, so they may stream from a file of
@@ -127,25 +129,30 @@ def utterance_errors(pairs: Iterable[tuple[str | None, str]], normalizer: str = 
     Args:
         pairs: reference and hypothesis texts, not normalised; a reference of None leaves the pair out.
         normalizer: name of the normaliser for both sides (see `robustger.text.NORMALIZERS`).
+        unit: what is counted, "word" or "char".
 
     Raises:
-        InputError: unknown normaliser.
+        InputError: unknown normaliser or unit.
     """
-    normalize = get_normalizer(normalizer)
+    normalize, split = get_normalizer(normalizer), UNITS.get(unit).split
     counts = array("q")  # four per utterance: one flat buffer of machine integers instead of lists of objects
     without_reference = 0
     for reference, hypothesis in pairs:
         if reference is None:
             without_reference += 1
             continue
-        words = normalize(reference).split()
-        counts.extend((*count_edits(words, normalize(hypothesis).split()), len(words)))
+        words = split(normalize(reference))
+        counts.extend((*count_edits(words, split(normalize(hypothesis))), len(words)))
     columns = np.array(counts, dtype=np.int64).reshape(-1, 4).T
     return UtteranceErrors(*columns, without_reference=without_reference)
 
 
 def wer(
-    references: Iterable[str | None], hypotheses: Iterable[str], *, normalizer: str = "raw"
+    references: Iterable[str | None],
+    hypotheses: Iterable[str],
+    *,
+    normalizer: str = "raw",
+    unit: str = "word",
 ) -> WordErrors:
     """Corpus word error rate of `hypotheses` against `references`.
 
@@ -153,13 +160,14 @@ def wer(
         references: one text per utterance, or None where there is none.
         hypotheses: one text per utterance, in the same order.
         normalizer: name of the normaliser for both sides.
+        unit: what is counted: "word", or "char" for the CER of languages written without spaces.
 
     Returns:
-        The counts; `.rate` is the WER as a fraction.
+        The counts; `.rate` is the WER (or CER) as a fraction.
 
     Raises:
         InputError: a single string where a collection of texts belongs, collections of different length, or
-            an unknown normaliser.
+            an unknown normaliser or unit.
 
     Example:
         >>> wer(["the cat sat"], ["the cat sat down"]).rate
@@ -172,4 +180,4 @@ def wer(
         raise InputError(
             f"wer: {len(truths)} references but {len(texts)} hypotheses; pass one of each per utterance"
         )
-    return utterance_errors(zip(truths, texts, strict=True), normalizer).total()
+    return utterance_errors(zip(truths, texts, strict=True), normalizer, unit).total()

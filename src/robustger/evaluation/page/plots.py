@@ -1,0 +1,153 @@
+"""The plots of an evaluation, as SVG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from robustger.errors import MissingExtraError
+from robustger.evaluation.figures import NormalizerReport
+from robustger.evaluation.results import EvaluationReport
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which the colour-blind can tell apart; the marker tells systems apart in print, too.
+_LOOKS = {
+    "best": ("1-best", "#444444", "o", "-"),
+    "against": ("against", "#CC79A7", "v", "-"),
+    "corrected": ("corrected", "#0072B2", "s", "-"),
+    "o_nb": ("o_nb", "#E69F00", "^", "--"),
+    "o_cp": ("o_cp", "#009E73", "D", ":"),
+}
+_BETTER, _WORSE = "#0072B2", "#D55E00"
+_WIDTH = 7.2  # inches
+
+
+def rates_plot(reports: Mapping[str, NormalizerReport], rate: str) -> str:
+    """Rates of all systems with their intervals, one panel per normaliser.
+
+    Args:
+        reports: the figures by normaliser.
+        rate: what the rate is called, "WER".
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    systems = [system for system in _LOOKS if system in next(iter(reports.values())).wer]
+    figure = _figure(0.9 + 0.3 * len(systems))
+    panels = figure.subplots(1, len(reports), sharey=True, sharex=True, squeeze=False)[0]
+    for axes, (normalizer, report) in zip(panels, reports.items(), strict=True):
+        for place, system in enumerate(systems):
+            _, color, marker, _ = _LOOKS[system]
+            value, low, high = _percentages(report, system)
+            axes.errorbar(
+                [value], [place], xerr=[[value - low], [high - value]], fmt=marker, color=color, capsize=3
+            )
+            axes.annotate(
+                f"{value:.2f}", (value, place), (0, 5), textcoords="offset points", ha="center", fontsize=8
+            )
+        axes.set_yticks(range(len(systems)), [_LOOKS[system][0] for system in systems])
+        axes.set_ylim(len(systems) - 0.5, -0.7)
+        axes.set_title(f"normaliser {normalizer}", fontsize=9)
+        axes.set_xlabel(f"{rate} in %")
+    return _svg(figure)
+
+
+def groups_plot(field: str, groups: Mapping[str, EvaluationReport], normalizer: str, rate: str) -> str:
+    """Rates by group with their intervals, one group above the other.
+
+    Args:
+        field: what the utterances were grouped by.
+        groups: the reports by group, from top to bottom.
+        normalizer: the normaliser.
+        rate: what the rate is called.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    reports = [report.normalizers[normalizer] for report in groups.values()]
+    systems = [system for system in _LOOKS if system in reports[0].wer]
+    figure = _figure(1.0 + 0.34 * len(groups))
+    axes = figure.subplots()
+    for number, system in enumerate(systems):
+        name, color, marker, style = _LOOKS[system]
+        shift = 0.12 * (number - (len(systems) - 1) / 2)
+        values, lows, highs = zip(*(_percentages(report, system) for report in reports), strict=True)
+        places = [place + shift for place in range(len(reports))]
+        spread = [
+            [value - end for value, end in zip(values, lows, strict=True)],
+            [end - value for value, end in zip(values, highs, strict=True)],
+        ]
+        if system.startswith("o_"):  # the oracles' intervals would hide those that matter
+            axes.plot(values, places, marker, color=color, label=name, markersize=4, linestyle=style, lw=0.8)
+        else:
+            axes.errorbar(
+                values, places, xerr=spread, fmt=marker, color=color, label=name, markersize=5, capsize=2
+            )
+    names = [f"{name} ({report.utterances:,})" for name, report in groups.items()]
+    axes.set_yticks(range(len(names)), names, parse_math=False)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_ylabel(field, parse_math=False)
+    axes.set_xlabel(f"{rate} in %, normaliser {normalizer}; (utterances)")
+    axes.set_xlim(left=0)
+    axes.legend(fontsize=8, ncols=len(systems), loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
+    return _svg(figure)
+
+
+def changes_plot(changes: Sequence[int], plural: str) -> str:
+    """How many utterances the corrections made how much better or worse.
+
+    Args:
+        changes: errors of the correction less errors of the 1-best, by utterance.
+        plural: what is counted, "words".
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    counts: dict[int, int] = {}
+    for change in changes:
+        counts[change] = counts.get(change, 0) + 1
+    unchanged = counts.pop(0, 0)
+    figure = _figure(2.4)
+    axes = figure.subplots()
+    colors = [_BETTER if change < 0 else _WORSE for change in counts]
+    bars = axes.bar(list(counts), list(counts.values()), color=colors, width=0.8)
+    if len(counts) <= 25:
+        axes.bar_label(bars, fontsize=8)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.margins(y=0.15)
+    axes.set_xlabel(
+        f"wrong {plural} more (right) or fewer (left) than the 1-best; {unchanged:,} utterances as many"
+    )
+    axes.set_ylabel("utterances")
+    return _svg(figure)
+
+
+def _percentages(report: NormalizerReport, system: str) -> tuple[float, float, float]:
+    interval = report.wer_interval[system]
+    return 100 * report.wer[system], 100 * interval.low, 100 * interval.high
+
+
+def _figure(height: float) -> Figure:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtraError("matplotlib", "plots") from None
+    return Figure(figsize=(_WIDTH, height), layout="constrained")
+
+
+def _svg(figure: Figure) -> str:
+    import matplotlib
+
+    for axes in figure.axes:
+        axes.grid(axis="both", color="#dddddd", linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+    text = io.StringIO()
+    nothing: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    # letters as outlines: they look the same in every browser; a fixed salt: the same figures give the same bytes
+    with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "robustger"}):
+        figure.savefig(text, format="svg", metadata=nothing)
+    return text.getvalue()

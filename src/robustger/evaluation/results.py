@@ -1,0 +1,272 @@
+"""The results of an evaluation: what `evaluate` and `evaluate_domains` return, as values, JSON and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from robustger.evaluation.figures import NormalizerReport, plain
+from robustger.evaluation.significance import LEVEL, Interval
+from robustger.evaluation.tables import Table, percent
+from robustger.evaluation.units import UNITS
+
+if TYPE_CHECKING:
+    from rich.console import Group as RichGroup
+
+_FORMAT_DEFINITION = (
+    "wer: of the 1-best when 1-best and reference are both rewritten by the normaliser 'number', no model; "
+    "relative_reduction: 1 - this / raw WER of the 1-best; "
+    "share_of_raw_gain: share of the WER points that corrections gain under 'raw' but not under 'number'"
+)
+_SYSTEMS = {"best": "1-best", "o_nb": "o_nb", "o_cp": "o_cp", "corrected": "corrected", "against": "against"}
+
+
+@dataclass(frozen=True, slots=True)
+class FormatOnly:
+    """What typography alone explains (see `robustger.evaluation.report`).
+
+    Attributes:
+        wer: WER of the 1-best under `number`.
+        interval: its 95 % interval.
+        relative_reduction: 1 - wer / raw WER of the 1-best.
+        share_of_raw_gain: share of the corrections' raw gain that format explains; None without corrections
+            or when they do not lower the raw WER.
+    """
+
+    wer: float
+    interval: Interval
+    relative_reduction: float
+    share_of_raw_gain: float | None
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """The baseline with its definition in words."""
+        return plain(
+            {
+                "wer": self.wer,
+                "wer_interval": self.interval,
+                "relative_reduction": self.relative_reduction,
+                "share_of_raw_gain": self.share_of_raw_gain,
+                "definition": _FORMAT_DEFINITION,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """How the intervals were made.
+
+    Attributes:
+        seed: seed of the draws.
+        resamples: number of resamples.
+        over: what is drawn: "utterance", or the field whose values are drawn whole.
+        independent: how many of them there are.
+    """
+
+    seed: int
+    resamples: int
+    over: str
+    independent: int
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """The settings, with the level of the intervals."""
+        return {
+            "resamples": self.resamples,
+            "seed": self.seed,
+            "level": LEVEL,
+            "over": self.over,
+            "independent": self.independent,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    """The result of `evaluate`; rates are fractions, intervals are at 95 %.
+
+    Attributes:
+        normalizers: the figures by normaliser.
+        format_only: the format-only baseline.
+        utterances: lists scored.
+        without_reference: lists left out because they have no reference.
+        bootstrap: how the intervals were made.
+        unit: what was counted, "word" or "char"; with "char", words are characters and WER is CER.
+        by: the reports of the groups by field and group, as they were asked for.
+    """
+
+    normalizers: Mapping[str, NormalizerReport]
+    format_only: FormatOnly
+    utterances: int
+    without_reference: int
+    bootstrap: Bootstrap
+    unit: str = "word"
+    by: Mapping[str, Mapping[str, EvaluationReport]] = field(default_factory=dict)
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """The report as plain JSON values; quantities without a value (no words, say) are None."""
+        result: dict[str, Any] = {
+            "normalizers": {name: report.to_json_dict() for name, report in self.normalizers.items()},
+            "format_only": self.format_only.to_json_dict(),
+            "utterances": self.utterances,
+            "without_reference": self.without_reference,
+            "unit": self.unit,
+            "bootstrap": self.bootstrap.to_json_dict(),
+        }
+        if self.by:
+            result["by"] = {
+                name: {group: report.to_json_dict() for group, report in groups.items()}
+                for name, groups in self.by.items()
+            }
+        return result
+
+    def table(self) -> Table:
+        """One row per system and comparison, one column per normaliser."""
+        reports = list(self.normalizers.values())
+        first = reports[0]
+        rows = [("1-best", *(percent(r.wer["best"], r.wer_interval["best"]) for r in reports))]
+        format_only = percent(self.format_only.wer, self.format_only.interval)
+        rows.append(("format-only", *(format_only if name == "raw" else "-" for name in self.normalizers)))
+        rows += [
+            (name, *(percent(r.wer[system], r.wer_interval[system]) for r in reports))
+            for system, name in _SYSTEMS.items()
+            if system in first.wer and system != "best"
+        ]
+        rows += [
+            (f"{_SYSTEMS[system]} sub/del/ins", *(r.kinds(system) for r in reports))
+            for system in first.operations
+        ]
+        versus = [r.versus_best for r in reports if r.versus_best is not None]
+        if versus:
+            rows.append(("relative change", *(v.change() for v in versus)))
+            rows.append(("matched pairs", *(v.test() for v in versus)))
+            rows.append(("utterances better/worse/equal", *(v.outcome() for v in versus)))
+            rows.append(("harmful edits", *(v.harm() for v in versus)))
+            rows += [(f"RIR of {oracle}", *(r.rir(oracle) for r in reports)) for oracle in first.recovered]
+        versus = [r.versus_against for r in reports if r.versus_against is not None]
+        if versus:
+            rows.append(("change from against", *(v.change() for v in versus)))
+            rows.append(("matched pairs with against", *(v.test() for v in versus)))
+            rows.append(("better/worse/equal than against", *(v.outcome() for v in versus)))
+        return Table(f"{UNITS.get(self.unit).rate} in %", ("", *self.normalizers), tuple(rows), self.notes())
+
+    def tables(self) -> list[Table]:
+        """`table`, and for each field that was asked for one table per normaliser, one row per group."""
+        return [self.table(), *self.group_tables()]
+
+    def group_tables(self) -> list[Table]:
+        """For each field that was asked for one table per normaliser, one row per group and a last one for all."""
+        return [
+            rate_table(name, normalizer, groups, ("all", self))
+            for name, groups in self.by.items()
+            for normalizer in self.normalizers
+        ]
+
+    def to_markdown(self) -> str:
+        """`tables` as Markdown, one after the other."""
+        return "\n".join(table.to_markdown() for table in self.tables())
+
+    def to_rich_table(self) -> RichGroup:
+        """`tables` for a rich console, one below the other."""
+        return _below_each_other(self.tables())
+
+    def notes(self) -> str:
+        """What the figures rest on, in words."""
+        notes = [f"{self.utterances:,} utterances"]
+        if self.without_reference:
+            notes[0] += f" ({self.without_reference:,} without reference left out)"
+        drawn, bootstrap = "utterances", self.bootstrap
+        if bootstrap.over != "utterance":
+            drawn = f"{bootstrap.independent:,} values of {bootstrap.over!r}"
+        notes.append(
+            f"[95 % interval] by bootstrap over {drawn}, {bootstrap.resamples:,} resamples, seed {bootstrap.seed}"
+        )
+        notes.append(
+            "format-only: 1-best and reference written in one format (normaliser 'number'), no model"
+        )
+        if self.format_only.share_of_raw_gain is not None:
+            notes.append(f"format explains {100 * self.format_only.share_of_raw_gain:.0f} % of the raw gain")
+        if any(report.recovered for report in self.normalizers.values()):
+            notes.append(
+                "RIR: share of the errors between 1-best and oracle that the corrections recover, in %"
+            )
+        return "; ".join(notes) + "."
+
+
+@dataclass(frozen=True, slots=True)
+class DomainReport:
+    """The result of `evaluate_domains`.
+
+    Attributes:
+        domains: one report per domain.
+        total: the pooled report, errors and words summed over the domains.
+    """
+
+    domains: Mapping[str, EvaluationReport]
+    total: EvaluationReport
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """The JSON of the pooled report, plus "domains": the JSON of each domain's report."""
+        domains = {name: report.to_json_dict() for name, report in self.domains.items()}
+        return {**self.total.to_json_dict(), "domains": domains}
+
+    def tables(self) -> list[Table]:
+        """One table per normaliser, one row per domain and a last one for the total; then those of the groups."""
+        by_domain = [
+            rate_table("domain", normalizer, self.domains, ("total", self.total), self.total.notes())
+            for normalizer in self.total.normalizers
+        ]
+        return [*by_domain, *self.total.group_tables()]
+
+    def to_markdown(self) -> str:
+        """`tables` as Markdown, one after the other."""
+        return "\n".join(table.to_markdown() for table in self.tables())
+
+    def to_rich_table(self) -> RichGroup:
+        """`tables` for a rich console, one below the other."""
+        return _below_each_other(self.tables())
+
+
+def rate_table(
+    column: str,
+    normalizer: str,
+    parts: Mapping[str, EvaluationReport],
+    whole: tuple[str, EvaluationReport],
+    notes: str = "",
+) -> Table:
+    """One row per part and a last one for the whole, under one normaliser.
+
+    Args:
+        column: what the parts are: "domain", or the field they were grouped by.
+        normalizer: the normaliser.
+        parts: the reports by name.
+        whole: the name and the report of all parts together.
+        notes: what to write below.
+    """
+    total = whole[1]
+    unit = UNITS.get(total.unit)
+    systems = total.normalizers[normalizer].wer
+    columns = [column, "utterances", unit.plural, "1-best", "format-only", "o_nb", "o_cp"]
+    if "corrected" in systems:
+        columns += ["corrected", "relative change", "better/worse/equal"]
+    if "against" in systems:
+        columns += ["against", "change from against"]
+    rows = []
+    for name, part in [*parts.items(), whole]:
+        report = part.normalizers[normalizer]
+        cells = [name, f"{part.utterances:,}", f"{report.words:,}"]
+        cells.append(percent(report.wer["best"], report.wer_interval["best"]))
+        cells.append(percent(part.format_only.wer))
+        cells += [percent(report.wer["o_nb"]), percent(report.wer["o_cp"])]
+        if report.versus_best is not None:
+            cells += [percent(report.wer["corrected"], report.wer_interval["corrected"])]
+            cells += [report.versus_best.change(), report.versus_best.outcome()]
+        if report.versus_against is not None:
+            cells += [percent(report.wer["against"], report.wer_interval["against"])]
+            cells += [report.versus_against.change()]
+        rows.append(tuple(cells))
+    return Table(f"{unit.rate} in %, normaliser {normalizer}", tuple(columns), tuple(rows), notes)
+
+
+def _below_each_other(tables: list[Table]) -> RichGroup:
+    from rich.console import Group
+
+    return Group(*(table.to_rich() for table in tables))
