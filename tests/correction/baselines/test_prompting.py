@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -46,7 +47,7 @@ def zero_shot(instruct: Path) -> Prompted:
 @pytest.fixture(scope="module")
 def written_by_transformers(instruct: Path) -> Callable[[str, int], tuple[str, bool]]:
     """What transformers' own greedy decoding writes after a prompt, and whether it came to an end."""
-    llm = AutoModelForCausalLM.from_pretrained(instruct).eval()
+    llm: Any = AutoModelForCausalLM.from_pretrained(instruct).eval()
     tokenizer = AutoTokenizer.from_pretrained(instruct)
 
     def write(prompt: str, limit: int) -> tuple[str, bool]:
