@@ -15,7 +15,7 @@ from robustger.hypotheses import NBest, save_nbest
 from robustger.hypotheses.values import shown
 from robustger.manifest import Utterance, save_manifest
 
-LENGTH_TOLERANCE_SECONDS = 0.001  # between a recording and its clean partner
+LENGTH_TOLERANCE_SECONDS = 0.0005  # between a recording and its clean partner
 
 
 @dataclass(slots=True)
