@@ -45,7 +45,8 @@ class Grouping:
             `audio` or `reference`; any other name is a key of the list's `meta`, where dots lead into objects
             ("mix.kind"). "meta.length" is the key `length` of `meta`.
         edges: ascending; a value falls into the class whose upper edge is the first not below it. Without edges each
-            value is a group of its own; lengths always have edges.
+            value is a group of its own; lengths always have edges. "(5, 10]" is the class of values above 5 and up to
+            10.
     """
 
     field: str
@@ -98,9 +99,9 @@ class Grouping:
             return Group(0, value, f"{value:g}")
         place = bisect_left(edges, value)
         if place == len(edges):
-            return Group(0, float("inf"), f"over {edges[-1]:g}")
-        low = f"over {edges[place - 1]:g} " if place else ""
-        return Group(0, edges[place], f"{low}to {edges[place]:g}")
+            return Group(0, math.inf, f"> {edges[-1]:g}")
+        text = f"({edges[place - 1]:g}, {edges[place]:g}]" if place else f"≤ {edges[0]:g}"
+        return Group(0, edges[place], text)
 
 
 def known_fields(nbest: NBest) -> Iterable[str]:
@@ -141,4 +142,5 @@ def _value(nbest: NBest, field: str) -> Any:
 
 
 def _shown(value: Any) -> str:
-    return value if isinstance(value, str) and value.strip() else json.dumps(value, ensure_ascii=False)
+    text = " ".join(value.split()) if isinstance(value, str) else ""
+    return text or json.dumps(value, ensure_ascii=False)

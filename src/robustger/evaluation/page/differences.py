@@ -9,7 +9,7 @@ from robustger.evaluation.page.markup import Markup, element, joined
 
 
 def marked_lines(systems: Mapping[str, Alignment], joint: str) -> Markup:
-    """A line for each system, and the reference below them.
+    """A line for each text that systems wrote, and the reference below them.
 
     Args:
         systems: the texts along one reference, by what to call them; at least one. The first is the base: words that
@@ -17,8 +17,12 @@ def marked_lines(systems: Mapping[str, Alignment], joint: str) -> Markup:
         joint: what stands between two words.
     """
     base = next(iter(systems.values()))
+    names: dict[Alignment, list[str]] = {}
+    for name, text in systems.items():
+        names.setdefault(text, []).append(name)
     lines = [
-        _line(name, _marked(text, None if text is base else base), joint) for name, text in systems.items()
+        _line(", ".join(alike), _marked(text, None if text == base else base), joint)
+        for text, alike in names.items()
     ]
     ever_wrong = map(any, zip(*(text.wrong for text in systems.values()), strict=True))
     reference = [

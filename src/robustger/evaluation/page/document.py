@@ -91,7 +91,7 @@ def write_page(
         element("h2", "Utterances"),
         _explanation(len(chosen), len(rows), normalizer, "corrected" in total.normalizers[normalizer].wer),
         _controls("corrected" in total.normalizers[normalizer].wer),
-        element("div", markup, class_="scroll"),
+        markup,
     ]
     page = _page(title, joined(parts, "\n"))
     with atomic_writer(path) as file:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; the marker tells systems apart in print, too.
 _LOOKS = {
-    "best": ("1-best", "#444444", "o", "-"),
-    "against": ("against", "#CC79A7", "v", "-"),
-    "corrected": ("corrected", "#0072B2", "s", "-"),
-    "o_nb": ("o_nb", "#E69F00", "^", "--"),
-    "o_cp": ("o_cp", "#009E73", "D", ":"),
+    "best": ("1-best", "#444444", "o"),
+    "against": ("against", "#CC79A7", "v"),
+    "corrected": ("corrected", "#0072B2", "s"),
+    "o_nb": ("o_nb", "#E69F00", "^"),
+    "o_cp": ("o_cp", "#009E73", "D"),
 }
 _BETTER, _WORSE = "#0072B2", "#D55E00"
 _WIDTH = 7.2  # inches
@@ -40,7 +40,7 @@ def rates_plot(reports: Mapping[str, NormalizerReport], rate: str) -> str:
     panels = figure.subplots(1, len(reports), sharey=True, sharex=True, squeeze=False)[0]
     for axes, (normalizer, report) in zip(panels, reports.items(), strict=True):
         for place, system in enumerate(systems):
-            _, color, marker, _ = _LOOKS[system]
+            _, color, marker = _LOOKS[system]
             value, low, high = _percentages(report, system)
             axes.errorbar(
                 [value], [place], xerr=[[value - low], [high - value]], fmt=marker, color=color, capsize=3
@@ -69,11 +69,11 @@ def groups_plot(field: str, groups: Mapping[str, EvaluationReport], normalizer: 
     """
     reports = [report.normalizers[normalizer] for report in groups.values()]
     systems = [system for system in _LOOKS if system in reports[0].wer]
-    figure = _figure(1.0 + 0.34 * len(groups))
+    figure = _figure(1.0 + (0.13 * len(systems) + 0.12) * len(groups))
     axes = figure.subplots()
     for number, system in enumerate(systems):
-        name, color, marker, style = _LOOKS[system]
-        shift = 0.12 * (number - (len(systems) - 1) / 2)
+        name, color, marker = _LOOKS[system]
+        shift = 0.75 / len(systems) * (number - (len(systems) - 1) / 2)
         values, lows, highs = zip(*(_percentages(report, system) for report in reports), strict=True)
         places = [place + shift for place in range(len(reports))]
         spread = [
@@ -81,7 +81,7 @@ def groups_plot(field: str, groups: Mapping[str, EvaluationReport], normalizer: 
             [end - value for value, end in zip(values, highs, strict=True)],
         ]
         if system.startswith("o_"):  # the oracles' intervals would hide those that matter
-            axes.plot(values, places, marker, color=color, label=name, markersize=4, linestyle=style, lw=0.8)
+            axes.plot(values, places, marker, color=color, label=name, markersize=4, linestyle="none")
         else:
             axes.errorbar(
                 values, places, xerr=spread, fmt=marker, color=color, label=name, markersize=5, capsize=2

@@ -167,7 +167,9 @@ def _as_given(utterance: PageUtterance) -> Markup:
 
 
 def _header(name: str, kind: str | None = None) -> Markup:
-    return element("th", element("button", name, type="button"), scope="col", class_=kind)
+    return element(
+        "th", element("button", name.replace("-", "\u2011"), type="button"), scope="col", class_=kind
+    )
 
 
 def _number(value: int, *, signed: bool = False) -> Markup:
