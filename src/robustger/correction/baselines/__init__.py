@@ -10,7 +10,7 @@ zero-shot     an instruct model is asked for the transcription
 few-shot      the same, with examples in the prompt
 ============  ======================================================================================================
 
-The paper's "+ audio denoising" is not here: it is a trained corrector and comes from a training configuration.
+The paper's "+ audio denoising" is not among them: it is a corrector that is trained.
 """
 
 from robustger.correction.baselines.base import Baseline

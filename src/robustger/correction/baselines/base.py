@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Protocol, TypeVar
 
 from robustger.hypotheses import NBest, Transcript
+from robustger.text.normalizers import collapse_spaces
 
 T = TypeVar("T")
 
@@ -20,14 +21,9 @@ class Baseline(Protocol):
         ...
 
 
-def one_line(text: str) -> str:
-    """The text with its white space collapsed, as every corrector writes it."""
-    return " ".join(text.split())
-
-
 def baseline_transcript(nbest: NBest, text: str, confidence: float) -> Transcript:
     """The transcript of a baseline that asked no language model to write."""
-    return Transcript(nbest.id, text, one_line(nbest.best), text, "baseline", "none", confidence)
+    return Transcript(nbest.id, text, collapse_spaces(nbest.best), text, "baseline", "none", confidence)
 
 
 def softmax(scores: Sequence[float]) -> list[float]:
@@ -36,7 +32,8 @@ def softmax(scores: Sequence[float]) -> list[float]:
     if top == -math.inf:
         return [1 / len(scores)] * len(scores)
     weights = [math.exp(score - top) for score in scores]
-    return [weight / sum(weights) for weight in weights]
+    total = sum(weights)
+    return [weight / total for weight in weights]
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

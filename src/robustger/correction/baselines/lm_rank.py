@@ -17,11 +17,12 @@ from typing import Protocol
 
 from rapidfuzz.distance import Levenshtein
 
-from robustger.correction.baselines.base import baseline_transcript, chunks, one_line, softmax
+from robustger.correction.baselines.base import baseline_transcript, chunks, softmax
 from robustger.correction.baselines.ngram import NgramLanguageModel
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
 from robustger.text import get_normalizer
+from robustger.text.normalizers import collapse_spaces
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class LanguageModelRank:
             scored = language_model_scores(self.language_model, chunk) if self.weight else map(_zeros, chunk)
             for nbest, log_probabilities in zip(chunk, scored, strict=True):
                 scores = interpolated(recognizer_scores(nbest), log_probabilities, self.weight)
-                texts = [one_line(text) for text in nbest.texts]
+                texts = [collapse_spaces(text) for text in nbest.texts]
                 text = texts[scores.index(max(scores))]
                 shares = zip(texts, softmax(scores), strict=True)
                 yield baseline_transcript(
@@ -99,7 +100,7 @@ def language_model_scores(language_model: LanguageModel, lists: Sequence[NBest])
 
     Lists whose hypotheses all agree need no scores and get zeros.
     """
-    texts = [[one_line(text) for text in nbest.texts] for nbest in lists]
+    texts = [[collapse_spaces(text) for text in nbest.texts] for nbest in lists]
     asked = list(dict.fromkeys(text for row in texts if len(set(row)) > 1 for text in row))
     known = dict(zip(asked, language_model.log_probabilities(asked), strict=True))
     return [
@@ -259,12 +260,12 @@ def cross_validated_scores(
     """
     fold_of: dict[str, int] = {}
     for nbest in lists:
-        fold_of.setdefault(one_line(nbest.reference or ""), len(fold_of) % FOLDS)
+        fold_of.setdefault(collapse_spaces(nbest.reference or ""), len(fold_of) % FOLDS)
     if len(fold_of) < 2:
         raise InputError(
             "a weight cannot be tuned on fewer than two different references; give dev, or the weight"
         )
-    folds = [fold_of[one_line(nbest.reference or "")] for nbest in lists]
+    folds = [fold_of[collapse_spaces(nbest.reference or "")] for nbest in lists]
     result: list[list[float]] = [[] for _ in lists]
     for fold in sorted(set(folds)):
         inside = [index for index, other in enumerate(folds) if other == fold]

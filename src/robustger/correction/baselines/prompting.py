@@ -7,13 +7,14 @@ import os
 import random
 from collections.abc import Iterable, Iterator, Sequence
 
-from robustger.correction.baselines.base import chunks, one_line
+from robustger.correction.baselines.base import chunks
 from robustger.correction.config import CorrectorConfig
 from robustger.correction.decoding import Answer, decode_from_drafts
 from robustger.correction.model import Corrector
 from robustger.correction.prompt import compact_prompt
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
+from robustger.text.normalizers import collapse_spaces
 
 INSTRUCTION = (
     "A speech recogniser made these guesses at one sentence, best first. Reply with what was said and nothing else, "
@@ -77,7 +78,7 @@ class Prompted:
         examples = [example for example in self._examples if example.id != nbest.id][: self._shots]
         turns = []
         for example in examples:
-            turns += [self._question(example), ("assistant", one_line(example.reference or ""))]
+            turns += [self._question(example), ("assistant", collapse_spaces(example.reference or ""))]
         messages = [{"role": role, "content": text} for role, text in (*turns, self._question(nbest))]
         return self._corrector.tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True
@@ -94,8 +95,8 @@ class Prompted:
         waiting: list[tuple[int, list[int], int]] = []  # position, prompt, most tokens of the answer
         context = self._corrector.llm.llm.config.get_text_config().max_position_embeddings
         for index, nbest in enumerate(lists):
-            hypotheses = {one_line(text) for text in nbest.texts[: self._n_best]}
-            best = one_line(nbest.best)
+            hypotheses = {collapse_spaces(text) for text in nbest.texts[: self._n_best]}
+            best = collapse_spaces(nbest.best)
             if len(hypotheses) == 1:
                 done[index] = Transcript(nbest.id, best, best, best, "agreement", "none", 1.0)
                 continue
@@ -117,7 +118,7 @@ class Prompted:
         self, lists: Sequence[NBest], batch: Sequence[tuple[int, list[int], int]]
     ) -> Iterator[Transcript]:
         indices, prompts, limits = zip(*batch, strict=True)
-        bests = [one_line(lists[index].best) for index in indices]
+        bests = [collapse_spaces(lists[index].best) for index in indices]
         answers, _ = decode_from_drafts(
             self._corrector.llm,
             prompts,
@@ -135,9 +136,9 @@ class Prompted:
         )
         text = answer_line(written, answer.finished)
         if text is None:
-            return Transcript(id, best, best, one_line(written), "too_long", "none", 0.0)
+            return Transcript(id, best, best, collapse_spaces(written), "too_long", "none", 0.0)
         confidence = min(1.0, math.exp(answer.log_probability / (len(answer.tokens) + 1)))
-        return Transcript(id, text, best, one_line(written), "llm", "none", confidence)
+        return Transcript(id, text, best, collapse_spaces(written), "llm", "none", confidence)
 
 
 def answer_line(written: str, finished: bool) -> str | None:
@@ -145,9 +146,9 @@ def answer_line(written: str, finished: bool) -> str | None:
     line, newline, _ = written.strip().partition("\n")
     if not (finished or newline):
         return None
-    text = one_line(line)
+    text = collapse_spaces(line)
     if len(text) > 1 and text[0] in QUOTES and text[-1] in QUOTES:
-        return one_line(text[1:-1])
+        return collapse_spaces(text[1:-1])
     return text
 
 
@@ -181,7 +182,9 @@ def few_shot(
     usable = [
         nbest
         for nbest in train
-        if nbest.reference and nbest.reference.strip() and len({one_line(text) for text in nbest.texts}) > 1
+        if nbest.reference
+        and nbest.reference.strip()
+        and len({collapse_spaces(text) for text in nbest.texts}) > 1
     ]
     if len(usable) < shots:
         raise InputError(
