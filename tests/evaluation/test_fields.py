@@ -10,7 +10,7 @@ from robustger.hypotheses import NBest
 WORD = UNITS.get("word")
 
 
-def nbest(reference: str = "a b c", **meta: object) -> NBest:
+def nbest(reference: str = "a b c", /, **meta: object) -> NBest:
     return NBest.from_texts("u", ["x"], reference=reference, audio="u.wav", meta=meta)
 
 

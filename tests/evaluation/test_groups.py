@@ -278,8 +278,8 @@ def test_laws_hold_for_any_lists_in_any_unit(rows: list[tuple[str, list[str], st
         NBest.from_texts(str(number), texts, reference=truth)
         for number, (truth, texts, *_) in enumerate(rows)
     ]
-    systems = ({str(number): row[place] for number, row in enumerate(rows)} for place in (2, 3))
-    corrections, against = systems
+    corrections = {str(number): text for number, (*_, text, _) in enumerate(rows)}
+    against = {str(number): text for number, (*_, text) in enumerate(rows)}
     report = evaluate(lists, corrections, against=against, unit=unit, by=["length:1,3"], resamples=20)
     for part in (report, *report.by["length"].values()):
         for figures in part.normalizers.values():

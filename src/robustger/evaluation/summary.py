@@ -183,7 +183,9 @@ def _sums(
             operations={system: errors.total() for system, errors in score.texts.items()},
             edits={base: _outcome(score, base) for base in score.pairings},
             segments={base: _segments(score, base) for base in score.pairings},
-            empty_references=tuple(scored.ids[rows[place]] for place in np.flatnonzero(score.words == 0)),
+            empty_references=tuple(
+                scored.ids[row] for row, words in zip(rows, score.words, strict=True) if words == 0
+            ),
         )
     return summaries, len(table)
 

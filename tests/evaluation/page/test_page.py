@@ -230,6 +230,29 @@ def test_of_many_utterances_those_that_were_changed_most_are_shown(tmp_path: Pat
     assert any("3 of 5 utterances" in text for _, text in found.all("p"))
 
 
+def test_figures_without_a_value_and_letters_of_other_scripts(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+):
+    lists = [
+        NBest.from_texts("a", ["x"], reference="", meta={"noise": "地铁"}),
+        NBest.from_texts("b", ["y z"], reference="y", meta={"noise": "$car$"}),
+    ]
+    found = written(tmp_path / "p.html", lists, {"a": "x", "b": "y"}, by=["noise", "length:0"])
+    assert [text for _, text in found.all("i", class_="empty")] == ["empty"]
+    plots = [base64.b64decode(found["src"].partition(",")[2]).decode() for found, _ in found.all("img")]
+    assert len(plots) == 4
+    assert "地铁 (1)" in plots[1]
+    assert "$car$ (1)" in plots[1]
+    assert not written(tmp_path / "p.html", lists[:1], None, by=["noise"]).all("select")
+    assert not [str(warning.message) for warning in recwarn]
+
+
+def test_many_groups_are_a_table_only(tmp_path: Path):
+    lists = [NBest.from_texts(str(n), ["x"], reference="x", meta={"speaker": n}) for n in range(41)]
+    assert len(written(tmp_path / "p.html", lists, None, by=["speaker"]).all("img")) == 1
+    assert len(written(tmp_path / "p.html", lists[:40], None, by=["speaker"]).all("img")) == 2
+
+
 def test_the_same_evaluation_gives_the_same_page(tmp_path: Path):
     for name in ("one.html", "two.html"):
         written(tmp_path / name, LISTS, CORRECTIONS, by=["noise"])

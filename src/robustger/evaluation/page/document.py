@@ -28,6 +28,7 @@ from robustger.text import get_normalizer
 
 UTTERANCES_SHOWN = 2000  # beyond, browsers get slow and nobody reads on
 _TOP_WORDS = 20
+_GROUPS_PLOTTED = 40  # more are a table only
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +116,9 @@ def _figures(report: EvaluationReport | DomainReport, total: EvaluationReport) -
         parts.append(element("h2", f"By {field}"))
         for name in total.normalizers:
             parts.append(table_element(rate_table(field, name, groups, ("all", total))))
-        normalizer = list(total.normalizers)[-1]
-        plot = groups_plot(field, groups, normalizer, unit.rate)
-        parts.append(_picture(plot, f"{unit.rate} of every system by {field}"))
+        if len(groups) <= _GROUPS_PLOTTED:
+            plot = groups_plot(field, groups, list(total.normalizers)[-1], unit.rate)
+            parts.append(_picture(plot, f"{unit.rate} of every system by {field}"))
     return joined(parts, "\n")
 
 

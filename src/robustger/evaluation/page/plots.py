@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -41,10 +43,10 @@ def rates_plot(reports: Mapping[str, NormalizerReport], rate: str) -> str:
     for axes, (normalizer, report) in zip(panels, reports.items(), strict=True):
         for place, system in enumerate(systems):
             _, color, marker = _LOOKS[system]
-            value, low, high = _percentages(report, system)
-            axes.errorbar(
-                [value], [place], xerr=[[value - low], [high - value]], fmt=marker, color=color, capsize=3
-            )
+            value, below, above = _percentages(report, system)
+            if math.isnan(value):
+                continue
+            axes.errorbar([value], [place], xerr=[[below], [above]], fmt=marker, color=color, capsize=3)
             axes.annotate(
                 f"{value:.2f}", (value, place), (0, 5), textcoords="offset points", ha="center", fontsize=8
             )
@@ -74,12 +76,8 @@ def groups_plot(field: str, groups: Mapping[str, EvaluationReport], normalizer: 
     for number, system in enumerate(systems):
         name, color, marker = _LOOKS[system]
         shift = 0.75 / len(systems) * (number - (len(systems) - 1) / 2)
-        values, lows, highs = zip(*(_percentages(report, system) for report in reports), strict=True)
+        values, *spread = zip(*(_percentages(report, system) for report in reports), strict=True)
         places = [place + shift for place in range(len(reports))]
-        spread = [
-            [value - end for value, end in zip(values, lows, strict=True)],
-            [end - value for value, end in zip(values, highs, strict=True)],
-        ]
         if system.startswith("o_"):  # the oracles' intervals would hide those that matter
             axes.plot(values, places, marker, color=color, label=name, markersize=4, linestyle="none")
         else:
@@ -111,12 +109,14 @@ def changes_plot(changes: Sequence[int], plural: str) -> str:
         counts[change] = counts.get(change, 0) + 1
     unchanged = counts.pop(0, 0)
     figure = _figure(2.4)
+    from matplotlib.ticker import MaxNLocator
+
     axes = figure.subplots()
     colors = [_BETTER if change < 0 else _WORSE for change in counts]
     bars = axes.bar(list(counts), list(counts.values()), color=colors, width=0.8)
     if len(counts) <= 25:
         axes.bar_label(bars, fontsize=8)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(y=0.15)
     axes.set_xlabel(
         f"wrong {plural} more (right) or fewer (left) than the 1-best; {unchanged:,} utterances as many"
@@ -126,8 +126,10 @@ def changes_plot(changes: Sequence[int], plural: str) -> str:
 
 
 def _percentages(report: NormalizerReport, system: str) -> tuple[float, float, float]:
-    interval = report.wer_interval[system]
-    return 100 * report.wer[system], 100 * interval.low, 100 * interval.high
+    """The rate, and how far its interval reaches below and above it."""
+    value, interval = report.wer[system], report.wer_interval[system]
+    # a skewed interval of a few utterances may leave the rate outside
+    return 100 * value, max(0.0, 100 * (value - interval.low)), max(0.0, 100 * (interval.high - value))
 
 
 def _figure(height: float) -> Figure:
@@ -147,7 +149,11 @@ def _svg(figure: Figure) -> str:
         axes.spines[["top", "right"]].set_visible(False)
     text = io.StringIO()
     nothing: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    # letters as outlines: they look the same in every browser; a fixed salt: the same figures give the same bytes
-    with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "robustger"}):
+    # text stays text: the browser has letters for every script; a fixed salt: the same figures give the same bytes
+    with (
+        matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "robustger"}),
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
         figure.savefig(text, format="svg", metadata=nothing)
     return text.getvalue()
