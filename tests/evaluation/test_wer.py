@@ -52,6 +52,17 @@ def test_one_pair_agrees_with_jiwer(reference: list[str], hypothesis: list[str])
     assert len(hypothesis) - len(reference) == edits.insertions - edits.deletions
 
 
+@given(WORDS, WORDS)
+def test_errors_are_the_fewest_by_the_textbook(reference: list[str], hypothesis: list[str]):
+    """Against dynamic programming that shares nothing with rapidfuzz, on which jiwer rests as well."""
+    row = list(range(len(hypothesis) + 1))
+    for number, truth in enumerate(reference, start=1):
+        previous, row = row, [number]
+        for place, word in enumerate(hypothesis, start=1):
+            row.append(min(previous[place] + 1, row[-1] + 1, previous[place - 1] + (truth != word)))
+    assert count_errors(reference, hypothesis) == sum(count_edits(reference, hypothesis)) == row[-1]
+
+
 @given(st.lists(st.tuples(st.none() | WORDS.map(" ".join), WORDS.map(" ".join)), max_size=6))
 def test_totals_are_sums_of_utterances(pairs: list[tuple[str | None, str]]):
     per_utterance = utterance_errors(iter(pairs))

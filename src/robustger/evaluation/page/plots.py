@@ -90,7 +90,20 @@ def groups_plot(field: str, groups: Mapping[str, EvaluationReport], normalizer: 
     axes.set_ylabel(field, parse_math=False)
     axes.set_xlabel(f"{rate} in %, normaliser {normalizer}; (utterances)")
     axes.set_xlim(left=0)
-    axes.legend(fontsize=8, ncols=len(systems), loc="lower left", bbox_to_anchor=(0, 1), frameon=False)
+    handles, labels = axes.get_legend_handles_labels()
+    named = dict(
+        zip(labels, handles, strict=True)
+    )  # matplotlib lists plain lines before those with intervals
+    ordered = [_LOOKS[system][0] for system in systems]
+    axes.legend(
+        [named[name] for name in ordered],
+        ordered,
+        fontsize=8,
+        ncols=len(systems),
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        frameon=False,
+    )
     return _svg(figure)
 
 
