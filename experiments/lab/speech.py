@@ -64,6 +64,11 @@ VOICES = {
         ),
         *("pablo", "paul", "quincy", "rob", "robert", "sandro", "shelby", "travis", "victor", "zac"),
     ),
+    "corrector": (
+        *("Gene2", "Mike", "Nguyen", "Reed", "RicishayMax", "Storm", "Tweaky", "announcer", "croak", "edward2"),
+        *("grandma", "grandpa", "iven2", "kaukovalta", "klatt", "klatt2", "klatt3", "klatt4", "klatt5", "klatt6"),
+        *("miguel", "mike2", "robosoft", "robosoft3", "robosoft6", "whisper", "whisperf"),
+    ),
     "dev": ("m5", "Henrique", "aunty", "steph"),
     "test": ("m8", "f3", "Andy", "Annie", "Mario", "caleb", "anika", "pedro"),
 }
