@@ -1,24 +1,32 @@
 """The lists of the laboratory's grid: what its base learns from, what its arms learn from, what they are tested on.
 
-The sentences of the corrector's lists are halved: the base learns from one half, the arms from the other. Had the base
-seen what an arm trains on, it would know the answers by heart, and the arm would learn to trust that.
+The sentences of the named parts of the corrector's lists are halved: the base learns from one half, the arms from the
+other. Had the base seen what an arm trains on, it would know the answers by heart, and the arm would learn to trust
+that. No sentence of the base is among those of the arms, and none of either among those of the test; this is checked.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from robustger.errors import InputError
-from robustger.hypotheses import NBest, load_nbest, save_nbest
+from robustger.hypotheses import NBest, atomic_writer, load_nbest, save_nbest
+from robustger.recognition.journal import UNSPOKEN
 
 SNRS_DB = (0, 5, 10)  # of the test
 KINDS = ("noisy", "clean")
+PARTS = ("corrector-1", "corrector-2")  # not corrector-more: the grid stays what fits in the time
+COMPOSITION = "composition.json"
+# What of the settings of `robustger nbest` makes lists what they are. Not the manifest and its shards.
+SETTINGS = ("recognizer", "model", "model_sha256", "options", "n", "beams", "normalizer", "embedding_frames")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +51,94 @@ def sentence(nbest: NBest) -> str:
     return nbest.id.split("_")[0]
 
 
-def write_lists(lab: Path, folder: Path, counts: Sequence[int], sentences: int | None) -> ListFiles:
+def part_files(source: Path, part: str) -> list[Path]:
+    """PART.jsonl and what further shards of it are called: PARTa.jsonl, PARTb.jsonl, ...
+
+    Raises:
+        InputError: there are none.
+    """
+    files = sorted([*source.glob(f"{part}.jsonl"), *source.glob(f"{part}[a-z].jsonl")])
+    if not files:
+        raise InputError(f"{source / part}.jsonl: not there; make the laboratory first (make lab)")
+    return files
+
+
+def settings_of(lists: Path, same_model: Sequence[str] = ()) -> dict[str, Any]:
+    """What made the lists of a file, by the run.json beside it: `SETTINGS`.
+
+    Args:
+        lists: the file.
+        same_model: beginnings of `model_sha256` that are of one model. It is the digest of all files in the model's
+            folder, and so changes with a word in its README. The first stands for all.
+
+    Raises:
+        InputError: there is no run.json, or it is broken.
+    """
+    path = lists.with_suffix(".run.json")
+    try:
+        given = UNSPOKEN | json.loads(path.read_text(encoding="utf-8"))["settings"]
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: not there, so nobody knows how {lists.name} was made; make it anew"
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{path}: is no summary of robustger nbest; make {lists.name} anew") from None
+    found = {name: given.get(name) for name in SETTINGS}
+    if same_model and str(found["model_sha256"]).startswith(tuple(same_model)):
+        found["model_sha256"] = same_model[0]
+    return found
+
+
+def check_settings(files: Sequence[Path], same_model: Sequence[str] = ()) -> dict[str, Any]:
+    """Returns the settings that made all files.
+
+    Raises:
+        InputError: they differ.
+    """
+    first = settings_of(files[0], same_model)
+    for file in files[1:]:
+        other = settings_of(file, same_model)
+        for name, value in other.items():
+            if value != first[name]:
+                advice = "take lists of one recogniser and search"
+                if name == "model_sha256":
+                    advice += "; where only other files of its folder changed, say so with --same-model"
+                raise InputError(
+                    f"{file}: was made with {name} {value!r}, {files[0].name} with {first[name]!r}; {advice}"
+                )
+    return first
+
+
+def write_lists(
+    lab: Path,
+    folder: Path,
+    counts: Sequence[int],
+    sentences: int | None,
+    parts: Sequence[str] = PARTS,
+    same_model: Sequence[str] = (),
+) -> ListFiles:
     """Selects the lists of a grid and writes them to `folder`, with links to their embeddings.
 
     Selections are by hashes of ids, so that fewer lists are always among more, and lists that are added to the
-    laboratory move no other to another side.
+    laboratory move no other to another side. What they are made of is printed, and written to composition.json.
 
     Args:
         lab: the laboratory's folder; its lists are in `lists`.
         folder: is written to.
         counts: how many lists arms learn from; one file for each.
         sentences: how many test sentences are decoded; None for all.
+        parts: of the corrector's lists; see `part_files`.
+        same_model: see `settings_of`.
 
     Raises:
-        InputError: a file is missing or broken, or holds fewer lists or sentences than asked for.
+        InputError: a file is missing or broken, or holds fewer lists or sentences than asked for; or the files were
+            made with other recognisers or settings; or a sentence is on two sides.
     """
     source = lab / "lists"
-    files = sorted(source.glob("corrector-*.jsonl"))
-    if not files:
-        raise InputError(f"{source}: no corrector-*.jsonl there; make the laboratory first (make lab)")
-    unique = {nbest.id: nbest for file in reversed(files) for nbest in load_nbest(file)}
+    files = [file for part in parts for file in part_files(source, part)]
+    settings = check_settings([*files, source / "test.jsonl"], same_model)
+    made = {file.name: load_nbest(file) for file in files}
+    unique = {nbest.id: nbest for lists in reversed(made.values()) for nbest in lists}
     heard = [nbest for nbest in unique.values() if nbest.reference and _has_embeddings(nbest)]
     if len(heard) < len(unique):
         lacking = len(unique) - len(heard)
@@ -70,6 +146,8 @@ def write_lists(lab: Path, folder: Path, counts: Sequence[int], sentences: int |
     halves: tuple[list[NBest], list[NBest]] = ([], [])
     for nbest in heard:
         halves[int(_key(f"half {sentence(nbest)}"), 16) % 2].append(nbest)
+    test, complete = _test_lists(source / "test.jsonl")
+    _check_disjoint({"the base": halves[0], "the arms": halves[1], "the test": test})
     folder.mkdir(parents=True, exist_ok=True)
     base = _saved(halves[0], folder / "base.jsonl", source)
     chosen = _ordered(halves[1])
@@ -77,13 +155,43 @@ def write_lists(lab: Path, folder: Path, counts: Sequence[int], sentences: int |
         if not 1 <= count <= len(chosen):
             raise InputError(f"lists={count}: {source} has {len(chosen)} lists for the arms; ask for no more")
     arms = {count: _saved(chosen[:count], folder / f"arms-{count}.jsonl", source) for count in counts}
-    test, complete = _test_lists(source / "test.jsonl")
     if sentences is not None and not 1 <= sentences <= len(complete):
         raise InputError(f"--sentences {sentences}: {source / 'test.jsonl'} has {len(complete)}")
     kept = set(complete[:sentences])
     decoded = [nbest for nbest in test if sentence(nbest) in kept]
     decoded_path = _saved(decoded, folder / f"decoded-{len(kept)}.jsonl", source)
+    made |= {"of the base": halves[0]} | {f"of arms with lists={count}": chosen[:count] for count in counts}
+    _say_composition(made | {"tested": test, "decoded": decoded}, settings, folder / COMPOSITION)
     return ListFiles(base, arms, decoded_path, _saved(test, folder / "test.jsonl", source))
+
+
+def _say_composition(made: dict[str, list[NBest]], settings: dict[str, Any], path: Path) -> None:
+    counted = {
+        name: {"lists": len(lists), "sentences": len(set(map(sentence, lists)))}
+        for name, lists in made.items()
+    }
+    with atomic_writer(path) as file:
+        file.write(json.dumps({"settings": settings, "composition": counted}, indent=1) + "\n")
+    for name, count in counted.items():
+        print(f"{name}: {count['lists']} lists of {count['sentences']} sentences", file=sys.stderr)
+    print("no sentence of the base is among those of the arms or of the test", file=sys.stderr)
+
+
+def _check_disjoint(sides: dict[str, list[NBest]]) -> None:
+    """By what was said, which a new id does not hide.
+
+    Raises:
+        InputError: a sentence is on two sides.
+    """
+    seen: dict[str, tuple[str, str]] = {}
+    for side, lists in sides.items():
+        for nbest in lists:
+            said = " ".join((nbest.reference or "").lower().split())
+            other, id_ = seen.setdefault(said, (side, nbest.id))
+            if other != side:
+                raise InputError(
+                    f"list {nbest.id!r} of {side} has the sentence of {id_!r} of {other}; take one of them away"
+                )
 
 
 def digest_of(path: Path) -> str:
