@@ -105,16 +105,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         nargs="+",
         default=list(PARTS),
         metavar="PART",
-        help="of LAB_FOLDER/lists, that base and arms learn from: PART.jsonl, PARTa.jsonl, ...; default: "
-        + " ".join(PARTS),
-    )
-    parser.add_argument(
-        "--same-model",
-        nargs="+",
-        default=[],
-        metavar="SHA256",
-        help="beginnings of model_sha256 in the lists' run.json that are of one recogniser; it changes with every file "
-        "of the model's folder, its README among them",
+        help="PART.jsonl of LAB_FOLDER/lists, that base and arms learn from; default: " + " ".join(PARTS),
     )
     parser.add_argument("--sentences", type=int, default=100, help="test sentences decoded, each at 3 SNRs")
     parser.add_argument("--all", action="store_true", help="decode all test sentences")
@@ -151,7 +142,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             sorted(counts),
             sentences,
             arguments.parts,
-            arguments.same_model,
         )
         base = plan_base(arguments, lists)
         arms = plan_arms(arguments, lists, base)

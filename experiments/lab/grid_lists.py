@@ -23,7 +23,7 @@ from robustger.recognition.journal import UNSPOKEN
 
 SNRS_DB = (0, 5, 10)  # of the test
 KINDS = ("noisy", "clean")
-PARTS = ("corrector-1", "corrector-2")  # not corrector-more: the grid stays what fits in the time
+PARTS = ("corrector-more",)  # in voices that the recogniser has not heard, as those of the test
 COMPOSITION = "composition.json"
 # What of the settings of `robustger nbest` makes lists what they are. Not the manifest and its shards.
 SETTINGS = ("recognizer", "model", "model_sha256", "options", "n", "beams", "normalizer", "embedding_frames")
@@ -51,25 +51,8 @@ def sentence(nbest: NBest) -> str:
     return nbest.id.split("_")[0]
 
 
-def part_files(source: Path, part: str) -> list[Path]:
-    """PART.jsonl and what further shards of it are called: PARTa.jsonl, PARTb.jsonl, ...
-
-    Raises:
-        InputError: there are none.
-    """
-    files = sorted([*source.glob(f"{part}.jsonl"), *source.glob(f"{part}[a-z].jsonl")])
-    if not files:
-        raise InputError(f"{source / part}.jsonl: not there; make the laboratory first (make lab)")
-    return files
-
-
-def settings_of(lists: Path, same_model: Sequence[str] = ()) -> dict[str, Any]:
+def settings_of(lists: Path) -> dict[str, Any]:
     """What made the lists of a file, by the run.json beside it: `SETTINGS`.
-
-    Args:
-        lists: the file.
-        same_model: beginnings of `model_sha256` that are of one model. It is the digest of all files in the model's
-            folder, and so changes with a word in its README. The first stands for all.
 
     Raises:
         InputError: there is no run.json, or it is broken.
@@ -83,28 +66,22 @@ def settings_of(lists: Path, same_model: Sequence[str] = ()) -> dict[str, Any]:
         ) from None
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{path}: is no summary of robustger nbest; make {lists.name} anew") from None
-    found = {name: given.get(name) for name in SETTINGS}
-    if same_model and str(found["model_sha256"]).startswith(tuple(same_model)):
-        found["model_sha256"] = same_model[0]
-    return found
+    return {name: given.get(name) for name in SETTINGS}
 
 
-def check_settings(files: Sequence[Path], same_model: Sequence[str] = ()) -> dict[str, Any]:
+def check_settings(files: Sequence[Path]) -> dict[str, Any]:
     """Returns the settings that made all files.
 
     Raises:
         InputError: they differ.
     """
-    first = settings_of(files[0], same_model)
+    first = settings_of(files[0])
     for file in files[1:]:
-        other = settings_of(file, same_model)
-        for name, value in other.items():
+        for name, value in settings_of(file).items():
             if value != first[name]:
-                advice = "take lists of one recogniser and search"
-                if name == "model_sha256":
-                    advice += "; where only other files of its folder changed, say so with --same-model"
                 raise InputError(
-                    f"{file}: was made with {name} {value!r}, {files[0].name} with {first[name]!r}; {advice}"
+                    f"{file}: was made with {name} {value!r}, {files[0].name} with {first[name]!r}; take lists of one "
+                    "recogniser and search"
                 )
     return first
 
@@ -115,7 +92,6 @@ def write_lists(
     counts: Sequence[int],
     sentences: int | None,
     parts: Sequence[str] = PARTS,
-    same_model: Sequence[str] = (),
 ) -> ListFiles:
     """Selects the lists of a grid and writes them to `folder`, with links to their embeddings.
 
@@ -127,16 +103,18 @@ def write_lists(
         folder: is written to.
         counts: how many lists arms learn from; one file for each.
         sentences: how many test sentences are decoded; None for all.
-        parts: of the corrector's lists; see `part_files`.
-        same_model: see `settings_of`.
+        parts: of the corrector's lists: PART.jsonl.
 
     Raises:
         InputError: a file is missing or broken, or holds fewer lists or sentences than asked for; or the files were
             made with other recognisers or settings; or a sentence is on two sides.
     """
     source = lab / "lists"
-    files = [file for part in parts for file in part_files(source, part)]
-    settings = check_settings([*files, source / "test.jsonl"], same_model)
+    files = [source / f"{part}.jsonl" for part in parts]
+    for file in files:
+        if not file.exists():
+            raise InputError(f"{file}: not there; make the laboratory first (make lab)")
+    settings = check_settings([*files, source / "test.jsonl"])
     made = {file.name: load_nbest(file) for file in files}
     unique = {nbest.id: nbest for lists in reversed(made.values()) for nbest in lists}
     heard = [nbest for nbest in unique.values() if nbest.reference and _has_embeddings(nbest)]

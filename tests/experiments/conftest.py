@@ -81,21 +81,18 @@ def say_how(lists: Path, **changes: Any) -> None:
 
 @pytest.fixture(scope="module")
 def lab_folder(tmp_path_factory: pytest.TempPathFactory, save_heard: Callable[..., None]) -> Path:
-    """A laboratory's lists in small: 24 sentences twice, with one id in both files, and 6 test sentences.
+    """A laboratory's lists in small: 24 sentences twice, one of them once, and 6 test sentences.
 
-    A further part, which the grid does not take of itself, has 12 sentences more.
+    A further part, which the grid does not take of itself, has 12 sentences more, and one list that the first has too.
     """
     folder = tmp_path_factory.mktemp("lab")
     lists = folder / "lists"
     lists.mkdir()
-    save_heard(
-        [heard("corrector", n, "car-1", (0, 5, 10)[n % 3]) for n in range(24)], lists / "corrector-1.jsonl"
-    )
-    again = [heard("corrector", n, "car-1" if n == 0 else "rain-2", (0, 5, 10)[n % 3]) for n in range(24)]
-    save_heard(again[:16], lists / "corrector-2.jsonl")
-    save_heard(again[16:], lists / "corrector-2b.jsonl")
+    noisy = [heard("corrector", n, "car-1", (0, 5, 10)[n % 3]) for n in range(24)]
+    again = [heard("corrector", n, "rain-2", (0, 5, 10)[n % 3]) for n in range(1, 24)]
+    save_heard([*noisy, *again], lists / "corrector-more.jsonl")
     more = [heard("corrector", n, "car-1", 5) for n in range(24, 36)]
-    save_heard(more, lists / "corrector-more.jsonl")
+    save_heard([*more, noisy[0]], lists / "corrector-1.jsonl")
     noises = ("brown-1", "rain-0")
     test = [heard("test", n, noises[n % 2], snr) for n, snr in product(range(6), (-5, 0, 5, 10))]
     test.append(heard("test", 6, "rain-0", 0))  # lacks the other SNRs
