@@ -3,9 +3,10 @@
     python corpus.py FOLDER
 
 FOLDER/speech/SPLIT/*.flac for the splits `corrector`, `dev` and `test`, FOLDER/PART.jsonl for their parts, and
-FOLDER/noise/{train,test}/KIND-NUMBER.flac. Sentences and voices do not overlap with what the recogniser learns from
-(the corrector's voices are the recogniser's). Sentences, voices and noises are drawn from seeds and the same every
-time; the speech is so up to the phases inside espeak-ng, which vary from call to call.
+FOLDER/noise/{train,test}/KIND-NUMBER.flac. Sentences and voices do not overlap with what the recogniser learns from,
+but for the voices of the part `corrector`, which are the recogniser's: it makes few mistakes there, so
+`corrector-more` has voices of its own. Sentences, voices and noises are drawn from seeds and the same every time; the
+speech is so up to the phases inside espeak-ng, which vary from call to call.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from robustger.manifest import Utterance, save_manifest
 
 PARTS = {
     "corrector": ("corrector", "train", range(3_000)),
-    "corrector-more": ("corrector", "train", range(3_000, 15_000)),
+    "corrector-more": ("corrector", "corrector", range(3_000, 11_000)),
     "dev": ("dev", "dev", range(300)),
     "test": ("test", "test", range(500)),
 }  # part: split, voices, which of the split's sentences

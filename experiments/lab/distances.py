@@ -13,9 +13,11 @@ the more so the fewer lists there are. A value below 0 counts as 0. Division by 
 scale comparable: 1 says that noise moves the mean as far as a sentence is from the mean. (The paper does not say how it
 measures, so its figures are not to be compared with these.)
 
-Checkpoints with the same NAME (seeds) are averaged. Columns: `audio` (the recogniser's own embedding), `E_LN` as
-computed, and T_w(E_LN) of each checkpoint, all their rows as one vector. `--mean-row` takes the mean over the rows,
-which is all that the statistics network sees. Intervals are at 95 %, from a bootstrap over sentences with S as it is.
+Checkpoints with the same NAME (seeds) are averaged. Columns: `audio` (the recogniser's own embedding), `E_LN (NAME)`
+as computed for the first checkpoint that is no control (`corrector.noise` is `real`; a control would show its zeros or
+random vectors), and T_w of what each checkpoint is given, all their rows as one vector. `--mean-row` takes the mean
+over the rows, which is all that the statistics network sees. Intervals are at 95 %, from a bootstrap over sentences
+with S as it is.
 """
 
 from __future__ import annotations
@@ -214,6 +216,29 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def _named(text: str) -> tuple[str, str]:
+    name, separator, folder = text.partition("=")
+    if not separator:
+        raise InputError(f"--checkpoints {text}: write it as NAME=FOLDER")
+    return name, folder
+
+
+def _uncontrolled(named: Sequence[tuple[str, str]]) -> int:
+    """Which of the checkpoints is the first that is given the noise embedding of its own lists.
+
+    Raises:
+        InputError: none is.
+    """
+    from robustger.correction.checkpoint import checkpoint_folder, read_config
+
+    for number, (_, folder) in enumerate(named):
+        if read_config(checkpoint_folder(folder)).noise == "real":
+            return number
+    raise InputError(
+        "--checkpoints: all are controls (corrector.noise), which have no E_LN; name one of robustger too"
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     from robustger.correction import Corrector
 
@@ -223,6 +248,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     clean_lists = list({clean.id: clean for _, clean in found}.values())
     row_of = {nbest.id: row for row, nbest in enumerate(clean_lists)}
     partners = [row_of[clean.id] for _, clean in found]
+    named = [_named(text) for text in arguments.checkpoints]
+    uncontrolled = _uncontrolled(named)
     columns: dict[str, Any] = {}
     audio = [
         audio_embeddings(lists, path.parent)
@@ -231,16 +258,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     if audio[0] is not None and audio[1] is not None:
         columns[AUDIO] = measure(found, audio[0], audio[1], partners)
     by_name: dict[str, list[Any]] = defaultdict(list)
-    for named in arguments.checkpoints:
-        name, separator, folder = named.partition("=")
-        if not separator:
-            raise InputError(f"--checkpoints {named}: write it as NAME=FOLDER")
+    for number, (name, folder) in enumerate(named):
         corrector = Corrector.from_pretrained(folder)
         noisy, clean = (
             embeddings(corrector, lists, arguments.mean_row) for lists in (noisy_lists, clean_lists)
         )
-        if STORED not in columns:
-            columns[STORED] = measure(found, noisy[0], clean[0], partners)
+        if number == uncontrolled:
+            columns[f"{STORED} ({name})"] = measure(found, noisy[0], clean[0], partners)
         by_name[name].append(measure(found, noisy[1], clean[1], partners))
     columns |= {name: averaged(measured) for name, measured in by_name.items()}
     if arguments.json:

@@ -1,11 +1,14 @@
 """The laboratory's grid: does the noise embedding help, and does distilling audio noise into it?
 
-    python grid.py LAB_FOLDER -o FOLDER [--arms ...] [--seeds 0 1 2] [--lists N] [--jobs 2] [--set KEY=VALUE] [--table]
+    python grid.py LAB_FOLDER -o FOLDER [--arms ...] [--seeds 0 1 2] [--lists N] [--jobs 2] [--set KEY=VALUE]
+    python grid.py LAB_FOLDER -o FOLDER [...] --plan     # check all that is needed, say what would be run, run nothing
+    python grid.py LAB_FOLDER -o FOLDER [...] --table    # the tables of what is there
 
 Every arm is trained on the same lists, from the same frozen language model, with the same recipe and steps, and tested
 on the same lists (docs/results/distillation.md says why so). The first seed of all arms comes first, so that what is
 there when time runs out is a smaller table and not half of one. Each run is a process on one core, with a folder of
-its own, FOLDER/ARM-SEED. A second call does what is missing, and goes on with what was interrupted.
+its own, FOLDER/ARM-SEED, with its checkpoints. A second call does what is missing, and goes on with what was
+interrupted. What is there from other lists, another recipe or another base is refused, and left as it is.
 
 `--set` adds, to each arm that is named, an arm with this change; several changes in one quoted argument go together.
 Beside the keys of grid.yaml it takes `lists=N`, `start.noise_gate=X` and `start.tuner_scale=X` (grid_base.py).
@@ -24,8 +27,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
-from grid_lists import write_lists
-from grid_plan import ARMS, Change, Run, check_folders, plan_arms, plan_base
+from grid_lists import PARTS, write_lists
+from grid_plan import ARMS, Change, Run, check_folders, on_base, plan_arms, plan_base, run_keys
 from grid_process import PLAN
 from grid_table import write_table
 
@@ -75,6 +78,17 @@ def _started(run: Run, environment: dict[str, str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
 
+def how_far(run: Run) -> str:
+    """`done`, `begun` or `to do`; of what is in training also the steps of its last checkpoint."""
+    if run.done:
+        return "done"
+    if not (run.folder / PLAN).exists():
+        return "to do"
+    log = run.folder / "log.jsonl"
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    return f"begun, {json.loads(lines[-1])['step']} steps" if lines else "begun"
+
+
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -86,6 +100,13 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--lists", type=int, default=2048, help="lists that every arm learns from")
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        default=list(PARTS),
+        metavar="PART",
+        help="PART.jsonl of LAB_FOLDER/lists, that base and arms learn from; default: " + " ".join(PARTS),
+    )
     parser.add_argument("--sentences", type=int, default=100, help="test sentences decoded, each at 3 SNRs")
     parser.add_argument("--all", action="store_true", help="decode all test sentences")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time, each on one core")
@@ -97,7 +118,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--config", default=HERE / "grid.yaml", help="what the arms have in common")
     parser.add_argument("--base-config", default=HERE / "grid_base.yaml", help="how the base is trained")
-    parser.add_argument("--table", action="store_true", help="run nothing, print the table of what is there")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--table", action="store_true", help="run nothing, print the table of what is there")
+    only.add_argument(
+        "--plan", action="store_true", help="run nothing, print the runs in their order and how far they are"
+    )
     return parser.parse_args(argv)
 
 
@@ -111,17 +136,32 @@ def main(argv: Sequence[str] | None = None) -> int:
             *(change.lists for change in map(Change.parse, arguments.set) if change.lists),
         }
         sentences = None if arguments.all else arguments.sentences
-        lists = write_lists(arguments.lab, arguments.output / "lists", sorted(counts), sentences)
+        lists = write_lists(
+            arguments.lab,
+            arguments.output / "lists",
+            sorted(counts),
+            sentences,
+            arguments.parts,
+        )
         base = plan_base(arguments, lists)
         arms = plan_arms(arguments, lists, base)
+        # Before the base is trained too: what is wrong with the arms is told before anything slow is begun.
         check_folders([*([base] if base else []), *arms])
-        if base is not None and not base.done:
+        if base is not None and not base.done and not arguments.plan:
             failed = execute([base], 1, threads=arguments.jobs)
+        if base is None or base.done:
+            arms = on_base(arms, arguments, base)
+            check_folders(arms)
         missing = [run for run in arms if not run.done]
         print(f"{len(missing)} of {len(arms)} runs to do", file=sys.stderr)
+        if arguments.plan:
+            print(
+                "\n".join(f"{run.folder.name}: {how_far(run)}" for run in [*([base] if base else []), *arms])
+            )
+            return 0
         if not failed:
             failed = execute(missing, arguments.jobs)
-    print(write_table(arguments.output))
+    print(write_table(arguments.output, run_keys(arguments)))
     return 1 if failed else 0
 
 

@@ -8,13 +8,13 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from grid_base import STARTS
 from grid_lists import ListFiles, digest_of
-from grid_process import PLAN, is_done
+from grid_process import PLAN, RESULTS, is_done
 
 from robustger.errors import InputError
 
@@ -43,7 +43,8 @@ class Run:
         folder: of the run.
         script: what runs there.
         config: content of its training.yaml; None where nothing is trained.
-        plan: content of its run.json; `digest` names all that the results depend on.
+        plan: content of its run.json; `digest` names all that the results depend on, `shared` what all arms of a grid
+            have in common, by name.
     """
 
     folder: Path
@@ -95,17 +96,18 @@ class Change:
 
 
 def matched(config: dict[str, Any], model: str) -> tuple[str, ...]:
-    """Overrides that make of a `paper` configuration the `ger` with as many parameters, on the same layers."""
+    """Overrides that make of a configuration, of any variant, the `ger` with as many parameters, on the same layers."""
     import torch
     from transformers import AutoConfig
 
-    from robustger.correction.adapter import AdapterShape, PaperAdapter, matched_slots
+    from robustger.correction.adapter import ADAPTERS, AdapterShape, matched_slots
     from robustger.models import resolve_model
 
     corrector = config["corrector"]
+    adapter = ADAPTERS.get(corrector["variant"])
     llm = AutoConfig.from_pretrained(resolve_model(model)).get_text_config()
     first = corrector["first_layer"]
-    first = min(PaperAdapter.first_layer if first is None else first, llm.num_hidden_layers - 1)
+    first = min(adapter.first_layer if first is None else first, llm.num_hidden_layers - 1)
     n_best = corrector["n_best"]
     shape = AdapterShape(
         layers=llm.num_hidden_layers - first,
@@ -113,11 +115,11 @@ def matched(config: dict[str, Any], model: str) -> tuple[str, ...]:
         width=llm.hidden_size,
         heads=llm.num_attention_heads,
         key_value_heads=llm.num_key_value_heads,
-        head_dimension=llm.hidden_size // llm.num_attention_heads,
+        head_dimension=getattr(llm, "head_dim", None) or llm.hidden_size // llm.num_attention_heads,
         noise_dimension=corrector["noise_dimension"],
     )
     with torch.device("meta"):
-        slots = matched_slots(PaperAdapter(shape))
+        slots = matched_slots(adapter(shape))
     return ("corrector.variant=ger", f"corrector.first_layer={first}", f"corrector.slots={slots}")
 
 
@@ -187,69 +189,112 @@ def _start(config: dict[str, Any], folder: Path, start: dict[str, float]) -> dic
     return {"lora_of": lora_of, "start": start}
 
 
-def plan_arms(arguments: argparse.Namespace, lists: ListFiles, base: Run | None) -> list[Run]:
-    """All runs of the arms, in the order in which they are to be done."""
+def run_keys(arguments: argparse.Namespace) -> list[tuple[str, str, int]]:
+    """Arm, change and seed of all runs, in the order in which they are to be done: seed by seed."""
     changes = [Change(), *map(Change.parse, arguments.set)]
+    return [
+        (arm, change.text, seed)
+        for seed in arguments.seeds
+        for change in changes
+        for arm in arguments.arms
+        # What is not trained depends on no seed and no change.
+        if arm != UNTRAINED or (seed == arguments.seeds[0] and not change.text)
+    ]
+
+
+def plan_arms(arguments: argparse.Namespace, lists: ListFiles, base: Run | None) -> list[Run]:
+    """All runs of the arms, in the order in which they are to be done; what is in the base is left to `on_base`."""
     tests = digest_of(lists.decoded), digest_of(lists.test)
     data = {count: digest_of(path) for count, path in lists.arms.items()}
+    common = ["data.dev=[]", f"data.cache={arguments.output / 'cache'}"]
+    if base is not None:
+        common += [f"corrector.base={base.folder / 'llm'}", "corrector.lora=null", "initial=null"]
+    shared = _shared(arguments, [*common, f"output={arguments.output}", "seed=0"])
+    shared |= {"lists": data[arguments.lists], "test lists": _digest(tests)}
     runs = []
-    for seed in arguments.seeds:
-        for change in changes:
-            for arm in arguments.arms:
-                # What is not trained depends on no seed and no change.
-                if arm == UNTRAINED and (seed != arguments.seeds[0] or change.text):
-                    continue
-                name = f"{arm}+{change.text}" if change.text else arm
-                folder = arguments.output / f"{_file_name(name)}-{seed}"
-                count = change.lists or arguments.lists
-                overrides = [
-                    *change.overrides,
-                    *ARMS[arm],
-                    f"output={folder}",
-                    f"seed={seed}",
-                    f"data.train=[{json.dumps(str(lists.arms[count]))}]",
-                    "data.dev=[]",
-                    f"data.cache={arguments.output / 'cache'}",
-                ]
-                if base is not None:
-                    overrides += [
-                        f"corrector.base={base.folder / 'llm'}",
-                        "corrector.lora=null",
-                        "initial=null",
-                    ]
-                config = _resolved(arguments.config, overrides)
-                if arm == MATCHED:
-                    # The base may not be there yet; it has the sizes of the model that it is made of.
-                    model = base.plan["model"] if base else config["corrector"]["base"]
-                    config = _resolved(arguments.config, [*overrides, *matched(config, model)])
-                plan = _start(config, folder, change.start) | {
-                    "arm": arm,
-                    "change": change.text,
-                    "seed": seed,
-                    "trained": arm != UNTRAINED,
-                    "guard": GUARD,
-                    "test": str(lists.test),
-                    "decoded": str(lists.decoded),
-                    "cache": str(arguments.output / "cache"),
-                }
-                weights = base.plan["digest"] if base else config["corrector"]["base"]
-                started = [_lora_digest(plan["lora_of"]), plan["start"]]
-                plan["digest"] = _digest(_settings(config), data[count], tests, weights, started, GUARD, arm)
-                runs.append(Run(folder, "grid_run.py", config, plan))
+    for arm, text, seed in run_keys(arguments):
+        change = Change.parse(text)
+        name = f"{arm}+{text}" if text else arm
+        folder = arguments.output / f"{_file_name(name)}-{seed}"
+        count = change.lists or arguments.lists
+        overrides = [
+            *change.overrides,
+            *ARMS[arm],
+            f"output={folder}",
+            f"seed={seed}",
+            f"data.train=[{json.dumps(str(lists.arms[count]))}]",
+            *common,
+        ]
+        config = _resolved(arguments.config, overrides)
+        if arm == MATCHED:
+            # The base may not be there yet; it has the sizes of the model that it is made of.
+            model = base.plan["model"] if base else config["corrector"]["base"]
+            config = _resolved(arguments.config, [*overrides, *matched(config, model)])
+        plan = _start(config, folder, change.start) | {
+            "arm": arm,
+            "change": text,
+            "seed": seed,
+            "trained": arm != UNTRAINED,
+            "guard": GUARD,
+            "test": str(lists.test),
+            "decoded": str(lists.decoded),
+            "cache": str(arguments.output / "cache"),
+            "shared": shared,
+        }
+        weights = base.plan["digest"] if base else config["corrector"]["base"]
+        started = [_lora_digest(plan["lora_of"]), plan["start"]]
+        plan["digest"] = _digest(_settings(config), data[count], tests, weights, started, GUARD, arm)
+        runs.append(Run(folder, "grid_run.py", config, plan))
     return runs
+
+
+def _shared(arguments: argparse.Namespace, overrides: Sequence[str]) -> dict[str, str]:
+    """Digests of what all arms have in common, but for lists and base: the recipe without change and seed."""
+    config = _resolved(arguments.config, overrides)
+    return {
+        "recipe": _digest(_settings(config), _lora_digest(config["initial"])),
+        "guard": _digest(GUARD),
+        "sentence encoder": _model_digest(config["corrector"]["encoder"]),
+    }
+
+
+def _model_digest(name: str) -> str:
+    """Of all files of a model."""
+    from robustger.models import resolve_model
+
+    digest = hashlib.sha256()
+    for path in sorted(path for path in resolve_model(name).iterdir() if path.is_file()):
+        with path.open("rb") as file:
+            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def on_base(runs: Sequence[Run], arguments: argparse.Namespace, base: Run | None) -> list[Run]:
+    """The runs of the arms, bound to what is in the base: known once it is there, and not again the same elsewhere."""
+    config = _resolved(arguments.config, [f"output={arguments.output}"])
+    digest = _model_digest(str(base.folder / "llm") if base else config["corrector"]["base"])
+    return [replace(run, plan=run.plan | {"shared": run.plan["shared"] | {"base": digest}}) for run in runs]
 
 
 def check_folders(runs: Sequence[Run]) -> None:
     """Keeps results from being mixed with those of another grid.
 
+    A folder of another grid is refused and not done anew: hours of results would go for an option mistyped.
+
     Raises:
-        InputError: a folder holds a run with other settings or data.
+        InputError: a folder holds a run, begun or done, with other settings or data.
     """
     for run in runs:
-        with contextlib.suppress(FileNotFoundError):
-            stored = json.loads((run.folder / PLAN).read_text(encoding="utf-8"))
-            if stored["digest"] != run.plan["digest"]:
-                raise InputError(
-                    f"{run.folder}: holds a run with other settings, lists or base; name another output folder, or "
-                    "remove this one"
-                )
+        for name in (PLAN, RESULTS):
+            with contextlib.suppress(FileNotFoundError):
+                stored = json.loads((run.folder / name).read_text(encoding="utf-8"))
+                expected = run.plan.get("shared", {})
+                known = stored.get("shared", {})
+                others = [part for part, value in expected.items() if known.get(part) != value]
+                if not others and stored["digest"] != run.plan["digest"]:
+                    others = ["settings, lists or base"]
+                if others:
+                    raise InputError(
+                        f"{run.folder}: holds a run with other {', '.join(others)}; name another output folder, or "
+                        "remove this one"
+                    )

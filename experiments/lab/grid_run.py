@@ -121,7 +121,7 @@ def main() -> None:
             parameters = sum(parameter.numel() for parameter in corrector.llm.adapter.parameters())
         else:
             corrector = Corrector.create(config.corrector)
-        named = {key: plan[key] for key in ("digest", "arm", "change", "seed")}
+        named = {key: plan[key] for key in ("digest", "shared", "arm", "change", "seed")}
         results = named | {"parameters": parameters, "log": log} | measure(corrector, plan, folder)
         finish(folder, results)
 

@@ -8,7 +8,7 @@ change is what the column of single seeds shows.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,10 +76,11 @@ def read_results(folder: Path) -> dict[Key, dict[int, Figures]]:
     """The results that are there, by arm and change, and by seed.
 
     Raises:
-        InputError: there are none, or they are of different test lists.
+        InputError: there are none, or they are of different test lists, or not of one grid.
     """
     found: dict[Key, dict[int, Figures]] = defaultdict(dict)
     tested = None
+    shared: dict[Path, dict[str, str]] = {}
     for path in sorted(folder.glob(f"*/{RESULTS}")):
         results = json.loads(path.read_text(encoding="utf-8"))
         if "arm" not in results:
@@ -90,11 +91,30 @@ def read_results(folder: Path) -> dict[Key, dict[int, Figures]]:
                 f"{path}: was tested on other lists than the results beside it; remove one of them"
             )
         tested = ids
+        shared[path.parent] = results.get("shared", {})
         found[results["arm"], results["change"]][results["seed"]] = results
     if not found:
         raise InputError(f"{folder}: no results there yet")
+    _check_shared(shared)
     order = sorted(found, key=lambda key: (key[1], list(ARMS).index(key[0])))
     return {key: dict(sorted(found[key].items())) for key in order}
+
+
+def _check_shared(shared: dict[Path, dict[str, str]]) -> None:
+    """Of each folder what all arms have to have in common, by name.
+
+    Raises:
+        InputError: one differs from most others.
+    """
+    (most, _), *_ = Counter(tuple(sorted(parts.items())) for parts in shared.values()).most_common(1)
+    common = dict(most)
+    for folder, parts in shared.items():
+        others = [name for name in sorted(common | parts) if parts.get(name) != common.get(name)]
+        if others:
+            raise InputError(
+                f"{folder}: its results are of another {', '.join(others)} than those beside it; remove it, and run "
+                "it again"
+            )
 
 
 def recogniser_counts(lists: Sequence[NBest]) -> dict[str, list[int]]:
@@ -229,11 +249,11 @@ def _name(arm: Figures) -> str:
 def _main_table(figures: Figures, kind: str) -> str:
     scale, digits = (1, 4) if kind == "loss" else (100, 2)
     title = "nats per token" if kind == "loss" else "WER"
-    header = ["arm", "parameters", title, "single seeds", *(f"minus {name}" for name in REFERENCES)]
+    header = ["arm", "parameters", title, "seeds", "single seeds", *(f"minus {name}" for name in REFERENCES)]
     rows: list[list[str]] = []
     if kind != "loss":
         for name, groups in figures["recogniser"].items():
-            rows.append([name, "", _interval(groups["0, 5 and 10"], scale), "", *[""] * len(REFERENCES)])
+            rows.append([name, "", _interval(groups["0, 5 and 10"], scale), "", "", *[""] * len(REFERENCES)])
     for arm in figures["arms"]:
         one = arm[kind]
         singles = ", ".join(format(scale * value, f".{digits}f") for value in one["seeds"])
@@ -243,7 +263,14 @@ def _main_table(figures: Figures, kind: str) -> str:
             unchanged = arm["change"] and arm["against"].get(name) == name
             differences.append(f"{cell} *" if cell and unchanged else cell)
         rows.append(
-            [_name(arm), f"{arm['parameters']:,}", _interval(one["all"], scale), singles, *differences]
+            [
+                _name(arm),
+                f"{arm['parameters']:,}",
+                _interval(one["all"], scale),
+                str(len(arm["seeds"])),
+                singles,
+                *differences,
+            ]
         )
     return _markdown(header, rows)
 
@@ -268,19 +295,37 @@ def _log_table(figures: Figures) -> str:
     return _markdown(["arm", *(name.replace("_", " ") for name in LOGGED)], rows)
 
 
-def write_table(folder: Path) -> str:
+def missing_runs(figures: Figures, expected: Sequence[tuple[str, str, int]]) -> list[str]:
+    """Those of the expected runs (arm, change, seed) that no figure is of, as `arm, change (seeds)`."""
+    there = {(arm["arm"], arm["change"]): arm["seeds"] for arm in figures["arms"]}
+    lacking: dict[str, list[str]] = defaultdict(list)
+    for arm, change, seed in expected:
+        if seed not in there.get((arm, change), []):
+            lacking[_name({"arm": arm, "change": change})].append(str(seed))
+    return [f"{name} ({', '.join(seeds)})" for name, seeds in lacking.items()]
+
+
+def write_table(folder: Path, expected: Sequence[tuple[str, str, int]] = ()) -> str:
     """Computes all figures, writes them to FOLDER/results.json, and returns the tables in Markdown.
 
+    Args:
+        folder: of the grid.
+        expected: arm, change and seed of the runs of a complete grid; those that are not there are named.
+
     Raises:
-        InputError: no results are there.
+        InputError: no results are there, or they are not comparable.
     """
     figures = compute(folder)
+    figures["missing"] = missing_runs(figures, expected)
     with atomic_writer(folder / RESULTS) as file:
         file.write(json.dumps(figures, indent=1) + "\n")
     said = (
         f"{figures['sentences']} sentences at {', '.join(map(str, SNRS_DB))} dB, {figures['lists']} lists, "
-        f"{figures['words']} words; losses on {figures['scored']} lists. *: minus the arm without the change."
+        f"{figures['words']} words; losses on {figures['scored']} lists. Differences are over the seeds that both arms "
+        "have. *: minus the arm without the change."
     )
+    if figures["missing"]:
+        said += f" **Not complete**: no results yet of {', '.join(figures['missing'])} (seeds)."
     parts = [said, "### Loss of the references", _main_table(figures, "loss")]
     for guard in GUARDS:
         parts += [f"### WER in %, `{NORMALIZER}`, guard `{guard}`", _main_table(figures, guard)]

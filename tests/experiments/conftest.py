@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from itertools import product
@@ -48,8 +49,9 @@ def scripts() -> Iterator[Any]:
 
 
 def heard(split: str, number: int, noise: str, snr_db: int | None) -> NBest:
-    """A list whose hypotheses differ more, the lower the SNR."""
-    text = " ".join(WORDS[(number + k) % len(WORDS)] for k in range(4 + number % 3))
+    """A list whose hypotheses differ more, the lower the SNR; those of the corrector are backwards, and of no test."""
+    words = WORDS[::-1] if split == "corrector" else WORDS
+    text = " ".join(words[(number + k) % len(words)] for k in range(4 + number % 3))
     tail = "" if snr_db is None else f" {WORDS[(number + snr_db) % len(WORDS)]}"
     name = f"{split}-{number:05d}"
     meta = {} if snr_db is None else {"noise": noise, "snr_db": float(snr_db)}
@@ -57,17 +59,40 @@ def heard(split: str, number: int, noise: str, snr_db: int | None) -> NBest:
     return NBest.from_texts(id_, [text + tail, text, f"{text} {number}"], reference=text, meta=meta)
 
 
+def say_how(lists: Path, **changes: Any) -> None:
+    """Writes the run.json beside lists, as `robustger nbest` does."""
+    settings = {
+        "robustger": "0.1.0",
+        "manifest_sha256": lists.stem,
+        "recognizer": "whisper",
+        "model": "recognizer",
+    }
+    settings |= {
+        "model_sha256": "abcd",
+        "options": {},
+        "n": 3,
+        "beams": 10,
+        "normalizer": "raw",
+        "shard": "1/1",
+    }
+    path = lists.with_suffix(".run.json")
+    path.write_text(json.dumps({"settings": settings | changes, "lists": 1}), encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def lab_folder(tmp_path_factory: pytest.TempPathFactory, save_heard: Callable[..., None]) -> Path:
-    """A laboratory's lists in small: 24 sentences twice, with one id in both files, and 6 test sentences."""
+    """A laboratory's lists in small: 24 sentences twice, one of them once, and 6 test sentences.
+
+    A further part, which the grid does not take of itself, has 12 sentences more, and one list that the first has too.
+    """
     folder = tmp_path_factory.mktemp("lab")
     lists = folder / "lists"
     lists.mkdir()
-    save_heard(
-        [heard("corrector", n, "car-1", (0, 5, 10)[n % 3]) for n in range(24)], lists / "corrector-1.jsonl"
-    )
-    again = [heard("corrector", n, "car-1" if n == 0 else "rain-2", (0, 5, 10)[n % 3]) for n in range(24)]
-    save_heard(again, lists / "corrector-2.jsonl")
+    noisy = [heard("corrector", n, "car-1", (0, 5, 10)[n % 3]) for n in range(24)]
+    again = [heard("corrector", n, "rain-2", (0, 5, 10)[n % 3]) for n in range(1, 24)]
+    save_heard([*noisy, *again], lists / "corrector-more.jsonl")
+    more = [heard("corrector", n, "car-1", 5) for n in range(24, 36)]
+    save_heard([*more, noisy[0]], lists / "corrector-1.jsonl")
     noises = ("brown-1", "rain-0")
     test = [heard("test", n, noises[n % 2], snr) for n, snr in product(range(6), (-5, 0, 5, 10))]
     test.append(heard("test", 6, "rain-0", 0))  # lacks the other SNRs
@@ -76,6 +101,8 @@ def lab_folder(tmp_path_factory: pytest.TempPathFactory, save_heard: Callable[..
     save_heard(
         clean, lists / "test-clean.jsonl", noisy=np.random.default_rng(9).normal(size=(7, 6)).astype("f4")
     )
+    for file in lists.glob("*.jsonl"):
+        say_how(file)
     return folder
 
 

@@ -78,8 +78,8 @@ def test_the_command_measures_what_the_adapter_makes(
     given += ["--checkpoints", f"a={tmp_path / 'one'}", f"b={tmp_path / 'one'}", f"b={tmp_path / 'two'}"]
     scripts.distances.main(given)
     columns = json.loads((tmp_path / "d.json").read_text())
-    assert list(columns) == ["audio", "E_LN", "a", "b"]
-    assert list(columns["E_LN"]) == ["brown", "rain", "all kinds", "mean of kinds"]
+    assert list(columns) == ["audio", "E_LN (a)", "a", "b"]
+    assert list(columns["E_LN (a)"]) == ["brown", "rain", "all kinds", "mean of kinds"]
     for kind in columns["a"]:
         first, *others = columns["b"][kind]["single"]
         assert first == pytest.approx(columns["a"][kind]["distance"])
@@ -95,10 +95,29 @@ def test_the_command_measures_what_the_adapter_makes(
     different = np.array(names)[:, None] != np.array(names)[None]
     spread = corrector.noise_embedding([clean[name].texts for name in dict.fromkeys(names)]).flatten(1)
     expected = np.sqrt(products[different].mean() / spread.var(0).sum().item())
-    assert columns["E_LN"]["all kinds"]["distance"] == pytest.approx(expected, rel=1e-4)
+    assert columns["E_LN (a)"]["all kinds"]["distance"] == pytest.approx(expected, rel=1e-4)
     header, rule, *rows = capsys.readouterr().out.splitlines()
     assert {line.count("|") for line in (header, rule, *rows)} == {7}
-    assert rows[0].startswith(f"| brown | {columns['E_LN']['brown']['lists']} |")
+    assert rows[0].startswith(f"| brown | {columns['E_LN (a)']['brown']['lists']} |")
+
+
+def test_the_embedding_before_is_never_that_of_a_control(
+    scripts: Any, lab_folder: Path, tiny_corrector: Callable[..., Corrector], tmp_path: Path
+) -> None:
+    for noise in ("zero", "random", "real"):
+        tiny_corrector(n_best=3, noise=noise).save_pretrained(tmp_path / noise)
+    given = [str(lab_folder / "lists" / f"{name}.jsonl") for name in ("test-clean", "test")]
+    given += ["--json", str(tmp_path / "d.json"), "--checkpoints"]
+    controls = [f"{noise}={tmp_path / noise}" for noise in ("zero", "random")]
+    scripts.distances.main([*given, f"arm={tmp_path / 'real'}"])
+    expected = json.loads((tmp_path / "d.json").read_text())["E_LN (arm)"]
+    assert expected["all kinds"]["distance"] > 0
+    scripts.distances.main([*given, *controls, f"arm={tmp_path / 'real'}"])
+    columns = json.loads((tmp_path / "d.json").read_text())
+    assert [name for name in columns if name.startswith("E_LN")] == ["E_LN (arm)"]
+    assert columns["E_LN (arm)"] == expected
+    with pytest.raises(InputError, match="all are controls"):
+        scripts.distances.main([*given, *controls])
 
 
 def test_lists_without_partners_are_refused(scripts: Any, lab_folder: Path, tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from tests.experiments.conftest import heard, say_how
 
 from robustger.correction import Corrector
 from robustger.correction.checkpoint import trained_parameters
 from robustger.correction.config import CorrectorConfig, GuardConfig
 from robustger.errors import InputError
-from robustger.hypotheses import load_nbest
+from robustger.hypotheses import load_nbest, save_nbest
 from robustger.recognition.embeddings import AudioEmbeddings
 
 
@@ -55,7 +58,9 @@ def planned(scripts: Any, arguments: Sequence[str]) -> list[Any]:
     changes = [scripts.grid_plan.Change.parse(text) for text in parsed.set]
     counts = sorted({parsed.lists, *(change.lists for change in changes if change.lists)})
     lists = scripts.grid_lists.write_lists(parsed.lab, parsed.output / "lists", counts, parsed.sentences)
-    return scripts.grid_plan.plan_arms(parsed, lists, scripts.grid_plan.plan_base(parsed, lists))
+    base = scripts.grid_plan.plan_base(parsed, lists)
+    assert base is None
+    return scripts.grid_plan.on_base(scripts.grid_plan.plan_arms(parsed, lists, base), parsed, base)
 
 
 class TestLists:
@@ -93,8 +98,7 @@ class TestLists:
         chosen = load_nbest(files.arms[12])
         originals = {
             nbest.id: AudioEmbeddings(lab_folder / "lists").get(nbest, "clean")
-            for name in ("corrector-2", "corrector-1")
-            for nbest in load_nbest(lab_folder / "lists" / f"{name}.jsonl")
+            for nbest in load_nbest(lab_folder / "lists" / "corrector-more.jsonl")
         }
         embeddings = AudioEmbeddings(tmp_path)
         for nbest in chosen:
@@ -105,6 +109,70 @@ class TestLists:
         link.unlink()
         link.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         assert scripts.grid_lists.digest_of(files.arms[12]) != before
+
+    def test_a_part_that_is_not_named_changes_nothing(
+        self, scripts: Any, lab_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        write = scripts.grid_lists.write_lists
+        files = write(lab_folder, tmp_path / "a", [12], 2)
+        said = capsys.readouterr().err
+        used = {nbest.id for path in (files.base, files.arms[12]) for nbest in load_nbest(path)}
+        assert used
+        taken = {nbest.id for nbest in load_nbest(lab_folder / "lists" / "corrector-more.jsonl")}
+        assert used <= taken
+        recorded = json.loads((tmp_path / "a" / "composition.json").read_text(encoding="utf-8"))
+        counts = recorded["composition"]
+        assert [name for name in counts if name.endswith("jsonl")] == ["corrector-more.jsonl"]
+        assert counts["corrector-more.jsonl"] == {"lists": 47, "sentences": 24}
+        assert counts["of the base"]["lists"] == len(load_nbest(files.base))
+        assert counts["tested"] == {"lists": 18, "sentences": 6}
+        assert recorded["settings"]["beams"] == 10
+        assert "corrector-more.jsonl: 47 lists of 24 sentences" in said
+        parts = [*scripts.grid_lists.PARTS, "corrector-1"]
+        more = write(lab_folder, tmp_path / "b", [12], 2, parts)
+        assert len(load_nbest(more.base)) > len(load_nbest(files.base))
+        with pytest.raises(InputError, match=r"corrector-9\.jsonl: not there"):
+            write(lab_folder, tmp_path / "c", [12], 2, ["corrector-9"])
+
+    def test_lists_of_another_recogniser_or_search_are_refused(
+        self, scripts: Any, lab_folder: Path, tmp_path: Path
+    ) -> None:
+        lab, parts = tmp_path / "lab", [*scripts.grid_lists.PARTS, "corrector-1"]
+
+        def write() -> None:
+            scripts.grid_lists.write_lists(lab, tmp_path / "out", [4], 2, parts)
+
+        shutil.copytree(lab_folder, lab)
+        second, test = lab / "lists" / "corrector-1.jsonl", lab / "lists" / "test.jsonl"
+        say_how(
+            second, embedding_frames="real", shard="1/4", manifest_sha256="other"
+        )  # what earlier runs were
+        write()
+        for name, value in (("n", 5), ("beams", 4), ("normalizer", "number"), ("embedding_frames", "all")):
+            say_how(second, **{name: value})
+            with pytest.raises(InputError, match=rf"corrector-1\.jsonl: was made with {name} {value!r}"):
+                write()
+        say_how(second)
+        say_how(test, model_sha256="ef01")
+        with pytest.raises(InputError, match=r"test\.jsonl: was made with model_sha256 'ef01'"):
+            write()
+        test.with_suffix(".run.json").unlink()
+        with pytest.raises(InputError, match=r"test\.run\.json: not there"):
+            write()
+
+    def test_a_sentence_on_two_sides_is_refused(self, scripts: Any, lab_folder: Path, tmp_path: Path) -> None:
+        lab = tmp_path / "lab"
+        shutil.copytree(lab_folder, lab)
+        path = lab / "lists" / "test.jsonl"
+        known = [
+            replace(nbest, reference=heard("corrector", 3, "car-1", 0).reference)
+            for nbest in load_nbest(path)
+        ]
+        save_nbest(known, path)
+        with pytest.raises(
+            InputError, match=r"'test-0000.*' of the test has the sentence of 'corrector-00003"
+        ):
+            scripts.grid_lists.write_lists(lab, tmp_path / "out", [4], 2)
 
 
 class TestBase:
@@ -176,8 +244,16 @@ class TestPlan:
         steps = {json.dumps([run.config["optimization"], run.config["data"]["train"]]) for run in runs}
         assert len(steps) == 1
 
-    def test_matched_has_as_many_parameters(self, scripts: Any, command: Callable[..., list[str]]) -> None:
-        runs = planned(scripts, command("--seeds", "0", "--arms", "robustger", "ger-matched", "ger"))
+    @pytest.mark.parametrize("variant", ["paper", "released"])
+    def test_matched_has_as_many_parameters(
+        self, scripts: Any, command: Callable[..., list[str]], grid_yaml: Path, tmp_path: Path, variant: str
+    ) -> None:
+        content = yaml.safe_load(grid_yaml.read_text(encoding="utf-8"))
+        content["corrector"]["variant"] = variant
+        config = tmp_path / "variant.yaml"
+        config.write_text(yaml.safe_dump(content), encoding="utf-8")
+        options = ["--seeds", "0", "--arms", "robustger", "ger-matched", "ger", "--config", str(config)]
+        runs = planned(scripts, command(*options))
         correctors = {
             run.plan["arm"]: Corrector.create(
                 CorrectorConfig.model_validate(run.config["corrector"]), torch.float32, "cpu"
@@ -188,6 +264,7 @@ class TestPlan:
             arm: sum(value.numel() for value in one.llm.adapter.parameters())
             for arm, one in correctors.items()
         }
+        assert correctors["robustger"].llm.variant == variant
         shape = correctors["ger-matched"].llm.shape
         assert abs(counts["ger-matched"] - counts["robustger"]) <= shape.layers * shape.width / 2
         assert counts["ger"] < counts["ger-matched"]
@@ -217,8 +294,64 @@ class TestPlan:
         run.folder.mkdir()
         (run.folder / "run.json").write_text(json.dumps(run.plan), encoding="utf-8")
         scripts.grid_plan.check_folders(planned(scripts, command(*options)))
-        with pytest.raises(InputError, match="ger-0: holds a run with other settings"):
+        with pytest.raises(InputError, match="ger-0: holds a run with other lists;"):
             scripts.grid.main(command(*options, "--lists", "8"))
+
+    @pytest.mark.parametrize("file", ["run.json", "results.json"])
+    def test_what_was_made_on_other_weights_is_refused(
+        self, scripts: Any, command: Callable[..., list[str]], grid_yaml: Path, tiny_base: Path, tmp_path: Path,
+        file: str,
+    ) -> None:  # fmt: skip
+        """Under the same name and with the same settings."""
+        base = tmp_path / "llm"
+        shutil.copytree(tiny_base, base)
+        content = yaml.safe_load(grid_yaml.read_text(encoding="utf-8"))
+        content["corrector"]["base"] = str(base)
+        (tmp_path / "grid.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+        arguments = command("--arms", "ger", "--seeds", "0", "--config", str(tmp_path / "grid.yaml"))
+        (run,) = planned(scripts, arguments)
+        run.folder.mkdir()
+        (run.folder / file).write_text(json.dumps(run.plan), encoding="utf-8")
+        scripts.grid_plan.check_folders(planned(scripts, arguments))
+        weights = base / "model.safetensors"
+        stored = weights.read_bytes()
+        weights.write_bytes(stored[:-1] + bytes([stored[-1] ^ 1]))
+        with pytest.raises(InputError, match="ger-0: holds a run with other base;"):
+            scripts.grid.main(arguments)
+        assert [path.name for path in run.folder.iterdir()] == [file]
+
+    def test_what_all_arms_share_has_no_arm_change_or_seed_in_it(
+        self, scripts: Any, command: Callable[..., list[str]]
+    ) -> None:
+        runs = planned(scripts, command("--seeds", "4", "5", "--set", "lists=4 optimization.adapter_lr=0.5"))
+        assert len({json.dumps(run.plan["shared"], sort_keys=True) for run in runs}) == 1
+        parts = {"base", "guard", "lists", "recipe", "sentence encoder", "test lists"}
+        assert runs[0].plan["shared"].keys() == parts
+        (fewer, *_) = planned(scripts, command("--sentences", "1"))
+        assert {part for part in parts if fewer.plan["shared"][part] != runs[0].plan["shared"][part]} == {
+            "test lists"
+        }
+
+    def test_a_plan_is_said_and_nothing_is_run(
+        self, scripts: Any, command: Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        options = ["--arms", "untrained", "ger", "robustger", "--seeds", "0", "1"]
+        runs = planned(scripts, command(*options))
+        for run in runs[:2]:
+            run.folder.mkdir()
+            (run.folder / "run.json").write_text(json.dumps(run.plan), encoding="utf-8")
+        (runs[0].folder / "results.json").write_text(json.dumps(runs[0].plan), encoding="utf-8")
+        (runs[1].folder / "log.jsonl").write_text('{"step": 1}\n{"step": 2}\n', encoding="utf-8")
+        capsys.readouterr()
+        assert scripts.grid.main(command(*options, "--plan")) == 0
+        assert capsys.readouterr().out.splitlines() == [
+            "untrained-0: done",
+            "ger-0: begun, 2 steps",
+            "robustger-0: to do",
+            "ger-1: to do",
+            "robustger-1: to do",
+        ]
+        assert not any(run.folder.exists() for run in runs[2:])
 
 
 class TestRun:
@@ -282,6 +415,7 @@ class TestRun:
             assert one["ids"] == [nbest.id for nbest in lists]
             assert all(len(one["errors"][guard]) == len(lists) for guard in ("none", "margin"))
             assert one["log"]["step"] == 6
+            assert one["shared"] == runs[0].plan["shared"]
         assert results[1]["log"]["mutual_information"] is not None
         before = {path: path.stat().st_mtime_ns for run in runs for path in run.folder.rglob("*")}
         assert scripts.grid.main(arguments) == 0

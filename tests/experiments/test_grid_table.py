@@ -33,6 +33,7 @@ def results(scripts: Any, lab_folder: Path, tmp_path: Path) -> Path:
             "arm": arm,
             "change": change,
             "seed": seed,
+            "shared": {"base": "b", "lists": "l"},
             "parameters": 1234,
             "log": {"train_loss": 1.0 + seed},
             "ids": ids,
@@ -91,6 +92,32 @@ def test_the_tables_are_whole(scripts: Any, results: Path) -> None:
     assert text.count("*") == 1 + 3 * 3  # what it means, and the changed arm's differences
     assert json.loads((results / "results.json").read_text())["arms"]
     scripts.grid_table.write_table(results)  # its own file is no result
+
+
+def test_a_table_says_what_is_missing(scripts: Any, results: Path) -> None:
+    expected = [
+        (arm, "", seed) for seed in (0, 1) for arm in ("ger-matched", "shuffled", "zero", "robustger")
+    ]
+    text = scripts.grid_table.write_table(results, expected)
+    assert "**Not complete**: no results yet of zero (0, 1), shuffled (1) (seeds)." in text
+    seeds = {
+        cells[1]: cells[4]
+        for line in text.split("###")[1].splitlines()
+        if len(cells := [cell.strip() for cell in line.split("|")]) > 4
+    }
+    assert seeds["ger-matched"] == seeds["robustger"] == "2"
+    assert seeds["shuffled"] == "1"
+    assert "Not complete" not in scripts.grid_table.write_table(results, [("robustger", "", 1)])
+
+
+@pytest.mark.parametrize("shared", [{"base": "c", "lists": "l"}, {"lists": "l"}])
+def test_results_of_another_grid_are_refused(scripts: Any, results: Path, shared: dict[str, str]) -> None:
+    """Also where it comes first: what most have in common is right."""
+    path = results / "ger-matched-0" / "results.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"shared": shared}), encoding="utf-8")
+    with pytest.raises(InputError, match="ger-matched-0: its results are of another base than"):
+        scripts.grid_table.compute(results)
 
 
 def test_results_of_other_lists_are_refused(scripts: Any, results: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from robustger.errors import InputError
 from robustger.hypotheses import NBest, load_nbest, save_nbest
 from robustger.recognition.embeddings import AudioEmbeddings, embeddings_path
 from robustger.training.config import TrainingConfig
+from robustger.training.dry_run import dry_run
 from robustger.training.loop import Trainer
 
 Config = Callable[..., TrainingConfig]
@@ -89,9 +90,9 @@ def test_an_objective_without_clean_audio_does_not_ask_for_it(
     assert trainer.train_examples.audio.read("clean", [0]) is None
     said = refusal(tiny_config(*PAPER, f"data.train=[{data}]"))
     assert said == (
-        "data.train: 8 lists, the first 'u0', have no embedding of their clean audio, which distillation needs: name "
-        "every recording's `clean_audio` in the manifest and make the lists with `robustger nbest ... --embeddings`, "
-        "or set distillation.objective=none"
+        "data.train: distillation needs the embeddings of the audio: of 8 lists 8 have no clean one, first 'u0', 'u1', "
+        "'u2'; at most 5% may be left out: name every recording's `clean_audio` in the manifest and make the lists "
+        "with `robustger nbest ... --embeddings`, take these lists out, or set distillation.objective=none"
     )
 
 
@@ -103,7 +104,8 @@ def test_lists_without_audio_are_left_out_where_they_are_few(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     data = tmp_path / "some.jsonl"
-    save_heard(spoken_lists, data)
+    many = [replace(nbest, id=f"{nbest.id}{part}") for part in "abcde" for nbest in spoken_lists]
+    save_heard(many, data)
     lists = load_nbest(data)
     lists[1] = replace(lists[1], audio_embedding=None)
     lists[4] = replace(
@@ -114,10 +116,17 @@ def test_lists_without_audio_are_left_out_where_they_are_few(
     with caplog.at_level(logging.WARNING, "robustger"):
         trainer = Trainer(config)
     assert caplog.messages == [
-        "data.train: distillation needs the embeddings of the audio: 1 have no noisy one and 1 have no clean one; "
-        "these lists are left out"
+        "data.train: distillation needs the embeddings of the audio: of 40 lists 1 have no noisy one and 1 have no "
+        "clean one, first 'u1a', 'u4a'; these lists are left out"
     ]
-    assert trainer.train_examples.ids == ["u0", "u2", "u3", "u5", "u6", "u7"]
+    assert trainer.train_examples.ids == [nbest.id for nbest in many if nbest.id not in ("u1a", "u4a")]
+    assert trainer.train_examples.left_out == {
+        "with no noisy audio embedding": 1,
+        "with no clean audio embedding": 1,
+    }
+    assert any(
+        "left out: 1 with no noisy audio embedding, 1 with no clean" in line for line in dry_run(config)
+    )
     # noise and audio are still those of the same list
     places = trainer.train_examples.places[[3, 1]]
     noise = trainer.corrector.noise_embedding([lists[5].texts, lists[2].texts]).half().float()
@@ -128,11 +137,14 @@ def test_lists_without_audio_are_left_out_where_they_are_few(
     assert read is not None
     assert np.array_equal(read.numpy(), wanted)
 
-    save_nbest([replace(nbest, audio_embedding=None) for nbest in lists], data)
+    lists[6] = replace(lists[6], audio_embedding=None)
+    save_nbest(lists, data)
     said = refusal(config)
-    assert "8 lists, the first 'u0', have no embedding of their noisy audio" in said
-    assert "make the lists with `robustger nbest ... --embeddings`" in said
-    assert len(Trainer(tiny_config("corrector.variant=paper", f"data.train=[{data}]")).train_examples) == 8
+    assert (
+        "of 40 lists 2 have no noisy one and 1 have no clean one, first 'u1a', 'u4a', 'u6a'; at most 5%"
+        in said
+    )
+    assert len(Trainer(tiny_config("corrector.variant=paper", f"data.train=[{data}]")).train_examples) == 40
 
 
 def _nan(lists: list[NBest], folder: Path, save: Save) -> None:
@@ -170,9 +182,13 @@ def _gone(lists: list[NBest], folder: Path, save: Save) -> None:
     ("make", "said"),
     [
         (_nan, "the embedding of the clean audio of list 'u3' holds NaN or infinity"),
-        (_wider, "bad2.embeddings.safetensors: the embeddings are 7 wide, those of "),
-        (_shifted, "bad.embeddings.safetensors: row 0 belongs to 'u1', not to list 'u0'"),
-        (_too_few, "bad.embeddings.safetensors has no row 4 of 'noisy'"),
+        (
+            _wider,
+            "bad2.embeddings.safetensors: the embedding of the noisy audio of list 'u5' is 7 wide, those before it are "
+            "6; take lists of one recogniser",
+        ),
+        (_shifted, "bad.embeddings.safetensors: row 0 of 'noisy' belongs to 'u1', not to list 'u0'"),
+        (_too_few, "bad.embeddings.safetensors: has no row 4 of 'noisy', which list 'u4' points to; "),
         (_gone, "bad.embeddings.safetensors: cannot be read"),
     ],
 )

@@ -121,6 +121,20 @@ def test_training_starts_from_another_checkpoint(
         )
 
 
+def test_what_training_starts_from_is_not_rounded(tiny_config: Config, tmp_path: Path) -> None:
+    changes = ("corrector.variant=paper", LORA, "dtype=bfloat16")
+    fine = 1 + 2**-12  # the next bfloat16 is 1
+    given = Trainer(tiny_config(*changes))
+    with torch.no_grad():
+        for parameter in given.parameters.values():
+            parameter.fill_(fine)
+    given.corrector.save_pretrained(tmp_path / "fine")
+    started = Trainer(tiny_config(*changes, f"initial={tmp_path / 'fine'}"))
+    assert started.corrector.llm.llm.dtype == torch.bfloat16
+    for name, parameter in started.parameters.items():
+        assert (parameter == fine).all(), name
+
+
 def test_a_finished_run_is_not_run_again(memorised: Memorised) -> None:
     before = files_of(memorised.run)
     assert Trainer(memorised.trainer.config).run() == memorised.run / "best"
@@ -176,7 +190,9 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(
     )
     command = [sys.executable, "-m", "robustger", "train", str(config)]
     reached = 0
-    for least in sorted(random.sample(range(1, 36), kills)):  # whatever is under way when the step is reached
+    for least in sorted(
+        random.Random(kills).sample(range(1, 36), kills)
+    ):  # whatever is under way when the step is reached
         process = subprocess.Popen(
             command, env=one_thread_environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
@@ -294,6 +310,12 @@ def test_lists_left_out_are_counted(
         "data.train: 2 lists have no reference and are left out",
         "data.train: 1 lists exceed data.max_tokens and are left out",
     ]
+    with caplog.at_level(logging.INFO, "robustger"):
+        trainer.run()
+    assert caplog.messages[-1] == (
+        "4 steps done on 8 lists; left out of data.train: 2 with no reference, 1 longer than data.max_tokens"
+    )
+    assert {record["left_out"] for record in log_of(tmp_path / "run")} == {3}
 
 
 def test_patterns_and_variables_are_expanded(
@@ -351,6 +373,22 @@ def test_a_diverging_run_stops_and_keeps_its_last_checkpoint(tiny_config: Config
     state = json.loads((last / "training_state" / "state.json").read_text(encoding="utf-8"))
     assert state["step"] == 1
     assert state["best_loss"] == math.inf
+
+
+def test_a_run_without_a_best_checkpoint_says_so(tiny_config: Config, tmp_path: Path) -> None:
+    config = tiny_config(
+        "optimization={adapter_lr: 1e30, max_steps: 1, batch_size: 4}", "evaluation.every_steps=1"
+    )
+    run = tmp_path / "run"
+    for _ in range(2):  # nor is there one where the run is found finished
+        with pytest.raises(RobustGERError) as caught:
+            Trainer(config).run()
+        assert str(caught.value) == (
+            f"{run / 'best'}: does not exist: no evaluation found a dev loss that is a number, or the folder was "
+            f"removed; the latest weights are in {run / 'last'}"
+        )
+    assert math.isnan(log_of(run)[-1]["dev_loss"])
+    assert (run / "last" / "adapter.safetensors").is_file()
 
 
 def test_bad_steps_are_skipped_and_counted(
@@ -445,7 +483,9 @@ def test_the_log_tells_what_distillation_and_gates_do(tiny_config: Config, tmp_p
         "noise_key_gate_norm",
         "noise_value_gate_norm",
         "skipped",
+        "left_out",
     ]
+    assert last["left_out"] == 0
     adapter = trainer.corrector.llm.adapter
     assert last["gate_norm"] == adapter.gate.norm().item() > 0
     assert last["noise_key_gate_norm"] == adapter.get_parameter("noise_key_gate").norm().item() > 0

@@ -54,6 +54,7 @@ def test_alone_all_stays_as_it_is() -> None:
     parameter = torch.nn.Parameter(torch.ones(2))
     with alone.main_first():
         alone.sum_gradients([parameter])
+        alone.take_from_main([parameter])
     assert parameter.grad is None
 
 
@@ -72,6 +73,8 @@ both.grad = torch.full((2, 3), 1.0 + rank)
 if rank == 1:
     one.grad = torch.full((2, 3), 5.0)
 processes.sum_gradients([both, one, neither])
+drawn = [torch.nn.Parameter(torch.full((2, 2), 1.0 + rank)), torch.nn.Parameter(torch.tensor([0.1 * rank]))]
+processes.take_from_main(drawn)
 order = Path(sys.argv[1]) / "order"
 with processes.main_first():
     with order.open("a") as file:
@@ -93,6 +96,7 @@ def fail_first():
 found = {
     "rank": rank,
     "gradients": [None if value.grad is None else value.grad.unique().tolist() for value in (both, one, neither)],
+    "drawn": [value.tolist() for value in drawn],
     "total": processes.total(0.5 + rank, 2.0),
     "in_main": [processes.in_main(lambda: 7.0 + rank), processes.in_main(lambda: None)],
     "failures": [failure(lambda: processes.in_main(fail)), failure(fail_first)],
@@ -119,6 +123,7 @@ def test_two_processes_add_up_and_fail_together(
     for rank, process_found in enumerate(found):
         assert process_found["rank"] == rank
         assert process_found["gradients"] == [[3.0], [5.0], None]
+        assert process_found["drawn"] == [[[1.0, 1.0], [1.0, 1.0]], [0.0]]
         assert process_found["total"] == [2.0, 4.0]
         assert process_found["in_main"] == [7.0, None]
     assert found[0]["failures"] == ["OSError: no room"] * 2
@@ -175,6 +180,49 @@ def test_two_processes_train_as_one(
     assert [record["step"] for record in logs[0]] == [2, 4, 6]
     for one, two in zip(*logs, strict=True):
         assert two == pytest.approx(one, rel=1e-5)
+
+
+UNEQUAL = """
+import os, sys
+import torch
+from robustger.training.config import load_training_config
+from robustger.training.loop import Trainer
+
+trainer = Trainer(load_training_config(sys.argv[1]))
+values = {**trainer.parameters, **trainer.trained.theta}
+with torch.no_grad():
+    for value in values.values():
+        value.add_(float(os.environ["RANK"]))  # as if this process's device drew other numbers from the seed
+trainer.step = None  # no step is wanted
+try:
+    trainer.run()
+except TypeError:
+    pass
+torch.save({name: value.detach() for name, value in values.items()}, f"{sys.argv[2]}/{os.environ['RANK']}.pt")
+"""
+
+
+def test_all_processes_begin_with_the_weights_of_the_main_one(
+    write_config: Callable[..., Path], tmp_path: Path, one_thread_environment: dict[str, str]
+) -> None:
+    """Adapter, tuner, LoRA and theta."""
+    config = write_config(
+        tmp_path, "corrector.variant=paper", "corrector.lora={r: 4}", "distillation.objective=paper"
+    )
+    (tmp_path / "unequal.py").write_text(UNEQUAL, encoding="utf-8")
+    ended = subprocess.run(
+        [*TORCHRUN, str(tmp_path / "unequal.py"), str(config), str(tmp_path)],
+        env=one_thread_environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    one, two = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert {name.split(".")[0] for name in one} == {"adapter", "lora", "network"}
+    for name, value in one.items():
+        assert torch.equal(two[name], value), name
 
 
 def workers_of(pid: int) -> list[int]:

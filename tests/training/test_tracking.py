@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import shutil
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -12,6 +14,7 @@ from accelerate.tracking import GeneralTracker
 from robustger.errors import MissingExtraError
 from robustger.training.config import TrainingConfig
 from robustger.training.loop import Trainer
+from robustger.training.measurements import Measurements
 from robustger.training.tracking import tracker_of
 
 Config = Callable[..., TrainingConfig]
@@ -62,6 +65,89 @@ def test_trackers_are_told_what_the_log_is_told(tiny_config: Config, tmp_path: P
     for (step, values), record in zip(recorder.seen, log, strict=True):
         assert values | {"step": step, "dev_wer": None} == record  # no list is decoded here
     assert recorder.finished
+
+
+class Failing(Recorder):
+    """A tracker whose server or disk is gone from some step on."""
+
+    name = "failing"
+
+    def __init__(self, from_step: int) -> None:
+        super().__init__()
+        self.from_step = from_step
+
+    def log(self, values: dict[str, Any], step: int | None = None, **_: Any) -> None:
+        super().log(values, step)
+        if step is not None and step >= self.from_step:
+            raise OSError(28, "No space left on device\nand more")
+
+    def finish(self) -> None:
+        raise ConnectionError("nobody there")
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize(
+    ("from_step", "seen", "reason"), [(4, [2, 4], "[Errno 28] No space"), (9, [2, 4, 6], "nobody there")]
+)
+def test_a_tracker_that_fails_does_not_end_the_training(
+    tiny_config: Config,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    from_step: int,
+    seen: list[int],
+    reason: str,
+) -> None:
+    trainer = Trainer(tiny_config(*CHANGES, "optimization.epochs=3"))
+    failing, other = Failing(from_step), Recorder()
+    trainer.accelerator.trackers += [failing, other]
+    trainer.run()
+    (said,) = warnings_of(caplog)
+    assert said.startswith(f"tracking: failing has failed: {reason}")
+    assert said.endswith("; training goes on without it, and log.jsonl has all")
+    assert [step for step, _ in failing.seen] == seen  # it is asked no more
+    assert (
+        [step for step, _ in other.seen]
+        == [record["step"] for record in log_of(tmp_path / "run")]
+        == [2, 4, 6]
+    )
+    assert other.finished
+
+
+def test_training_goes_on_without_a_tracker_that_cannot_be_started(
+    tiny_config: Config, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "tensorboard").write_text("in the way", encoding="utf-8")
+    Trainer(tiny_config(*CHANGES, "tracking=tensorboard")).run()
+    (said,) = warnings_of(caplog)
+    assert said.startswith("tracking: tensorboard has failed: ")
+    assert [record["step"] for record in log_of(tmp_path / "run")] == [2, 4]
+
+
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnhandledThreadExceptionWarning"
+)  # TensorBoard's own thread
+def test_training_goes_on_when_tensorboard_cannot_write_any_more(
+    tiny_config: Config, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
+    trainer = Trainer(tiny_config(*CHANGES, "optimization.epochs=4", "tracking=tensorboard"))
+    evaluate = trainer.evaluate_and_save
+
+    def without_folder(measured: Measurements) -> None:
+        if trainer.state.step == 4:
+            shutil.rmtree(tmp_path / "run" / "tensorboard")
+        evaluate(measured)
+
+    trainer.evaluate_and_save = without_folder  # type: ignore[method-assign]
+    trainer.run()
+    (said,) = warnings_of(caplog)
+    assert said.startswith("tracking: tensorboard has failed: ")
+    assert [record["step"] for record in log_of(tmp_path / "run")] == [2, 4, 6, 8]
 
 
 def test_tensorboard_shows_the_log_and_forgets_what_was_never_kept(

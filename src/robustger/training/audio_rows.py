@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from robustger.errors import InputError
@@ -21,6 +25,9 @@ REMEDY = {
     "clean": "name every recording's `clean_audio` in the manifest and make the lists with `robustger nbest ... "
     "--embeddings`",
 }
+TOGETHER = "make lists and embeddings together, with `robustger nbest ... --embeddings`"
+MOST_LACKING = 0.05  # share of the lists that may be left out for want of an embedding
+NAMED = 3  # of those, so many are named
 
 
 @dataclass(slots=True)
@@ -33,17 +40,19 @@ class AudioRows:
     Attributes:
         width: of the embeddings; 0 before the first.
         lacking: lists that `add` refused, by the kind of audio they have no embedding of.
-        first_lacking: the id of the first of each.
+        first_lacking: the ids of the first of these.
     """
 
     kinds: tuple[str, ...]
     width: int = 0
     lacking: dict[str, int] = field(default_factory=dict)
-    first_lacking: dict[str, str] = field(default_factory=dict)
+    first_lacking: list[str] = field(default_factory=list)
     _files: dict[Path, int] = field(default_factory=dict)
     _file: array[int] = field(default_factory=lambda: array("i"))  # of each list, its position in `_files`
     _rows: dict[str, array[int]] = field(default_factory=dict)
-    _ids: tuple[Path | None, list[str]] = (None, [])  # of the noisy rows of the file looked at last
+    # Whose the rows of a file are, by file and kind: 8 bytes a row, so that those of all files can be kept.
+    _owners: dict[tuple[Path, str], array[int]] = field(default_factory=dict)
+    _digest: Any = field(default_factory=hashlib.sha256)
 
     def add(self, lists: Iterable[tuple[Path, NBest]]) -> list[bool]:
         """Looks up and checks lists, and says which of them have all they need; the others are counted, not kept.
@@ -63,70 +72,114 @@ class AudioRows:
             kept.append(missing is None)
             if missing is not None:
                 self.lacking[missing] = self.lacking.get(missing, 0) + 1
-                self.first_lacking.setdefault(missing, nbest.id)
+                self.first_lacking += [nbest.id] * (len(self.first_lacking) < NAMED)
                 continue
+            if not isinstance(place.get("file"), str):
+                raise InputError(
+                    f"{file}: the `audio_embedding` of list {nbest.id!r} names no file; {TOGETHER}"
+                )
             embeddings = opened.setdefault(file.parent, AudioEmbeddings(file.parent))
-            path = file.parent / str(place.get("file"))
+            path = file.parent / place["file"]
             for kind in self.kinds:
-                self._check(path, nbest, kind, embeddings.get(nbest, kind))
+                self._check_owner(path, nbest, kind, place, embeddings)
+                self._check_values(path, nbest, kind, embeddings)
                 self._rows.setdefault(kind, array("q")).append(place[kind])
-            self._check_owner(path, nbest, embeddings)
             self._file.append(self._files.setdefault(path, len(self._files)))
         return kept
 
-    def _check(self, path: Path, nbest: NBest, kind: str, embedding: np.ndarray | None) -> None:
-        assert embedding is not None  # its kind is there
+    def _check_owner(
+        self, path: Path, nbest: NBest, kind: str, place: Mapping[str, Any], embeddings: AudioEmbeddings
+    ) -> None:
+        row, owners = place[kind], self._owners.get((path, kind))
+        if owners is None:
+            with _told(path, nbest, kind):
+                owners = array("q", map(hash, embeddings.ids(place["file"], kind)))
+            self._owners[path, kind] = owners
+        if isinstance(row, bool) or not isinstance(row, int) or not 0 <= row < len(owners):
+            raise InputError(
+                f"{path}: has no row {row!r} of {kind!r}, which list {nbest.id!r} points to; {TOGETHER}"
+            )
+        if owners[row] != hash(nbest.id):
+            owner = embeddings.ids(place["file"], kind)[row]
+            raise InputError(
+                f"{path}: row {row} of {kind!r} belongs to {owner!r}, not to list {nbest.id!r}: lists and embeddings "
+                f"are not of one run of `robustger nbest`; {TOGETHER}"
+            )
+
+    def _check_values(self, path: Path, nbest: NBest, kind: str, embeddings: AudioEmbeddings) -> None:
+        with _told(path, nbest, kind):
+            embedding = embeddings.get(nbest, kind)
+            assert embedding is not None  # its kind is there
+            width = len(embedding)
         if not np.isfinite(embedding).all():
             raise InputError(
                 f"{path}: the embedding of the {kind} audio of list {nbest.id!r} holds NaN or infinity; "
                 "make it again, or take the list out"
             )
-        if self.width and len(embedding) != self.width:
+        if self.width and width != self.width:
             raise InputError(
-                f"{path}: the embeddings are {len(embedding)} wide, those of {next(iter(self._files))} are "
-                f"{self.width}; take lists of one recogniser"
+                f"{path}: the embedding of the {kind} audio of list {nbest.id!r} is {width} wide, those "
+                f"before it are {self.width}; take lists of one recogniser"
             )
-        self.width = len(embedding)
+        self.width = width
+        self._digest.update(embedding.tobytes())
 
-    def _check_owner(self, path: Path, nbest: NBest, embeddings: AudioEmbeddings) -> None:
-        if self._ids[0] != path:
-            self._ids = (path, embeddings.ids(path.name, "noisy"))
-        row = self._rows["noisy"][-1]
-        owner = self._ids[1][row]
-        if owner != nbest.id:
-            raise InputError(
-                f"{path}: row {row} belongs to {owner!r}, not to list {nbest.id!r}: lists and embeddings are not of "
-                "one run of `robustger nbest`; make them together"
-            )
+    @property
+    def digest(self) -> str:
+        """Of the embeddings of all kept lists, in their order; it does not depend on where they are."""
+        return self._digest.hexdigest()
 
     def read(self, kind: str, lists: Sequence[int]) -> Tensor | None:
         """The embeddings of lists by their position among the kept ones, float32 (B, D); None for a kind not needed."""
         if kind not in self.kinds:
             return None
         result = np.empty((len(lists), self.width), dtype=np.float32)
-        for path, number in self._files.items():
-            places = [place for place, index in enumerate(lists) if self._file[index] == number]
-            if places:
-                rows = [self._rows[kind][lists[place]] for place in places]
-                result[places] = read_rows(path, kind, rows)
+        in_file: dict[int, list[int]] = {}
+        for place, index in enumerate(lists):
+            in_file.setdefault(self._file[index], []).append(place)
+        paths = list(self._files)
+        for number, places in in_file.items():
+            rows = [self._rows[kind][lists[place]] for place in places]
+            result[places] = read_rows(paths[number], kind, rows)
         return torch.from_numpy(result)
 
     def problem(self, part: str) -> str | None:
         """What is to be said about the lists that lack an embedding; None where none does.
 
         Raises:
-            InputError: more of them lack one than have all.
+            InputError: they are more than `MOST_LACKING` of all.
         """
-        for kind, count in self.lacking.items():
-            said = (
-                f"data.{part}: {count} lists, the first {self.first_lacking[kind]!r}, have no embedding of their "
-                f"{kind} audio, which distillation needs"
-            )
-            if sum(self.lacking.values()) > len(self._file):
-                raise InputError(f"{said}: {REMEDY[kind]}, or set distillation.objective=none")
         if not self.lacking:
             return None
+        lacking = sum(self.lacking.values())
+        total = len(self._file) + lacking
         counts = " and ".join(f"{count} have no {kind} one" for kind, count in self.lacking.items())
-        return (
-            f"data.{part}: distillation needs the embeddings of the audio: {counts}; these lists are left out"
-        )
+        first = ", ".join(map(repr, self.first_lacking))
+        said = f"data.{part}: distillation needs the embeddings of the audio: of {total} lists {counts}, first {first}"
+        if lacking > MOST_LACKING * total:
+            remedy = REMEDY["clean" if "clean" in self.lacking else "noisy"]
+            raise InputError(
+                f"{said}; at most {MOST_LACKING:.0%} may be left out: {remedy}, take these lists out, or set "
+                "distillation.objective=none"
+            )
+        return f"{said}; these lists are left out"
+
+
+@contextmanager
+def _told(path: Path, nbest: NBest, kind: str) -> Iterator[None]:
+    """Says whose embedding cannot be read, and what to do.
+
+    Raises:
+        InputError: instead of the reader's errors, which name neither the list nor, at times, the file.
+    """
+    try:
+        yield
+    except InputError as error:
+        said = str(error).removeprefix(f"list {nbest.id!r}: ")
+        raise InputError(f"{said} (list {nbest.id!r}); {TOGETHER}") from None
+    except (SafetensorError, ValueError, TypeError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(
+            f"{path}: the embedding of the {kind} audio of list {nbest.id!r}, or whose it is, cannot be read: "
+            f"{reason}; {TOGETHER}"
+        ) from None

@@ -24,11 +24,10 @@ from robustger.correction.checkpoint import (
     save_checkpoint,
     trained_parameters,
 )
-from robustger.correction.config import read_yaml
 from robustger.correction.model import Corrector
 from robustger.errors import InputError
 from robustger.hypotheses import atomic_writer
-from robustger.training.config import DataConfig, TrainingConfig
+from robustger.training.config import TrainingConfig
 
 STATE_FOLDER = "training_state"
 STATE = "state.json"
@@ -38,24 +37,6 @@ THETA_OPTIMIZER = "statistics_optimizer.safetensors"
 CONFIG = "training.yaml"
 LOG = "log.jsonl"
 CACHE = "cache"
-
-# What may change while a run is interrupted: it alters nothing that was learnt so far.
-CHANGEABLE = {
-    "output",
-    "evaluation",
-    "tracking",
-    "data.cache",
-    "optimization.epochs",
-    "optimization.max_steps",
-    "optimization.micro_batch_size",
-    "optimization.micro_batch_tokens",
-    "optimization.max_skipped",
-    "optimization.gradient_checkpointing",
-    "corrector.guard",
-    "corrector.skip_agreeing",
-    "corrector.max_new_tokens",
-    "corrector.max_prompt_tokens",
-}
 
 
 @dataclass(slots=True)
@@ -117,7 +98,13 @@ class Trained:
             yield THETA_OPTIMIZER, self.theta_optimizer, self.theta
 
 
-def save_state(folder: Path, config: TrainingConfig, state: TrainingState, trained: Trained) -> None:
+# Of each part of the data, how many lists and digests of what they hold; see `robustger.training.examples.Examples`.
+Digests = Mapping[str, Mapping[str, int | str]]
+
+
+def save_state(
+    folder: Path, config: TrainingConfig, state: TrainingState, trained: Trained, data: Digests
+) -> None:
     """Writes a checkpoint that can be trained on, in place of the one there, at once."""
     corrector = trained.corrector
     with replaced_folder(folder) as partial:
@@ -132,7 +119,8 @@ def save_state(folder: Path, config: TrainingConfig, state: TrainingState, train
         if trained.theta:
             theta = {name: value.detach().cpu().contiguous() for name, value in trained.theta.items()}
             save_file(theta, inner / THETA)
-        (inner / STATE).write_text(json.dumps(asdict(state)), encoding="utf-8")
+        progress = {**asdict(state), "data": data}
+        (inner / STATE).write_text(json.dumps(progress), encoding="utf-8")
         (partial / CONFIG).write_text(
             yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8"
         )
@@ -156,7 +144,8 @@ def load_state(folder: Path, trained: Trained) -> TrainingState:
     load_weights(trained.corrector.llm, folder)
     inner = folder / STATE_FOLDER
     try:
-        state = TrainingState(**json.loads((inner / STATE).read_text(encoding="utf-8")))
+        progress = read_progress(folder)
+        state = TrainingState(**{name: value for name, value in progress.items() if name != "data"})
         with torch.no_grad():
             stored = load_file(inner / THETA) if trained.theta else {}
             for name, parameter in trained.theta.items():
@@ -167,51 +156,30 @@ def load_state(folder: Path, trained: Trained) -> TrainingState:
                 parameter = parameters[name]
                 optimizer.state[parameter][moment] = value if moment == "step" else value.to(parameter.device)
     except (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError):
-        raise InputError(
-            f"{folder}: no training can go on from there, {STATE_FOLDER} is missing or broken; "
-            "choose another output, or remove the folder"
-        ) from None
+        raise _broken(folder) from None
     return state
 
 
-def check_same_run(folder: Path, config: TrainingConfig) -> None:
-    """Keeps a run from going on from the checkpoint of another one.
-
-    What an older version did not write had the default value.
+def read_progress(folder: Path) -> dict[str, Any]:
+    """What `state.json` of a checkpoint holds: the fields of `TrainingState`, and `data`, the digests of the data.
 
     Raises:
-        InputError: the checkpoint was trained with other settings; the message names the first that differs.
+        InputError: the folder holds no training state, or a broken one.
     """
-    defaults = TrainingConfig(output="-", data=DataConfig(train=["-"])).model_dump(mode="json")
-    stored = _filled(read_yaml(folder / CONFIG), defaults)
-    for key, before, now in _differences(stored, config.model_dump(mode="json")):
-        raise InputError(
-            f"{folder}: was trained with {key} = {before!r}, not {now!r}; choose another output, or remove the folder"
-        )
+    try:
+        progress = json.loads((folder / STATE_FOLDER / STATE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise _broken(folder) from None
+    if not isinstance(progress, dict):
+        raise _broken(folder)
+    return progress
 
 
-def _filled(stored: Any, defaults: dict[str, Any]) -> dict[str, Any]:
-    """`stored` with the defaults of what it lacks."""
-    stored = stored if isinstance(stored, dict) else {}
-    result = defaults | stored
-    for name, default in defaults.items():
-        if isinstance(default, dict) and isinstance(result[name], dict):
-            result[name] = _filled(result[name], default)
-    return result
-
-
-def _differences(
-    stored: dict[str, Any], current: dict[str, Any], prefix: str = ""
-) -> Iterator[tuple[str, Any, Any]]:
-    """(key, stored value, current value) of what differs."""
-    for name, value in current.items():
-        key = prefix + name
-        if key in CHANGEABLE or name not in stored:
-            continue
-        if isinstance(value, dict) and isinstance(stored[name], dict):
-            yield from _differences(stored[name], value, f"{key}.")
-        elif stored[name] != value:
-            yield key, stored[name], value
+def _broken(folder: Path) -> InputError:
+    return InputError(
+        f"{folder}: no training can go on from there, {STATE_FOLDER} is missing or broken; "
+        "choose another output, or remove the folder"
+    )
 
 
 def keep_earlier(output: Path, count: int) -> None:

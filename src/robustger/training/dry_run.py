@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from robustger.training.checkpoint import check_same_run
 from robustger.training.config import TrainingConfig
 from robustger.training.data import Batch
 from robustger.training.examples import Examples
 from robustger.training.loop import Trainer
+from robustger.training.same_run import check_same_run
 
 BYTES_PER_TRAINED = 16  # float32: the parameter, its gradient and Adam's two moments
 
@@ -34,9 +34,11 @@ def dry_run(config: TrainingConfig) -> Iterator[str]:
     trainer = Trainer(config.model_copy(update={"optimization": options}), rehearsal=True)
     last = trainer.output / "last"
     if last.is_dir():
-        check_same_run(last, config)
+        check_same_run(last, config, trainer.data)
     for part, examples in (("data.train", trainer.train_examples), ("data.dev", trainer.dev_examples)):
         yield _row(part, _sizes(examples))
+        if examples.left_out:
+            yield _row("", f"left out: {examples.told_left_out()}")
     yield from _parameters(trainer)
     yield _row("steps", _steps(trainer))
     yield from _memory(trainer, config.optimization.gradient_checkpointing)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from array import array
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from tqdm import tqdm
@@ -34,6 +36,9 @@ class Examples:
         places: position of each list among those with a reference, by which its noise is found.
         noise: of the lists with a reference.
         audio: of these lists; None without distillation.
+        digests: how many lists there are, and digests of their ids, hypotheses, references and audio embeddings: what
+            a run that goes on must find as it was.
+        left_out: lists of the data that are not among these, by the reason.
     """
 
     ids: Sequence[str]
@@ -43,6 +48,8 @@ class Examples:
     places: np.ndarray
     noise: NoiseRows
     audio: AudioRows | None = None
+    digests: Mapping[str, int | str] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -56,6 +63,10 @@ class Examples:
     def lengths(self) -> np.ndarray:
         """Tokens of every example, shape (len(self),)."""
         return np.diff(self.starts)
+
+    def told_left_out(self) -> str:
+        """How many lists were left out, and why; empty where none was."""
+        return ", ".join(f"{count} {reason}" for reason, count in self.left_out.items())
 
     def target_tokens(self, indices: Sequence[int]) -> int:
         """Target tokens of these examples together."""
@@ -83,9 +94,11 @@ def make_examples(
         kinds: audio embeddings that every list needs; a list without them is left out, and counted.
 
     Raises:
-        InputError: no list is short enough; more lists lack an embedding than have it; or an embedding is broken.
+        InputError: no list is short enough; more lists lack an embedding than may be left out; or an embedding is
+            broken.
     """
     ids: list[str] = []
+    digests = {name: hashlib.sha256() for name in ("ids", "hypotheses", "references")}
     tokens, starts, prompt_lengths, places = array("i"), array("q", [0]), array("i"), array("q")
     audio = AudioRows(kinds) if kinds else None
     seen = too_long = 0
@@ -103,6 +116,10 @@ def make_examples(
             for keep, (_, nbest, place, prompt, target) in zip(kept, short, strict=True):
                 if keep:
                     ids.append(nbest.id)
+                    for digest, value in zip(
+                        digests.values(), (nbest.id, nbest.texts, nbest.reference), strict=True
+                    ):
+                        digest.update(f"{json.dumps(value)}\n".encode())
                     tokens.extend(prompt)
                     tokens.extend(target)
                     starts.append(len(tokens))
@@ -117,6 +134,17 @@ def make_examples(
         logger.warning("data.%s: %d lists exceed data.max_tokens and are left out", lists.part, too_long)
     if audio is not None and (problem := audio.problem(lists.part)):
         logger.warning("%s", problem)
+    found = {name: digest.hexdigest() for name, digest in digests.items()}
+    if audio is not None:
+        found["audio"] = audio.digest
+    left_out = {
+        "with no reference": lists.without_reference,
+        "longer than data.max_tokens": too_long,
+        **{
+            f"with no {kind} audio embedding": count
+            for kind, count in (audio.lacking if audio else {}).items()
+        },
+    }
     return Examples(
         ids,
         tokens=np.asarray(tokens),
@@ -125,4 +153,6 @@ def make_examples(
         places=np.asarray(places),
         noise=noise,
         audio=audio,
+        digests={"lists": len(ids), **found},
+        left_out={reason: count for reason, count in left_out.items() if count},
     )

@@ -53,6 +53,7 @@ class Lists:
 
     Attributes:
         count: lists with a reference.
+        without_reference: lists without one, which are left out.
         digest: of the hypotheses of those lists, in their order.
 
     Raises:
@@ -63,24 +64,25 @@ class Lists:
     patterns: Sequence[str]
     files: list[Path] = field(init=False)
     count: int = field(init=False, default=0)
+    without_reference: int = field(init=False, default=0)
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.files = list_files(self.patterns)
-        digest, without_reference = hashlib.sha256(), 0
+        digest = hashlib.sha256()
         for file in self.files:
             for nbest in _checked(file):
                 if usable(nbest):
                     self.count += 1
                     digest.update("\0".join([*nbest.texts, ""]).encode("utf-8", "surrogatepass") + b"\n")
                 else:
-                    without_reference += 1
+                    self.without_reference += 1
         self.digest = digest.hexdigest()
         if self.patterns and not self.count:
             raise InputError(f"data.{self.part}: no list there has a reference")
-        if without_reference:
+        if self.without_reference:
             logger.warning(
-                "data.%s: %d lists have no reference and are left out", self.part, without_reference
+                "data.%s: %d lists have no reference and are left out", self.part, self.without_reference
             )
 
     def __iter__(self) -> Iterator[tuple[Path, NBest]]:

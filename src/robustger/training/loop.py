@@ -25,10 +25,10 @@ from robustger.text import get_normalizer
 from robustger.training.algorithm import AdapterStep, Algorithm1, StatisticsStep, WholeBatch
 from robustger.training.checkpoint import (
     CACHE,
+    Digests,
     Trained,
     TrainingLog,
     TrainingState,
-    check_same_run,
     keep_earlier,
     load_state,
     save_state,
@@ -47,9 +47,11 @@ from robustger.training.optimization import (
     learning_rate_share,
     set_learning_rates,
     statistics_optimizer,
+    total_steps,
 )
 from robustger.training.processes import Processes, make_accelerator
-from robustger.training.tracking import start_tracking, track, tracker_of
+from robustger.training.same_run import check_same_run, warn_of_new_schedule
+from robustger.training.tracking import end_tracking, start_tracking, track, tracker_of
 
 logger = logging.getLogger(__name__)
 
@@ -89,19 +91,17 @@ class Trainer:
         self.corrector = Corrector.create(config.corrector, self.dtype, str(self.processes.device), attention)
         if config.optimization.gradient_checkpointing:
             checkpoint_layers(self.corrector.llm.llm)
-        if config.initial is not None:
-            load_weights(self.corrector.llm, checkpoint_folder(expanded(config.initial)))
-        self.pad = self.corrector.tokenizer.pad_token_id or 0
-        self._read(self.train_lists, dev_lists, objective, rehearsal)
         self.parameters = trained_parameters(self.corrector.llm)
         for parameter in self.parameters.values():
             parameter.data = parameter.data.float()  # bfloat16 steps would round small updates away
             parameter.requires_grad_(True)
+        if config.initial is not None:  # in float32 by now: nothing of these weights is rounded
+            load_weights(self.corrector.llm, checkpoint_folder(expanded(config.initial)))
+        self.pad = self.corrector.tokenizer.pad_token_id or 0
+        self._read(self.train_lists, dev_lists, objective, rehearsal)
         self._prepare(objective)
         self.steps_per_epoch = math.ceil(len(self.train_examples) / config.optimization.batch_size)
-        self.total_steps = self.steps_per_epoch * config.optimization.epochs
-        if config.optimization.max_steps is not None:
-            self.total_steps = min(self.total_steps, config.optimization.max_steps)
+        self.total_steps = total_steps(self.steps_per_epoch, config.optimization)
         self.state = TrainingState()
 
     def _objective(self) -> type[Distillation] | None:
@@ -148,6 +148,11 @@ class Trainer:
         self.dev_examples = make_examples(self.corrector, dev, noise[1], data.max_tokens)
         self.decoded_lists = [nbest for _, nbest in islice(dev, self.config.evaluation.wer_lists)]
 
+    @property
+    def data(self) -> Digests:
+        """Digests of the lists that are trained on, and of those that the run is judged by."""
+        return {"train": self.train_examples.digests, "dev": self.dev_examples.digests}
+
     def _prepare(self, objective: type[Distillation] | None) -> None:
         """Optimizers, theta, and the algorithm that they serve."""
         config = self.config
@@ -188,15 +193,18 @@ class Trainer:
         An interrupted run ends with the same weights as one that was not.
 
         Raises:
-            InputError: `last` holds a run with other settings, or a checkpoint cannot be written.
-            RobustGERError: too many losses or gradients in a row are no numbers; or another process of the run is gone.
+            InputError: `last` holds a run with other settings or other data, or a checkpoint cannot be written.
+            RobustGERError: too many losses or gradients in a row are no numbers; or no evaluation gave a number, so
+                that there is no best checkpoint; or another process of the run is gone.
         """
         self.processes.in_main(partial(settle_interrupted_writes, self.output))
         last = self.output / "last"
         if last.is_dir():
-            check_same_run(last, self.config)
+            check_same_run(last, self.config, self.data)
             self.state = load_state(last, self.trained)
+            warn_of_new_schedule(last, self.config.optimization, self.steps_per_epoch, self.state)
             logger.info("going on at step %d of %d", self.state.step, self.total_steps)
+        self.processes.take_from_main([*self.parameters.values(), *self.trained.theta.values()])
         self.processes.in_main(self._start_log)
         measured = Measurements()  # since the last checkpoint, so that going on from one forgets none
         tokens_seen, since = 0, time.monotonic()
@@ -220,8 +228,26 @@ class Trainer:
                 if self.state.step % self.config.evaluation.every_steps == 0 or self._at_the_end:
                     self.evaluate_and_save(measured)
                     measured = Measurements()
-        self.accelerator.end_training()  # closes the tracker, and lets go of the other processes
+        try:
+            self.processes.in_main(self._say_what_was_done)
+        finally:
+            end_tracking(self.accelerator)
         return self.output / "best"
+
+    def _say_what_was_done(self) -> None:
+        """The last line of a run, and whether there is a best checkpoint.
+
+        Raises:
+            RobustGERError: there is none.
+        """
+        examples = self.train_examples
+        left_out = f"; left out of data.train: {examples.told_left_out()}" if examples.left_out else ""
+        logger.info("%d steps done on %d lists%s", self.state.step, len(examples), left_out)
+        if not (self.output / "best").is_dir():
+            raise RobustGERError(
+                f"{self.output / 'best'}: does not exist: no evaluation found a dev {self.config.evaluation.best_by} "
+                f"that is a number, or the folder was removed; the latest weights are in {self.output / 'last'}"
+            )
 
     def _start_log(self) -> None:
         self.log = TrainingLog(self.output, self.state.step)
@@ -342,6 +368,7 @@ class Trainer:
             "distillation_loss": measured.mean("distillation_loss"),
             **gate_norms(self.corrector.llm.adapter),
             "skipped": self.state.skipped,
+            "left_out": sum(self.train_examples.left_out.values()),
         }
         shown = (f"{name} {value:.4g}" for name, value in list(record.items())[1:] if value is not None)
         logger.info("step %d: %s", self.state.step, ", ".join(shown))
@@ -352,4 +379,4 @@ class Trainer:
             self.log.append(record)
             track(self.accelerator, record)
             keep_earlier(self.output, self.config.evaluation.keep_last - 1)
-            save_state(self.output / "last", self.config, self.state, self.trained)
+            save_state(self.output / "last", self.config, self.state, self.trained, self.data)

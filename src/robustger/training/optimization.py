@@ -34,6 +34,12 @@ def statistics_optimizer(
     return torch.optim.AdamW(groups, weight_decay=options.weight_decay)
 
 
+def total_steps(steps_per_epoch: int, options: OptimizationConfig) -> int:
+    """Steps of a whole run."""
+    total = steps_per_epoch * options.epochs
+    return total if options.max_steps is None else min(total, options.max_steps)
+
+
 def learning_rate_share(
     step: int, steps_per_epoch: int, total_steps: int, options: OptimizationConfig
 ) -> float:

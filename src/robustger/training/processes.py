@@ -88,6 +88,22 @@ class Processes:
         for value, count, gradient in zip(chosen, counts.tolist(), gradients, strict=True):
             value.grad = gradient.view_as(value) if count else None
 
+    @torch.no_grad()
+    def take_from_main(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Gives every parameter the value that it has in the main process, bit for bit.
+
+        A seed alone promises that for no two devices or versions of torch; and nobody would notice, for gradients are
+        added up, and weights are not.
+
+        Raises:
+            RobustGERError: another process is gone.
+        """
+        if self.count == 1:
+            return
+        for value in parameters:
+            with self._together():
+                torch.distributed.broadcast(value.data, src=0)
+
     def total(self, *values: float) -> list[float]:
         """The sums of numbers over all processes.
 
@@ -145,7 +161,12 @@ class Processes:
         raise RobustGERError("the main process has stopped; see what it says")
 
     def _sum(self, values: Tensor) -> None:
-        try:
+        with self._together():
             torch.distributed.all_reduce(values)
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        try:
+            yield
         except RuntimeError as error:
             raise RobustGERError("another process of this run is gone; see what it says") from error

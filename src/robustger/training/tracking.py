@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
 from accelerate import Accelerator
 
-from robustger.errors import InputError, MissingExtraError
+from robustger.errors import MissingExtraError
 from robustger.training.config import TrainingConfig
+
+logger = logging.getLogger(__name__)
 
 PROJECT = {
     "tensorboard": "tensorboard",
@@ -39,15 +42,12 @@ def tracker_of(tracking: str) -> str | None:
 
 
 def start_tracking(accelerator: Accelerator, config: TrainingConfig, step: int) -> None:
-    """Starts the tracker that `accelerator` was made with, if any.
+    """Starts the tracker that `accelerator` was made with, if any; where it cannot be, training goes on without.
 
     Args:
         accelerator: knows the tracker and the folder of the run.
         config: of the run; Weights & Biases keeps it beside the numbers.
         step: steps done; what TensorBoard was told about later ones, before an interruption, is not shown any more.
-
-    Raises:
-        InputError: the tracker cannot be started.
     """
     for name in map(str, accelerator.log_with):
         options: dict[str, Any] = {
@@ -58,11 +58,34 @@ def start_tracking(accelerator: Accelerator, config: TrainingConfig, step: int) 
         try:
             accelerator.init_trackers(PROJECT[name], content, {name: options})
         except Exception as error:  # each has its own
-            reason = next(iter(str(error).splitlines()), type(error).__name__)
-            raise InputError(f"tracking: {name} cannot be started: {reason}; or set tracking=none") from error
+            accelerator.trackers.clear()  # it is among them before it is started
+            _give_up(name, error)
 
 
 def track(accelerator: Accelerator, record: Mapping[str, Any]) -> None:
-    """Hands a line of the log to the tracker, if there is one; what was not measured is left out."""
+    """Hands a line of the log to the trackers; what was not measured is left out. One that fails is asked no more."""
     values = {name: value for name, value in record.items() if name != "step" and value is not None}
-    accelerator.log(values, step=record["step"])
+    for tracker in list(accelerator.trackers):
+        try:
+            tracker.log(values, step=record["step"])
+        except Exception as error:  # a full disk, a server that is gone: training is worth more
+            accelerator.trackers.remove(tracker)
+            _give_up(tracker.name, error)
+
+
+def end_tracking(accelerator: Accelerator) -> None:
+    """Closes the trackers, and lets go of the other processes."""
+    for tracker in accelerator.trackers:
+        try:
+            tracker.finish()
+        except Exception as error:
+            _give_up(tracker.name, error)
+    accelerator.trackers.clear()
+    accelerator.end_training()
+
+
+def _give_up(name: str, error: Exception) -> None:
+    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    logger.warning(
+        "tracking: %s has failed: %s; training goes on without it, and log.jsonl has all", name, reason
+    )
