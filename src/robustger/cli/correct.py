@@ -41,12 +41,14 @@ def correct(
     if preset and checkpoint:
         raise InputError("--preset and --checkpoint exclude each other")
     import sys
+    from pathlib import Path
 
     from tqdm import tqdm
 
     from robustger.cli.quiet import quiet_libraries
     from robustger.correction.files import correct_file
     from robustger.correction.model import Corrector
+    from robustger.recognition.embeddings import AudioEmbeddings
 
     quiet_libraries()
     name = "stdin" if lists == "-" else lists
@@ -65,6 +67,7 @@ def correct(
             num_beams=beams,
             batch_size=batch_size,
             skip_agreeing=skip_agreeing,
+            heard=AudioEmbeddings(Path(lists).parent).get,  # asked by checkpoints that hear the audio alone
         )
     typer.echo(
         f"robustger: {summary.lists} lists, {summary.changed} changed, {summary.agreeing} passed through in agreement, "

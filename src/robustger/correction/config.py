@@ -55,7 +55,8 @@ class CorrectorConfig(Section):
         extractor: name of the sentence encoder room's extractor.
         encoder: model name of the sentence encoder.
         noise: `real`, or a control that puts something else in the place of E_LN, in training and in correction alike:
-            `zero`, `shuffled` or `random`; see `robustger.noise.controls`.
+            `zero`, `shuffled` or `random`, see `robustger.noise.controls`; or `audio`, the paper's "+ audio denoising":
+            the embedding of the recogniser's encoder, see `robustger.noise.heard`. `noise_dimension` is its width then.
         prompt: name of the prompt template.
         lora: low-rank updates beside the prompt, or None.
         guard: the guard used unless another is asked for.
@@ -74,7 +75,7 @@ class CorrectorConfig(Section):
     noise_dimension: int = Field(default=384, ge=1)
     extractor: str = "sbert"
     encoder: str = "minilm"
-    noise: Literal["real", "zero", "shuffled", "random"] = "real"
+    noise: Literal["real", "zero", "shuffled", "random", "audio"] = "real"
     prompt: str = "compact"
     lora: LoraConfig | None = None
     guard: GuardConfig = GuardConfig()

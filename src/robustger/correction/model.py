@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
@@ -32,6 +32,7 @@ from robustger.models import resolve_model, torch_device
 from robustger.noise.controls import donors, random_like
 from robustger.noise.embedding import NoiseEmbedder
 from robustger.noise.extractors import EXTRACTORS
+from robustger.noise.heard import heard_in, in_every_row
 
 BATCH_TOKENS = 4096  # prompt tokens with their padding: keeps the memory of a batch of long lists bounded
 
@@ -57,7 +58,8 @@ class Corrector:
         config: what it is made of.
         llm: the conditioned language model.
         tokenizer: of the language model, read when it is first used: `logits` needs none.
-        embedder: computes the noise embedding; None for the variant `ger`, which ignores noise.
+        embedder: computes the noise embedding; None for the variant `ger`, which ignores noise, and where the audio's
+            embedding stands in its place.
     """
 
     def __init__(self, config: CorrectorConfig, llm: ConditionedLLM) -> None:
@@ -65,7 +67,7 @@ class Corrector:
         self.llm = llm
         self.embedder: NoiseEmbedder | None = None
         self._prompt = PROMPTS.get(config.prompt)
-        if config.variant != "ger":
+        if config.variant != "ger" and config.noise != "audio":
             self.renew_embedder()
 
     def renew_embedder(self) -> None:
@@ -177,7 +179,14 @@ class Corrector:
         """E_LN of lists of hypotheses, in the sign and order of the variant: (B, U, E). Zeros for `ger`.
 
         The controls `zero` and `random` are applied; what `shuffled` needs, the other lists, only the caller has.
+
+        Raises:
+            InputError: the prompt has other than N(N-1) slots, or the checkpoint hears the audio.
         """
+        if self.hears:
+            raise InputError(
+                "this checkpoint hears the audio (noise: audio); hypotheses alone give it no noise embedding"
+            )
         if self.embedder is None or self.config.noise == "zero":
             shape = self.llm.shape
             return torch.zeros(len(lists), shape.slots, shape.noise_dimension)
@@ -188,6 +197,11 @@ class Corrector:
             )
         noise = self.embedder(lists)
         return random_like(noise, lists) if self.config.noise == "random" else noise
+
+    @property
+    def hears(self) -> bool:
+        """Whether the embedding of the audio stands in the place of E_LN."""
+        return self.config.noise == "audio" and self.config.variant != "ger"
 
     def prompt_tokens(self, texts: Sequence[str]) -> list[int]:
         """The prompt of one list as token ids. The answer's tokens follow directly."""
@@ -206,6 +220,7 @@ class Corrector:
         num_beams: int = 1,
         batch_size: int = 16,
         skip_agreeing: bool | None = None,
+        heard: Callable[[NBest], Any] | None = None,
     ) -> list[Transcript]:
         """Transcripts of N-best lists, in their order.
 
@@ -216,6 +231,8 @@ class Corrector:
             num_beams: 1 decodes greedily.
             batch_size: lists per batch; lists of similar length go together.
             skip_agreeing: pass lists whose hypotheses all agree through; None takes the checkpoint's choice.
+            heard: gives the embedding of a list's noisy audio, float32 (D,), or None where it has none; needed by
+                checkpoints that hear the audio, and not asked by others.
 
         Returns:
             one transcript a list. Its confidence is the geometric mean of the probabilities the language model gives
@@ -223,7 +240,8 @@ class Corrector:
             skipped; 0 where the list is too long for an answer.
 
         Raises:
-            InputError: no guard of that name, or a threshold it does not have or that is out of range.
+            InputError: no guard of that name, or a threshold it does not have or that is out of range; or a list has no
+                embedding of its audio and the checkpoint needs it.
         """
         settings = self._guard_settings(guard)
         if guard_changes:
@@ -247,7 +265,12 @@ class Corrector:
         for part in _batches(waiting, batch_size):
             indices, prompts = zip(*part, strict=True)
             batch = [lists[index] for index in indices]
-            noise = self.noise_embedding([lists[sources[index]].texts for index in indices])
+            if self.hears:
+                noise = in_every_row(
+                    heard_in(batch, heard), self.llm.shape.slots, self.llm.shape.noise_dimension
+                )
+            else:
+                noise = self.noise_embedding([lists[sources[index]].texts for index in indices])
             for index, transcript in zip(
                 indices, self._decode(batch, prompts, noise, active_guard, num_beams), strict=True
             ):

@@ -17,7 +17,9 @@ from torch import Tensor
 
 from robustger.errors import InputError
 from robustger.hypotheses import NBest
+from robustger.noise.heard import Heard, in_every_row
 from robustger.recognition.embeddings import AudioEmbeddings
+from robustger.training.lists import Lists
 from robustger.training.noise_rows import read_rows
 
 REMEDY = {
@@ -28,6 +30,7 @@ REMEDY = {
 TOGETHER = "make lists and embeddings together, with `robustger nbest ... --embeddings`"
 MOST_LACKING = 0.05  # share of the lists that may be left out for want of an embedding
 NAMED = 3  # of those, so many are named
+CHUNK = 256  # lists whose embeddings are looked up together
 
 
 @dataclass(slots=True)
@@ -163,6 +166,56 @@ class AudioRows:
                 "distillation.objective=none"
             )
         return f"{said}; these lists are left out"
+
+
+@dataclass(frozen=True, slots=True)
+class HeardRows:
+    """The embeddings of the audio in the place of E_LN; read as `NoiseRows` are.
+
+    Attributes:
+        shape: (U, E).
+        audio: of the lists of one part of the data.
+    """
+
+    shape: tuple[int, int]
+    audio: AudioRows
+
+    @classmethod
+    def of(cls, lists: Lists, shape: tuple[int, int]) -> HeardRows:
+        """Those of one part of the data.
+
+        Raises:
+            InputError: a list has no embedding, or one that cannot be used; or they are not as wide as the shape.
+        """
+        audio = AudioRows(("noisy",))
+        for chunk in lists.chunks(CHUNK):
+            audio.add(chunk)
+        if audio.lacking:
+            first = ", ".join(map(repr, audio.first_lacking))
+            raise InputError(
+                f"data.{lists.part}: corrector.noise = audio needs the embedding of every list's audio: "
+                f"{audio.lacking['noisy']} have none, first {first}: {REMEDY['noisy']}"
+            )
+        rows = cls(shape, audio)
+        if lists.count:
+            rows.read([0])  # its width is checked before anything slow is begun
+        return rows
+
+    def read(self, lists: Sequence[int] | np.ndarray) -> Tensor:
+        """The noise of the lists at these positions of the part, float32 (B, U, E)."""
+        heard = self.audio.read("noisy", [int(index) for index in lists])
+        assert heard is not None  # they are of this kind
+        return in_every_row(heard, *self.shape)
+
+
+def heard_beside(lists: Iterable[tuple[Path, NBest]]) -> Heard:
+    """What gives the embeddings of the noisy audio of these lists.
+
+    Args:
+        lists: each with the file it stands in. The same objects are to be asked for: ids of two files may be equal.
+    """
+    folders = {id(nbest): file.parent for file, nbest in lists}
+    return lambda nbest: AudioEmbeddings(folders[id(nbest)]).get(nbest, "noisy")
 
 
 @contextmanager

@@ -161,7 +161,10 @@ def _first_batch(trainer: Trainer) -> Iterator[str]:
     """The lists of the first step: shapes of all that is given beside them, and each prompt and target as text."""
     indices = next(trainer.batches())
     examples, tokenizer = trainer.train_examples, trainer.corrector.tokenizer
-    noise = trainer.corrector.noise_embedding(_texts(trainer, indices))
+    if trainer.corrector.hears:
+        noise = examples.noise.read(examples.places[indices])
+    else:
+        noise = trainer.corrector.noise_embedding(_texts(trainer, indices))
     yield _row("first batch", f"{len(indices)} lists")
     yield _row(
         "noise", f"embeddings {tuple(noise.shape)}, mean norm of a row {noise.norm(dim=-1).mean():.3g}"

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from robustger.correction.model import Corrector
 from robustger.errors import InputError
-from robustger.training.audio_rows import AudioRows
+from robustger.training.audio_rows import AudioRows, HeardRows
 from robustger.training.data import Batch, Example, collate, micro_batches
 from robustger.training.lists import Lists
 from robustger.training.noise_rows import NoiseRows
@@ -46,7 +46,7 @@ class Examples:
     starts: np.ndarray
     prompt_lengths: np.ndarray
     places: np.ndarray
-    noise: NoiseRows
+    noise: NoiseRows | HeardRows
     audio: AudioRows | None = None
     digests: Mapping[str, int | str] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -82,7 +82,11 @@ class Examples:
 
 
 def make_examples(
-    corrector: Corrector, lists: Lists, noise: NoiseRows, max_tokens: int, kinds: tuple[str, ...] = ()
+    corrector: Corrector,
+    lists: Lists,
+    noise: NoiseRows | HeardRows,
+    max_tokens: int,
+    kinds: tuple[str, ...] = (),
 ) -> Examples:
     """Tokens and places of every list that is short enough and has the audio embeddings it needs.
 
@@ -137,6 +141,8 @@ def make_examples(
     found = {name: digest.hexdigest() for name, digest in digests.items()}
     if audio is not None:
         found["audio"] = audio.digest
+    elif isinstance(noise, HeardRows):
+        found["audio"] = noise.audio.digest
     left_out = {
         "with no reference": lists.without_reference,
         "longer than data.max_tokens": too_long,

@@ -23,6 +23,7 @@ from robustger.errors import InputError, RobustGERError
 from robustger.evaluation.wer import wer
 from robustger.text import get_normalizer
 from robustger.training.algorithm import AdapterStep, Algorithm1, StatisticsStep, WholeBatch
+from robustger.training.audio_rows import HeardRows, heard_beside
 from robustger.training.checkpoint import (
     CACHE,
     Digests,
@@ -117,6 +118,11 @@ class Trainer:
                 "distillation.objective: the variant ger sees no noise that could be taught; set corrector.variant to "
                 "paper or released, or the objective to none"
             )
+        if config.corrector.noise == "audio":
+            raise InputError(
+                "distillation.objective: with corrector.noise = audio there is no language-space noise that could be "
+                "taught; set corrector.noise to real, or the objective to none"
+            )
         return objective
 
     def _make_output(self) -> None:
@@ -135,8 +141,11 @@ class Trainer:
             needed = {"noisy": objective.needs_audio, "clean": objective.needs_clean}
             kinds = tuple(kind for kind, need in needed.items() if need)
         folder = Path(expanded(data.cache)) if data.cache else self.output / CACHE
-        if rehearsal:
-            shape = self.corrector.llm.shape
+        shape = self.corrector.llm.shape
+        noise: list[NoiseRows] | list[HeardRows]
+        if self.corrector.hears:
+            noise = [HeardRows.of(part, (shape.slots, shape.noise_dimension)) for part in (train, dev)]
+        elif rehearsal:
             noise = [
                 NoiseRows((shape.slots, shape.noise_dimension), None, range(part.count))
                 for part in (train, dev)
@@ -146,7 +155,9 @@ class Trainer:
                 noise = noise_rows(self.corrector, (train, dev), folder, self.config.seed)
         self.train_examples = make_examples(self.corrector, train, noise[0], data.max_tokens, kinds)
         self.dev_examples = make_examples(self.corrector, dev, noise[1], data.max_tokens)
-        self.decoded_lists = [nbest for _, nbest in islice(dev, self.config.evaluation.wer_lists)]
+        decoded = list(islice(dev, self.config.evaluation.wer_lists))
+        self.decoded_lists = [nbest for _, nbest in decoded]
+        self.heard = heard_beside(decoded)
 
     @property
     def data(self) -> Digests:
@@ -336,7 +347,7 @@ class Trainer:
         """WER of what is written now for the first `evaluation.wer_lists` dev lists; None where there is none."""
         lists = self.decoded_lists
         with self.algorithm.autocast():
-            transcripts = self.corrector.correct(lists, batch_size=DECODING_BATCH)
+            transcripts = self.corrector.correct(lists, batch_size=DECODING_BATCH, heard=self.heard)
         texts = [transcript.text for transcript in transcripts]
         normalizer = self.config.evaluation.normalizer
         errors = wer([nbest.reference or "" for nbest in lists], texts, normalizer=normalizer)
