@@ -26,6 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "audio": BASE,
     "manifest": BASE | {"hypotheses"},
     "mixing": BASE | {"hypotheses", "audio", "manifest"},
+    "corpora": BASE | {"hypotheses", "manifest", "audio", "mixing"},
     "evaluation": BASE | {"hypotheses", "text"},
     "models": BASE,
     "distillation": BASE,

@@ -9,11 +9,6 @@ import pytest
 
 from robustger.cli import app
 
-pytestmark = pytest.mark.skipif(
-    "baseline" not in {command.name for command in app.registered_commands},
-    reason="the command line has no command baseline yet",
-)
-
 LISTS = [
     {
         "id": "a",

@@ -9,12 +9,9 @@ import numpy as np
 import pytest
 
 from robustger.audio import write_audio
-from robustger.cli import app, corpus
+from robustger.cli import app
 from robustger.corpora import CORPORA
 from robustger.manifest import load_manifest
-
-if "corpus" not in {command.name for command in app.registered_commands}:
-    app.command("corpus")(corpus.corpus)
 
 SNRS = (0, 5, 10, 15)
 NOISES = ("airport", "babble", "car", "exhibition", "restaurant", "station", "street", "train")

@@ -13,7 +13,20 @@ from typing import Annotated
 
 import typer
 
-from robustger.cli import correct, demo, doctor, evaluate, import_nbest, mix, models, nbest, train, transcribe
+from robustger.cli import (
+    baseline,
+    corpus,
+    correct,
+    demo,
+    doctor,
+    evaluate,
+    import_nbest,
+    mix,
+    models,
+    nbest,
+    train,
+    transcribe,
+)
 from robustger.errors import RobustGERError
 
 EXIT_CODES = (
@@ -32,8 +45,10 @@ app = typer.Typer(
 app.command("transcribe")(transcribe.transcribe)
 app.command("nbest")(nbest.nbest)
 app.command("import-nbest")(import_nbest.import_nbest)
+app.command("corpus")(corpus.corpus)
 app.command("mix")(mix.mix)
 app.command("correct")(correct.correct)
+app.command("baseline")(baseline.baseline)
 app.command("evaluate")(evaluate.evaluate)
 app.command("train")(train.train)
 app.command("demo")(demo.demo)

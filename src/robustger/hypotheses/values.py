@@ -180,7 +180,7 @@ class Transcript:
     text: str
     best: str
     generated: str
-    source: Literal["llm", "agreement", "guard", "too_long"]
+    source: Literal["llm", "agreement", "guard", "too_long", "baseline"]
     guard: str
     confidence: float
 
