@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from robustger.cli import app
-
 LISTS = [
     {
         "id": "a",

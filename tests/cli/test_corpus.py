@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from robustger.audio import write_audio
-from robustger.cli import app
 from robustger.corpora import CORPORA
 from robustger.manifest import load_manifest
 
