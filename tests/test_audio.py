@@ -367,6 +367,15 @@ class TestBrokenFiles:
         with pytest.raises(AudioError):
             read_audio(io.BytesIO(content[: int(share * len(content))]))
 
+    @pytest.mark.parametrize("more", [1, 2, 3])
+    def test_an_mp3_without_a_stated_length_cut_within_a_header(self, more: int) -> None:
+        content = without_first_frame(speech_file("MP3"))
+        half = scan_mpeg(io.BytesIO(content[: len(content) // 2]))
+        assert half is not None
+        read_audio(io.BytesIO(content[: half.end]))
+        with pytest.raises(AudioError, match="truncated"):
+            read_audio(io.BytesIO(content[: half.end + more]))
+
     @given(share=st.floats(0.05, 1, exclude_max=True))
     @settings(max_examples=25)
     def test_an_mp3_without_a_stated_length_cut_within_a_frame(self, share: float) -> None:

@@ -28,7 +28,8 @@ class Mpeg:
     Attributes:
         frames: how many follow each other without a gap from the first on; the last need not be whole.
         samples: how many they hold per channel, the encoder's padding included.
-        end: the byte at which the last of them ends, by its header; past the file's end when it was cut in a frame.
+        end: the byte at which the last of them ends, by its header; past the file's end when it was cut in a frame, or
+            in the header of one.
         stated_frames: how many there are by the Xing or Info tag in the first one, which most encoders do not
             count; None where there is no such tag.
     """
@@ -49,6 +50,10 @@ def scan_mpeg(file: BinaryIO) -> Mpeg | None:
     for length in _frame_lengths(file, start):
         frames += 1
         end += length
+    # One to three bytes behind the last frame: of an ID3v1 tag or padding there would be more, or other ones.
+    rest = _at(file, end, 4)
+    if 0 < len(rest) < 4 and rest[:2] == tag[: min(len(rest), 2)]:
+        end += 4
     stated = None
     if (at := max(tag.find(b"Xing", 4, 48), tag.find(b"Info", 4, 48))) > 0:
         flags, stated_there = tag[at + 4 : at + 8], tag[at + 8 : at + 12]
