@@ -148,13 +148,6 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
 
 
-def peak_memory() -> int:
-    """Most resident bytes of this process so far; on Linux alone. Not inherited from what started the process."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return 1024 * int(line.split()[1])
-
-
 def table(rows: Sequence[Row]) -> str:
     """The rows as Markdown, with the median and the range of every one."""
     lines = [
