@@ -54,7 +54,7 @@ def run(only: str, quick: bool) -> tuple[list[Row], list[str]]:
                 importlib.import_module(f"benchmarks.{module}"), function
             )
             rows += measure(quick)
-        except Exception:  # the others are worth having
+        except (Exception, SystemExit):  # the others are worth having
             traceback.print_exc()
             failed.append(module)
         print(f"{module}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)

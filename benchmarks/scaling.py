@@ -155,6 +155,8 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         key = _abscissa(points[0])
         x, y = ([point[name] for point in points] for name in (key, "seconds"))
         axes.loglog(x, y, "o-")
+        axes.set_xticks(x, [f"{each:g}" for each in x])
+        axes.set_xticks([], minor=True)
         axes.set_xlabel(key)
         axes.set_ylabel("seconds" if key == "lists" else "seconds per list")
         if row.unit == "exponent":
