@@ -22,12 +22,16 @@ from robustger.correction.conditioning import ConditionedLLM
 from robustger.hypotheses import NBest
 
 TEMPLATE = ("Hypotheses:", "Transcription:")  # the words of the prompt `compact`
-ENCODER_WIDTH = 384
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A Llama and the answers it writes; `vocabulary` counts words, `answer` the words of an answer."""
+    """A Llama, the answers it writes, and the sentence encoder beside it; the heads of the encoder are 32 wide.
+
+    Attributes:
+        vocabulary: words, each a token; any other word is the unknown one.
+        answer: words of an answer, 0 for a model that ends at once.
+    """
 
     width: int
     intermediate: int
@@ -35,10 +39,30 @@ class Shape:
     heads: int
     vocabulary: int
     answer: int
+    encoder_width: int
+    encoder_layers: int
 
 
-LLAMA_2_7B = Shape(width=4096, intermediate=11008, layers=32, heads=32, vocabulary=32_000, answer=32)
-TOY = Shape(width=64, intermediate=128, layers=2, heads=2, vocabulary=300, answer=8)
+LLAMA_2_7B = Shape(
+    width=4096,
+    intermediate=11008,
+    layers=32,
+    heads=32,
+    vocabulary=32_000,
+    answer=40,
+    encoder_width=384,  # all-MiniLM-L6-v2
+    encoder_layers=6,
+)
+TOY = Shape(
+    width=64,
+    intermediate=128,
+    layers=2,
+    heads=2,
+    vocabulary=300,
+    answer=8,
+    encoder_width=32,
+    encoder_layers=1,
+)
 
 
 def word(number: int) -> str:
@@ -56,7 +80,14 @@ def answer_text(shape: Shape) -> str:
 
 
 def chain_corrector(shape: Shape, folder: Path, dtype: torch.dtype, device: str) -> Corrector:
-    """The corrector, untrained beside its chain, with a random sentence encoder of the shape of MiniLM."""
+    """The corrector, untrained beside its chain, with a random sentence encoder.
+
+    Args:
+        shape: of both models.
+        folder: gets the tokenizer and the encoder, which are read from it later too.
+        dtype: of the language model.
+        device: of the language model.
+    """
     from transformers import AutoModelForCausalLM, BertConfig, BertModel, GenerationConfig, LlamaConfig
 
     tokenizer = _word_tokenizer(shape)
@@ -72,10 +103,10 @@ def chain_corrector(shape: Shape, folder: Path, dtype: torch.dtype, device: str)
     encoder = BertModel(
         BertConfig(
             vocab_size=len(tokenizer),
-            hidden_size=ENCODER_WIDTH,
-            intermediate_size=4 * ENCODER_WIDTH,
-            num_hidden_layers=6,
-            num_attention_heads=12,
+            hidden_size=shape.encoder_width,
+            intermediate_size=4 * shape.encoder_width,
+            num_hidden_layers=shape.encoder_layers,
+            num_attention_heads=shape.encoder_width // 32,
         )
     )
     for name, part in (("llm", settings), ("encoder", encoder)):
@@ -90,7 +121,7 @@ def chain_corrector(shape: Shape, folder: Path, dtype: torch.dtype, device: str)
     config = CorrectorConfig(
         base=str(folder / "llm"),
         encoder=str(folder / "encoder"),
-        noise_dimension=ENCODER_WIDTH,
+        noise_dimension=shape.encoder_width,
         skip_agreeing=False,
     )
     conditioned = ConditionedLLM(llm, config.variant, config.n_best, config.noise_dimension)

@@ -2,7 +2,7 @@
 
 `robustger correct` on files of 100 to 10,000 lists, all in one process of its own, the smallest file first: the peak of
 its memory can only grow from file to file, and where it does not, a larger file needs no more. Without CHECKPOINT it is
-a corrector of tiny random models that writes nothing: what grows with the number of lists is what stands around
+a corrector of tiny random models whose answers end at once: what grows with the number of lists is what stands around
 the models. With one, such as `whisper`, it is the real thing and takes hours on a CPU.
 """
 
@@ -15,74 +15,39 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.chain import TOY, chain_corrector
 from benchmarks.lists import distinct_lists
 from benchmarks.timing import Row, as_json, seconds, significant
 
 SIZES = (100, 316, 1_000, 3_162, 10_000)
 QUICK_SIZES = (20, 60)
-WIDTH = 32  # of both tiny models
+TINY = replace(TOY, answer=0)
+TINY_MODELS = "tiny models"
 MEMORY_LISTS = 64
-
-
-def tiny_checkpoint(folder: Path) -> Path:
-    """A corrector of tiny random models whose answers end at once, as a checkpoint folder."""
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    from robustger.correction import Corrector, CorrectorConfig
-
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: number for number, token in enumerate(["<s>", "</s>", *alphabet])}
-    plain = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # type: ignore[assignment]
-    plain.decoder = decoders.ByteLevel()  # type: ignore[assignment]
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=plain, bos_token="<s>", eos_token="</s>", pad_token="</s>"
-    )
-    sizes = {
-        "vocab_size": len(tokenizer),
-        "hidden_size": WIDTH,
-        "intermediate_size": WIDTH,
-        "num_attention_heads": 2,
-    }
-    llama = LlamaForCausalLM(LlamaConfig(**sizes, num_hidden_layers=2, num_key_value_heads=2))
-    with torch.no_grad():  # one channel is the same everywhere and reaches only the end's logit
-        llama.model.embed_tokens.weight[:, 0] = 1.0
-        for layer in llama.model.layers:
-            layer.self_attn.o_proj.weight[0] = 0.0  # type: ignore[index]
-            layer.mlp.down_proj.weight[0] = 0.0  # type: ignore[index]
-        llama.lm_head.weight[:, 0] = 0.0
-        llama.lm_head.weight[tokenizer.eos_token_id, 0] = 100.0  # type: ignore[index]
-    encoder = BertModel(BertConfig(**sizes, num_hidden_layers=1))
-    for name, model in (("llm", llama), ("encoder", encoder)):
-        model.save_pretrained(folder / name)
-        tokenizer.save_pretrained(folder / name)
-    config = CorrectorConfig(
-        base=str(folder / "llm"),
-        encoder=str(folder / "encoder"),
-        noise_dimension=WIDTH,
-        skip_agreeing=False,
-    )
-    Corrector.create(config, torch.float32, "cpu").save_pretrained(folder / "checkpoint")
-    return folder / "checkpoint"
 
 
 def correct_files(checkpoint: str, sizes: Sequence[int]) -> None:
     """In a process of its own: prints a line of JSON for what is loaded, and one for every size."""
+    import torch
+
     from robustger.correction import Corrector
     from robustger.correction.files import correct_file
     from robustger.hypotheses import save_nbest
 
-    corrector = Corrector.from_pretrained(checkpoint, device="cpu")
-    lists = distinct_lists(max(sizes))
-    corrector.correct(lists[:16])  # what happens on first use is not what is measured
     with tempfile.TemporaryDirectory() as name:
-        source, target = Path(name) / "lists.jsonl", Path(name) / "corrected.jsonl"
+        folder = Path(name)
+        if checkpoint == TINY_MODELS:
+            corrector = chain_corrector(TINY, folder, torch.float32, "cpu")
+        else:
+            corrector = Corrector.from_pretrained(checkpoint, device="cpu")
+        lists = distinct_lists(max(sizes))
+        corrector.correct(lists[:16])  # what happens on first use is not what is measured
+        source, target = folder / "lists.jsonl", folder / "corrected.jsonl"
         print(json.dumps({"resident": _resident("VmRSS")}), flush=True)
         # Forgets the peak of what was loaded; where that is not allowed, it counts too.
         try:
@@ -120,17 +85,15 @@ def exponent(points: Sequence[tuple[float, float]]) -> float:
     ).slope
 
 
-def measure(quick: bool, checkpoint: str | None = None) -> list[Row]:
+def measure(quick: bool, checkpoint: str = TINY_MODELS) -> list[Row]:
     """How time grows with the number of lists, and how much memory they take."""
     sizes = QUICK_SIZES if quick else SIZES
-    with tempfile.TemporaryDirectory() as name:
-        _, points = _run(checkpoint or str(tiny_checkpoint(Path(name))), sizes)
-    models = checkpoint or "tiny models"
+    _, points = _run(checkpoint, sizes)
     # Lists go through in chunks of 256, so memory may still grow up to the first full one.
     middle, last = points[(len(points) - 1) // 2], points[-1]
     growth = Row(
         "g",
-        f"power of the number of lists, {sizes[0]:,} to {sizes[-1]:,}, {models}",
+        f"power of the number of lists, {sizes[0]:,} to {sizes[-1]:,}, {checkpoint}",
         "1: twice the lists, twice the time",
         (exponent([(point["lists"], point["seconds"]) for point in points]),),
         "exponent",
@@ -139,7 +102,7 @@ def measure(quick: bool, checkpoint: str | None = None) -> list[Row]:
     )
     memory = Row(
         "h",
-        f"peak memory, {sizes[-1]:,} lists, {models}",
+        f"peak memory, {sizes[-1]:,} lists, {checkpoint}",
         f"{middle['lists']:,} lists",
         (last["peak"] / middle["peak"],),
         "x the memory",
@@ -169,7 +132,7 @@ def main() -> None:
     if sys.argv[1:2] == ["--child"]:
         return correct_files(sys.argv[2], [int(size) for size in sys.argv[3:]])
     checkpoints = [argument for argument in sys.argv[1:] if argument != "--quick"]
-    rows = measure("--quick" in sys.argv[1:], checkpoints[0] if checkpoints else None)
+    rows = measure("--quick" in sys.argv[1:], *checkpoints)
     print(as_json(rows, benchmark="corpus"), end="")
 
 

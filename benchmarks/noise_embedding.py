@@ -147,7 +147,7 @@ def measure(quick: bool, path: str | None = None) -> list[Row]:
     lists = [[*nbest.texts[:5], *[nbest.texts[-1]] * (5 - len(nbest.texts))] for nbest in found]
     rounds = 1 if quick else 3
     released, taken = compare("released", lists, 2 if quick else 20, rounds)
-    paper, _ = compare("paper", lists, 1 if quick else 4, rounds)
+    paper, _ = compare("paper", lists, 1 if quick else 3, rounds)
     words = {"words_of_a_best": significant(spoken_words(found), 3)}
     rows = [released, paper, share_of_limit(lists, taken)]
     return [Row(r.part, r.name, r.baseline, r.values, r.unit, r.aim, {**r.details, **words}) for r in rows]
