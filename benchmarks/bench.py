@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 import time
 import traceback
@@ -26,7 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.timing import Row, as_json, table
+from benchmarks.timing import Row, save_json, table
 
 # What is run, in order: the parts of the table it gives, its module, and the function in it.
 PARTS = (
@@ -62,13 +61,10 @@ def run(only: str, quick: bool) -> tuple[list[Row], list[str]]:
 
 
 def save(rows: list[Row], path: Path, **about: object) -> None:
-    """Writes the rows as JSON, whole or not at all, and the curves beside it as PNG."""
+    """Writes the rows as JSON, and the curves beside it as PNG."""
     from benchmarks.scaling import plot
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.partial")
-    temporary.write_text(as_json(rows, **about), encoding="utf-8")
-    os.replace(temporary, path)
+    save_json(rows, path, **about)
     if any("points" in row.details for row in rows):
         plot(rows, path.with_suffix(".png"))
 

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.chain import LLAMA_2_7B, TOY, answer_text, chain_corrector, lists_to_correct
 from benchmarks.roofline import layer_weights, matmul_rate, read_rate
-from benchmarks.timing import FASTER, Row, as_json, interleaved, seconds, significant, table
+from benchmarks.timing import FASTER, Row, interleaved, save_json, seconds, significant, table
 
 from robustger.correction import Corrector
 from robustger.hypotheses import NBest, Transcript
@@ -180,8 +180,7 @@ def main() -> None:
     rows = measure(options.toy)
     print(table(rows))
     if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(as_json(rows, benchmark="gpu", toy=options.toy), encoding="utf-8")
+        save_json(rows, options.json, benchmark="gpu", toy=options.toy)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ on the same language model, of which one pass over the prompt and the 1-best is 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +152,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
     figure = Figure(figsize=(4 * len(drawn), 3.5), layout="constrained")
     for axes, row in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
         points: Any = row.details["points"]
-        key = _abscissa(points[0])
+        key = next(iter(points[0]))
         x, y = ([point[name] for point in points] for name in (key, "seconds"))
         axes.loglog(x, y, "o-")
         axes.set_xticks(x, [f"{each:g}" for each in x])
@@ -164,10 +164,6 @@ def plot(rows: Sequence[Row], path: Path) -> None:
             axes.set_title(f"power {row.median:.2f}")
             axes.legend()
     figure.savefig(path, dpi=120)
-
-
-def _abscissa(point: Mapping[str, object]) -> str:
-    return next(key for key in point if key not in ("seconds", "peak"))
 
 
 if __name__ == "__main__":

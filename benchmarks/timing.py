@@ -174,3 +174,11 @@ def as_json(rows: Sequence[Row], **about: object) -> str:
         for row in rows
     ]
     return json.dumps({"machine": machine(), **about, "rows": listed}, indent=1, ensure_ascii=False) + "\n"
+
+
+def save_json(rows: Sequence[Row], path: Path, **about: object) -> None:
+    """Writes `as_json` to a file, whole or not at all, in a folder that is made where there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.partial")
+    temporary.write_text(as_json(rows, **about), encoding="utf-8")
+    os.replace(temporary, path)
