@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from tests.correction.cases import LIMIT, ROWS, Case, near
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from robustger.correction import Corrector
+from robustger.correction.cache import RowCache
 from robustger.correction.conditioning import ConditionedLLM
 from robustger.correction.reading import SCORED_AT_ONCE, Reading
 
@@ -226,3 +229,94 @@ def test_every_family_writes_what_it_writes_step_by_step(
             assert answer.finished == (end in tokens)
             assert answer.log_probability == pytest.approx(sum(steps[:length]), abs=2e-4)
         assert max(reading.passes) < FAMILY_LIMIT
+
+
+def test_no_two_noises_share_the_keys_of_an_instruction(case: Case) -> None:
+    """Which is why every prompt is read from its first token on."""
+    llm, prompt = case.corrector.llm, torch.tensor([case.prompts[0]])
+
+    def keys(noise: Tensor) -> list[Tensor]:
+        cache = RowCache()
+        llm.extend(cache, prompt, [0], [0], llm.noise_arguments(noise))
+        cache.place([prompt.shape[1]], 0, llm.device)  # writes nothing more, and reads all
+        nothing = torch.empty(1, 2, 0, 8)
+        return [cache.update(nothing, nothing, layer)[0] for layer in range(3)]
+
+    with torch.no_grad():
+        pairs = zip(keys(case.noise[:1]), keys(case.noise[1:2]), strict=True)
+        same = [torch.allclose(own[:, :, 1], theirs[:, :, 1], atol=1e-4) for own, theirs in pairs]
+    assert same == [layer <= llm.first_layer for layer in range(3)]
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """A corrector in bfloat16, and one with the same weights that computes in float32."""
+
+    case: Case
+    exact: Case
+
+    def shortfalls(self, row: int, tokens: list[int]) -> Tensor:
+        """By how much each token's exact logit is below the greatest, (T,)."""
+        logits = self.exact.logits(row, tokens)[:-1]
+        return logits.max(-1).values - logits.gather(-1, torch.tensor(tokens)[:, None])[:, 0]
+
+
+@pytest.fixture(scope="module")
+def rounded(case: Case) -> Rounded:
+    cases = []
+    for dtype in (torch.bfloat16, torch.float32):
+        corrector = Corrector.create(case.corrector.config, dtype, "cpu")
+        corrector.llm.adapter.load_state_dict(case.corrector.llm.adapter.state_dict())
+        for parameter in corrector.llm.llm.parameters():
+            parameter.data = parameter.data.to(torch.bfloat16).to(dtype)
+        cases.append(Case(corrector, case.prompts, case.noise, case.end))
+    return Rounded(*cases)
+
+
+def test_in_bfloat16_answers_part_only_where_rounding_decides(rounded: Rounded) -> None:
+    """Logits of a pass over many tokens are rounded in other places than those of a pass over one.
+
+    Two tokens are tied where their exact logits differ by no more than the rounding errors of both account for. Every
+    token of an answer, drafted or not, is the most probable one or tied with it.
+    """
+    case, exact = rounded.case, rounded.exact
+    errors, distances, shortfalls = [], [], []
+    for row in ROWS:
+        written = case.generate(row).tolist()
+        logits = exact.logits(row, written)
+        errors.append(case.logits(row, written).float() - logits)
+        best, second = logits.topk(2, -1).values.unbind(-1)
+        distances.append(best - second)
+        shortfalls.append(rounded.shortfalls(row, written))
+        text = text_of(written, case.end)
+        for edit in DRAFTS.values():
+            guesses = [[*edit(text), case.end], [*text[1:], case.end]]
+            reading = Reading(case.corrector.llm, [case.prompts[row]], case.noise[[row]], case.end)
+            [answer], _ = reading.decode([guesses], [max(LIMIT, len(guesses[0]))])
+            tokens = [*answer.tokens, case.end] if answer.finished else answer.tokens
+            shortfalls.append(rounded.shortfalls(row, tokens))
+    tie = 4 * float(torch.cat(errors).square().mean().sqrt())  # nearly three deviations of a difference
+    assert torch.cat(shortfalls).max() < tie
+    assert (torch.cat(distances) < tie).float().mean() < 0.4, (
+        "ties must be the exception, or this shows nothing"
+    )
+
+
+def test_an_exact_tie_goes_to_the_token_greedy_decoding_takes(rounded: Rounded) -> None:
+    """The first one, also where the draft has the other."""
+    case = rounded.case
+    firsts = [int(case.generate(row)[0]) for row in ROWS]
+    rows = [row for row in ROWS if firsts[row] > 2]
+    assert rows
+    head = case.corrector.llm.llm.lm_head.weight.data
+    for row in rows:
+        first, twin = firsts[row], 2  # no special token
+        before = head[twin].clone()
+        head[twin] = head[first]
+        try:
+            assert int(case.generate(row)[0]) == twin
+            reading = Reading(case.corrector.llm, [case.prompts[row]], case.noise[[row]], case.end)
+            [answer], _ = reading.decode([[[first, case.end]]], [2])
+        finally:
+            head[twin] = before
+        assert answer.tokens[0] == twin

@@ -25,8 +25,6 @@ class RowCache(Cache):
     gets its offset, an integer or one number per row, through transformers' masks; see `mask_by_row`.
     """
 
-    is_compileable = False
-
     def __init__(self) -> None:
         super().__init__(layers=[])
         self._keys: list[Tensor] = []  # for each layer, (B, H, slots, D)
@@ -34,6 +32,10 @@ class RowCache(Cache):
         self.length = 0  # slots that attention has to look at
         self._offset: int | Tensor = 0
         self._rows = self._slots = torch.empty(0)
+
+    @property
+    def is_compileable(self) -> bool:
+        return False
 
     def place(self, starts: Sequence[int], length: int, device: torch.device) -> Tensor:
         """Says where the next tokens go.

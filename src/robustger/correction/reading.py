@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -79,7 +80,6 @@ class Reading:
         passes: forward passes of the language model in which each prompt took part.
     """
 
-    @torch.no_grad()
     def __init__(
         self, llm: ConditionedLLM, prompts: Sequence[Sequence[int]], noise: Tensor, end: int
     ) -> None:
@@ -91,9 +91,13 @@ class Reading:
         self._prompts = [
             [*[end] * padding, *prompt] for padding, prompt in zip(self._padding, prompts, strict=True)
         ]
-        self._noise_arguments = llm.noise_arguments(noise)
+        self._noise = noise
         self._cache: RowCache | None = None  # all rows; their prompts are never written over
         self.passes = [0] * len(prompts)
+
+    @cached_property
+    def _noise_arguments(self) -> dict[str, Tensor]:
+        return self._llm.noise_arguments(self._noise)
 
     @torch.no_grad()
     def decode(
