@@ -40,12 +40,13 @@ def released_style(texts: Sequence[str], encode: Encode) -> Tensor:
     """E_LN of one list by the calls of `generate_robust_hp.py`: (N(N-1), D), token rows first."""
     token, utterance = [], []
     for first, second in combinations(texts, 2):
-        edits = [
-            (encode(a) if a is not None else 0) - (encode(b) if b is not None else 0)
-            for a, b in edited_pairs(first.split(), second.split())
-        ]
         difference = encode(first) - encode(second)
-        token.append(torch.stack(edits).mean(0) if edits else torch.zeros_like(difference))
+        total = torch.zeros_like(difference)
+        edits = edited_pairs(first.split(), second.split())
+        for better, worse in edits:
+            total += encode(better) if better is not None else 0
+            total -= encode(worse) if worse is not None else 0
+        token.append(total / max(len(edits), 1))
         utterance.append(difference)
     return torch.stack(token + utterance)
 

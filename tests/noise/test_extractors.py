@@ -32,7 +32,9 @@ WORD_BYTES = _entry_bytes("a", torch.zeros(384))
 class Remembering(SentenceBert):
     """The memo of a sentence encoder whose vectors hold the length of the text."""
 
-    dimension = 2
+    @property
+    def dimension(self) -> int:
+        return 2
 
     def __init__(self, memo_bytes: int) -> None:
         self._memo_bytes, self._memo_taken, self._memo = memo_bytes, 0, OrderedDict()
