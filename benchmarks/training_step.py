@@ -23,9 +23,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.timing import COST, Row
 
 from robustger.correction.language_model import default_device
 from robustger.hypotheses import load_nbest, save_nbest
@@ -87,10 +92,8 @@ def seconds(run: Trainer, indices: list[int]) -> float:
     return time.perf_counter() - start
 
 
-def main() -> None:
-    pairs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    base = sys.argv[2] if len(sys.argv) > 2 else "smollm2-135m"
-    count = int(sys.argv[3]) if len(sys.argv) > 3 else 32
+def compare(pairs: int, base: str, count: int) -> dict[str, object]:
+    """Pairs of steps in turns: the seconds of either, and the ratios from the smallest to the largest."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lists = write_lists(folder, count)
@@ -105,8 +108,7 @@ def main() -> None:
                 if number >= 0:
                     times[run].append(taken)
         ratios = [own / other for own, other in zip(times[conditioned], times[plain], strict=True)]
-        result = {
-            "benchmark": "training_step",
+        return {
             "base": base,
             "lists": count,
             "tokens": int(plain.train_examples.lengths.sum()),
@@ -118,6 +120,21 @@ def main() -> None:
             "dtype": str(plain.dtype).removeprefix("torch."),
             "device": torch.cuda.get_device_name() if default_device() == "cuda" else "cpu",
         }
+
+
+def measure(quick: bool) -> list[Row]:
+    """The row of the table of all benchmarks, on fewer lists than the script takes by itself."""
+    found = compare(1, "smollm2-135m", 2) if quick else compare(3, "smollm2-135m", 8)
+    ratios: Any = found.pop("ratios")
+    name, baseline = "training step, noise prompt and distillation", "a step of the plain adapter"
+    return [Row("d", name, baseline, tuple(ratios), COST, details=found)]
+
+
+def main() -> None:
+    pairs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    base = sys.argv[2] if len(sys.argv) > 2 else "smollm2-135m"
+    count = int(sys.argv[3]) if len(sys.argv) > 3 else 32
+    result = {"benchmark": "training_step"} | compare(pairs, base, count)
     machine = {"cores": os.cpu_count(), "torch": torch.__version__, "python": platform.python_version()}
     print(json.dumps(result | machine), flush=True)
 

@@ -268,7 +268,7 @@ def test_values_refuse_what_files_refuse():
 
 
 def test_a_transcript_is_ready_for_json():
-    transcript = Transcript("u1", "a", "b", "a", "llm", "edits", 0.75)
+    transcript = Transcript("u1", "a", "b", "a", "llm", "edits", 0.75, passes=2, tokens=3)
     assert json.loads(json.dumps(transcript.to_dict())) == {
         "id": "u1",
         "text": "a",
@@ -277,6 +277,8 @@ def test_a_transcript_is_ready_for_json():
         "source": "llm",
         "guard": "edits",
         "confidence": 0.75,
+        "passes": 2,
+        "tokens": 3,
     }
 
 

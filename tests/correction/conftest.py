@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.correction.cases import ROWS, TEXTS, Case
 from torch import Tensor, nn
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
+from robustger.correction import Corrector
 from robustger.correction.adapter import GerAdapter
 
 REFERENCE = Path(__file__).parents[1] / "data" / "released_adapter.npz"
@@ -192,3 +194,19 @@ def open_gates() -> Callable[..., None]:
                 parameter.normal_(std=std, generator=generator)
 
     return fill
+
+
+@pytest.fixture(scope="session")
+def case(tiny_corrector: Callable[..., Corrector]) -> Case:
+    corrector = tiny_corrector()
+    prompts = [corrector.prompt_tokens(texts) for texts in TEXTS]
+    return Case(corrector, prompts, corrector.noise_embedding(TEXTS), corrector.tokenizer.eos_token_id)
+
+
+@pytest.fixture(scope="session")
+def greedy(case: Case) -> list[list[int]]:
+    """What plain greedy `generate` writes for each list; some answers end within the limit, others do not."""
+    written = [case.generate(row).tolist() for row in ROWS]
+    finished = sum(tokens[-1] == case.end for tokens in written)
+    assert 2 <= finished <= len(written) - 2, "the tiny model must show both"
+    return written

@@ -112,6 +112,25 @@ def test_confidence_is_the_mean_probability_of_a_token(corrector: Corrector) -> 
     assert checked
 
 
+@pytest.mark.parametrize(("guard", "num_beams"), [("none", 1), ("words", 1), ("margin", 1), ("margin", 2)])
+def test_passes_and_tokens_are_counted(corrector: Corrector, guard: str, num_beams: int) -> None:
+    """One pass for each token where they are written one by one; the guard's passes beside them."""
+    lists = [nbest for nbest in LISTS if nbest.id != "special"]
+    for transcript in corrector.correct(lists, guard=guard, num_beams=num_beams):
+        if transcript.source == "agreement":
+            assert (transcript.passes, transcript.tokens) == (0, 0)
+            continue
+        drafted = num_beams == 1 and guard != "words"
+        assert transcript.tokens >= 1
+        assert transcript.passes >= 1
+        if drafted:
+            assert transcript.passes <= transcript.tokens + (guard == "margin")
+        elif guard == "words":
+            assert transcript.passes == transcript.tokens
+        else:  # reads the prompts, weighs the 1-bests, and then perhaps stretches
+            assert transcript.passes - transcript.tokens in (2, 3)
+
+
 def test_special_tokens_in_a_hypothesis_are_text(corrector: Corrector) -> None:
     end = corrector.tokenizer.eos_token_id
     text = "what </s> is <s>"

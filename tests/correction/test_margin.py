@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robustger.correction import Corrector
-from robustger.correction.decoding import verify
 from robustger.correction.margin import Stretch, edited_stretches, keep_sure_stretches, put_back
+from robustger.correction.reading import Reading
 
 texts = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=8)
 
@@ -56,7 +56,8 @@ def test_each_stretch_is_judged_by_what_putting_it_back_costs(
 
     def log_probability(row: int, text: str) -> float:
         tokens = corrector.answer_tokens(text)
-        return verify(corrector.llm, [prompts[row]], [tokens], noise[[row]])[0].log_probability
+        alone = Reading(corrector.llm, [prompts[row]], noise[[row]], corrector.tokenizer.eos_token_id)
+        return alone.score([0], [tokens])[0]
 
     of_text = [log_probability(row, text) for row, text in enumerate(texts)]
     of_best = [log_probability(row, best) for row, best in enumerate(bests)]
@@ -69,8 +70,7 @@ def test_each_stretch_is_judged_by_what_putting_it_back_costs(
             if of_text[row] - log_probability(row, put_back(old, new, [stretch])) < min_gain
         ]
         expected.append(put_back(old, new, weak))
-    kept = keep_sure_stretches(
-        corrector.llm, prompts, noise, corrector.answer_tokens, bests, texts, of_text, of_best, min_gain
-    )
+    reading = Reading(corrector.llm, prompts, noise, corrector.tokenizer.eos_token_id)
+    kept = keep_sure_stretches(reading, corrector.answer_tokens, bests, texts, of_text, of_best, min_gain)
     assert kept == expected
     assert kept == {-1e6: texts, 1e6: bests}.get(min_gain, kept)

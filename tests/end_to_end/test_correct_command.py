@@ -69,7 +69,10 @@ def test_a_file_with_good_and_bad_lines(tmp_path: Path, tiny_checkpoint: Path) -
     assert len(written) == len(names)
     for name, fields in zip(names, written, strict=True):
         if name in GOOD:
-            assert list(fields) == ["id", "text", "best", "generated", "source", "guard", "confidence"]
+            assert list(fields) == [
+                *("id", "text", "best", "generated", "source", "guard", "confidence"),
+                *("passes", "tokens"),
+            ]
             assert (fields["id"], fields["best"]) == (name, " ".join(GOOD[name][0].split()))
         else:
             assert list(fields) == ["id", "text", "error"]

@@ -166,7 +166,7 @@ def test_a_moved_word_cancels_in_the_token_rows(sentence_bert: SentenceBert) -> 
 
 def test_batch_order_and_memo_do_not_matter(embedder: NoiseEmbedder) -> None:
     together = embedder(LISTS)
-    fresh = NoiseEmbedder(SentenceBert(batch_size=3, memo_size=0), embedder.variant)
+    fresh = NoiseEmbedder(SentenceBert(batch_tokens=12, memo_bytes=0), embedder.variant)
     for again in (
         torch.cat([embedder([texts]) for texts in LISTS]),
         torch.cat([fresh([texts]) for texts in LISTS]),
@@ -174,6 +174,20 @@ def test_batch_order_and_memo_do_not_matter(embedder: NoiseEmbedder) -> None:
         embedder(LISTS),
     ):
         torch.testing.assert_close(again, together, atol=1e-5, rtol=0)
+
+
+def test_lists_that_agree_cost_no_vector() -> None:
+    asked: list[str] = []
+
+    class Listening(LetterCounts):
+        def encode(self, texts: Sequence[str]) -> Tensor:
+            asked.extend(texts)
+            return super().encode(texts)
+
+    noise = NoiseEmbedder(Listening())([["a cat"] * 5, ["a the", "a b"], ["the cat"]])
+    assert sorted(asked) == ["", "a b", "a the", "b", "the"]
+    assert not noise[[0, 2]].any()
+    assert noise[1].any()
 
 
 def test_short_lists_repeat_their_last_and_long_ones_are_cut(embedder: NoiseEmbedder) -> None:

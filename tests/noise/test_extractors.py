@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import OrderedDict
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from robustger.errors import InputError, MissingModelError
 from robustger.models import resolve_model
-from robustger.noise.extractors import EXTRACTORS, SentenceBert
+from robustger.noise.extractors import EXTRACTORS, SentenceBert, _batches, _entry_bytes
 
 TEXTS = [
     "the cat",
@@ -22,6 +26,21 @@ TEXTS = [
     "漢字 テスト",
     "what we do not know is how much is price",
 ]
+WORD_BYTES = _entry_bytes("a", torch.zeros(384))
+
+
+class Remembering(SentenceBert):
+    """The memo of a sentence encoder whose vectors hold the length of the text."""
+
+    @property
+    def dimension(self) -> int:
+        return 2
+
+    def __init__(self, memo_bytes: int) -> None:
+        self._memo_bytes, self._memo_taken, self._memo = memo_bytes, 0, OrderedDict()
+
+    def _encode_distinct(self, texts: list[str]) -> dict[str, torch.Tensor]:
+        return {text: torch.full((2,), float(len(text))) for text in texts}
 
 
 def test_vectors_have_length_one_and_the_stated_width(sentence_bert: SentenceBert) -> None:
@@ -48,7 +67,7 @@ def test_similar_sentences_are_closer_than_unrelated_ones(sentence_bert: Sentenc
 
 def test_batch_neighbours_and_memo_do_not_matter(sentence_bert: SentenceBert) -> None:
     alone = torch.cat([sentence_bert.encode([text]) for text in TEXTS])
-    for extractor in (SentenceBert(batch_size=2, memo_size=0), SentenceBert(batch_size=100, memo_size=3)):
+    for extractor in (SentenceBert(batch_tokens=9, memo_bytes=0), SentenceBert(memo_bytes=3 * WORD_BYTES)):
         torch.testing.assert_close(extractor.encode(TEXTS[::-1]).flip(0), alone, atol=1e-6, rtol=0)
         torch.testing.assert_close(extractor.encode(TEXTS), alone, atol=1e-6, rtol=0)
 
@@ -82,13 +101,39 @@ def test_text_behind_the_limit_is_not_seen(sentence_bert: SentenceBert) -> None:
 
 @pytest.mark.usefixtures("sentence_bert")
 def test_the_memo_is_bounded_and_forgets_the_least_recently_used() -> None:
-    extractor = SentenceBert(memo_size=2)
+    extractor = SentenceBert(memo_bytes=2 * WORD_BYTES)
     extractor.encode(["a", "b"])
-    extractor.encode(["a"])
+    extractor.encode(["a", ""])
     extractor.encode(["c"])
     assert list(extractor._memo) == ["a", "c"]
     extractor.encode(["d", "e", "f"])
     assert list(extractor._memo) == ["e", "f"]
+    extractor.encode(["a long text takes the room of two " * 60])
+    assert list(extractor._memo) == ["a long text takes the room of two " * 60]
+
+
+@given(st.lists(st.lists(st.text("abc", max_size=3), max_size=6), max_size=12), st.integers(0, 6_000))
+def test_the_memo_never_takes_more_than_it_may(calls: list[list[str]], memo_bytes: int) -> None:
+    extractor = Remembering(memo_bytes)
+    last_asked: dict[str, int] = {}
+    for number, texts in enumerate(calls):
+        assert [int(vector[0]) for vector in extractor.encode(texts)] == [len(t) for t in texts]
+        kept = list(extractor._memo)
+        assert sum(_entry_bytes(text, torch.zeros(2)) for text in kept) <= memo_bytes
+        last_asked |= {text: number for text in texts if text}
+        forgotten = [call for text, call in last_asked.items() if text not in kept]
+        assert max(forgotten, default=0) <= min((last_asked[text] for text in kept), default=number)
+
+
+@given(st.lists(st.integers(1, 40), max_size=60), st.integers(1, 200))
+def test_batches_hold_every_text_once_sorted_within_their_budget(lengths: list[int], budget: int) -> None:
+    batches = list(_batches(lengths, budget))
+    together = [index for batch in batches for index in batch]
+    assert sorted(together) == list(range(len(lengths)))
+    assert [lengths[index] for index in together] == sorted(lengths)
+    assert all(len(batch) == 1 or len(batch) * lengths[batch[-1]] <= budget for batch in batches)
+    for batch, following in pairwise(batches):  # none is cut short
+        assert (len(batch) + 1) * lengths[following[0]] > budget
 
 
 def test_the_memo_is_used(sentence_bert: SentenceBert, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +154,7 @@ def test_callers_cannot_change_the_memo(sentence_bert: SentenceBert) -> None:
 def test_a_callers_autocast_does_not_lower_the_precision(sentence_bert: SentenceBert) -> None:
     expected = sentence_bert.encode(["in full precision"])
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        vectors = SentenceBert(memo_size=0).encode(["in full precision"])
+        vectors = SentenceBert(memo_bytes=0).encode(["in full precision"])
     torch.testing.assert_close(vectors, expected, atol=1e-6, rtol=0)
 
 

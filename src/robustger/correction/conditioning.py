@@ -8,6 +8,7 @@ and values travel as ordinary keyword arguments, are built once per batch, and a
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from robustger.correction.adapter import ADAPTERS, AdapterShape, GerAdapter
+from robustger.correction.cache import RowCache, mask_by_row
 from robustger.errors import UnsupportedModelError
 
 SUFFIX = "+noise"
@@ -73,7 +75,7 @@ def _attend_to_prompt(query: Tensor, keys: Tensor, values: Tensor, scale: float 
 for _base in ("sdpa", "eager"):
     ALL_ATTENTION_FUNCTIONS.register(_base + SUFFIX, _attend_with(_base))
     # Without a mask function of the same name transformers drops the padding mask silently.
-    ALL_MASK_ATTENTION_FUNCTIONS.register(_base + SUFFIX, ALL_MASK_ATTENTION_FUNCTIONS[_base])
+    ALL_MASK_ATTENTION_FUNCTIONS.register(_base + SUFFIX, mask_by_row(ALL_MASK_ATTENTION_FUNCTIONS[_base]))
 
 
 class _TakesNoise:
@@ -186,6 +188,44 @@ class ConditionedLLM(nn.Module):
             logits_to_keep=logits_to_keep,
             use_cache=False,
             **self.noise_arguments(noise),
+        ).logits
+
+    def extend(
+        self,
+        cache: RowCache,
+        input_ids: Tensor,
+        starts: Sequence[int],
+        padding: Sequence[int],
+        noise_arguments: Mapping[str, Tensor],
+        logits_to_keep: int = 0,
+    ) -> Tensor:
+        """Next-token logits of tokens that go on from what is in the cache, each row from a place of its own.
+
+        Args:
+            cache: keys and values of what was read before; those of the new tokens are written to it.
+            input_ids: shape (B, T); what stands behind a row's last token is written over by the row's next.
+            starts: slot of the first token in the cache, for each row.
+            padding: padded slots at the beginning of each row.
+            noise_arguments: see `noise_arguments`.
+            logits_to_keep: 0 for all positions, n for the last n.
+
+        Returns:
+            logits, shape (B, T, V), or (B, n, V).
+        """
+        slots = cache.place(starts, input_ids.shape[1], self.device)
+        first = torch.tensor(padding, device=self.device)[:, None]
+        mask = None
+        if any(padding):
+            mask = torch.arange(cache.length, device=self.device) >= first
+        context = self.llm.config.get_text_config().max_position_embeddings
+        return self.llm(
+            input_ids=input_ids.to(self.device),
+            attention_mask=mask,
+            position_ids=(slots - first).clamp(0, context - 1),  # padding has no place of its own
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=logits_to_keep,
+            **noise_arguments,
         ).logits
 
     def generate(self, input_ids: Tensor, noise: Tensor, attention_mask: Tensor, **options: Any):

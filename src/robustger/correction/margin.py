@@ -10,10 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rapidfuzz.distance import Levenshtein
-from torch import Tensor
 
-from robustger.correction.conditioning import ConditionedLLM
-from robustger.correction.decoding import verify
+from robustger.correction.reading import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +50,7 @@ def put_back(best: Sequence[str], text: Sequence[str], stretches: Sequence[Stret
 
 
 def keep_sure_stretches(
-    llm: ConditionedLLM,
-    prompts: Sequence[Sequence[int]],
-    noise: Tensor,
+    reading: Reading,
     answer_tokens: Callable[[str], list[int]],
     bests: Sequence[str],
     texts: Sequence[str],
@@ -65,9 +61,7 @@ def keep_sure_stretches(
     """Texts with every stretch put back that gains less than `min_gain` over the 1-best's words.
 
     Args:
-        llm: the conditioned language model.
-        prompts: token ids of every prompt.
-        noise: noise embeddings, shape (B, U, E).
+        reading: the prompts as the language model reads them.
         answer_tokens: a transcription as token ids, with the token that ends it.
         bests: the 1-bests.
         texts: what the language model wrote.
@@ -87,13 +81,9 @@ def keep_sure_stretches(
         if len(found) > 1
         for index, stretch in enumerate(found)
     ]
-    for start in range(0, len(trials), len(prompts)):
-        part = trials[start : start + len(prompts)]
-        rows = [row for row, _, _ in part]
-        drafts = [answer_tokens(trial) for _, _, trial in part]
-        verdicts = verify(llm, [prompts[row] for row in rows], drafts, noise[rows])
-        for (row, index, _), verdict in zip(part, verdicts, strict=True):
-            gains[row][index] = log_probabilities[row] - verdict.log_probability
+    scores = reading.score([row for row, _, _ in trials], [answer_tokens(text) for _, _, text in trials])
+    for (row, index, _), score in zip(trials, scores, strict=True):
+        gains[row][index] = log_probabilities[row] - score
     return [
         put_back(
             *words[row], [stretch for stretch, gain in zip(found, gains[row], strict=True) if gain < min_gain]

@@ -21,11 +21,12 @@ from robustger.correction.checkpoint import (
 )
 from robustger.correction.conditioning import ConditionedLLM
 from robustger.correction.config import CorrectorConfig, GuardConfig, validate_config
-from robustger.correction.decoding import decode, decode_from_drafts, verify
+from robustger.correction.decoding import decode
 from robustger.correction.guard import GUARDS, Guard, ListWords, Proposal
 from robustger.correction.language_model import load_llm
 from robustger.correction.margin import keep_sure_stretches
 from robustger.correction.prompt import PROMPTS
+from robustger.correction.reading import Reading
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
 from robustger.models import resolve_model, torch_device
@@ -301,44 +302,40 @@ class Corrector:
     ) -> list[Transcript]:
         """Transcripts of one batch under its noise embedding (B, U, E)."""
         bests = [" ".join(nbest.best.split()) for nbest in batch]
-        drafts = [self.answer_tokens(best) for best in bests]
+        drafts = [
+            [self.answer_tokens(" ".join(text.split())) for text in nbest.texts[: self.config.n_best]]
+            for nbest in batch
+        ]
         end = self.tokenizer.eos_token_id
         # An answer is about as long as its hypotheses, and the prompt holds at least one of them.
         limits = [
-            max(len(draft), min(self.config.max_new_tokens, len(prompt) * 3 // 2 + 8))
-            for draft, prompt in zip(drafts, prompts, strict=True)
+            max(len(guesses[0]), min(self.config.max_new_tokens, len(prompt) * 3 // 2 + 8))
+            for guesses, prompt in zip(drafts, prompts, strict=True)
         ]
         words = [
             {word for text in nbest.texts[: self.config.n_best] for word in text.split()} for nbest in batch
         ]
+        reading = Reading(self.llm, prompts, noise, end)
+        written = [0] * len(batch)
         best_log_probabilities: list[float] = []
         if num_beams == 1 and not guard.constrains_words:
-            answers, best_log_probabilities = decode_from_drafts(
-                self.llm, prompts, drafts, noise, end=end, limits=limits
-            )
+            answers, best_log_probabilities = reading.decode(drafts, limits)
         else:
             processors = []
             if guard.constrains_words:
                 padded = max(map(len, prompts))
                 processors.append(ListWords(words, self._tokenize, padded, end, num_beams))
             answers = decode(
-                self.llm,
-                prompts,
-                noise,
-                end=end,
-                limits=limits,
-                num_beams=num_beams,
-                processors=processors,
+                self.llm, prompts, noise, end=end, limits=limits, num_beams=num_beams, processors=processors
             )
+            written = [answer.length for answer in answers]  # a pass for every token
             if guard.weighs_stretches:
-                best_log_probabilities = [v.log_probability for v in verify(self.llm, prompts, drafts, noise)]
+                best_log_probabilities = reading.score(range(len(batch)), [guesses[0] for guesses in drafts])
         texts = [self._text(answer.tokens) for answer in answers]
         weighed = texts
         if guard.weighs_stretches:
             weighed = keep_sure_stretches(
-                self.llm,
-                prompts,
-                noise,
+                reading,
                 self.answer_tokens,
                 bests,
                 # Nothing is to be weighed where the answer was cut off: the 1-best is kept.
@@ -351,8 +348,8 @@ class Corrector:
                 guard.config.min_gain,
             )
         transcripts = []
-        for nbest, best, text, kept, answer, listed in zip(
-            batch, bests, texts, weighed, answers, words, strict=True
+        for row, (nbest, best, text, kept, answer, listed) in enumerate(
+            zip(batch, bests, texts, weighed, answers, words, strict=True)
         ):
             confidence = min(1.0, math.exp(answer.log_probability / (len(answer.tokens) + 1)))
             if not answer.finished:
@@ -361,7 +358,13 @@ class Corrector:
                 source, kept = "guard", best
             else:
                 source = "llm" if kept == text else "guard"
-            transcripts.append(Transcript(nbest.id, kept, best, text, source, guard.config.name, confidence))
+            transcripts.append(
+                Transcript(
+                    *(nbest.id, kept, best, text, source, guard.config.name, confidence),
+                    passes=written[row] + reading.passes[row],
+                    tokens=answer.length,
+                )
+            )
         return transcripts
 
     def _tokenize(self, text: str, add_special_tokens: bool = False) -> list[int]:

@@ -174,6 +174,9 @@ class Transcript:
             kept).
         guard: name of the guard in force.
         confidence: between 0 and 1.
+        passes: forward passes of the language model in which this utterance took part, the guard's included; 0 where it
+            was skipped.
+        tokens: what the language model wrote, in tokens, the one that ends the text included.
     """
 
     id: str
@@ -183,6 +186,8 @@ class Transcript:
     source: Literal["llm", "agreement", "guard", "too_long", "baseline"]
     guard: str
     confidence: float
+    passes: int = 0
+    tokens: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The fields in order, ready for JSON."""

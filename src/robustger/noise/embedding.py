@@ -137,14 +137,15 @@ class NoiseEmbedder:
             for texts in filled
             for pair_edits in self._definition.edits([text.split() for text in texts], self._pairs)
         ]  # B * P lists, P pairs
-        # One table of vectors for all that is looked up. Words no pair differs in cancel and need no vector.
-        index: dict[str, int] = {}
+        # One table of vectors for all that is looked up. What no pair differs in cancels and needs no vector: words,
+        # and sentences where all hypotheses are one; for these the empty text stands in.
+        index: dict[str, int] = {"": 0}
         words = [w for pair_edits in edits for edit in pair_edits for w in edit if w is not None]
-        for text in (*(t for texts in filled for t in texts), *words):
+        for text in (*(t for texts in filled if len(set(texts)) > 1 for t in texts), *words):
             index.setdefault(text, len(index))
         vectors = self.extractor.encode(list(index))  # (V, D)
 
-        sentences = torch.tensor([[index[t] for t in texts] for texts in filled], dtype=torch.long)
+        sentences = torch.tensor([[index.get(t, 0) for t in texts] for texts in filled], dtype=torch.long)
         sentences = sentences.view(len(filled), self.n)
         first, second = torch.tensor(self._pairs).unbind(1)  # (P,) each
         utterance = vectors[sentences[:, first]] - vectors[sentences[:, second]]  # (B, P, D)

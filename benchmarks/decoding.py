@@ -1,0 +1,242 @@
+"""Decoding from drafts against one token per pass: python benchmarks/decoding.py [--quick]
+
+From prompts and noise embeddings to answers, with the preset `whisper`, no guard: against greedy `generate`, one list
+at a time and in the same batches, and against a loop in the released style (one list, one token per pass, always the
+most probable one, no draft). The lists are batches out of all there are, sorted by length as in a large corpus: some of
+shorter and some of longer lists. How many answers are the same as those of `generate` is counted.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.gpu import one_token_at_a_time
+from benchmarks.lists import distinct_lists, source_lists
+from benchmarks.timing import Row, Timings, as_json, seconds
+
+from robustger.correction import Corrector
+from robustger.correction.margin import edited_stretches
+from robustger.correction.reading import Reading
+from robustger.hypotheses import NBest
+
+BATCH = 16
+BATCHES = 2
+ALONE = 8
+PASSES = 96  # lists whose passes are counted
+ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """What the language model is given for some lists.
+
+    Attributes:
+        tokens: the prompts.
+        noise: noise embeddings, shape (B, U, E).
+        drafts: the hypotheses as answers.
+        agreeing: lists whose hypotheses are all the same.
+    """
+
+    tokens: list[list[int]]
+    noise: Tensor
+    drafts: list[list[list[int]]]
+    agreeing: list[bool]
+
+    @classmethod
+    def of(cls, corrector: Corrector, lists: Sequence[NBest]) -> Prompts:
+        texts = [
+            [" ".join(text.split()) for text in nbest.texts[: corrector.config.n_best]] for nbest in lists
+        ]
+        return cls(
+            [corrector.prompt_tokens(nbest.texts) for nbest in lists],
+            corrector.noise_embedding([nbest.texts for nbest in lists]),
+            [[corrector.answer_tokens(text) for text in of_list] for of_list in texts],
+            [len(set(of_list)) == 1 for of_list in texts],
+        )
+
+    def rows(self, rows: Sequence[int]) -> Prompts:
+        return Prompts(
+            [self.tokens[row] for row in rows],
+            self.noise[list(rows)],
+            [self.drafts[row] for row in rows],
+            [self.agreeing[row] for row in rows],
+        )
+
+    def disagreeing(self) -> Prompts:
+        """Those that are still asked about where agreeing lists are skipped."""
+        return self.rows([row for row, agreeing in enumerate(self.agreeing) if not agreeing])
+
+
+def drafted(corrector: Corrector, batches: Sequence[Prompts]) -> list[list[int]]:
+    """Answers from drafts."""
+    answers = []
+    for batch in batches:
+        if batch.tokens:
+            reading = Reading(corrector.llm, batch.tokens, batch.noise, corrector.tokenizer.eos_token_id)
+            found, _ = reading.decode(batch.drafts, [corrector.config.max_new_tokens] * len(batch.tokens))
+            answers += [answer.tokens for answer in found]
+    return answers
+
+
+def generated(corrector: Corrector, batches: Sequence[Prompts]) -> list[list[int]]:
+    """Answers as `generate` writes them greedily."""
+    end = corrector.tokenizer.eos_token_id
+    answers = []
+    for batch in batches:
+        tokens = [torch.tensor(prompt) for prompt in batch.tokens]
+        ids = pad_sequence(tokens, batch_first=True, padding_value=end, padding_side="left")
+        masks = [torch.ones_like(prompt) for prompt in tokens]
+        mask = pad_sequence(masks, batch_first=True, padding_side="left")
+        found = corrector.llm.generate(
+            ids.to(corrector.llm.device),
+            batch.noise,
+            mask.to(corrector.llm.device),
+            do_sample=False,
+            max_new_tokens=corrector.config.max_new_tokens,
+            eos_token_id=end,
+            pad_token_id=end,
+        )
+        answers += [row[: [*row, end].index(end)] for row in found[:, ids.shape[1] :].tolist()]
+    return answers
+
+
+def released(corrector: Corrector, batches: Sequence[Prompts]) -> list[list[int]]:
+    """Answers of a loop in the released style."""
+    return [
+        one_token_at_a_time(corrector, prompt, batch.noise[row : row + 1])
+        for batch in batches
+        for row, prompt in enumerate(batch.tokens)
+    ]
+
+
+def in_turns(runs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, tuple[float, ...]]:
+    """Seconds of every run, one value a round; another one is first in every round."""
+    names = list(runs)
+    taken: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(rounds):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            taken[name].append(seconds(runs[name]))
+    return {name: tuple(values) for name, values in taken.items()}
+
+
+def representative(corrector: Corrector, lists: Sequence[NBest], size: int, count: int) -> list[list[NBest]]:
+    """Batches of lists of like length, from short to long, out of all those that the lists would make."""
+    ordered = sorted(lists, key=lambda nbest: len(corrector.prompt_tokens(nbest.texts)))
+    starts = range(0, len(ordered) - size + 1, size)
+    chosen = [starts[len(starts) * (2 * turn + 1) // (2 * count)] for turn in range(count)]
+    return [ordered[start : start + size] for start in chosen]
+
+
+def passes(corrector: Corrector, lists: Sequence[NBest]) -> list[Row]:
+    """Passes of the language model for each list, and how many they are beyond the edited stretches."""
+    transcripts = corrector.correct(lists, guard="none", skip_agreeing=False)
+    asked = [transcript for transcript in transcripts if transcript.passes]
+    counts = [transcript.passes for transcript in asked]
+    edits = statistics.mean(len(edited_stretches(t.best.split(), t.generated.split())) for t in asked)
+    histogram = {str(number): count for number, count in sorted(Counter(counts).items())}
+    tokens = statistics.mean(transcript.tokens for transcript in asked)
+    return [
+        Row(
+            "a",
+            "LLM passes for a list",
+            f"one for each of {tokens:.3g} tokens",
+            tuple(map(float, counts)),
+            "passes",
+            aim="median at most 2",
+            details={"histogram": histogram, "lists": len(asked)},
+        ),
+        Row(
+            "a",
+            f"LLM passes, mean, beyond {edits:.3g} edited stretches",
+            "",
+            (statistics.mean(counts) - edits,),
+            "passes",
+            aim="at most 1.3",
+        ),
+    ]
+
+
+@torch.no_grad()
+def measure(quick: bool) -> list[Row]:
+    """Ratios of decoding from drafts to the ways of decoding token by token, and the passes it needs."""
+    size, count, alone, counted, rounds = (
+        (2, 1, 1, 4, 1) if quick else (BATCH, BATCHES, ALONE, PASSES, ROUNDS)
+    )
+    corrector = Corrector.from_pretrained("whisper", device="cpu")
+    lists = source_lists()
+    if len(lists) < size * count:
+        lists = distinct_lists(size * count)
+    batches = [Prompts.of(corrector, batch) for batch in representative(corrector, lists, size, count)]
+    asked = [batch.disagreeing() for batch in batches]
+    singles = [Prompts.of(corrector, batch) for batch in representative(corrector, lists, 1, alone)]
+    ways = {"drafted": drafted, "generate": generated, "released": released}
+    for way in ways.values():
+        way(corrector, singles[:1])  # what happens on first use is not what is measured
+    answers = {name: way(corrector, batches) for name, way in ways.items() if name != "released"}
+    same = sum(own == theirs for own, theirs in zip(answers["drafted"], answers["generate"], strict=True))
+    times = in_turns(
+        {name: lambda way=way: way(corrector, batches) for name, way in ways.items()}
+        | {"skipping": lambda: drafted(corrector, asked)},
+        rounds,
+    )
+    times_alone = in_turns(
+        {name: lambda name=name: ways[name](corrector, singles) for name in ("drafted", "generate")}, rounds
+    )
+    in_batches = f"batches of {size}"
+    one = Timings(times_alone["drafted"], times_alone["generate"])
+    together = Timings(times["drafted"], times["generate"])
+    loop = Timings(times["drafted"], times["released"])
+    skipping = Timings(times["skipping"], times["released"])
+    found = {"lists": size * count, "same_answers": same}
+    left = sum(len(batch.tokens) for batch in asked)
+    style = "released-style loop"
+    return [
+        Row(
+            "a",
+            "drafted, one list at a time",
+            "`generate`, greedy",
+            one.faster,
+            aim="4 or more",
+            details=one.seconds() | {"lists": len(singles)},
+        ),
+        Row(
+            "a",
+            f"drafted, {in_batches}",
+            f"`generate`, greedy, {in_batches}",
+            together.faster,
+            details=together.seconds() | found,
+        ),
+        Row(
+            "b",
+            f"drafted, {in_batches}",
+            style,
+            loop.faster,
+            aim="8 or more",
+            details=loop.seconds() | found,
+        ),
+        Row(
+            "b",
+            f"drafted, {in_batches}, agreeing lists skipped",
+            style,
+            skipping.faster,
+            aim="8 or more",
+            details=skipping.seconds() | {"lists": size * count, "asked": left},
+        ),
+        *passes(corrector, lists[:counted]),
+    ]
+
+
+if __name__ == "__main__":
+    print(as_json(measure("--quick" in sys.argv[1:]), benchmark="decoding"), end="")
