@@ -33,9 +33,7 @@ def reference_losses(corrector: Corrector, path: Path, cache: Path, seed: int) -
     Corrected texts change only where a word tips over; this moves with every change of a probability, and so tells
     arms apart on far fewer lists.
     """
-    import torch
-
-    from robustger.correction.decoding import verify
+    from robustger.correction.reading import Reading
     from robustger.training.lists import Lists
     from robustger.training.noise_rows import noise_rows
 
@@ -46,17 +44,13 @@ def reference_losses(corrector: Corrector, path: Path, cache: Path, seed: int) -
     targets = [corrector.answer_tokens(" ".join((nbest.reference or "").split())) for nbest in lists]
     order = sorted(range(len(lists)), key=lambda index: len(prompts[index]) + len(targets[index]))
     nats = [0.0] * len(lists)
-    with torch.no_grad():
-        for start in range(0, len(order), BATCH):
-            rows = order[start : start + BATCH]
-            verdicts = verify(
-                corrector.llm,
-                [prompts[row] for row in rows],
-                [targets[row] for row in rows],
-                noise.read(rows),
-            )
-            for row, verdict in zip(rows, verdicts, strict=True):
-                nats[row] = -verdict.log_probability
+    end = corrector.tokenizer.eos_token_id
+    for start in range(0, len(order), BATCH):
+        rows = order[start : start + BATCH]
+        reading = Reading(corrector.llm, [prompts[row] for row in rows], noise.read(rows), end)
+        scores = reading.score(range(len(rows)), [targets[row] for row in rows])
+        for row, log_probability in zip(rows, scores, strict=True):
+            nats[row] = -log_probability
     return {"ids": [nbest.id for nbest in lists], "nats": nats, "tokens": [len(target) for target in targets]}
 
 

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from robustger.correction.baselines.base import chunks
 from robustger.correction.config import CorrectorConfig
-from robustger.correction.decoding import Answer, decode_from_drafts
+from robustger.correction.decoding import Answer
 from robustger.correction.model import Corrector
 from robustger.correction.prompt import compact_prompt
+from robustger.correction.reading import Reading
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
 from robustger.text.normalizers import collapse_spaces
@@ -119,14 +120,9 @@ class Prompted:
     ) -> Iterator[Transcript]:
         indices, prompts, limits = zip(*batch, strict=True)
         bests = [collapse_spaces(lists[index].best) for index in indices]
-        answers, _ = decode_from_drafts(
-            self._corrector.llm,
-            prompts,
-            [self._corrector.answer_tokens(best) for best in bests],
-            self._corrector.noise_embedding([lists[index].texts for index in indices]),
-            end=self._corrector.tokenizer.eos_token_id,
-            limits=limits,
-        )
+        noise = self._corrector.noise_embedding([lists[index].texts for index in indices])
+        reading = Reading(self._corrector.llm, prompts, noise, self._corrector.tokenizer.eos_token_id)
+        answers, _ = reading.decode([[self._corrector.answer_tokens(best)] for best in bests], limits)
         for index, best, answer in zip(indices, bests, answers, strict=True):
             yield self._transcript(lists[index].id, best, answer)
 
