@@ -198,7 +198,7 @@ def test_a_memory_budget_fixes_the_passes(tiny_whisper: Path, audios: list[np.nd
         hook.remove()
         return sizes
 
-    recognizer = WhisperRecognizer(tiny_whisper, device=device, memory_gb=1.5e-3)
+    recognizer = WhisperRecognizer(tiny_whisper, device=device, memory_gb=3.5e-4)
     before = passes(recognizer)
     taken = torch.empty(2**30 if device == "cuda" else 0, dtype=torch.uint8, device=device)
     assert passes(recognizer) == before
@@ -253,7 +253,7 @@ def test_where_sampling_finds_nothing_new_the_last_is_repeated(
 def test_samples_follow_the_softmax_at_the_temperature() -> None:
     logits = torch.tensor([1.0, 0.0, -1.0, 2.0, -math.inf])
     count = 40_000
-    drawn = _SeededSampling([3], count)(torch.zeros(count, 1).long(), logits.expand(count, -1)).argmax(-1)  # type: ignore[arg-type]
+    drawn = _SeededSampling([3], count)(logits.expand(count, -1))
     shares = torch.bincount(drawn, minlength=5) / count
     torch.testing.assert_close(shares, (logits / TEMPERATURE).softmax(-1), atol=0.012, rtol=0)
     assert shares[4] == 0
