@@ -18,7 +18,7 @@ from torch import Tensor
 from robustger.errors import InputError
 from robustger.hypotheses import Hypothesis
 from robustger.models import resolve_model, torch_device
-from robustger.recognition.base import AudioEmbedding, Recognition, check_audios, check_request
+from robustger.recognition.base import AudioEmbedding, Features, Recognition, check_audios, check_request
 from robustger.recognition.fill import TEMPERATURE, distinct, fill_up
 from robustger.recognition.options import checked_options
 from robustger.recognition.search import Tokens, beam_search, draw_texts
@@ -30,6 +30,7 @@ from robustger.recognition.whisper_checkpoint import (
     window_samples,
 )
 from robustger.recognition.whisper_decoder import WhisperDecoder
+from robustger.recognition.whisper_features import WhisperFeatures, log_mel
 
 DEFAULT_BEAMS = 10
 ENCODED_AT_ONCE = 8  # audios; the encoder gains nothing from more, and its layers' results stay in the cache
@@ -133,9 +134,14 @@ class WhisperRecognizer:
         """D, the width of the encoder: 384 for whisper-tiny, 1280 for whisper-large."""
         return self._model.config.d_model
 
+    @property
+    def features_of(self) -> WhisperFeatures:
+        """As `HearsFeatures.features_of`: the log-mel spectrogram of an audio, computed on the CPU."""
+        return WhisperFeatures(self._extractor, self._window_samples)
+
     def recognize(
         self,
-        audios: Sequence[np.ndarray],
+        audios: Sequence[np.ndarray | Features],
         *,
         n: int = 5,
         beams: int | None = None,
@@ -156,7 +162,7 @@ class WhisperRecognizer:
                 found |= zip(batch, recognised, strict=True)
         return [found[k] for k in range(len(audios))]
 
-    def embed(self, audios: Sequence[np.ndarray]) -> list[AudioEmbedding]:
+    def embed(self, audios: Sequence[np.ndarray | Features]) -> list[AudioEmbedding]:
         """As `Recognizer.embed`: the encoder's pass alone."""
         check_audios(audios, self.window_seconds)
         found: dict[int, AudioEmbedding] = {}
@@ -167,14 +173,14 @@ class WhisperRecognizer:
                 found |= zip(batch, map(AudioEmbedding, real, padded), strict=True)
         return [found[k] for k in range(len(audios))]
 
-    def _batches(self, audios: Sequence[np.ndarray], beams: int) -> Iterator[list[int]]:
+    def _batches(self, audios: Sequence[np.ndarray | Features], beams: int) -> Iterator[list[int]]:
         """Indices of audios that fit into memory together, of similar lengths, which end together."""
         order = sorted(range(len(audios)), key=lambda k: audios[k].size)
         size = self._utterances_per_batch(beams)
         return (order[first : first + size] for first in range(0, len(order), size))
 
     def _recognize_batch(
-        self, audios: list[np.ndarray], n: int, beams: int, seeds: list[int]
+        self, audios: list[np.ndarray | Features], n: int, beams: int, seeds: list[int]
     ) -> list[Recognition]:
         states = self._encode(audios)  # (B, S, D)
         searched = self._search(states, beams)
@@ -193,22 +199,24 @@ class WhisperRecognizer:
             recognised.append(Recognition(hypotheses, count, embeddings[k], padded[k]))
         return recognised
 
-    def _encode(self, audios: list[np.ndarray]) -> Tensor:
+    def _encode(self, audios: Sequence[np.ndarray | Features]) -> Tensor:
         """The encoder's last hidden states, (B, S, D), padding included."""
         states: list[Tensor] = []
         for first in range(0, len(audios), ENCODED_AT_ONCE):
-            features = self._extractor(
-                audios[first : first + ENCODED_AT_ONCE],
-                sampling_rate=self._extractor.sampling_rate,
-                max_length=self._window_samples,
-                return_tensors="pt",
-                device=str(self._device),
-            )["input_features"]  # (b, mel, S * stride)
-            features = features.to(self._device, self._model.dtype)
+            spectra = [self._spectrum(audio) for audio in audios[first : first + ENCODED_AT_ONCE]]
+            features = torch.stack(spectra).to(self._device, self._model.dtype)  # (b, mel, S * stride)
             states.append(self._model.model.encoder(features).last_hidden_state)
         return torch.cat(states)
 
-    def _embeddings(self, states: Tensor, audios: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    def _spectrum(self, audio: np.ndarray | Features) -> Tensor:
+        """(mel, S * stride)."""
+        if isinstance(audio, Features):
+            return torch.from_numpy(audio.values)
+        return log_mel(self._extractor, audio, self._window_samples, self._device)
+
+    def _embeddings(
+        self, states: Tensor, audios: list[np.ndarray | Features]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Means over the frames that begin within the audio, and over all frames: two of (B, D), float32."""
         states = states.float()
         lengths = [-(-audio.size // self._samples_per_frame) for audio in audios]
