@@ -4,52 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tests.stock_search import stock_beam_search
 from torch import Tensor
-from transformers import GenerationConfig, GenerationMixin
-from transformers.modeling_outputs import BaseModelOutput
 
-from robustger.recognition.search import Tokens, beam_search, draw_texts
+from robustger.recognition.search import beam_search, draw_texts
 from robustger.recognition.whisper import WhisperRecognizer
 from robustger.recognition.whisper_decoder import WhisperDecoder
 
 SPELLING = 256 + 2  # bytes and the two special tokens
-
-
-def searched_by_transformers(
-    recognizer: WhisperRecognizer, states: Tensor, beams: int, longest: int, length_penalty: float
-) -> list[list[Tokens]]:
-    recognizer._model.generation_config = (
-        GenerationConfig()
-    )  # from which `generate` takes what it is not told
-    out: Any = cast(Any, GenerationMixin).generate(
-        recognizer._model,
-        generation_config=GenerationConfig(
-            **recognizer._settings,
-            decoder_start_token_id=recognizer._prompt[0],
-            num_beams=beams,
-            num_return_sequences=beams,
-            max_new_tokens=longest,
-            length_penalty=length_penalty,
-            output_scores=True,
-            return_dict_in_generate=True,
-        ),
-        encoder_outputs=BaseModelOutput(last_hidden_state=cast(Any, states)),
-        attention_mask=torch.ones(states.shape[:2], dtype=torch.long),
-        decoder_input_ids=torch.tensor([recognizer._prompt] * len(states)),
-    )
-    lengths = (out.beam_indices >= 0).sum(1)
-    scores = (out.sequences_scores.double() * lengths.double() ** length_penalty).tolist()
-    ids = out.sequences[:, len(recognizer._prompt) :].tolist()
-    rows = [Tokens(ids[k][: int(lengths[k])], scores[k]) for k in range(len(ids))]
-    return [
-        [row for row in rows[first : first + beams] if row.score > -1e8]
-        for first in range(0, len(rows), beams)
-    ]
 
 
 @pytest.mark.parametrize("length_penalty", [1.0, 0.0, 0.6])
@@ -74,7 +41,7 @@ def test_every_beam_is_what_transformers_finds(
     recognizer = WhisperRecognizer(make_whisper(**options), max_new_tokens=longest)
     with torch.inference_mode():
         states = recognizer._encode(audios)
-        expected = searched_by_transformers(recognizer, states, beams, longest, length_penalty)
+        expected = stock_beam_search(recognizer, states, beams, longest, length_penalty)
         found = beam_search(
             recognizer._decoder(states),
             beams=beams,
