@@ -133,7 +133,7 @@ def measure(quick: bool, manifest: Path | None = None) -> list[Row]:
     rows.append(Row("e", name, "one utterance at a time", alone.faster, details=sizes | alone.seconds()))
 
     with torch.inference_mode():
-        states = [recognizer._encode(audios[first : first + BATCH]) for first in range(0, count, BATCH)]
+        states = [recognizer._encode(audios[first : first + BATCH]) for first in range(0, len(audios), BATCH)]
     found, expected = (search(recognizer, states, stock) for stock in (False, True))
     same = [[one.ids for one in texts] for texts in found] == [
         [one.ids for one in texts] for texts in expected
@@ -149,7 +149,7 @@ def measure(quick: bool, manifest: Path | None = None) -> list[Row]:
 
     with tempfile.TemporaryDirectory() as folder:
         padded = padded_to_30_seconds(model, Path(folder) / "padded")
-        few = audios[: max(2, count // 4)]  # a second of which costs much more
+        few = audios[: max(2, len(audios) // 4)]  # a second of which costs much more
         padding = interleaved(
             lambda: in_batches(recognizer, few), lambda: in_batches(padded, few), min(3, rounds)
         )
@@ -177,7 +177,9 @@ def measure(quick: bool, manifest: Path | None = None) -> list[Row]:
 
         for workers in (0, 1):
             rates = tuple(bulk(workers) for _ in range(rounds))
-            name = f"recordings to lists and embeddings, {workers} processes reading ahead"
+            name = (
+                f"recordings to lists and embeddings, {('no process', 'one process')[workers]} reading ahead"
+            )
             rows.append(Row("e", name, "", rates, HOURLY, details=sizes))
     return rows
 

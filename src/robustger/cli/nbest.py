@@ -69,13 +69,13 @@ def nbest(
         int, typer.Option(min=1, help="Utterances recognised together; progress is recorded as often.")
     ] = 16,
     workers: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=0,
             max=64,
-            help="Processes that read recordings ahead; the result is the same. 0: none but this.",
+            help="Processes that read recordings ahead; the result is the same. Default: 2 with a GPU, else 0.",
         ),
-    ] = 1,
+    ] = None,
     shard: Annotated[
         str, typer.Option(metavar="I/N", help="Only part I of N, counted from 1, with an output of its own.")
     ] = "1/1",

@@ -73,7 +73,7 @@ def prepare(
     *,
     settings: Mapping[str, Any],
     restart: bool = False,
-    workers: int = 0,
+    workers: int | None = None,
     on_problem: Callable[[int, str], None] = lambda line, message: None,
     on_start: Callable[[int], object] = lambda utterances: None,
     on_progress: Callable[[int, float], object] = lambda utterances, seconds: None,
@@ -88,8 +88,9 @@ def prepare(
         settings: what tells this recogniser from others: kind, model, options; values that JSON can hold. See
             `check_same_settings` for keys that end with "_sha256".
         restart: whether to throw away what is there, finished or not.
-        workers: processes that read recordings ahead, and extract features; 0: this one does. The result does not
-            depend on it, and no interrupted run on keeping it.
+        workers: processes that read recordings ahead, and extract features; 0: this one does it; None: 2 where there is
+            a GPU, which would wait for it, else 0. The result does not depend on it, and an interrupted run may go on
+            with another number.
         on_problem: called with the line of the manifest and what is wrong; when an interrupted run goes on, also for
             the problems recorded before.
         on_start: called once with the number of rows of this shard.
@@ -177,9 +178,13 @@ class _Run:
         for problem in self._recorded_problems():
             self._on_problem(problem["line"], problem["message"])
 
-    def read(self, rows: Iterator[Row], workers: int) -> Generator[Reading]:
+    def read(self, rows: Iterator[Row], workers: int | None) -> Generator[Reading, None, None]:
         """What became of every row; the recogniser is loaded when the first is asked for."""
+        import torch
+
         recognizer = self._recognizer = self._load()
+        if workers is None:
+            workers = 2 if torch.cuda.is_available() else 0
         reader = Reader(
             recognizer.window_seconds,
             self._request.embeddings,
