@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice, tee
+from itertools import chain, islice, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,12 +135,13 @@ def prepare(
             try:
                 run = _Run(load_recognizer, request, survey, target, journal, on_problem)
                 run.report_recorded_problems()
-                done = journal.progress.units
-                coming, current = tee(chunks(manifest, request))
-                left = (row for index, rows in coming if index >= done for row in rows)
-                with closing(run.read(left, workers)) as readings:
-                    for index, rows in current:
-                        on_progress(len(rows), 0.0 if index < done else run.work(rows, readings))
+                own = chunks(manifest, request)
+                for _, rows in islice(own, journal.progress.units):
+                    on_progress(len(rows), 0.0)
+                coming, current = tee(rows for _, rows in own)
+                with closing(run.read(chain.from_iterable(coming), workers)) as readings:
+                    for rows in current:
+                        on_progress(len(rows), run.work(rows, readings))
                 return run.finish()
             finally:
                 journal.close()
@@ -251,13 +252,14 @@ class _Run:
 
     def _recognize(self, batch: list[Piece]) -> None:
         assert self._recognizer is not None
+        audios: list[Any] = [piece.audio for piece in batch]  # features for recognisers that take them
         found = self._recognizer.recognize(
-            [piece.audio for piece in batch],
+            audios,
             n=self._request.n,
             beams=self._request.beams,
             seeds=[seed_of(piece.id) for piece in batch],
         )
-        pairs = {piece.id: piece.clean for piece in batch if piece.clean is not None}
+        pairs: dict[str, Any] = {piece.id: piece.clean for piece in batch if piece.clean is not None}
         clean = self._recognizer.embed(list(pairs.values())) if pairs else []
         clean_of = dict(zip(pairs, clean, strict=True))
         for piece, recognition in zip(batch, found, strict=True):

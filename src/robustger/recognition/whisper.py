@@ -81,8 +81,8 @@ class WhisperRecognizer:
         length_penalty: see above.
         max_new_tokens: longest hypothesis in tokens; None is what the decoder's positions allow, which is also the
             most.
-        memory_gb: what (utterances x beams) in one batch may take, estimated for texts of full length, in GiB; None is
-            2 on the CPU and 60 % of what is free on a GPU. One utterance is always taken, whatever its beams need.
+        memory_gb: what the search for a batch of utterances may take, estimated for texts of full length, in GiB; None
+            is 2 on the CPU and 60 % of what is free on a GPU. One utterance is always taken, whatever its beams need.
 
     Raises:
         MissingModelError: no such model.
