@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import os
+import pickle
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ from robustger.errors import InputError, MissingModelError
 from robustger.evaluation import wer
 from robustger.models import resolve_model
 from robustger.recognition import Recognition, load_recognizer
+from robustger.recognition.base import HearsFeatures
 from robustger.recognition.fill import TEMPERATURE
 from robustger.recognition.whisper import WhisperRecognizer, _SeededSampling
 from robustger.text import normalize
@@ -298,6 +300,21 @@ def test_embeddings_without_a_search_are_those_of_one(tiny_whisper: Path, audios
     assert recognizer.embed([]) == []
     with pytest.raises(InputError, match="audio 1 lasts"):
         recognizer.embed([audios[0], babble(2.1, 1)])
+
+
+def test_features_made_elsewhere_count_as_their_audio(tiny_whisper: Path, audios: list[np.ndarray]) -> None:
+    recognizer = WhisperRecognizer(tiny_whisper)
+    assert isinstance(recognizer, HearsFeatures)
+    features_of = pickle.loads(pickle.dumps(recognizer.features_of))  # as another process gets it
+    heard = [features_of(audio) if k % 2 else audio for k, audio in enumerate(audios)]
+    assert [one.size for one in heard] == [audio.size for audio in audios]
+    for one, other in zip(recognizer.recognize(heard), recognizer.recognize(audios), strict=True):
+        assert one.hypotheses == other.hypotheses
+        np.testing.assert_array_equal(one.embedding, other.embedding)
+    for one, other in zip(recognizer.embed(heard), recognizer.embed(audios), strict=True):
+        np.testing.assert_array_equal(one.real, other.real)
+    with pytest.raises(InputError, match="audio 0 lasts"):
+        features_of(babble(2.1, 1))
 
 
 # -- checkpoints
