@@ -5,7 +5,9 @@ That it corrects is tested in `tests/end_to_end`.
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +60,16 @@ def contents(folder: Path) -> dict[str, str | None]:
         (
             ["lists.jsonl", "--guard", "sword"],
             "unknown guard 'sword'; choose one of: none, words, edits, margin",
+        ),
+        (["lists.jsonl", "--base", "none/at-all"], "none/at-all: not a folder, not an embedded model"),
+        (["lists.jsonl", "--base", "folder"], "folder: no config.json there"),
+        (["lists.jsonl", "--quantization", "int3"], "quantization = 'int3': Input should be 'none'"),
+        pytest.param(
+            ["lists.jsonl", "--quantization", "nf4"],
+            "bitsandbytes",
+            marks=pytest.mark.skipif(
+                importlib.util.find_spec("bitsandbytes") is not None, reason="bitsandbytes is installed"
+            ),
         ),
     ],
 )
@@ -148,6 +160,39 @@ def test_a_broken_checkpoint_is_one_line_and_writes_nothing(
     assert result.err.startswith("robustger: error: ")
     assert result.err.count("\n") == 1
     assert message in result.err
+    assert contents(folder) == before
+
+
+def test_a_checkpoint_runs_on_its_language_model_from_elsewhere(
+    robustger, folder: Path, tiny_base: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    written = robustger("correct", "lists.jsonl", "--checkpoint", tiny_checkpoint).out
+    checkpoint = tmp_path / "checkpoint"
+    shutil.copytree(tiny_checkpoint, checkpoint)
+    changed(checkpoint, base=str(tmp_path / "nothing"), quantization="nf4")
+    moved = shutil.copytree(tiny_base, tmp_path / "moved")
+    arguments = ("correct", "lists.jsonl", "--checkpoint", checkpoint, "--quantization", "none")
+    assert robustger(*arguments).code == 2
+    found = robustger(*arguments, "--base", moved)
+    assert (found.code, found.out) == (0, written)
+
+
+def test_another_language_model_is_refused_by_its_shape(
+    robustger, folder: Path, tiny_base: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    other = shutil.copytree(tiny_base, tmp_path / "other")
+    config = LlamaConfig.from_pretrained(other)
+    config.hidden_size = 48
+    LlamaForCausalLM(config).save_pretrained(other)
+    before = contents(folder)
+    result = robustger(
+        "correct", "lists.jsonl", "-o", "out.jsonl", "--checkpoint", tiny_checkpoint, "--base", other
+    )
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert "has shape" in result.err
+    assert "config.yaml and the language model need" in result.err
     assert contents(folder) == before
 
 

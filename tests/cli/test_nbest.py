@@ -6,6 +6,7 @@ What is recorded and resumed is tested in `tests/recognition/test_prepare.py`, k
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,7 +55,10 @@ def test_all_forms_of_a_manifest_give_the_same_lists(robustger: Callable, folder
     for manifest in ("m.jsonl", "m.csv", "kaldi", "kaldi/wav.scp"):
         result = robustger("nbest", manifest, "-o", "lists.jsonl", "--preset", preset, "--restart")
         assert (result.code, result.out) == (0, "")
-        assert result.err == "robustger: 2 utterances, 2 lists, 0.00 hours of audio, 0 problems\n"
+        summary = re.sub(r"[\d.]+ audio-hours", "7 audio-hours", result.err)
+        assert summary == (
+            "robustger: 2 utterances, 2 lists, 0.00 hours of audio (7 audio-hours per hour), 0 problems\n"
+        )
         lists = load_nbest("lists.jsonl")
         assert [(nbest.id, nbest.reference) for nbest in lists] == [
             ("a", "half past ten"),
@@ -63,6 +67,16 @@ def test_all_forms_of_a_manifest_give_the_same_lists(robustger: Callable, folder
         found.append([(nbest.texts, nbest.audio_embedding) for nbest in lists])
     assert all(lists == found[0] for lists in found)
     assert all(len(texts) == 3 for texts, _ in found[0])
+
+
+def test_readers_change_nothing(robustger: Callable, folder: Path, preset: Path) -> None:
+    command = ("nbest", "m.jsonl", "-o", "lists.jsonl", "--preset", preset, "--restart")
+    found = set()
+    for workers in (0, 1, 3):
+        assert robustger(*command, "--workers", workers).code == 0
+        found.add(b"".join(path.read_bytes() for path in sorted(folder.glob("lists.*"))))
+    assert len(found) == 1
+    assert robustger(*command, "--workers", -1).code == 2
 
 
 def test_options_reach_the_recogniser(robustger: Callable, folder: Path, preset: Path) -> None:
@@ -140,7 +154,8 @@ def test_lines_that_cannot_be_read_are_reported(robustger: Callable, folder: Pat
     assert result.code == 1
     *problems, summary = result.err.splitlines()
     assert [problem.split(":")[2] for problem in problems] == ["3", "4", "5"]
-    assert summary == "robustger: 5 utterances, 2 lists, 0.00 hours of audio, 3 problems"
+    assert summary.startswith("robustger: 5 utterances, 2 lists, 0.00 hours of audio (")
+    assert summary.endswith(" audio-hours per hour), 3 problems")
 
 
 def test_a_restart_that_cannot_begin_throws_nothing_away(

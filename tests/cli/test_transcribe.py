@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.tiny_preset import build_tiny_preset, save_babble, save_broken
 
 
@@ -68,6 +70,20 @@ def test_several_files_in_one_stream(robustger, folder: Path, preset: Path) -> N
     assert all(len(part["hypotheses"]) == 5 for part in rows[2]["segments"])
 
 
+def test_the_corrector_takes_its_language_model_from_elsewhere(
+    robustger, folder: Path, preset: Path, tiny_base: Path, tmp_path: Path
+) -> None:
+    text = robustger("transcribe", "a.wav", "--preset", preset).out
+    broken = shutil.copytree(preset, tmp_path / "preset")
+    config = yaml.safe_load((broken / "config.yaml").read_text(encoding="utf-8"))
+    (broken / "config.yaml").write_text(
+        yaml.safe_dump(config | {"base": "none/at-all", "quantization": "nf4"})
+    )
+    moved = shutil.copytree(tiny_base, tmp_path / "moved")
+    found = robustger("transcribe", "a.wav", "--preset", broken, "--base", moved, "--quantization", "none")
+    assert (found.code, found.out) == (0, text)
+
+
 @pytest.mark.parametrize("output", ["out", "out/deep/"])
 def test_a_folder_gets_one_file_per_recording(robustger, folder: Path, preset: Path, output: str) -> None:
     before = names(folder)
@@ -107,6 +123,8 @@ def test_a_file_that_cannot_be_read_leaves_the_output_as_it_was(
         (["a.wav", "--model", "none/at-all"], "--preset lab"),
         (["a.wav", "--model", "."], "no config.json there"),
         (["a.wav", "--checkpoint", "none"], "none: no such folder and no such preset"),
+        (["a.wav", "--base", "none/at-all"], "none/at-all: not a folder, not an embedded model"),
+        (["a.wav", "--quantization", "int3"], "quantization = 'int3': Input should be 'none'"),
         (["a.wav", "--guard", "sword"], "unknown guard 'sword'"),
         (["a.wav", "--format", "doc"], "unknown format 'doc'; choose one of: text, json, srt, vtt"),
         (["a.wav", "--beams", "2"], "beams = 2: n = 5 hypotheses need at least as many beams"),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import multiprocessing
 import os
 import signal
 import sys
 import tracemalloc
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from robustger.audio import read_audio, write_audio
 from robustger.errors import InputError
 from robustger.hypotheses import Hypothesis, NBest, load_nbest
 from robustger.recognition import AudioEmbedding, Recognition, Recognizer, load_recognizer
+from robustger.recognition.base import Features
 from robustger.recognition.chunks import Request
 from robustger.recognition.embeddings import AudioEmbeddings, write_embeddings
 from robustger.recognition.journal import exclusive_folder
@@ -95,7 +97,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(
-    folder: Path, recognizer: Recognizer, target: str = "lists.jsonl", restart: bool = False, **request: Any
+    folder: Path,
+    recognizer: Recognizer,
+    target: str = "lists.jsonl",
+    restart: bool = False,
+    workers: int = 0,
+    **request: Any,
 ) -> tuple[PreparationSummary, list[tuple[int, str]]]:
     problems: list[tuple[int, str]] = []
     request = {"n": 2, "batch_size": 2} | request
@@ -106,6 +113,7 @@ def run(
         Request(**request),
         settings={"recognizer": "test"},
         restart=restart,
+        workers=workers,
         on_problem=lambda line, message: problems.append((line, message)),
     )
     return summary, problems
@@ -191,6 +199,16 @@ def test_the_embeddings_are_an_ordinary_safetensors_file(folder: Path) -> None:
     embeddings = AudioEmbeddings(folder)
     assert embeddings.ids("lists.embeddings.safetensors") == [nbest.id for nbest in lists]
     assert embeddings.ids("lists.embeddings.safetensors", "clean") == paired
+
+
+def test_readers_change_nothing(folder: Path, whisper: Recognizer) -> None:
+    for recognizer in (whisper, Listener()):
+        found = []
+        for workers in (0, 1, 3):
+            problems = run(folder, recognizer, restart=True, workers=workers, batch_size=4)[1]
+            found.append((problems, results(folder)))
+        assert found[0] == found[1] == found[2]
+    assert not multiprocessing.active_children()
 
 
 def test_clean_recordings_are_not_searched(folder: Path) -> None:
@@ -331,6 +349,61 @@ def test_an_interrupted_run_does_not_hear_again_what_it_heard(folder: Path) -> N
     )
     assert state["units"] >= 1
     assert [seconds == 0 for seconds in done] == [k < state["units"] for k in range(5)]
+
+
+class Deadly(Listener):
+    """Takes features, and making them of one recording ends the process that does."""
+
+    @property
+    def features_of(self) -> Callable[[np.ndarray], Features]:
+        return features_or_death
+
+    def recognize(self, audios: Sequence[Any], **options: Any) -> list[Recognition]:
+        return super().recognize([features.values for features in audios], **options)
+
+    def embed(self, audios: Sequence[Any]) -> list[AudioEmbedding]:
+        return super().embed([getattr(audio, "values", audio) for audio in audios])
+
+
+def features_or_death(audio: np.ndarray) -> Features:
+    if audio.size == round(0.35 * 16_000):  # the last recording
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Features(audio.size, audio)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_reader_that_dies_is_told_and_loses_nothing(folder: Path) -> None:
+    with pytest.raises(InputError, match="a process that reads recordings ahead came to an end") as error:
+        run(folder, Deadly(), workers=1)
+    assert "\n" not in str(error.value)
+    state = json.loads((folder / "lists.jsonl.partial" / "state.json").read_text())
+    assert state["units"] >= 1
+    run(folder, Listener(), workers=1)
+    found = results(folder)
+    run(folder, Listener(), restart=True)
+    assert results(folder) == found
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_readers_of_a_run_that_was_killed_are_not_in_the_way(folder: Path) -> None:
+    class Doomed(Listener):
+        heard = 0
+
+        def recognize(self, audios: Sequence[np.ndarray], **options: Any) -> list[Recognition]:
+            if self.heard == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+            self.heard += 1
+            return super().recognize(audios, **options)
+
+    child = os.fork()
+    if child == 0:
+        run(folder, Doomed(), workers=2)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] & 0x7F == signal.SIGKILL
+    run(folder, Listener(), workers=1)  # at once: its readers may still be there
+    found = results(folder)
+    run(folder, Listener(), restart=True)
+    assert results(folder) == found
 
 
 def test_a_complete_run_is_left_as_it_is(folder: Path) -> None:

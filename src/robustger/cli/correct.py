@@ -16,6 +16,16 @@ def correct(
     ] = "-",
     preset: Annotated[str | None, typer.Option(help="A preset of the package. Default: whisper.")] = None,
     checkpoint: Annotated[str | None, typer.Option(help="A checkpoint folder instead of a preset.")] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            help="The language model from elsewhere: a folder, or a name. Default: the checkpoint's own."
+        ),
+    ] = None,
+    quantization: Annotated[
+        str | None,
+        typer.Option(help="Of the language model's weights: none or nf4. Default: the checkpoint's own."),
+    ] = None,
     guard: Annotated[
         str | None,
         typer.Option(help="none, words, edits or margin. Default: the checkpoint's own."),
@@ -42,6 +52,7 @@ def correct(
         raise InputError("--preset and --checkpoint exclude each other")
     import sys
     from pathlib import Path
+    from typing import Any
 
     from tqdm import tqdm
 
@@ -53,9 +64,10 @@ def correct(
     quiet_libraries()
     name = "stdin" if lists == "-" else lists
     changes = {} if max_edit_rate is None else {"max_edit_rate": max_edit_rate}
+    model: dict[str, Any] = {"base": base, "quantization": quantization}
     with tqdm(desc="correcting", unit=" lists", disable=None) as bar:
         summary = correct_file(
-            lambda: Corrector.from_pretrained(checkpoint or preset or "whisper"),
+            lambda: Corrector.from_pretrained(checkpoint or preset or "whisper", **model),
             lists,
             output,
             on_problem=lambda line, message: bar.write(

@@ -39,6 +39,16 @@ def transcribe(
     checkpoint: Annotated[
         str | None, typer.Option(help="Another corrector: a checkpoint folder or a preset.")
     ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            help="The corrector's language model from elsewhere: a folder, or a name. Default: its own."
+        ),
+    ] = None,
+    quantization: Annotated[
+        str | None,
+        typer.Option(help="Of the language model's weights: none or nf4. Default: the corrector's own."),
+    ] = None,
     nbest: Annotated[
         bool, typer.Option("--nbest", help="Show the N-best lists beneath the text; json always has them.")
     ] = False,
@@ -84,6 +94,8 @@ def transcribe(
         recognizer=recognizer,
         model=model,
         checkpoint=checkpoint,
+        base=base,
+        quantization=quantization,
         n=n,
         beams=beams,
         device=device,

@@ -80,6 +80,8 @@ class RobustGER:
         recognizer: str | Recognizer | None = None,
         model: str | os.PathLike[str] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
+        base: str | None = None,
+        quantization: str | None = None,
         n: int | None = None,
         beams: int | None = None,
         device: str | None = None,
@@ -92,6 +94,10 @@ class RobustGER:
             recognizer: another kind of recogniser, which needs a `model` too; or a recogniser that is loaded already.
             model: other weights for the recogniser: a folder or a name.
             checkpoint: another corrector: a checkpoint folder or the name of a preset.
+            base: the corrector's language model from elsewhere: a folder or a name; None takes the one its checkpoint
+                names.
+            quantization: of the language model's weights, as `CorrectorConfig.quantization`; None takes the
+                checkpoint's.
             n: hypotheses per utterance; None takes the preset's.
             beams: width of the beam search; None takes the preset's.
             device: of both models; None picks the GPU where there is one.
@@ -104,11 +110,14 @@ class RobustGER:
         settings = load_preset_recognizer(name).chosen(kind, model, n, beams)
         if device is not None:
             options["device"] = device
+        changes: dict[str, Any] = {"base": base, "quantization": quantization}
 
         def load_corrector() -> Corrector:
             from robustger.correction import Corrector
 
-            return Corrector.from_pretrained(checkpoint or settings.corrector or name, device=device)
+            return Corrector.from_pretrained(
+                checkpoint or settings.corrector or name, device=device, **changes
+            )
 
         def load_recognizer() -> Recognizer:
             if recognizer is None or isinstance(recognizer, str):

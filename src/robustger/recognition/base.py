@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from robustger.errors import InputError
 from robustger.hypotheses import Hypothesis
@@ -43,6 +43,19 @@ class AudioEmbedding:
 
     real: np.ndarray
     padded: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """An audio as a recogniser's feature extraction left it.
+
+    Attributes:
+        size: samples of the audio, 16,000 a second.
+        values: the recogniser's own.
+    """
+
+    size: int
+    values: np.ndarray
 
 
 class Recognizer(Protocol):
@@ -97,8 +110,36 @@ class Recognizer(Protocol):
         ...
 
 
+@runtime_checkable
+class HearsFeatures(Recognizer, Protocol):
+    """A recogniser whose feature extraction can be done before, and in another process."""
+
+    @property
+    def features_of(self) -> Callable[[np.ndarray], Features]:
+        """Turns an audio, 16 kHz mono, float32 (samples,), into features; can be sent to other processes.
+
+        It raises InputError as `check_audios`.
+        """
+        ...
+
+    def recognize(
+        self,
+        audios: Sequence[np.ndarray | Features],
+        *,
+        n: int = 5,
+        beams: int | None = None,
+        seeds: Sequence[int] | None = None,
+    ) -> list[Recognition]:
+        """As `Recognizer.recognize`; features count as their audio."""
+        ...
+
+    def embed(self, audios: Sequence[np.ndarray | Features]) -> list[AudioEmbedding]:
+        """As `Recognizer.embed`; features count as their audio."""
+        ...
+
+
 def check_request(
-    audios: Sequence[np.ndarray],
+    audios: Sequence[np.ndarray | Features],
     n: int,
     beams: int | None,
     seeds: Sequence[int] | None,
@@ -118,8 +159,8 @@ def check_request(
     check_audios(audios, window_seconds)
 
 
-def check_audios(audios: Sequence[np.ndarray], window_seconds: float | None) -> None:
-    """Refuses audio that no recogniser can work with.
+def check_audios(audios: Sequence[np.ndarray | Features], window_seconds: float | None) -> None:
+    """Refuses audio that no recogniser can work with; features were checked when they were made.
 
     Raises:
         InputError: one that is not one non-empty row of finite numbers or is longer than the window; the message
@@ -128,6 +169,8 @@ def check_audios(audios: Sequence[np.ndarray], window_seconds: float | None) -> 
     import numpy as np
 
     for index, samples in enumerate(audios):
+        if isinstance(samples, Features):
+            continue
         if samples.ndim != 1 or not samples.size:
             raise InputError(
                 f"audio {index} has the shape {samples.shape}; give samples of one channel, 16,000 a second"

@@ -11,6 +11,8 @@ from robustger.manifest import Utterance
 if TYPE_CHECKING:
     import numpy as np
 
+    from robustger.recognition.base import Features
+
 PAIR_TOLERANCE_SECONDS = (
     0.1  # by which the lengths of a noisy and its clean recording may differ: encoders pad
 )
@@ -26,7 +28,7 @@ class Piece:
         windows: how many there are.
         start: where it begins in the recording, in seconds; None is the beginning.
         end: where it ends, in seconds; None is the end.
-        samples: 16 kHz mono, float32 (samples,).
+        audio: 16 kHz mono, float32 (samples,), or the features that a recogniser takes in its place.
         clean: the same stretch of the clean recording.
     """
 
@@ -35,8 +37,8 @@ class Piece:
     windows: int
     start: float | None
     end: float | None
-    samples: np.ndarray
-    clean: np.ndarray | None
+    audio: np.ndarray | Features
+    clean: np.ndarray | Features | None
 
     @property
     def id(self) -> str:

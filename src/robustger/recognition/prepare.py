@@ -14,15 +14,17 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain, islice, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robustger import __version__
 from robustger.errors import InputError
-from robustger.hypotheses import BadLine, Hypothesis, NBest
-from robustger.recognition.base import AudioEmbedding
+from robustger.hypotheses import Hypothesis, NBest
+from robustger.recognition.base import AudioEmbedding, HearsFeatures
 from robustger.recognition.chunks import Request, Row, Survey, chunks, survey_manifest
 from robustger.recognition.embeddings import KINDS, embeddings_path, write_embeddings
 from robustger.recognition.journal import (
@@ -33,7 +35,8 @@ from robustger.recognition.journal import (
     open_journal,
     remove,
 )
-from robustger.recognition.pieces import Piece, cut_utterance
+from robustger.recognition.pieces import Piece
+from robustger.recognition.read_ahead import Reader, Reading, read_ahead
 from robustger.text import get_normalizer
 
 if TYPE_CHECKING:
@@ -70,6 +73,7 @@ def prepare(
     *,
     settings: Mapping[str, Any],
     restart: bool = False,
+    workers: int | None = None,
     on_problem: Callable[[int, str], None] = lambda line, message: None,
     on_start: Callable[[int], object] = lambda utterances: None,
     on_progress: Callable[[int, float], object] = lambda utterances, seconds: None,
@@ -84,6 +88,9 @@ def prepare(
         settings: what tells this recogniser from others: kind, model, options; values that JSON can hold. See
             `check_same_settings` for keys that end with "_sha256".
         restart: whether to throw away what is there, finished or not.
+        workers: processes that read recordings ahead, and extract features; 0: this one does it; None: 2 where there is
+            a GPU, which would wait for it, else 0. The result does not depend on it, and an interrupted run may go on
+            with another number.
         on_problem: called with the line of the manifest and what is wrong; when an interrupted run goes on, also for
             the problems recorded before.
         on_start: called once with the number of rows of this shard.
@@ -128,9 +135,13 @@ def prepare(
             try:
                 run = _Run(load_recognizer, request, survey, target, journal, on_problem)
                 run.report_recorded_problems()
-                for index, rows in chunks(manifest, request):
-                    done = index < journal.progress.units
-                    on_progress(len(rows), 0.0 if done else run.work(rows))
+                own = chunks(manifest, request)
+                for _, rows in islice(own, journal.progress.units):
+                    on_progress(len(rows), 0.0)
+                coming, current = tee(rows for _, rows in own)
+                with closing(run.read(chain.from_iterable(coming), workers)) as readings:
+                    for rows in current:
+                        on_progress(len(rows), run.work(rows, readings))
                 return run.finish()
             finally:
                 journal.close()
@@ -168,11 +179,26 @@ class _Run:
         for problem in self._recorded_problems():
             self._on_problem(problem["line"], problem["message"])
 
-    def work(self, rows: list[Row]) -> float:
+    def read(self, rows: Iterator[Row], workers: int | None) -> Generator[Reading, None, None]:
+        """What became of every row; the recogniser is loaded when the first is asked for."""
+        import torch
+
+        recognizer = self._recognizer = self._load()
+        if workers is None:
+            workers = 2 if torch.cuda.is_available() else 0
+        reader = Reader(
+            recognizer.window_seconds,
+            self._request.embeddings,
+            recognizer.features_of if isinstance(recognizer, HearsFeatures) else None,
+        )
+        # While a batch is recognised, the next one is read.
+        yield from read_ahead(reader, rows, workers, self._request.batch_size)
+
+    def work(self, rows: list[Row], readings: Iterator[Reading]) -> float:
         """Recognises a chunk and records it; returns how long its recordings are, in seconds."""
         before = self._counts["samples"]
         batch: list[Piece] = []
-        for piece in self._pieces(rows):
+        for piece in self._pieces(rows, readings):
             batch.append(piece)
             if len(batch) == self._request.batch_size:
                 self._recognize(batch)
@@ -210,39 +236,30 @@ class _Run:
         journal.discard()
         return _summary(record, was_complete=False)
 
-    def _pieces(self, rows: list[Row]) -> Iterator[Piece]:
-        recognizer = self._recognizer = self._recognizer or self._load()
-        for line, value in rows:
-            if isinstance(value, BadLine):
-                self._problem(line, value.id, value.message)
-                continue
-            try:
-                pieces, problem = cut_utterance(
-                    value, recognizer.window_seconds, with_clean=self._request.embeddings
-                )
-            except InputError as error:
-                self._problem(line, value.id, str(error))
-                continue
-            taken = [piece.id for piece in pieces if piece.id != value.id and piece.id in self._numbered_ids]
+    def _pieces(self, rows: list[Row], readings: Iterator[Reading]) -> Iterator[Piece]:
+        for reading, (line, value) in zip(islice(readings, len(rows)), rows, strict=True):
+            ids = [piece.id for piece in reading.pieces]
+            taken = [id_ for id_ in ids if id_ != value.id and id_ in self._numbered_ids]
             if taken:
                 message = f"its window {taken[0]!r} bears the id of another utterance; rename one of them"
                 self._problem(line, value.id, message)
                 continue
-            if problem:
-                self._problem(line, value.id, problem)
-            for piece in pieces:
-                self._counts["samples"] += piece.samples.size
+            if reading.problem:
+                self._problem(line, value.id, reading.problem)
+            for piece in reading.pieces:
+                self._counts["samples"] += piece.audio.size
                 yield piece
 
     def _recognize(self, batch: list[Piece]) -> None:
         assert self._recognizer is not None
+        audios: list[Any] = [piece.audio for piece in batch]  # features for recognisers that take them
         found = self._recognizer.recognize(
-            [piece.samples for piece in batch],
+            audios,
             n=self._request.n,
             beams=self._request.beams,
             seeds=[seed_of(piece.id) for piece in batch],
         )
-        pairs = {piece.id: piece.clean for piece in batch if piece.clean is not None}
+        pairs: dict[str, Any] = {piece.id: piece.clean for piece in batch if piece.clean is not None}
         clean = self._recognizer.embed(list(pairs.values())) if pairs else []
         clean_of = dict(zip(pairs, clean, strict=True))
         for piece, recognition in zip(batch, found, strict=True):

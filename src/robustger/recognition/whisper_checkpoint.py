@@ -10,13 +10,13 @@ import torch
 from transformers import (
     AutoConfig,
     AutoTokenizer,
-    GenerationConfig,
     WhisperFeatureExtractor,
     WhisperForConditionalGeneration,
 )
 from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
 
 from robustger.errors import InputError
+from robustger.recognition.whisper_decoder import SHARED
 
 _SAMPLE_RATE = 16_000
 _MULTILINGUAL_VOCABULARY = 51_865  # OpenAI's own rule: its checkpoints with fewer tokens are English-only
@@ -46,6 +46,7 @@ def load_checkpoint(
             f"{folder}: not a complete Whisper checkpoint ({reason}); it needs config.json, safetensors weights, a "
             "tokenizer and preprocessor_config.json"
         ) from None
+    model.set_attn_implementation(SHARED)
     model = model.to(device).eval()  # pyright: ignore[reportArgumentType]
     return model, tokenizer, extractor
 
@@ -151,8 +152,3 @@ def search_settings(model: WhisperForConditionalGeneration, tokenizer: Any) -> d
         "suppress_tokens": sorted(i for i in suppressed - {end} if 0 <= i < size) or None,
         "begin_suppress_tokens": sorted(i for i in at_first if 0 <= i < size) or None,
     }
-
-
-def forget_settings(model: WhisperForConditionalGeneration) -> None:
-    """Empties the checkpoint's generation settings, from which `generate` takes whatever it is not told."""
-    model.generation_config = GenerationConfig()

@@ -1,0 +1,113 @@
+"""Recordings read, cut and, where the recogniser knows how, turned into features: ahead of it, in worker processes.
+
+The rows of a manifest come back in order. What is made of a row depends on nothing but the row, and its bytes not on
+the number of workers.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from robustger.errors import InputError
+from robustger.hypotheses import BadLine
+from robustger.recognition.chunks import Row
+from robustger.recognition.pieces import Piece, cut_utterance
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from robustger.recognition.base import Features
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What became of one row of a manifest.
+
+    Attributes:
+        pieces: what there is to recognise; empty where the row or its recording cannot be used.
+        problem: what is wrong with it, or with its clean recording.
+    """
+
+    pieces: list[Piece]
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How rows are read; a worker process gets a copy.
+
+    Attributes:
+        window_seconds: the longest piece; None where any length is taken.
+        with_clean: whether clean recordings are read, where there are some.
+        features_of: makes of samples what the recogniser takes in their place; None: it takes samples.
+    """
+
+    window_seconds: float | None
+    with_clean: bool
+    features_of: Callable[[np.ndarray], Features] | None
+
+    def __getitem__(self, row: Row) -> Reading:
+        """Reads a row: to torch's loader this is a data set whose indices are rows."""
+        _, value = row
+        if isinstance(value, BadLine):
+            return Reading([], value.message)
+        try:
+            pieces, problem = cut_utterance(value, self.window_seconds, with_clean=self.with_clean)
+        except InputError as error:
+            return Reading([], str(error))
+        return Reading([self._heard(piece) for piece in pieces], problem)
+
+    def _heard(self, piece: Piece) -> Piece:
+        if self.features_of is None:
+            return piece
+        samples: Any = piece.audio
+        clean: Any = piece.clean
+        clean = None if clean is None else self.features_of(clean)
+        return replace(piece, audio=self.features_of(samples), clean=clean)
+
+
+def read_ahead(reader: Reader, rows: Iterable[Row], workers: int, ahead: int) -> Iterator[Reading]:
+    """What became of every row, in order.
+
+    Args:
+        reader: what is done with a row.
+        rows: the rows; taken when there is room for them.
+        workers: processes that read; 0: this one does, when it is asked for the next row.
+        ahead: rows that are read before they are asked for, at least two for each worker.
+
+    Raises:
+        InputError: a worker process came to an end.
+    """
+    from torch.utils.data import DataLoader
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This DataLoader will create")  # more workers than cores
+        loader: Any = DataLoader(
+            reader,  # type: ignore[arg-type]  # it needs no length
+            batch_size=None,
+            sampler=rows,  # type: ignore[arg-type]
+            num_workers=workers,
+            prefetch_factor=max(2, ahead // workers) if workers else None,
+            collate_fn=_as_it_is,
+        )
+        readings = iter(loader)
+    while True:
+        try:
+            reading = next(readings)
+        except StopIteration:
+            return
+        except RuntimeError as error:
+            if not str(error).startswith("DataLoader worker"):  # as torch says that the system ended one
+                raise
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"a process that reads recordings ahead came to an end ({reason}); take fewer with --workers"
+            ) from None
+        yield reading
+
+
+def _as_it_is(reading: Any) -> Any:
+    return reading
