@@ -7,7 +7,7 @@ it costs. `--only cf` runs parts c and f alone.
 a, b  corrections against `generate` and against a loop in the released style
 c     E_LN against one call of the sentence encoder per word and sentence
 d     a training step with the noise prompt and distillation against one without
-e     lists of five hypotheses against one hypothesis
+e     lists of five hypotheses against one hypothesis; in batches against one at a time
 f     from audio to text against the audio's own time
 g     time against words, hypotheses, batch size and number of lists
 h     peak memory
@@ -33,6 +33,7 @@ PARTS = (
     ("c", "noise_embedding", "measure"),
     ("d", "training_step", "measure"),
     ("e", "nbest_cost", "measure"),
+    ("e", "nbest_throughput", "measure"),
     ("f", "end_to_end", "measure"),
     ("g", "scaling", "measure"),
     ("gh", "corpus", "measure"),
