@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,20 @@ def best_dtype(device: str | torch.device, folder: Path | None = None) -> torch.
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if config.get("dtype", config.get("torch_dtype")) == "float32":
             return torch.float32
-    if torch.device(device).type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if torch.device(device).type != "cpu" or _cpu_multiplies_bfloat16():
         return torch.bfloat16
     return torch.float32
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    """Whether the CPU has instructions for products of bfloat16: AVX-512 BF16 or AMX on x86, BF16 on Arm.
+
+    oneDNN says yes to any AVX-512, and computes in float32 with conversions where these are missing. The instructions
+    are asked for and nothing is timed, so that a busy machine chooses as an idle one does.
+    """
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def default_device() -> str:
