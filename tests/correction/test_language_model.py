@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import platform
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,10 +9,23 @@ import pytest
 import torch
 
 from robustger.correction import Corrector, CorrectorConfig
+from robustger.correction.language_model import best_dtype
 from robustger.errors import InputError, MissingExtraError
 from robustger.hypotheses import NBest
 
 LISTS = [NBest.from_texts("a", ["turn of the light", "turn off the light", "turn of a light"])]
+
+
+def test_bfloat16_is_for_processors_that_have_it(tiny_base: Path) -> None:
+    """AVX-512 alone does not do: oneDNN takes it, and converts every product to float32."""
+    path = Path("/proc/cpuinfo")
+    if platform.machine() != "x86_64" or not path.is_file():
+        pytest.skip("the flags of the processor are not to be had here")
+    flags = set(path.read_text(encoding="utf-8").split())
+    has_it = bool(flags & {"avx512_bf16", "amx_bf16"})
+    assert best_dtype("cpu") == (torch.bfloat16 if has_it else torch.float32)
+    assert best_dtype("cuda") == torch.bfloat16
+    assert best_dtype("cuda", tiny_base) == torch.float32  # as its weights are
 
 
 def test_four_bits_need_their_extra(tiny_base: Path, tiny_checkpoint: Path) -> None:
