@@ -44,7 +44,9 @@ def one_token_at_a_time(corrector: Corrector, prompt: Sequence[int], noise: torc
             input_ids=torch.tensor([tokens], device=corrector.llm.device),
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=torch.tensor(
+                [len(tokens) - 1], device=corrector.llm.device
+            ),  # no slice, which is slow
             **arguments,
         )
         tokens, cache = [int(found.logits[0, -1].argmax())], found.past_key_values

@@ -212,19 +212,23 @@ class ConditionedLLM(nn.Module):
         Returns:
             logits, shape (B, T, V), or (B, n, V).
         """
-        slots = cache.place(starts, input_ids.shape[1], self.device)
+        length = input_ids.shape[1]
+        slots = cache.place(starts, length, self.device)
         first = torch.tensor(padding, device=self.device)[:, None]
         mask = None
         if any(padding):
             mask = torch.arange(cache.length, device=self.device) >= first
         context = self.llm.config.get_text_config().max_position_embeddings
+        # As a number, transformers takes a slice of all hidden states, for whose strides torch copies the whole output
+        # layer, once for each row. Indices give a tensor of its own.
+        kept = torch.arange(length - (logits_to_keep or length), length, device=self.device)
         return self.llm(
             input_ids=input_ids.to(self.device),
             attention_mask=mask,
             position_ids=(slots - first).clamp(0, context - 1),  # padding has no place of its own
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=logits_to_keep,
+            logits_to_keep=kept,
             **noise_arguments,
         ).logits
 
