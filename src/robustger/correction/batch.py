@@ -14,6 +14,7 @@ from torch import Tensor
 from robustger.correction.batch_size import BatchSizes
 from robustger.correction.conditioning import ConditionedLLM
 from robustger.correction.decoding import decode
+from robustger.correction.fixed_shapes import FixedPasses
 from robustger.correction.guard import Guard, ListWords, Proposal
 from robustger.correction.margin import keep_sure_stretches
 from robustger.correction.reading import Reading
@@ -133,6 +134,7 @@ def transcripts_of(
     guard: Guard,
     max_new_tokens: int,
     num_beams: int = 1,
+    fixed: FixedPasses | None = None,
 ) -> list[Transcript]:
     """Transcripts of one batch, in its order.
 
@@ -143,6 +145,7 @@ def transcripts_of(
         guard: keeps corrections from doing harm.
         max_new_tokens: most tokens of an answer whose 1-best is not longer.
         num_beams: 1 decodes greedily.
+        fixed: passes of fixed shapes, or None for those that fit.
     """
     bests = [" ".join(nbest.best.split()) for nbest in batch.lists]
     # An answer is about as long as its hypotheses, and the prompt holds at least one of them.
@@ -151,7 +154,7 @@ def transcripts_of(
         for guesses, prompt in zip(batch.drafts, batch.prompts, strict=True)
     ]
     words = [{word for text in texts for word in text.split()} for texts in batch.texts]
-    reading = Reading(llm, batch.prompts, batch.noise, tokens.end)
+    reading = Reading(llm, batch.prompts, batch.noise, tokens.end, fixed)
     written = [0] * len(batch)
     best_log_probabilities: list[float] = []
     if num_beams == 1 and not guard.constrains_words:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -20,6 +21,7 @@ from robustger.correction.checkpoint import (
 )
 from robustger.correction.conditioning import ConditionedLLM
 from robustger.correction.config import CorrectorConfig, GuardConfig, validate_config
+from robustger.correction.fixed_shapes import FixedPasses
 from robustger.correction.guard import GUARDS
 from robustger.correction.language_model import load_llm
 from robustger.correction.lora import add_lora, fold_lora
@@ -186,6 +188,10 @@ class Corrector:
         noise = self.embedder(lists)
         return random_like(noise, lists) if self.config.noise == "random" else noise
 
+    @cached_property
+    def _fixed_passes(self) -> FixedPasses:
+        return FixedPasses(self.llm)
+
     @property
     def hears(self) -> bool:
         """Whether the embedding of the audio stands in the place of E_LN."""
@@ -209,6 +215,7 @@ class Corrector:
         batch_size: BatchSize = 16,
         skip_agreeing: bool | None = None,
         heard: Callable[[NBest], Any] | None = None,
+        fixed_shapes: bool = False,
     ) -> list[Transcript]:
         """Transcripts of N-best lists, in their order.
 
@@ -223,6 +230,8 @@ class Corrector:
             skip_agreeing: pass lists whose hypotheses all agree through; None takes the checkpoint's choice.
             heard: gives the embedding of a list's noisy audio, float32 (D,), or None where it has none; needed by
                 checkpoints that hear the audio, and not asked by others.
+            fixed_shapes: passes behind a batch's first are padded to a few shapes, and on a GPU recorded as CUDA graphs
+                when a shape is first met; buffers and graphs take memory until the corrector goes.
 
         Returns:
             one transcript a list. Its confidence is the geometric mean of the probabilities the language model gives
@@ -233,6 +242,7 @@ class Corrector:
             InputError: no guard of that name, or a threshold it does not have or that is out of range; a batch size
                 that is none; a list has no embedding of its audio and the checkpoint needs it; or a list by itself is
                 more than a GPU's memory holds.
+            UnsupportedModelError: `fixed_shapes`, and the language model's pass cannot be recorded.
         """
         settings = self._guard_settings(guard)
         if guard_changes:
@@ -270,11 +280,13 @@ class Corrector:
 
         def run(batch: Batch) -> list[Transcript]:
             return transcripts_of(
-                batch, self.llm, self.tokens, active_guard, self.config.max_new_tokens, num_beams
+                batch, self.llm, self.tokens, active_guard, self.config.max_new_tokens, num_beams, fixed
             )
 
-        on_gpu = self.llm.device.type == "cuda"
-        for batch in prepared(sizes.batches(waiting), prepare, ahead=on_gpu):
+        fixed = self._fixed_passes if fixed_shapes else None
+        # Not beside a recording, which is of all that goes to the GPU.
+        ahead = self.llm.device.type == "cuda" and not fixed_shapes
+        for batch in prepared(sizes.batches(waiting), prepare, ahead):
             for part, found in in_parts(batch, run, sizes):
                 transcripts.update(zip(part.indices, found, strict=True))
         return [transcripts[index] for index in range(len(lists))]
