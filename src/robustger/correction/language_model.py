@@ -50,23 +50,24 @@ def load_llm(
 
     Args:
         folder: as transformers writes it.
-        dtype: of its weights, or with `nf4` of what is computed with them; None picks `best_dtype`.
+        dtype: of its weights, or where they are packed of what is computed with them; None picks `best_dtype`.
         device: where it is put.
         attention: transformers' implementation of it; None leaves the choice to transformers.
-        quantization: `none`, or `nf4`: the weights of the layers in 4-bit NormalFloat with their scales quantised
-            again (Dettmers et al., QLoRA, 2023). Embeddings, norms and the output layer stay in `dtype`.
+        quantization: `none`; or `nf4`: the weights of the layers in 4-bit NormalFloat with their scales quantised
+            again (Dettmers et al., QLoRA, 2023); or `int8`: in 8 bits, with inputs in 8 bits too but for outliers
+            (Dettmers et al., LLM.int8(), 2022). Embeddings, norms and the output layer stay in `dtype`.
 
     Raises:
         InputError: there is no causal language model, or a broken one.
-        MissingExtraError: `nf4`, and bitsandbytes is not installed, or too old.
+        MissingExtraError: `nf4` or `int8`, and bitsandbytes is not installed, or too old.
     """
     from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoModelForCausalLM, GenerationConfig
 
-    quantized = quantization == "nf4"
+    quantized = quantization != "none"
     try:
         dtype = dtype or best_dtype(device, folder)
-        options = _nf4(dtype, device) if quantized else {}
+        options = _packed(quantization, dtype, device) if quantized else {}
         llm: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, attn_implementation=attention, **options
         )
@@ -82,16 +83,19 @@ def load_llm(
     return llm if quantized else llm.to(device)
 
 
-def _nf4(dtype: torch.dtype, device: str) -> dict[str, Any]:
-    """What makes transformers quantise while it loads; 4-bit weights are put in their place once, and stay there."""
+def _packed(quantization: str, dtype: torch.dtype, device: str) -> dict[str, Any]:
+    """What makes transformers quantise while it loads; packed weights are put in their place once, and stay there."""
     from transformers import BitsAndBytesConfig
 
     if importlib.util.find_spec("bitsandbytes") is None:
         raise MissingExtraError("bitsandbytes", "quant")
-    config = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
-    )
+    if quantization == "int8":
+        config = BitsAndBytesConfig(load_in_8bit=True)
+    else:
+        config = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        )
     return {"quantization_config": config, "device_map": device}

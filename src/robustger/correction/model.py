@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from robustger.correction.checkpoint import (
     trained_parameters,
 )
 from robustger.correction.conditioning import ConditionedLLM
-from robustger.correction.config import CorrectorConfig, GuardConfig, validate_config
+from robustger.correction.config import CorrectorConfig, GuardConfig, Quantization, validate_config
 from robustger.correction.fixed_shapes import FixedPasses
 from robustger.correction.guard import GUARDS
 from robustger.correction.language_model import load_llm
@@ -110,7 +110,7 @@ class Corrector:
         dtype: torch.dtype | None = None,
         device: str | None = None,
         base: str | None = None,
-        quantization: Literal["none", "nf4"] | None = None,
+        quantization: Quantization | None = None,
         trainable: bool = False,
     ) -> Corrector:
         """A trained corrector.
@@ -120,12 +120,12 @@ class Corrector:
             dtype: of the language model; None picks `best_dtype`.
             device: None picks the GPU where there is one.
             base: the language model's folder or name, where it differs from the checkpoint's.
-            quantization: of the language model, `none` or `nf4`, where it differs from the checkpoint's. What was
-                trained beside a quantised model also works beside the whole one, and the other way round: not
+            quantization: of the language model, `none`, `nf4` or `int8`, where it differs from the checkpoint's. What
+                was trained beside a quantised model also works beside the whole one, and the other way round: not
                 identically, for the language model is then another by what was rounded.
             trainable: keep low-rank updates (LoRA) beside the language model's weights, as they were trained: to train
                 on, or to save again. Without it they are folded into the weights: the same function up to rounding
-                (1e-5 in float32), in fewer and larger matrix products. Weights in 4 bits are never folded into.
+                (1e-5 in float32), in fewer and larger matrix products. Packed weights are never folded into.
 
         Raises:
             InputError: no such checkpoint, or a broken one.
