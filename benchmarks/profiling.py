@@ -1,4 +1,4 @@
-"""Where the time goes, before and after: python benchmarks/profiling.py [--quick] [--json FILE]
+"""Where the time goes, before and after: python benchmarks/profiling.py [--quick | --lists N] [--json FILE]
 
 Prints a table of the time that each kind of operator takes for a list, with the preset `whisper`: in a loop in the
 released style (one list, one token per pass, no draft), with drafted decoding one list at a time, and with drafted
@@ -50,6 +50,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
         "scatter",
     ),
 }
+LISTS = 16
+ROUNDS = 3
 ELEMENTWISE = "elementwise"
 HOST = "between operators"
 
@@ -96,24 +98,28 @@ def profiled(run: Callable[[], object], seconds: float, lists: int) -> Profile:
 
 
 @torch.no_grad()
-def measure(quick: bool) -> dict[str, Profile]:
-    """The profile of every way of decoding, by its name."""
-    size, count, rounds = (2, 1, 1) if quick else (16, 1, 3)
+def measure(size: int, rounds: int) -> dict[str, Profile]:
+    """The profile of every way of decoding, by its name.
+
+    Args:
+        size: lists, of middling length, and of a batch.
+        rounds: runs without the profiler, of which the median counts.
+    """
     corrector = Corrector.from_pretrained("whisper", device="cpu")
     lists = source_lists()
-    if len(lists) < size * count:
-        lists = distinct_lists(size * count)
-    batches = [Prompts.of(corrector, batch) for batch in representative(corrector, lists, size, count)]
-    singles = [batch.rows([row]) for batch in batches for row in range(size)]
+    if len(lists) < size:
+        lists = distinct_lists(size)
+    batch = Prompts.of(corrector, representative(corrector, lists, size, count=1)[0])
+    singles = [batch.rows([row]) for row in range(size)]
     ways: dict[str, Callable[[], object]] = {
         "released-style loop": lambda: released(corrector, singles),
         "drafted, one list at a time": lambda: drafted(corrector, singles),
-        f"drafted, batches of {size}": lambda: drafted(corrector, batches),
+        f"drafted, batches of {size}": lambda: drafted(corrector, [batch]),
     }
     for run in ways.values():
         run()  # what happens on first use is not what is measured
     times = in_turns(ways, rounds)
-    return {name: profiled(run, statistics.median(times[name]), size * count) for name, run in ways.items()}
+    return {name: profiled(run, statistics.median(times[name]), size) for name, run in ways.items()}
 
 
 def table(profiles: Mapping[str, Profile]) -> str:
@@ -147,8 +153,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="two lists: show that it works")
     parser.add_argument("--json", type=Path, metavar="FILE", help="save the numbers, and the machine")
+    parser.add_argument("--lists", type=int, default=LISTS, metavar="N")
     options = parser.parse_args(arguments)
-    profiles = measure(options.quick)
+    profiles = measure(2, 1) if options.quick else measure(options.lists, ROUNDS)
     print(table(profiles))
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
