@@ -28,6 +28,7 @@ from benchmarks.roofline import layer_weights, matmul_rate, read_rate
 from benchmarks.timing import FASTER, Row, interleaved, save_json, seconds, significant, table
 
 from robustger.correction import Corrector
+from robustger.correction.batch_size import BatchSize
 from robustger.hypotheses import NBest, Transcript
 
 SHARE = "of the limit"
@@ -56,10 +57,16 @@ def one_token_at_a_time(corrector: Corrector, prompt: Sequence[int], noise: torc
     return written
 
 
-def corrected(corrector: Corrector, lists: Sequence[NBest], batch_size: int, right: str) -> list[Transcript]:
+def corrected(
+    corrector: Corrector,
+    lists: Sequence[NBest],
+    batch_size: BatchSize,
+    right: str,
+    fixed_shapes: bool = False,
+) -> list[Transcript]:
     """Transcripts, which must be the right ones; nothing is remembered of earlier calls."""
     corrector.renew_embedder()
-    transcripts = corrector.correct(lists, guard="none", batch_size=batch_size)
+    transcripts = corrector.correct(lists, guard="none", batch_size=batch_size, fixed_shapes=fixed_shapes)
     wrong = [transcript for transcript in transcripts if transcript.text != right]
     if wrong:
         raise RuntimeError(f"{len(wrong)} of {len(lists)} answers are not what the model writes greedily")
@@ -70,7 +77,7 @@ def measure(toy: bool) -> list[Row]:
     """Utterances per second against the released style, passes, and shares of the limits."""
     device, dtype = ("cpu", torch.float32) if toy else ("cuda", torch.bfloat16)
     shape, count, sample_size, rounds = (TOY, 24, 2, 1) if toy else (LLAMA_2_7B, 512, 8, 3)
-    batch_sizes = (8, 16) if toy else (16, 32, 64, 128)
+    batch_sizes: tuple[BatchSize, ...] = (8, 16, "auto") if toy else (16, 32, 64, 128, "auto")
     lists, wrong_places = lists_to_correct(shape, count)
     right = answer_text(shape)
     with tempfile.TemporaryDirectory() as folder:
@@ -96,6 +103,9 @@ def measure(toy: bool) -> list[Row]:
         best = min(sweep, key=lambda size: sweep[size])
         together = interleaved(lambda: corrected(corrector, lists, best, right), released_style, rounds)
         alone = interleaved(lambda: corrected(corrector, sample, 1, right), released_style, rounds)
+        recorded = interleaved(
+            lambda: corrected(corrector, sample, 1, right, fixed_shapes=True), released_style, rounds
+        )
         embedding = [seconds(embed) for _ in range(rounds)]
 
     weights = layer_weights(corrector.llm.llm)
@@ -129,6 +139,14 @@ def measure(toy: bool) -> list[Row]:
             details=rates,
         ),
         Row("gpu", "corrections, one by one", baseline, alone.faster, FASTER, details=alone.seconds()),
+        Row(
+            "gpu",
+            "corrections, one by one, fixed shapes",
+            baseline,
+            recorded.faster,
+            FASTER,
+            details=recorded.seconds(),
+        ),
         Row(
             "gpu",
             f"passes per utterance, {wrong_places:.2f} wrong places",

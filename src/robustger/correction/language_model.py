@@ -31,8 +31,8 @@ def best_dtype(device: str | torch.device, folder: Path | None = None) -> torch.
 def _cpu_multiplies_bfloat16() -> bool:
     """Whether the CPU has instructions for products of bfloat16: AVX-512 BF16 or AMX on x86, BF16 on Arm.
 
-    oneDNN says yes to any AVX-512, and computes in float32 with conversions where these are missing. The instructions
-    are asked for and nothing is timed, so that a busy machine chooses as an idle one does.
+    oneDNN says yes to any AVX-512, and where these are missing takes more than twice the time of float32. The
+    instructions are asked for and nothing is timed, so that a busy machine chooses as an idle one does.
     """
     if platform.machine().lower() in ("x86_64", "amd64"):
         return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
