@@ -30,6 +30,7 @@ from benchmarks.timing import FASTER, Row, interleaved, save_json, seconds, sign
 from robustger.correction import Corrector
 from robustger.correction.batch_size import BatchSize
 from robustger.hypotheses import NBest, Transcript
+from robustger.noise.extractors import SentenceBert
 
 SHARE = "of the limit"
 
@@ -57,6 +58,13 @@ def one_token_at_a_time(corrector: Corrector, prompt: Sequence[int], noise: torc
     return written
 
 
+def forget(corrector: Corrector) -> None:
+    """Empties the sentence encoder's memo."""
+    assert corrector.embedder is not None
+    assert isinstance(corrector.embedder.extractor, SentenceBert)
+    corrector.embedder.extractor.forget()
+
+
 def corrected(
     corrector: Corrector,
     lists: Sequence[NBest],
@@ -65,7 +73,7 @@ def corrected(
     fixed_shapes: bool = False,
 ) -> list[Transcript]:
     """Transcripts, which must be the right ones; nothing is remembered of earlier calls."""
-    corrector.renew_embedder()
+    forget(corrector)
     transcripts = corrector.correct(lists, guard="none", batch_size=batch_size, fixed_shapes=fixed_shapes)
     wrong = [transcript for transcript in transcripts if transcript.text != right]
     if wrong:
@@ -93,7 +101,7 @@ def measure(toy: bool) -> list[Row]:
                     raise RuntimeError("the loop in the released style writes something else")
 
         def embed() -> None:
-            corrector.renew_embedder()
+            forget(corrector)
             corrector.noise_embedding([nbest.texts for nbest in lists])
 
         transcripts = corrected(corrector, lists, batch_sizes[0], right)

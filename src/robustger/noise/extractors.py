@@ -125,6 +125,11 @@ class SentenceBert:
         self._remember(encoded)
         return torch.stack([vectors[text] for text in texts])  # (len(texts), dimension)
 
+    def forget(self) -> None:
+        """Empties the memo."""
+        self._memo.clear()
+        self._memo_taken = 0
+
     def _encode_distinct(self, texts: list[str]) -> dict[str, Tensor]:
         import torch
 
