@@ -10,13 +10,12 @@ import torch
 from robustger.correction.conditioning import ConditionedLLM
 from robustger.errors import InputError
 
-BATCH_TOKENS = 4096  # prompt tokens with their padding: keeps the memory of a batch of long lists bounded
-AUTO_CPU_TOKENS = (
-    512  # of `auto` on a CPU: it is busy with so few, and more push each other out of its caches
-)
-AUTO_GPU_TOKENS = 65_536  # of `auto` on a GPU at most
-GPU_SHARE = 0.8  # of the free memory; the estimate is rough, and memory falls into pieces
+# Prompt tokens of a batch with their padding.
+BATCH_TOKENS = 4096  # where lists are counted: keeps the memory of a batch of long lists bounded
+AUTO_CPU_TOKENS = 512  # a core is busy with so few, and more push each other out of its caches
+AUTO_GPU_TOKENS = 65_536  # at most
 FEWEST_TOKENS = 256
+GPU_SHARE = 0.8  # of the free memory; the estimate is rough, and memory falls into pieces
 
 BatchSize = int | Literal["auto"]
 

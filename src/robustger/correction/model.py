@@ -139,10 +139,9 @@ class Corrector:
         load_weights(corrector.llm, folder)
         if not trainable:
             fold_lora(corrector.llm.llm)
+        # The language model's type, or every projection would be cast up and down.
         for key, parameter in trained_parameters(corrector.llm).items():
-            if key.startswith(
-                "lora."
-            ):  # the language model's type, or every projection would be cast up and down
+            if key.startswith("lora."):
                 parameter.data = parameter.data.to(corrector.llm.llm.dtype)
         return corrector
 
@@ -251,7 +250,7 @@ class Corrector:
         sizes = BatchSizes(batch_size, self.llm)
         skip = self.config.skip_agreeing if skip_agreeing is None else skip_agreeing
         transcripts: dict[int, Transcript] = {}
-        waiting: list[tuple[int, list[int]]] = []
+        waiting: list[Prompt] = []
         for index, nbest in enumerate(lists):
             hypotheses = {" ".join(text.split()) for text in nbest.texts[: self.config.n_best]}
             best = " ".join(nbest.best.split())

@@ -36,6 +36,7 @@ class Extractor(Protocol):
         ...
 
 
+# Called with the encoder's name, and `device` for where it runs.
 EXTRACTORS: Registry[Callable[..., Extractor]] = Registry("extractor")
 
 # On a CPU, activations that stay in the cache count more than long batches: all-MiniLM-L6-v2 takes as long with 256
