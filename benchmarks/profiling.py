@@ -131,11 +131,15 @@ def table(profiles: Mapping[str, Profile]) -> str:
         cells = []
         for name in names:
             share = shares[name].get(kind, 0.0)
-            cells.append(f"{1e3 * share * profiles[name].seconds:.3g} ms, {share:.0%}")
+            cells.append(f"{_milliseconds(share * profiles[name].seconds)}, {share:.0%}")
         lines.append(f"| {kind} | {' | '.join(cells)} |")
-    lines.append(f"| all of it | {' | '.join(f'{1e3 * profiles[name].seconds:.3g} ms' for name in names)} |")
+    lines.append(f"| all of it | {' | '.join(_milliseconds(profiles[name].seconds) for name in names)} |")
     lines.append(f"| operators called | {' | '.join(f'{profiles[name].operators:,.0f}' for name in names)} |")
     return "\n".join(lines)
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{significant(1e3 * seconds, 3):,g} ms"
 
 
 def as_dictionary(profiles: Mapping[str, Profile]) -> dict[str, Any]:
