@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -105,9 +106,7 @@ def measure(toy: bool) -> list[Row]:
             corrector.noise_embedding([nbest.texts for nbest in lists])
 
         transcripts = corrected(corrector, lists, batch_sizes[0], right)
-        sweep = {
-            size: seconds(lambda size=size: corrected(corrector, lists, size, right)) for size in batch_sizes
-        }
+        sweep = {size: seconds(partial(corrected, corrector, lists, size, right)) for size in batch_sizes}
         best = min(sweep, key=lambda size: sweep[size])
         together = interleaved(lambda: corrected(corrector, lists, best, right), released_style, rounds)
         alone = interleaved(lambda: corrected(corrector, sample, 1, right), released_style, rounds)

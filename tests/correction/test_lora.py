@@ -87,13 +87,13 @@ def test_a_weight_that_serves_elsewhere_is_left_alone(tuned: Callable[..., Condi
 @torch.no_grad()
 def test_in_bfloat16_the_sum_is_rounded_once(tuned: Callable[..., ConditionedLLM]) -> None:
     conditioned = tuned("llama")
-    conditioned.llm.to(torch.bfloat16)
-    layer = conditioned.llm.get_submodule("model.layers.1.mlp.up_proj")
-    assert isinstance(layer, LoraLayer)
+    llm: Any = conditioned.llm
+    llm.to(torch.bfloat16)
+    layer: Any = llm.get_submodule("model.layers.1.mlp.up_proj")
     down, up = layer.lora_A["default"].weight.double(), layer.lora_B["default"].weight.double()
     exact = layer.get_base_layer().weight.double() + 5 / 3 * up @ down
-    fold_lora(conditioned.llm)
-    weight: Any = conditioned.llm.get_submodule("model.layers.1.mlp.up_proj").weight
+    fold_lora(llm)
+    weight = llm.get_submodule("model.layers.1.mlp.up_proj").weight
     assert weight.dtype == torch.bfloat16
     assert ((weight.double() - exact).abs() <= 2.0**-8 * exact.abs() + 1e-6).all()
 

@@ -10,6 +10,7 @@ Elsewhere than on a GPU nothing is recorded, and a pass only has the padding; re
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -91,7 +92,7 @@ class FixedCache(RowCache):
         self._offset = self._starts = torch.zeros(rows, dtype=torch.long, device=device)
         self._rows = torch.arange(rows, device=device)[:, None]
         self._passes: dict[int, tuple[Tensor, Callable[[], Tensor]]] = {}  # tokens -> input and pass
-        self._pool: tuple[int, int] | None = None
+        self._pool: Any = None  # of the GPU's memory, shared by all recordings
         self.length = slots
 
     def fill(self, cache: RowCache, noise_arguments: Mapping[str, Tensor], padding: Sequence[int]) -> None:
