@@ -78,6 +78,15 @@ for _base in ("sdpa", "eager"):
     ALL_MASK_ATTENTION_FUNCTIONS.register(_base + SUFFIX, mask_by_row(ALL_MASK_ATTENTION_FUNCTIONS[_base]))
 
 
+def _last(length: int, kept: int, device: torch.device) -> Tensor:
+    """Indices of the last tokens, (kept,), for the logits of these alone.
+
+    Given their number, transformers takes a slice of the hidden states, for whose strides torch copies the whole output
+    layer, once for each row. Indices give a tensor of its own.
+    """
+    return torch.arange(length - kept, length, device=device)
+
+
 class _TakesNoise:
     """Mixed into the language model's class so that `generate` accepts and forwards the noise prompt."""
 
@@ -91,6 +100,9 @@ class _TakesNoise:
         inputs = super().prepare_inputs_for_generation(input_ids, **kwargs)  # type: ignore[misc]
         inputs["noise_keys_values"] = noise_keys_values
         inputs["noise_gates"] = noise_gates
+        kept = inputs.get("logits_to_keep")
+        if isinstance(kept, int) and kept > 0:
+            inputs["logits_to_keep"] = _last(inputs["input_ids"].shape[1], kept, input_ids.device)
         return inputs
 
 
@@ -219,16 +231,13 @@ class ConditionedLLM(nn.Module):
         if any(padding):
             mask = torch.arange(cache.length, device=self.device) >= first
         context = self.llm.config.get_text_config().max_position_embeddings
-        # As a number, transformers takes a slice of all hidden states, for whose strides torch copies the whole output
-        # layer, once for each row. Indices give a tensor of its own.
-        kept = torch.arange(length - (logits_to_keep or length), length, device=self.device)
         return self.llm(
             input_ids=input_ids.to(self.device),
             attention_mask=mask,
             position_ids=(slots - first).clamp(0, context - 1),  # padding has no place of its own
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=kept,
+            logits_to_keep=_last(length, logits_to_keep or length, self.device),
             **noise_arguments,
         ).logits
 
