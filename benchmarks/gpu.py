@@ -34,6 +34,8 @@ from robustger.hypotheses import NBest, Transcript
 from robustger.noise.extractors import SentenceBert
 
 SHARE = "of the limit"
+BATCH_SIZES: tuple[BatchSize, ...] = (16, 32, 64, 128, "auto")
+TOY_BATCH_SIZES: tuple[BatchSize, ...] = (8, 16, "auto")
 
 
 @torch.no_grad()
@@ -86,7 +88,7 @@ def measure(toy: bool) -> list[Row]:
     """Utterances per second against the released style, passes, and shares of the limits."""
     device, dtype = ("cpu", torch.float32) if toy else ("cuda", torch.bfloat16)
     shape, count, sample_size, rounds = (TOY, 24, 2, 1) if toy else (LLAMA_2_7B, 512, 8, 3)
-    batch_sizes: tuple[BatchSize, ...] = (8, 16, "auto") if toy else (16, 32, 64, 128, "auto")
+    batch_sizes = TOY_BATCH_SIZES if toy else BATCH_SIZES
     lists, wrong_places = lists_to_correct(shape, count)
     right = answer_text(shape)
     with tempfile.TemporaryDirectory() as folder:
