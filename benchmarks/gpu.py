@@ -108,8 +108,10 @@ def measure(toy: bool) -> list[Row]:
             corrector.noise_embedding([nbest.texts for nbest in lists])
 
         transcripts = corrected(corrector, lists, batch_sizes[0], right)
-        sweep = {size: seconds(partial(corrected, corrector, lists, size, right)) for size in batch_sizes}
-        best = min(sweep, key=lambda size: sweep[size])
+        sweep: dict[BatchSize, float] = {
+            size: seconds(partial(corrected, corrector, lists, size, right)) for size in batch_sizes
+        }
+        best: BatchSize = min(sweep, key=lambda size: sweep[size])
         together = interleaved(lambda: corrected(corrector, lists, best, right), released_style, rounds)
         alone = interleaved(lambda: corrected(corrector, sample, 1, right), released_style, rounds)
         recorded = interleaved(
