@@ -15,7 +15,6 @@ from torch import nn
 from robustger.correction.checkpoint import (
     CONFIG,
     WEIGHTS,
-    add_lora,
     checkpoint_folder,
     load_weights,
     read_config,
@@ -24,6 +23,7 @@ from robustger.correction.checkpoint import (
 )
 from robustger.correction.conditioning import ConditionedLLM
 from robustger.correction.config import CorrectorConfig, LoraConfig
+from robustger.correction.lora import add_lora
 from robustger.errors import InputError
 
 TinyModel = Callable[..., Any]  # a PreTrainedModel, whose attributes depend on the family

@@ -136,7 +136,7 @@ def test_special_tokens_in_a_hypothesis_are_text(corrector: Corrector) -> None:
     text = "what </s> is <s>"
     assert corrector.answer_tokens(text).index(end) == len(corrector.answer_tokens(text)) - 1
     assert end not in corrector.prompt_tokens([text])
-    assert corrector._text(corrector.answer_tokens(text)) == text
+    assert corrector.tokens.text(corrector.answer_tokens(text)) == text
 
 
 def test_text_comes_back_as_its_tokens_say(corrector: Corrector) -> None:
@@ -144,7 +144,7 @@ def test_text_comes_back_as_its_tokens_say(corrector: Corrector) -> None:
     corrector.tokenizer.clean_up_tokenization_spaces = True
     corrector.tokenizer.clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output = True
     try:
-        assert corrector._text(corrector.answer_tokens("do n't , please")) == "do n't , please"
+        assert corrector.tokens.text(corrector.answer_tokens("do n't , please")) == "do n't , please"
     finally:
         corrector.tokenizer.clean_up_tokenization_spaces = False
 
@@ -220,7 +220,7 @@ def test_a_checkpoint_is_the_corrector(
 ) -> None:
     corrector = tiny_corrector(variant=variant, lora=lora, n_best=3)
     corrector.save_pretrained(tmp_path / "checkpoint")
-    again = Corrector.from_pretrained(tmp_path / "checkpoint", torch.float32, "cpu")
+    again = Corrector.from_pretrained(tmp_path / "checkpoint", torch.float32, "cpu", trainable=True)
     assert again.config == corrector.config
     ids = torch.tensor([corrector.prompt_tokens(LISTS[0].texts)])
     noise = corrector.noise_embedding([LISTS[0].texts])

@@ -63,7 +63,7 @@ def test_constraints_do_not_change_what_probability_means(case: Case, num_beams:
         end=end,
         limits=[LIMIT] * len(TEXTS),
         num_beams=num_beams,
-        processors=[ListWords(words, corrector._tokenize, length, end, num_beams)],
+        processors=[ListWords(words, corrector.tokens.of, length, end, num_beams)],
     )
     for row, answer in enumerate(answers):
         tokens = [*answer.tokens, end] if answer.finished else answer.tokens

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import platform
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,19 +9,36 @@ import pytest
 import torch
 
 from robustger.correction import Corrector, CorrectorConfig
+from robustger.correction.config import Quantization
+from robustger.correction.language_model import best_dtype
 from robustger.errors import InputError, MissingExtraError
 from robustger.hypotheses import NBest
 
 LISTS = [NBest.from_texts("a", ["turn of the light", "turn off the light", "turn of a light"])]
 
 
-def test_four_bits_need_their_extra(tiny_base: Path, tiny_checkpoint: Path) -> None:
+def test_bfloat16_is_for_processors_that_have_it(tiny_base: Path) -> None:
+    """AVX-512 alone does not do: oneDNN takes it, and converts every product to float32."""
+    path = Path("/proc/cpuinfo")
+    if platform.machine() != "x86_64" or not path.is_file():
+        pytest.skip("the flags of the processor are not to be had here")
+    flags = set(path.read_text(encoding="utf-8").split())
+    has_it = bool(flags & {"avx512_bf16", "amx_bf16"})
+    assert best_dtype("cpu") == (torch.bfloat16 if has_it else torch.float32)
+    assert best_dtype("cuda") == torch.bfloat16
+    assert best_dtype("cuda", tiny_base) == torch.float32  # as its weights are
+
+
+@pytest.mark.parametrize("quantization", ["nf4", "int8"])
+def test_packed_weights_need_their_extra(
+    tiny_base: Path, tiny_checkpoint: Path, quantization: Quantization
+) -> None:
     if importlib.util.find_spec("bitsandbytes") is not None:
         pytest.skip("bitsandbytes is installed")
-    config = CorrectorConfig(base=str(tiny_base), variant="ger", quantization="nf4")
+    config = CorrectorConfig(base=str(tiny_base), variant="ger", quantization=quantization)
     for load in (
         lambda: Corrector.create(config, device="cpu"),
-        lambda: Corrector.from_pretrained(tiny_checkpoint, device="cpu", quantization="nf4"),
+        lambda: Corrector.from_pretrained(tiny_checkpoint, device="cpu", quantization=quantization),
     ):
         with pytest.raises(MissingExtraError, match=r"'bitsandbytes'.*robustger\[quant\]"):
             load()
@@ -32,24 +50,28 @@ def test_other_quantisations_are_named(tiny_checkpoint: Path) -> None:
 
 
 @pytest.mark.gpu
-def test_a_model_in_four_bits_is_nearly_the_whole_one(
-    tiny_corrector: Callable[..., Corrector], tmp_path: Path
+@pytest.mark.parametrize(("quantization", "packed_type"), [("nf4", torch.uint8), ("int8", torch.int8)])
+def test_a_packed_model_is_nearly_the_whole_one(
+    tiny_corrector: Callable[..., Corrector],
+    tmp_path: Path,
+    quantization: Quantization,
+    packed_type: torch.dtype,
 ) -> None:
     pytest.importorskip("bitsandbytes", reason="the extra quant is not installed")
     tiny_corrector(lora={"r": 4}).save_pretrained(tmp_path)
     whole, packed = (
-        Corrector.from_pretrained(tmp_path, torch.bfloat16, "cuda", quantization=quantization)
-        for quantization in ("none", "nf4")
+        Corrector.from_pretrained(tmp_path, torch.bfloat16, "cuda", quantization=chosen)
+        for chosen in ("none", quantization)
     )
     projection = packed.llm.llm.get_parameter("model.layers.0.self_attn.q_proj.base_layer.weight")
-    assert projection.dtype == torch.uint8
+    assert projection.dtype == packed_type
     tokens = torch.tensor([packed.prompt_tokens(LISTS[0].texts)])
     noise = packed.noise_embedding([LISTS[0].texts])
     one, other = (corrector.logits(tokens, noise).float() for corrector in (whole, packed))
     assert 0 < (one - other).norm() < 0.5 * one.norm()
     assert packed.correct(LISTS)[0].id == "a"
     packed.save_pretrained(tmp_path / "again")
-    assert Corrector.from_pretrained(tmp_path / "again", device="cuda").config.quantization == "nf4"
+    assert Corrector.from_pretrained(tmp_path / "again", device="cuda").config.quantization == quantization
 
 
 @pytest.mark.gpu

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robustger.correction import Corrector
-from robustger.hypotheses import NBest
+from robustger.correction.batch import Batch, transcripts_of
+from robustger.hypotheses import NBest, Transcript
 from robustger.noise.controls import donors, random_like
 
 LISTS = [["a b", "a c"], ["a b", "a b"], ["x", "y"]]
@@ -65,12 +67,11 @@ def test_a_corrector_corrects_under_its_control(
         "random": random_like(real.noise_embedding(texts), texts),
     }[noise]
     under: dict[str, torch.Tensor] = {}
-    decode = Corrector._decode
 
-    def spy(self, batch, prompts, noise, *args):
-        under.update({nbest.id: row for nbest, row in zip(batch, noise, strict=True)})
-        return decode(self, batch, prompts, noise, *args)
+    def spy(batch: Batch, *others: Any) -> list[Transcript]:
+        under.update({nbest.id: row for nbest, row in zip(batch.lists, batch.noise, strict=True)})
+        return transcripts_of(batch, *others)
 
-    monkeypatch.setattr(Corrector, "_decode", spy)
+    monkeypatch.setattr("robustger.correction.model.transcripts_of", spy)
     corrector.correct(lists)
     torch.testing.assert_close(torch.stack([under[nbest.id] for nbest in lists]), wanted, rtol=0, atol=1e-5)

@@ -110,6 +110,10 @@ def test_the_memo_is_bounded_and_forgets_the_least_recently_used() -> None:
     assert list(extractor._memo) == ["e", "f"]
     extractor.encode(["a long text takes the room of two " * 60])
     assert list(extractor._memo) == ["a long text takes the room of two " * 60]
+    extractor.forget()
+    assert (list(extractor._memo), extractor._memo_taken) == ([], 0)
+    extractor.encode(["g"])
+    assert list(extractor._memo) == ["g"]
 
 
 @given(st.lists(st.lists(st.text("abc", max_size=3), max_size=6), max_size=12), st.integers(0, 6_000))

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from robustger.correction.conditioning import ConditionedLLM
-from robustger.correction.config import CorrectorConfig, LoraConfig, read_yaml, validate_config
+from robustger.correction.config import CorrectorConfig, read_yaml, validate_config
 from robustger.errors import InputError
 
 WEIGHTS = "adapter.safetensors"
@@ -50,33 +50,6 @@ def checkpoint_folder(name: str | os.PathLike[str]) -> Path:
 
 def read_config(folder: Path) -> CorrectorConfig:
     return validate_config(CorrectorConfig, read_yaml(folder / CONFIG), str(folder / CONFIG))
-
-
-def add_lora(llm: nn.Module, lora: LoraConfig) -> None:
-    """Adds trainable low-rank updates to `llm` in place (PEFT); they start as an exact zero."""
-    from peft import LoraConfig as PeftLoraConfig
-    from peft import inject_adapter_in_model
-
-    targets = lora.targets
-    if not isinstance(targets, str):
-        names = {
-            name.rpartition(".")[2] for name, module in llm.named_modules() if isinstance(module, nn.Linear)
-        }
-        if unknown := sorted(set(targets) - names):
-            raise InputError(
-                f"lora.targets: no layer is called {unknown[0]!r}; there are: {', '.join(sorted(names))}"
-            )
-    inject_adapter_in_model(
-        PeftLoraConfig(
-            r=lora.r,
-            lora_alpha=lora.alpha,  # type: ignore[arg-type]  # PEFT only divides it
-            target_modules=targets,
-            lora_dropout=lora.dropout,
-            task_type="CAUSAL_LM",
-        ),
-        llm,
-    )
-    llm.eval()  # new layers come in training mode, and would drop inputs at random
 
 
 def trained_parameters(llm: ConditionedLLM) -> dict[str, nn.Parameter]:

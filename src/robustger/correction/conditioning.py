@@ -78,6 +78,15 @@ for _base in ("sdpa", "eager"):
     ALL_MASK_ATTENTION_FUNCTIONS.register(_base + SUFFIX, mask_by_row(ALL_MASK_ATTENTION_FUNCTIONS[_base]))
 
 
+def _last(length: int, kept: int, device: torch.device) -> Tensor:
+    """Indices of the last tokens, (kept,), for the logits of these alone.
+
+    Given their number, transformers takes a slice of the hidden states, for whose strides torch copies the whole output
+    layer, once for each row. Indices give a tensor of its own.
+    """
+    return torch.arange(length - kept, length, device=device)
+
+
 class _TakesNoise:
     """Mixed into the language model's class so that `generate` accepts and forwards the noise prompt."""
 
@@ -91,6 +100,9 @@ class _TakesNoise:
         inputs = super().prepare_inputs_for_generation(input_ids, **kwargs)  # type: ignore[misc]
         inputs["noise_keys_values"] = noise_keys_values
         inputs["noise_gates"] = noise_gates
+        kept = inputs.get("logits_to_keep")
+        if isinstance(kept, int) and kept > 0:
+            inputs["logits_to_keep"] = _last(inputs["input_ids"].shape[1], kept, input_ids.device)
         return inputs
 
 
@@ -212,7 +224,8 @@ class ConditionedLLM(nn.Module):
         Returns:
             logits, shape (B, T, V), or (B, n, V).
         """
-        slots = cache.place(starts, input_ids.shape[1], self.device)
+        length = input_ids.shape[1]
+        slots = cache.place(starts, length, self.device)
         first = torch.tensor(padding, device=self.device)[:, None]
         mask = None
         if any(padding):
@@ -224,7 +237,7 @@ class ConditionedLLM(nn.Module):
             position_ids=(slots - first).clamp(0, context - 1),  # padding has no place of its own
             past_key_values=cache,
             use_cache=True,
-            logits_to_keep=logits_to_keep,
+            logits_to_keep=_last(length, logits_to_keep or length, self.device),
             **noise_arguments,
         ).logits
 

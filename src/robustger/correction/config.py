@@ -13,6 +13,8 @@ from robustger.errors import InputError
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
+Quantization = Literal["none", "nf4", "int8"]
+
 
 class Section(BaseModel):
     """A part of a configuration: frozen, and unknown keys are errors."""
@@ -46,7 +48,8 @@ class CorrectorConfig(Section):
 
     Attributes:
         base: language model: a folder, an embedded alias, or a hub name.
-        quantization: of the language model's weights: `none`, or `nf4`, 4-bit NormalFloat (needs the extra `quant`).
+        quantization: of the language model's weights: `none`, `nf4`, 4-bit NormalFloat, or `int8` (both need the extra
+            `quant`).
         variant: `paper`, `released` or `ger`.
         n_best: N; longer lists are cut, shorter ones padded by repeating the last hypothesis.
         first_layer: lowest adapted layer; None takes the variant's own.
@@ -67,7 +70,7 @@ class CorrectorConfig(Section):
     """
 
     base: str = "smollm2-135m"
-    quantization: Literal["none", "nf4"] = "none"
+    quantization: Quantization = "none"
     variant: Literal["paper", "released", "ger"] = "paper"
     n_best: int = Field(default=5, ge=2, le=50)
     first_layer: int | None = Field(default=None, ge=0)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from robustger.correction.batch import Batch, in_parts, prepared, transcripts_of
+from robustger.correction.batch_size import BatchSize, BatchSizes, Prompt
 from robustger.correction.checkpoint import (
-    add_lora,
     checkpoint_folder,
     load_weights,
     read_config,
@@ -20,13 +20,12 @@ from robustger.correction.checkpoint import (
     trained_parameters,
 )
 from robustger.correction.conditioning import ConditionedLLM
-from robustger.correction.config import CorrectorConfig, GuardConfig, validate_config
-from robustger.correction.decoding import decode
-from robustger.correction.guard import GUARDS, Guard, ListWords, Proposal
+from robustger.correction.config import CorrectorConfig, GuardConfig, Quantization, validate_config
+from robustger.correction.fixed_shapes import FixedPasses
+from robustger.correction.guard import GUARDS
 from robustger.correction.language_model import load_llm
-from robustger.correction.margin import keep_sure_stretches
-from robustger.correction.prompt import PROMPTS
-from robustger.correction.reading import Reading
+from robustger.correction.lora import add_lora, fold_lora
+from robustger.correction.tokens import ListTokens
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
 from robustger.models import resolve_model, torch_device
@@ -34,20 +33,6 @@ from robustger.noise.controls import donors, random_like
 from robustger.noise.embedding import NoiseEmbedder
 from robustger.noise.extractors import EXTRACTORS
 from robustger.noise.heard import heard_in, in_every_row
-
-BATCH_TOKENS = 4096  # prompt tokens with their padding: keeps the memory of a batch of long lists bounded
-
-
-def _batches(items: list[tuple[int, list[int]]], batch_size: int) -> Iterator[list[tuple[int, list[int]]]]:
-    """Indices and prompts in batches of similar length, of at most `batch_size` lists and `BATCH_TOKENS` tokens."""
-    batch: list[tuple[int, list[int]]] = []
-    for item in sorted(items, key=lambda item: len(item[1])):
-        if batch and (len(batch) == batch_size or (len(batch) + 1) * len(item[1]) > BATCH_TOKENS):
-            yield batch
-            batch = []
-        batch.append(item)
-    if batch:
-        yield batch
 
 
 class Corrector:
@@ -58,7 +43,7 @@ class Corrector:
     Attributes:
         config: what it is made of.
         llm: the conditioned language model.
-        tokenizer: of the language model, read when it is first used: `logits` needs none.
+        tokens: texts as its tokens.
         embedder: computes the noise embedding; None for the variant `ger`, which ignores noise, and where the audio's
             embedding stands in its place.
     """
@@ -67,32 +52,23 @@ class Corrector:
         self.config = config
         self.llm = llm
         self.embedder: NoiseEmbedder | None = None
-        self._prompt = PROMPTS.get(config.prompt)
+        self.tokens = ListTokens(config)
         if config.variant != "ger" and config.noise != "audio":
             self.renew_embedder()
 
     def renew_embedder(self) -> None:
-        """Loads the sentence encoder anew, so that nothing it remembers of earlier lists takes memory."""
+        """Loads the sentence encoder anew, so that nothing it remembers of earlier lists takes memory.
+
+        It runs where the language model does.
+        """
         self.embedder = None
-        extractor = EXTRACTORS.get(self.config.extractor)(self.config.encoder)
+        extractor = EXTRACTORS.get(self.config.extractor)(self.config.encoder, device=self.llm.device)
         self.embedder = NoiseEmbedder(extractor, variant=self.config.variant, n=self.config.n_best)
 
-    @cached_property
+    @property
     def tokenizer(self) -> Any:
-        from transformers import AutoTokenizer
-
-        folder = resolve_model(self.config.base)
-        try:
-            if not any([*folder.glob("tokenizer*"), *folder.glob("vocab*")]):
-                raise OSError  # some families would get an empty tokenizer
-            tokenizer = AutoTokenizer.from_pretrained(folder)
-        except (OSError, ValueError):
-            raise InputError(f"{folder}: no tokenizer there; copy the tokenizer's files to it") from None
-        if tokenizer.eos_token_id is None:
-            raise InputError(
-                f"{folder}: the tokenizer has no eos_token, which ends an answer; name one in its config"
-            )
-        return tokenizer
+        """The language model's."""
+        return self.tokens.tokenizer
 
     @classmethod
     def create(
@@ -134,7 +110,8 @@ class Corrector:
         dtype: torch.dtype | None = None,
         device: str | None = None,
         base: str | None = None,
-        quantization: Literal["none", "nf4"] | None = None,
+        quantization: Quantization | None = None,
+        trainable: bool = False,
     ) -> Corrector:
         """A trained corrector.
 
@@ -143,9 +120,12 @@ class Corrector:
             dtype: of the language model; None picks `best_dtype`.
             device: None picks the GPU where there is one.
             base: the language model's folder or name, where it differs from the checkpoint's.
-            quantization: of the language model, `none` or `nf4`, where it differs from the checkpoint's. What was
-                trained beside a quantised model also works beside the whole one, and the other way round: not
+            quantization: of the language model, `none`, `nf4` or `int8`, where it differs from the checkpoint's. What
+                was trained beside a quantised model also works beside the whole one, and the other way round: not
                 identically, for the language model is then another by what was rounded.
+            trainable: keep low-rank updates (LoRA) beside the language model's weights, as they were trained: to train
+                on, or to save again. Without it they are folded into the weights: the same function up to rounding
+                (1e-5 in float32), in fewer and larger matrix products. Packed weights are never folded into.
 
         Raises:
             InputError: no such checkpoint, or a broken one.
@@ -157,10 +137,11 @@ class Corrector:
         config = validate_config(CorrectorConfig, read_config(folder).model_dump() | changes, str(folder))
         corrector = cls.create(config, dtype, device)
         load_weights(corrector.llm, folder)
-        for name_, parameter in trained_parameters(corrector.llm).items():
-            if name_.startswith(
-                "lora."
-            ):  # the language model's type, or every projection would be cast up and down
+        if not trainable:
+            fold_lora(corrector.llm.llm)
+        # The language model's type, or every projection would be cast up and down.
+        for key, parameter in trained_parameters(corrector.llm).items():
+            if key.startswith("lora."):
                 parameter.data = parameter.data.to(corrector.llm.llm.dtype)
         return corrector
 
@@ -170,8 +151,15 @@ class Corrector:
         """Writes `adapter.safetensors`, `config.yaml` and a model card.
 
         Raises:
-            InputError: the folder cannot be written.
+            InputError: the folder cannot be written, or the low-rank updates are folded into the language model.
         """
+        if self.config.lora is not None and not any(
+            name.startswith("lora.") for name in trained_parameters(self.llm)
+        ):
+            raise InputError(
+                f"{folder}: the low-rank updates are folded into the language model, for reading alone; "
+                "to save it, load it with Corrector.from_pretrained(..., trainable=True)"
+            )
         save_checkpoint(
             self.llm, self.config, folder, dtype, card or f"# robustger adapter for {self.config.base}\n"
         )
@@ -199,6 +187,10 @@ class Corrector:
         noise = self.embedder(lists)
         return random_like(noise, lists) if self.config.noise == "random" else noise
 
+    @cached_property
+    def _fixed_passes(self) -> FixedPasses:
+        return FixedPasses(self.llm)
+
     @property
     def hears(self) -> bool:
         """Whether the embedding of the audio stands in the place of E_LN."""
@@ -206,11 +198,11 @@ class Corrector:
 
     def prompt_tokens(self, texts: Sequence[str]) -> list[int]:
         """The prompt of one list as token ids. The answer's tokens follow directly."""
-        return self._tokenize(self._prompt(list(texts)[: self.config.n_best]), add_special_tokens=True)
+        return self.tokens.prompt(texts)
 
     def answer_tokens(self, text: str) -> list[int]:
         """A transcription as token ids, with the token that ends it."""
-        return [*self._tokenize(text), self.tokenizer.eos_token_id]
+        return self.tokens.answer(text)
 
     def correct(
         self,
@@ -219,9 +211,10 @@ class Corrector:
         guard: str | GuardConfig | None = None,
         guard_changes: Mapping[str, float] | None = None,
         num_beams: int = 1,
-        batch_size: int = 16,
+        batch_size: BatchSize = 16,
         skip_agreeing: bool | None = None,
         heard: Callable[[NBest], Any] | None = None,
+        fixed_shapes: bool = False,
     ) -> list[Transcript]:
         """Transcripts of N-best lists, in their order.
 
@@ -230,10 +223,14 @@ class Corrector:
             guard: name of a guard or its settings; None takes the checkpoint's.
             guard_changes: thresholds of the guard that differ from its settings, by name.
             num_beams: 1 decodes greedily.
-            batch_size: lists per batch; lists of similar length go together.
+            batch_size: lists per batch; lists of similar length go together. `auto` bounds their tokens instead: by a
+                constant on a CPU, by the free memory of a GPU. Where a GPU's memory runs out all the same, batches are
+                halved from there on.
             skip_agreeing: pass lists whose hypotheses all agree through; None takes the checkpoint's choice.
             heard: gives the embedding of a list's noisy audio, float32 (D,), or None where it has none; needed by
                 checkpoints that hear the audio, and not asked by others.
+            fixed_shapes: passes behind a batch's first are padded to a few shapes, and on a GPU recorded as CUDA graphs
+                when a shape is first met; buffers and graphs take memory until the corrector goes.
 
         Returns:
             one transcript a list. Its confidence is the geometric mean of the probabilities the language model gives
@@ -241,16 +238,19 @@ class Corrector:
             skipped; 0 where the list is too long for an answer.
 
         Raises:
-            InputError: no guard of that name, or a threshold it does not have or that is out of range; or a list has no
-                embedding of its audio and the checkpoint needs it.
+            InputError: no guard of that name, or a threshold it does not have or that is out of range; a batch size
+                that is none; a list has no embedding of its audio and the checkpoint needs it; or a list by itself is
+                more than a GPU's memory holds.
+            UnsupportedModelError: `fixed_shapes`, and the language model's pass cannot be recorded.
         """
         settings = self._guard_settings(guard)
         if guard_changes:
             settings = validate_config(GuardConfig, settings.model_dump() | dict(guard_changes), "guard")
         active_guard = GUARDS.get(settings.name)(settings)
+        sizes = BatchSizes(batch_size, self.llm)
         skip = self.config.skip_agreeing if skip_agreeing is None else skip_agreeing
         transcripts: dict[int, Transcript] = {}
-        waiting: list[tuple[int, list[int]]] = []
+        waiting: list[Prompt] = []
         for index, nbest in enumerate(lists):
             hypotheses = {" ".join(text.split()) for text in nbest.texts[: self.config.n_best]}
             best = " ".join(nbest.best.split())
@@ -263,19 +263,31 @@ class Corrector:
                 continue
             waiting.append((index, prompt))
         sources = donors(len(lists)) if self.config.noise == "shuffled" else range(len(lists))
-        for part in _batches(waiting, batch_size):
-            indices, prompts = zip(*part, strict=True)
-            batch = [lists[index] for index in indices]
+
+        def prepare(items: list[Prompt]) -> Batch:
+            indices = [index for index, _ in items]
+            chosen = [lists[index] for index in indices]
             if self.hears:
                 noise = in_every_row(
-                    heard_in(batch, heard), self.llm.shape.slots, self.llm.shape.noise_dimension
+                    heard_in(chosen, heard), self.llm.shape.slots, self.llm.shape.noise_dimension
                 )
             else:
                 noise = self.noise_embedding([lists[sources[index]].texts for index in indices])
-            for index, transcript in zip(
-                indices, self._decode(batch, prompts, noise, active_guard, num_beams), strict=True
-            ):
-                transcripts[index] = transcript
+            texts = [[" ".join(text.split()) for text in each.texts[: self.config.n_best]] for each in chosen]
+            drafts = [[self.answer_tokens(text) for text in of_list] for of_list in texts]
+            return Batch(indices, chosen, texts, [prompt for _, prompt in items], drafts, noise)
+
+        def run(batch: Batch) -> list[Transcript]:
+            return transcripts_of(
+                batch, self.llm, self.tokens, active_guard, self.config.max_new_tokens, num_beams, fixed
+            )
+
+        fixed = self._fixed_passes if fixed_shapes else None
+        # Not beside a recording, which is of all that goes to the GPU.
+        ahead = self.llm.device.type == "cuda" and not fixed_shapes
+        for batch in prepared(sizes.batches(waiting), prepare, ahead):
+            for part, found in in_parts(batch, run, sizes):
+                transcripts.update(zip(part.indices, found, strict=True))
         return [transcripts[index] for index in range(len(lists))]
 
     def _guard_settings(self, guard: str | GuardConfig | None) -> GuardConfig:
@@ -290,93 +302,6 @@ class Corrector:
         """Longest prompt in tokens that leaves room for an answer."""
         context = self.llm.llm.config.get_text_config().max_position_embeddings
         return min(context - self.config.max_new_tokens, self.config.max_prompt_tokens)
-
-    @torch.no_grad()
-    def _decode(
-        self,
-        batch: Sequence[NBest],
-        prompts: Sequence[list[int]],
-        noise: Tensor,
-        guard: Guard,
-        num_beams: int,
-    ) -> list[Transcript]:
-        """Transcripts of one batch under its noise embedding (B, U, E)."""
-        bests = [" ".join(nbest.best.split()) for nbest in batch]
-        drafts = [
-            [self.answer_tokens(" ".join(text.split())) for text in nbest.texts[: self.config.n_best]]
-            for nbest in batch
-        ]
-        end = self.tokenizer.eos_token_id
-        # An answer is about as long as its hypotheses, and the prompt holds at least one of them.
-        limits = [
-            max(len(guesses[0]), min(self.config.max_new_tokens, len(prompt) * 3 // 2 + 8))
-            for guesses, prompt in zip(drafts, prompts, strict=True)
-        ]
-        words = [
-            {word for text in nbest.texts[: self.config.n_best] for word in text.split()} for nbest in batch
-        ]
-        reading = Reading(self.llm, prompts, noise, end)
-        written = [0] * len(batch)
-        best_log_probabilities: list[float] = []
-        if num_beams == 1 and not guard.constrains_words:
-            answers, best_log_probabilities = reading.decode(drafts, limits)
-        else:
-            processors = []
-            if guard.constrains_words:
-                padded = max(map(len, prompts))
-                processors.append(ListWords(words, self._tokenize, padded, end, num_beams))
-            answers = decode(
-                self.llm, prompts, noise, end=end, limits=limits, num_beams=num_beams, processors=processors
-            )
-            written = [answer.length for answer in answers]  # a pass for every token
-            if guard.weighs_stretches:
-                best_log_probabilities = reading.score(range(len(batch)), [guesses[0] for guesses in drafts])
-        texts = [self._text(answer.tokens) for answer in answers]
-        weighed = texts
-        if guard.weighs_stretches:
-            weighed = keep_sure_stretches(
-                reading,
-                self.answer_tokens,
-                bests,
-                # Nothing is to be weighed where the answer was cut off: the 1-best is kept.
-                [
-                    text if answer.finished else best
-                    for text, answer, best in zip(texts, answers, bests, strict=True)
-                ],
-                [answer.log_probability for answer in answers],
-                best_log_probabilities,
-                guard.config.min_gain,
-            )
-        transcripts = []
-        for row, (nbest, best, text, kept, answer, listed) in enumerate(
-            zip(batch, bests, texts, weighed, answers, words, strict=True)
-        ):
-            confidence = min(1.0, math.exp(answer.log_probability / (len(answer.tokens) + 1)))
-            if not answer.finished:
-                source, kept, confidence = "too_long", best, 0.0
-            elif not guard.allows(Proposal(best, kept, listed)):
-                source, kept = "guard", best
-            else:
-                source = "llm" if kept == text else "guard"
-            transcripts.append(
-                Transcript(
-                    *(nbest.id, kept, best, text, source, guard.config.name, confidence),
-                    passes=written[row] + reading.passes[row],
-                    tokens=answer.length,
-                )
-            )
-        return transcripts
-
-    def _tokenize(self, text: str, add_special_tokens: bool = False) -> list[int]:
-        # A hypothesis that spells a special token, "</s>" say, is text and ends nothing.
-        return self.tokenizer(text, add_special_tokens=add_special_tokens, split_special_tokens=True)[
-            "input_ids"
-        ]
-
-    def _text(self, tokens: Sequence[int]) -> str:
-        # Without the clean-up of some tokenizers, which would write "do n't" as "don't".
-        text = self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return " ".join(text.split())
 
     @torch.no_grad()
     def logits(

@@ -14,6 +14,7 @@ from robustger.correction.cache import RowCache
 from robustger.correction.conditioning import ConditionedLLM
 from robustger.correction.decoding import Answer
 from robustger.correction.drafting import Drafter
+from robustger.correction.fixed_shapes import FixedCache, FixedPasses
 
 SCORED_AT_ONCE = 32  # answers; each needs a copy of its prompt's keys and values
 
@@ -75,15 +76,22 @@ class Reading:
         prompts: token ids of every prompt.
         noise: noise embeddings, shape (B, U, E).
         end: id of the token that ends an answer.
+        fixed: passes of fixed shapes, which those of decoding behind the first then are, where they fit.
 
     Attributes:
         passes: forward passes of the language model in which each prompt took part.
     """
 
     def __init__(
-        self, llm: ConditionedLLM, prompts: Sequence[Sequence[int]], noise: Tensor, end: int
+        self,
+        llm: ConditionedLLM,
+        prompts: Sequence[Sequence[int]],
+        noise: Tensor,
+        end: int,
+        fixed: FixedPasses | None = None,
     ) -> None:
         self._llm = llm
+        self._fixed = fixed
         self._end = end
         self._length = max(map(len, prompts))
         self._padding = [self._length - len(prompt) for prompt in prompts]
@@ -143,6 +151,17 @@ class Reading:
                 unfinished = [unfinished[at] for at in left]
                 cache = cache.select(left)
                 noise_arguments = {name: value[left] for name, value in noise_arguments.items()}
+            if self._fixed is not None and not isinstance(cache, FixedCache):
+                cache = (
+                    self._fixed.hold(
+                        cache,
+                        noise_arguments,
+                        [self._padding[row.index] for row in unfinished],
+                        self._length + max(limits),
+                        1 + max(row.drafter.longest for row in unfinished),
+                    )
+                    or cache
+                )
             for row in unfinished:
                 row.draft = row.drafter.guess(row.written)[: row.room - 1]
         answers = []
@@ -202,14 +221,13 @@ class Reading:
         texts = [torch.tensor([*text, *draft]) for text, draft in zip(unread, drafts, strict=True)]
         expected = [torch.tensor([*draft, self._end]) for draft in drafts]
         expected = pad_sequence(expected, batch_first=True).to(self._llm.device)  # (B, T)
-        logits = self._llm.extend(
-            cache,
-            pad_sequence(texts, batch_first=True),  # on the right, where no token sees the padding behind it
-            starts,
-            [self._padding[row] for row in rows],
-            noise_arguments,
-            logits_to_keep=expected.shape[1],
-        ).float()  # (B, T, V)
+        ids = pad_sequence(texts, batch_first=True)  # on the right, where no token sees the padding behind it
+        if isinstance(cache, FixedCache):
+            logits = cache.extend(ids, starts)
+        else:
+            padding = [self._padding[row] for row in rows]
+            logits = self._llm.extend(cache, ids, starts, padding, noise_arguments, expected.shape[1])
+        logits = logits.float()  # (B, T, V)
         choices = logits.argmax(-1)
         tokens = torch.stack([choices, expected], -1)  # (B, T, 2)
         of_tokens = logits.gather(-1, tokens) - logits.logsumexp(-1, keepdim=True)

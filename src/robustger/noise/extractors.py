@@ -36,6 +36,7 @@ class Extractor(Protocol):
         ...
 
 
+# Called with the encoder's name, and `device` for where it runs.
 EXTRACTORS: Registry[Callable[..., Extractor]] = Registry("extractor")
 
 # On a CPU, activations that stay in the cache count more than long batches: all-MiniLM-L6-v2 takes as long with 256
@@ -124,6 +125,11 @@ class SentenceBert:
         vectors |= encoded
         self._remember(encoded)
         return torch.stack([vectors[text] for text in texts])  # (len(texts), dimension)
+
+    def forget(self) -> None:
+        """Empties the memo."""
+        self._memo.clear()
+        self._memo_taken = 0
 
     def _encode_distinct(self, texts: list[str]) -> dict[str, Tensor]:
         import torch

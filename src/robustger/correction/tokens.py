@@ -1,0 +1,72 @@
+"""Texts as the language model's tokens, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from robustger.correction.config import CorrectorConfig
+from robustger.correction.prompt import PROMPTS
+from robustger.errors import InputError
+from robustger.models import resolve_model
+
+
+class ListTokens:
+    """What the language model is given for a list of hypotheses, as token ids.
+
+    Args:
+        config: names the language model, the prompt template and N.
+    """
+
+    def __init__(self, config: CorrectorConfig) -> None:
+        self._base = config.base
+        self._prompt = PROMPTS.get(config.prompt)
+        self._n_best = config.n_best
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The language model's own; read when it is first used.
+
+        Raises:
+            InputError: there is none, or it has no token that ends a text.
+        """
+        from transformers import AutoTokenizer
+
+        folder = resolve_model(self._base)
+        try:
+            if not any([*folder.glob("tokenizer*"), *folder.glob("vocab*")]):
+                raise OSError  # some families would get an empty tokenizer
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+        except (OSError, ValueError):
+            raise InputError(f"{folder}: no tokenizer there; copy the tokenizer's files to it") from None
+        if tokenizer.eos_token_id is None:
+            raise InputError(
+                f"{folder}: the tokenizer has no eos_token, which ends an answer; name one in its config"
+            )
+        return tokenizer
+
+    @property
+    def end(self) -> int:
+        """Id of the token that ends an answer."""
+        return self.tokenizer.eos_token_id
+
+    def prompt(self, texts: Sequence[str]) -> list[int]:
+        """The prompt of one list. The answer's tokens follow directly."""
+        return self.of(self._prompt(list(texts)[: self._n_best]), add_special_tokens=True)
+
+    def answer(self, text: str) -> list[int]:
+        """A transcription, with the token that ends it."""
+        return [*self.of(text), self.end]
+
+    def of(self, text: str, add_special_tokens: bool = False) -> list[int]:
+        """Any text. A hypothesis that spells a special token, "</s>" say, is text and ends nothing."""
+        return self.tokenizer(text, add_special_tokens=add_special_tokens, split_special_tokens=True)[
+            "input_ids"
+        ]
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """Tokens as text, white space collapsed."""
+        # Without the clean-up of some tokenizers, which would write "do n't" as "don't".
+        text = self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return " ".join(text.split())
