@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,17 @@ RESAMPLES = 1000
 
 
 def sentence(nbest: NBest) -> str:
-    """What was said, by whom: the unit that is resampled; its mixtures have it as the beginning of their ids."""
-    return nbest.id.split("_")[0]
+    """What was said, by whom: the unit that is resampled.
+
+    A mixture names the recording that it was made of, or has its id as the beginning of its own (`ID_NOISE_5dB`); any
+    other list is a sentence of its own.
+    """
+    mix = nbest.meta.get("mix")
+    source = mix.get("source_id") if isinstance(mix, Mapping) else None
+    if isinstance(source, str):
+        return source
+    found = re.fullmatch(r"(.+)_[^_]+_-?[\d.]+dB", nbest.id)
+    return found[1] if found and nbest.meta.get("snr_db") is not None else nbest.id
 
 
 def snr_db(nbest: NBest) -> int | None:

@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 
 from robustger.correction.config import Section, read_yaml, validate_config
 from robustger.errors import InputError
+from robustger.experiments.conditions import sentence
 from robustger.hypotheses import NBest, load_nbest
 from robustger.training.lists import list_files
 
@@ -124,9 +124,7 @@ def _of_folder(folder: Path) -> ExperimentData:
     dev = tuple(file for file in files if file.name.startswith(("dev", "val")))
     tests = {file.stem: (file,) for file in files if file not in (*train, *dev)}
     # Where there is only a part that is called dev, as of the lists that are published without a test: it is the test.
-    return ExperimentData(
-        folder, train, dev if tests else (), tests or {file.stem: (file,) for file in dev}
-    )
+    return ExperimentData(folder, train, dev if tests else (), tests or {file.stem: (file,) for file in dev})
 
 
 def with_reference(paths: Iterable[Path], what: str) -> list[NBest]:
@@ -138,30 +136,10 @@ def with_reference(paths: Iterable[Path], what: str) -> list[NBest]:
     read = [nbest for path in paths for nbest in load_nbest(path)]
     lists = [nbest for nbest in read if nbest.reference and nbest.reference.strip()]
     if not lists:
-        raise InputError(f"{what}: none of the {len(read)} lists has a reference; give lists with a 'reference'")
+        raise InputError(
+            f"{what}: none of the {len(read)} lists has a reference; give lists with a 'reference'"
+        )
     return lists
-
-
-def sentence(nbest: NBest) -> str:
-    """What was said, by whom: the resampling unit. Mixtures name the recording they were made of."""
-    mix = nbest.meta.get("mix")
-    source: Any = mix.get("source_id") if isinstance(mix, Mapping) else None
-    return source if isinstance(source, str) else nbest.id
-
-
-def snr_db(nbest: NBest) -> float | None:
-    """The SNR that the mixture was made at, in dB."""
-    value = nbest.meta.get("snr_db")
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def noise(nbest: NBest) -> str | None:
-    """The kind of noise: its name without the number of the recording, `rain` for `rain-2`."""
-    value = nbest.meta.get("noise")
-    if not isinstance(value, str):
-        return None
-    kind, _, number = value.rpartition("-")
-    return kind if kind and number.isdigit() else value
 
 
 def _check_ids(sets: Mapping[str, list[NBest]]) -> None:
@@ -169,7 +147,9 @@ def _check_ids(sets: Mapping[str, list[NBest]]) -> None:
     for name, lists in sets.items():
         for nbest in lists:
             if (other := seen.setdefault(nbest.id, name)) is not name:
-                raise InputError(f"id {nbest.id!r} is in the test sets {other!r} and {name!r}; make ids unique")
+                raise InputError(
+                    f"id {nbest.id!r} is in the test sets {other!r} and {name!r}; make ids unique"
+                )
 
 
 def _first(lists: list[NBest]) -> list[NBest]:
