@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-import numpy as np
-
-from robustger.evaluation.significance import Interval, percentile_interval
 from robustger.hypotheses import NBest
 
 CLEAN = "clean"
-RESAMPLES = 1000
 
 
 def sentence(nbest: NBest) -> str:
@@ -41,34 +36,3 @@ def noise_kind(nbest: NBest) -> str:
     if noise is None:
         return CLEAN if nbest.meta.get("snr_db") is None else "noise"
     return re.sub(r"-\d+$", "", str(noise)) or "noise"
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A value with its 95 % interval; None where none was taken."""
-
-    value: float
-    interval: Interval | None = None
-
-    def to_json(self) -> dict[str, object]:
-        """The value and the ends of its interval."""
-        ends = None if self.interval is None else [self.interval.low, self.interval.high]
-        return {"value": self.value, "interval": ends}
-
-
-def mean_over(values: Sequence[float] | np.ndarray, units: Iterable[str], seed: int = 0) -> Measured:
-    """The mean, with a bootstrap interval over units that are drawn whole.
-
-    Args:
-        values: one a list, at least one.
-        units: of each, what is drawn whole: its sentence.
-        seed: of the draws.
-    """
-    given = np.asarray(values, dtype=float)
-    rows: dict[str, int] = {}
-    places = [rows.setdefault(unit, len(rows)) for unit in units]
-    sums = np.bincount(places, weights=given)
-    counts = np.bincount(places).astype(float)
-    n = len(rows)
-    times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(float)
-    return Measured(float(given.mean()), percentile_interval((times @ sums) / (times @ counts)))
