@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 COLUMN, PAGE = 3.3, 7.0  # inches: one column of a paper, and both
 DPI = 300
 
-# Okabe and Ito without the yellow, which is too pale for lines on white.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Okabe and Ito without yellow, too pale for lines on white, and black, kept for what stands for all; wine is of Tol.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255")
 GREY = "#777777"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)))
