@@ -81,7 +81,7 @@ def map_by_noise(conditions: Summaries) -> Figure:
     axes = figure.subplots()
     axes.grid(visible=False)
     image = axes.imshow(values, aspect="auto", cmap="cividis")
-    middle = (np.nanmin(values) + np.nanmax(values)) / 2
+    middle = 0.55 * np.nanmin(values) + 0.45 * np.nanmax(values)
     for (row, column), value in np.ndenumerate(values):
         if not np.isnan(value):
             color = "black" if value > middle else "white"

@@ -28,6 +28,7 @@ DPI = 300
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255")
 GREY = "#777777"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
+_SIZES = {"*": 6.5, "P": 4.5, "X": 4.5, "p": 4.2, "h": 4.2}  # that look as large as the others with 3.5
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)))
 
 # Systems look the same in every figure: baselines grey, oracles black, what is trained in colour.
@@ -54,8 +55,8 @@ _RC = {
     "ytick.labelsize": 7,
     "legend.fontsize": 7,
     "legend.frameon": False,
-    "legend.handlelength": 2.2,
-    "legend.columnspacing": 1.2,
+    "legend.handlelength": 1.9,
+    "legend.columnspacing": 1.0,
     "legend.labelspacing": 0.3,
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
@@ -106,7 +107,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def look(name: str, number: int) -> dict[str, Any]:
-    """Colour, marker and dashes of a line or group of bars.
+    """Colour, marker and dashes of a line or of points.
 
     Args:
         name: of a system of `SYSTEMS`; anything else gets what its number gives.
@@ -118,7 +119,7 @@ def look(name: str, number: int) -> dict[str, Any]:
         color = COLORS[number % len(COLORS)]
         marker = MARKERS[number % len(MARKERS)]
         dashes = DASHES[number // len(COLORS) % len(DASHES)]
-    return {"color": color, "marker": marker, "linestyle": dashes}
+    return {"color": color, "marker": marker, "linestyle": dashes, "markersize": _SIZES.get(marker, 3.5)}
 
 
 def spread(values: Sequence[float], intervals: Sequence[Interval | None]) -> list[list[float]]:
@@ -132,7 +133,7 @@ def spread(values: Sequence[float], intervals: Sequence[Interval | None]) -> lis
 
 
 def legend_above(figure: Figure, axes: Axes, columns: int, title: str | None = None) -> None:
-    """One legend for the whole figure above its panels, in the order in which things were drawn.
+    """One legend for the whole figure above its panels, lines before points with intervals.
 
     Args:
         figure: with the panels.
