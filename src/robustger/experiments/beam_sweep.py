@@ -79,7 +79,9 @@ def chosen_lists(data: ExperimentData, quick: bool) -> list[NBest]:
     names: dict[str, list[NBest]] = {}
     folders = {path.parent for paths in data.tests.values() for path in paths}
     if len(folders) > 1:
-        raise InputError("the test lists lie in several folders, so it is not known what their recordings are relative to")
+        raise InputError(
+            "the test lists lie in several folders, so it is not known what their recordings are relative to"
+        )
     folder = folders.pop()
     for lists in data.test_lists().values():
         for nbest in lists:
@@ -143,7 +145,9 @@ def _sweep(content: dict[str, Any], chosen: Sequence[NBest], beams: int) -> Swee
 
 
 def _digest(kind: str, model: str, options: dict[str, Any], beams: int, chosen: Sequence[NBest]) -> str:
-    digest = hashlib.sha256(json.dumps([__version__, kind, model, options, beams, MOST], sort_keys=True).encode())
+    digest = hashlib.sha256(
+        json.dumps([__version__, kind, model, options, beams, MOST], sort_keys=True).encode()
+    )
     weights = Path(model) / "model.safetensors"
     if weights.is_file():
         digest.update(weights.read_bytes())

@@ -90,7 +90,9 @@ def pairs(
     ]
     if len({partner.id for _, partner in found}) < 2:
         at = "" if snrs_db is None else f" at {', '.join(f'{snr:g}' for snr in snrs_db)} dB"
-        raise InputError(f"no two sentences{at} have clean partners; name lists of clean speech of the same sentences")
+        raise InputError(
+            f"no two sentences{at} have clean partners; name lists of clean speech of the same sentences"
+        )
     return found
 
 

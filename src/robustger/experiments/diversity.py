@@ -143,9 +143,7 @@ def by_snr(lists: Lists) -> dict[Condition, list[int]]:
     found: dict[Condition, list[int]] = {}
     for row, (kind, snr) in enumerate(lists.conditions):
         found.setdefault((kind if snr is None else EVERY, snr), []).append(row)
-    return dict(
-        sorted(found.items(), key=lambda item: (item[0][0] == CLEAN, item[0][1] or 0, item[0][0]))
-    )
+    return dict(sorted(found.items(), key=lambda item: (item[0][0] == CLEAN, item[0][1] or 0, item[0][0])))
 
 
 def shown(condition: Condition) -> str:
@@ -154,7 +152,9 @@ def shown(condition: Condition) -> str:
     return kind if snr is None else f"{kind}, {snr} dB"
 
 
-def table(title: str, summaries: Mapping[Condition, dict[str, Measured]], counts: Mapping[Condition, int]) -> Table:
+def table(
+    title: str, summaries: Mapping[Condition, dict[str, Measured]], counts: Mapping[Condition, int]
+) -> Table:
     """What was measured, a row for each condition."""
     rows = []
     for condition, summary in summaries.items():
@@ -201,7 +201,8 @@ def run(context: Context) -> Outcome:
     lists = measured(tests, clean, NoiseEmbedder(SentenceBert(), n=N))
     groups = {"by SNR": by_snr(lists), "by noise and SNR": by_condition(lists)}
     summaries = {
-        name: {condition: lists.summary(rows) for condition, rows in group.items()} for name, group in groups.items()
+        name: {condition: lists.summary(rows) for condition, rows in group.items()}
+        for name, group in groups.items()
     }
     correlations = {name: rank_correlation(lists, name) for name in MEASURES}
     fine, coarse = summaries["by noise and SNR"], summaries["by SNR"]
@@ -222,7 +223,11 @@ def run(context: Context) -> Outcome:
             "normalizer": NORMALIZER,
         },
         tables=tuple(
-            table(f"Diversity of N-best lists, {name}", given, {key: len(rows) for key, rows in groups[name].items()})
+            table(
+                f"Diversity of N-best lists, {name}",
+                given,
+                {key: len(rows) for key, rows in groups[name].items()},
+            )
             for name, given in summaries.items()
         ),
         figures=figures,

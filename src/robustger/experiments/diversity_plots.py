@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robustger.experiments.drawing import COLUMN, GREY, MARKERS, legend_above, look, new_figure, spread, styled
+from robustger.experiments.drawing import (
+    COLUMN,
+    GREY,
+    MARKERS,
+    legend_above,
+    look,
+    new_figure,
+    spread,
+    styled,
+)
 from robustger.experiments.measured import Measured
 
 if TYPE_CHECKING:
@@ -59,7 +68,9 @@ def lines_by_snr(conditions: Summaries, by_snr: Summaries) -> Figure:
     )
     for (kind, snr), summary in by_snr.items():
         if snr is None:
-            axes.axhline(100 * summary[MEASURE].value, color=GREY, linestyle=(0, (1, 1)), linewidth=1.4, label=kind)
+            axes.axhline(
+                100 * summary[MEASURE].value, color=GREY, linestyle=(0, (1, 1)), linewidth=1.4, label=kind
+            )
     axes.set_xticks(snrs)
     axes.set_xlabel("SNR (dB)")
     axes.set_ylabel(NAME)
@@ -73,7 +84,10 @@ def map_by_noise(conditions: Summaries) -> Figure:
     snrs, kinds = _snrs(conditions), _kinds(conditions)
     values = np.array(
         [
-            [100 * conditions[kind, snr][MEASURE].value if (kind, snr) in conditions else np.nan for snr in snrs]
+            [
+                100 * conditions[kind, snr][MEASURE].value if (kind, snr) in conditions else np.nan
+                for snr in snrs
+            ]
             for kind in kinds
         ]
     )
@@ -124,7 +138,12 @@ def against_errors(conditions: Summaries) -> Figure:
         one = conditions[kind, None]
         mark = {"color": "black", "marker": "+"} if kind == "clean" else look(kind, number)
         axes.scatter(
-            [100 * one[MEASURE].value], [100 * one["best"].value], s=30, label=kind, color=mark["color"], marker=mark["marker"]
+            [100 * one[MEASURE].value],
+            [100 * one["best"].value],
+            s=30,
+            label=kind,
+            color=mark["color"],
+            marker=mark["marker"],
         )
     axes.set_xlabel(NAME)
     axes.set_ylabel("WER of the 1-best (%)")

@@ -153,7 +153,10 @@ def rendered(figure: Figure) -> dict[str, bytes]:
     import matplotlib
 
     files = {}
-    with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "robustger"}), warnings.catch_warnings():
+    with (
+        matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "robustger"}),
+        warnings.catch_warnings(),
+    ):
         warnings.filterwarnings("ignore", "Glyph .* missing from")
         for suffix, nothing in (("png", ("Software",)), ("svg", ("Date", "Creator", "Format", "Type"))):
             file = io.BytesIO()

@@ -107,7 +107,9 @@ def same_noise_by_chance(lists: Sequence[NBest]) -> float:
     sentences = Counter(name for _, name in conditions)
     both = Counter(conditions)
     return float(
-        np.mean([(kinds[kind] - both[kind, name]) / (len(lists) - sentences[name]) for kind, name in conditions])
+        np.mean(
+            [(kinds[kind] - both[kind, name]) / (len(lists) - sentences[name]) for kind, name in conditions]
+        )
     )
 
 
@@ -225,7 +227,10 @@ def outcome(
             Table(
                 f"Neighbours of the same noise, in % of the {NEIGHBOURS} nearest lists of other sentences",
                 ("embedding", "same noise"),
-                (*((name, one.percent().cell(1)) for name, one in near.items()), ("by chance", f"{100 * chance:.1f}")),
+                (
+                    *((name, one.percent().cell(1)) for name, one in near.items()),
+                    ("by chance", f"{100 * chance:.1f}"),
+                ),
                 notes="In the embedding itself, over all kinds of noise and clean speech. 95 % intervals from a bootstrap "
                 "over sentences.",
             )
@@ -236,7 +241,8 @@ def outcome(
     return Outcome(
         results={
             "distances": {
-                name: {kind: value.to_json_dict() for kind, value in one.items()} for name, one in measured.items()
+                name: {kind: value.to_json_dict() for kind, value in one.items()}
+                for name, one in measured.items()
             },
             "neighbours_of_the_same_noise": {name: one.to_json_dict() for name, one in near.items()},
             "neighbours_of_the_same_noise_by_chance": chance,

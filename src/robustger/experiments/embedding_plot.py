@@ -41,7 +41,9 @@ def map_of_lists(
         for kind, color in zip(kinds, COLORS, strict=False):
             for snr, marker in zip(snrs, MARKERS, strict=False):
                 points = plane[(names == kind) & (levels == snr)]
-                axes.scatter(points[:, 0], points[:, 1], s=5, color=color, marker=marker, linewidths=0, alpha=0.85)
+                axes.scatter(
+                    points[:, 0], points[:, 1], s=5, color=color, marker=marker, linewidths=0, alpha=0.85
+                )
         axes.set_title(f"({letter}) {name}", pad=3)
         axes.set_xticks([])
         axes.set_yticks([])

@@ -56,7 +56,9 @@ def embedding_milliseconds(lists: Sequence[NBest], n: int) -> float:
     return 1000 * (time.process_time() - began) / len(texts)
 
 
-def size_table(lists: Sequence[NBest], by_size: dict[int, Rates], costs: dict[int, dict[str, float]]) -> Table:
+def size_table(
+    lists: Sequence[NBest], by_size: dict[int, Rates], costs: dict[int, dict[str, float]]
+) -> Table:
     """A row for every size of the list."""
     rows = []
     for n, found in by_size.items():
@@ -136,7 +138,11 @@ def run(context: Context) -> Outcome:
         figures["-beams"] = lambda: by_width_plot(by_beams, {one.beams: one.cost for one in sweeps})
         results |= {
             "beams": [
-                {"beams": one.beams, "cpu_seconds_a_second": one.cost, "distinct": float(np.mean(one.distinct))}
+                {
+                    "beams": one.beams,
+                    "cpu_seconds_a_second": one.cost,
+                    "distinct": float(np.mean(one.distinct)),
+                }
                 | _json(by_beams[one.beams])
                 for one in sweeps
             ],
@@ -157,5 +163,7 @@ def _json(found: Rates) -> dict[str, Any]:
 
 
 NBEST_SIZE = Experiment(
-    "nbest-size", "size of the list and width of the beam against what the lists could save, and their cost", run
+    "nbest-size",
+    "size of the list and width of the beam against what the lists could save, and their cost",
+    run,
 )

@@ -28,10 +28,16 @@ def systems_by_test(rates: Mapping[str, Mapping[str, Measured]], rate: str = "WE
     """
     systems = list(dict.fromkeys(system for row in rates.values() for system in row))
     step = 1 / (len(systems) + 1.5)  # of a row, a third of which stays empty between test sets
-    figure = new_figure(COLUMN, 0.7 + 0.15 * ((len(systems) + 2) // 3) + max(0.3, 0.075 * len(systems)) * len(rates))
+    figure = new_figure(
+        COLUMN, 0.7 + 0.15 * ((len(systems) + 2) // 3) + max(0.3, 0.075 * len(systems)) * len(rates)
+    )
     axes = figure.subplots()
     for number, system in enumerate(systems):
-        places = [row + (number - (len(systems) - 1) / 2) * step for row, name in enumerate(rates) if system in rates[name]]
+        places = [
+            row + (number - (len(systems) - 1) / 2) * step
+            for row, name in enumerate(rates)
+            if system in rates[name]
+        ]
         values = [row[system].percent() for row in rates.values() if system in row]
         _points(axes, values, places, system, number)
     for row in range(1, len(rates)):
@@ -123,7 +129,9 @@ def differences(rows: Mapping[str, Measured], name: str, factor: float = 100.0) 
         ends = None if one.interval is None else [[one.interval.low * factor], [one.interval.high * factor]]
         if ends:
             axes.plot(ends, [place, place], color="#0072B2", linewidth=1.2)
-        axes.plot([one.value * factor], [place], "o", color="#0072B2", markerfacecolor=None if clear else "white")
+        axes.plot(
+            [one.value * factor], [place], "o", color="#0072B2", markerfacecolor=None if clear else "white"
+        )
     axes.axvline(0, color="#555555", linewidth=0.9)
     _name_rows(figure, axes, list(rows), name)
     return figure
@@ -131,7 +139,9 @@ def differences(rows: Mapping[str, Measured], name: str, factor: float = 100.0) 
 
 @styled
 def efficiency(
-    rates: Mapping[str, Mapping[int, Measured]], lines: Mapping[str, float] | None = None, rate: str = "WER (%)"
+    rates: Mapping[str, Mapping[int, Measured]],
+    lines: Mapping[str, float] | None = None,
+    rate: str = "WER (%)",
 ) -> Figure:
     """Rates over the number of lists that were trained on, which grows by factors from left to right.
 
@@ -164,7 +174,9 @@ def efficiency(
     return figure
 
 
-def _points(axes: Axes, values: Sequence[Measured], places: Sequence[float], system: str, number: int) -> None:
+def _points(
+    axes: Axes, values: Sequence[Measured], places: Sequence[float], system: str, number: int
+) -> None:
     style: dict[str, Any] = look(system, number) | {"linestyle": "none"}
     numbers = [one.value for one in values]
     # An oracle is where nobody gets to; its interval would hide those that matter.
