@@ -82,7 +82,7 @@ class Case:
 
 
 def as_table(case: Case) -> Table:
-    """The paper's layout: a row for each hypothesis of the list and each system; wrong words bold, missing ones struck."""
+    """The paper's layout: a row for each hypothesis and each system; wrong words bold, missing ones struck."""
     rows = [(f"hypothesis {name}", _markdown(text), "") for name, text in case.hypotheses.items()]
     rows += [(name, _markdown(text), case.rate(name)) for name, text in case.systems.items()]
     rows.append((REFERENCE, _escaped(" ".join(next(iter(case.systems.values())).reference)), ""))
@@ -91,15 +91,15 @@ def as_table(case: Case) -> Table:
         f"{case.nbest.id}{where}",
         ("method", "utterance", "WER (%)"),
         tuple(rows),
-        notes=f"{case.why} Wrong words are bold, missing ones struck out; texts as the normaliser {case.normalizer} writes "
-        "them.",
+        notes=f"{case.why} Wrong words are bold, missing ones struck out; texts as the normaliser {case.normalizer} "
+        "writes them.",
     )
 
 
 def as_text(case: Case) -> str:
     """The systems below each other, word under word: wrong words in CAPITALS, missing ones as ***."""
     lines = [f"{case.nbest.id}{f'  {case.condition}' if case.condition else ''}", case.why, ""]
-    lines += _columns(case.hypotheses, {name: "" for name in case.hypotheses})
+    lines += _columns(case.hypotheses, dict.fromkeys(case.hypotheses, ""))
     lines += ["", *_columns(case.systems, {name: f"{case.rate(name)} %" for name in case.systems})]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 

@@ -1,15 +1,16 @@
 """How far noise moves an embedding away from that of clean speech, kind by kind (the paper's Table 17).
 
-For every kind of noise and every embedding, with c the embedding of a sentence in clean speech and x that of the same in
-noise:
+For every kind of noise and every embedding, with c the embedding of a sentence in clean speech and x that of the same
+in noise:
 
     distance = sqrt( mean over pairs of lists i, j of different sentences of (x_i - c_i) . (x_j - c_j) ) / S
     S^2 = mean over pairs of sentences of |c_i - c_j|^2 / 2, the variance of clean speech
 
-Under the root is |mean (x - c)|^2 without bias. With i = j included it would be above 0 where noise moves nothing, and the
-more so the fewer lists there are. A value below 0 counts as 0. Division by S makes embeddings of any width and scale
-comparable: 1 says that noise moves the mean as far as a sentence is from the mean. The paper does not say how it measures,
-so its figures are not to be compared with these. Intervals come from a bootstrap over sentences with S as it is.
+Under the root is |mean (x - c)|^2 without bias. With i = j included it would be above 0 where noise moves nothing, and
+the more so the fewer lists there are. A value below 0 counts as 0. Division by S makes embeddings of any width and
+scale comparable: 1 says that noise moves the mean as far as a sentence is from the mean. The paper does not say how it
+measures, so its figures are not to be compared with these. Intervals come from a bootstrap over sentences with S as it
+is.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Of every list, of its first N hypotheses (N = 5) as the normaliser writes them:
 
 - `distinct`: how many of them differ.
-- `differing`: the share of words in which two of them differ, the mean over all pairs: word edits between the two over the
-  words of the longer one.
+- `differing`: the share of words in which two of them differ, the mean over all pairs: word edits between the two over
+  the words of the longer one.
 - `utterance`, `token`: the mean length of the rows of E_LN of either level (`robustger.noise`, variant `paper`), taken
   from the texts as they are, as a corrector reads them.
 

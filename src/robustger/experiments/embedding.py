@@ -1,11 +1,11 @@
 """What the noise embedding knows of the noise: the paper's t-SNE figure, and the distances of its Table 17.
 
-Three embeddings of the same lists: that of the audio (the mean over time of the recogniser's encoder), E_LN, and what the
-trained tuner T_w makes of E_LN, without distillation and with it. The rows of E_LN count as one vector.
+Three embeddings of the same lists: that of the audio (the mean over time of the recogniser's encoder), E_LN, and what
+the trained tuner T_w makes of E_LN, without distillation and with it. The rows of E_LN count as one vector.
 
-A t-SNE shows what one hopes to see as often as what is there: its distances mean nothing, and its clusters depend on its
-settings. So beside it stands what it should show, in numbers: how many of a list's nearest neighbours in the embedding
-itself, among lists of other sentences, are of the same noise.
+A t-SNE shows what one hopes to see as often as what is there: its distances mean nothing, and its clusters depend on
+its settings. So beside it stands what it should show, in numbers: how many of a list's nearest neighbours in the
+embedding itself, among lists of other sentences, are of the same noise.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 from robustger.errors import InputError, MissingExtraError
 from robustger.evaluation.tables import Table
 from robustger.experiments.base import Context, Experiment, Needs, Outcome
+from robustger.experiments.comparison import published_beside
 from robustger.experiments.conditions import CLEAN, noise_kind, sentence, snr_db
 from robustger.experiments.distances import averaged, distances, pairs
 from robustger.experiments.measured import Measured, mean
@@ -114,7 +115,9 @@ def same_noise_by_chance(lists: Sequence[NBest]) -> float:
 
 
 def t_sne(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
-    """The vectors on a plane, (n, 2): their first 50 principal components by t-SNE, perplexity 30, started from the first two.
+    """The vectors on a plane, (n, 2): t-SNE of their first 50 principal components, started from the first two.
+
+    The perplexity is 30, or a third of the lists where there are fewer than 90.
 
     Raises:
         MissingExtraError: scikit-learn is not installed.
@@ -218,8 +221,8 @@ def outcome(
             ("noise", "lists", *measured),
             rows,
             notes="In units of the spread of clean speech: 1 is as far as a sentence lies from the mean of all. 95 % "
-            "intervals from a bootstrap over sentences. The paper (its Table 17) does not say what its distances are, so "
-            "they are not to be compared with these.",
+            "intervals from a bootstrap over sentences. The paper (its Table 17) does not say what its distances are, "
+            "so they are not to be compared with these.",
         )
     ]
     if near:
@@ -231,8 +234,8 @@ def outcome(
                     *((name, one.percent().cell(1)) for name, one in near.items()),
                     ("by chance", f"{100 * chance:.1f}"),
                 ),
-                notes="In the embedding itself, over all kinds of noise and clean speech. 95 % intervals from a bootstrap "
-                "over sentences.",
+                notes="In the embedding itself, over all kinds of noise and clean speech. 95 % intervals from a "
+                "bootstrap over sentences.",
             )
         )
     missing = [name for name in ARMS.values() if name not in vectors]
@@ -250,7 +253,7 @@ def outcome(
             "lists": dict(counts),
             "kinds_in_the_figure": kinds,
         },
-        tables=tuple(tables),
+        tables=(*tables, *published_beside("embedding")),
         figures=figures,
         notes=tuple(notes),
     )

@@ -1,7 +1,7 @@
 """How many hypotheses and how wide a beam: what the lists could save, and what they cost.
 
-The size of a list is cut from the lists that are there. The width of the beam needs the recordings and the recogniser: a
-part of the test is recognised anew with each width. Where one of the two is missing, that part is left out, and the output
+Short lists are cut from the lists that are there. The width of the beam needs the recordings and the recogniser: a part
+of the test is recognised anew with each width. Where one of the two is missing, that part is left out, and the output
 says so.
 """
 
@@ -71,8 +71,8 @@ def size_table(
         f"Size of the list: {len(lists):,} lists, WER of the 1-best {best} %",
         ("N", "o_nb (WER, %)", "o_cp (WER, %)", "rows of E_LN", "words of the prompt", "E_LN, CPU ms a list"),
         tuple(rows),
-        notes=f"Normaliser {NORMALIZER}. 95 % intervals from a bootstrap over sentences. The noise embedding is timed over "
-        f"at most {TIMED} lists in one call, in which words and sentences that recur are embedded once.",
+        notes=f"Normaliser {NORMALIZER}. 95 % intervals from a bootstrap over sentences. The noise embedding is timed "
+        f"over at most {TIMED} lists in one call, in which words and sentences that recur are embedded once.",
     )
 
 
@@ -92,9 +92,9 @@ def beam_table(sweeps: Sequence[Sweep], by_beams: dict[int, Rates], agreement: f
         f"Width of the beam: {len(first.lists)} recordings, {first.audio_seconds / 60:.1f} minutes",
         ("beams", *(f"{name} (WER, %)" for name in SYSTEMS.values()), "distinct", "CPU s a second of audio"),
         rows,
-        notes=f"Oracles over the first {N} hypotheses (fewer with fewer beams). Normaliser {NORMALIZER}. 95 % intervals from "
-        f"a bootstrap over sentences. With one of these widths, {100 * agreement:.1f} % of the 1-bests are those of the "
-        "lists that are tested on.",
+        notes=f"Oracles over the first {N} hypotheses (fewer with fewer beams). Normaliser {NORMALIZER}. 95 % intervals "
+        "from a bootstrap over sentences. With one of these widths, "
+        f"{100 * agreement:.1f} % of the 1-bests are those of the lists that are tested on.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Figures of word error rates: systems by test set and by SNR, trainings beside each other, differences, data efficiency.
+"""Figures of word error rates: systems by test set and by SNR, trainings, differences, data efficiency.
 
 All rates come as fractions and are drawn in percent.
 """
@@ -90,7 +90,7 @@ def trainings(
     lines: Mapping[str, float] | None = None,
     rate: str = "WER (%)",
 ) -> Figure:
-    """A row for every training with its rate and interval, its seeds as small points, and lines for what is compared with.
+    """A row for every training with its rate and interval, its seeds as strokes, and lines for what is compared with.
 
     Args:
         rates: by name.

@@ -1,8 +1,8 @@
 """What the paper reports, to stand beside what is measured here.
 
-The numbers are those of Hu et al., ICLR 2024 (`published.json`): other corpora, a larger recogniser (Whisper large-v2), a
-larger language model (LLaMA-2-7b unless a row names another). They say what the paper found, not what a run of this program
-should reach.
+The numbers are those of Hu et al., ICLR 2024 (`published.json`): other corpora, a larger recogniser (Whisper large-v2),
+a larger language model (LLaMA-2-7b unless a row names another). They say what the paper found, not what a run of this
+program should reach.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Published:
 
 
 def published(experiment: str) -> Published | None:
-    """What the paper reports of an experiment ("table1", "llms", ...); None where it gives no numbers to compare with."""
+    """What the paper reports of an experiment ("table1", "llms", ...); None where it gives no numbers."""
     content = _content()
     given = content.get(experiment)
     if given is None:

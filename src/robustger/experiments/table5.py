@@ -1,7 +1,7 @@
 """Case studies (the paper's Table 5): one utterance through every system.
 
-The paper shows one that RobustGER gets right and GER does not. One such utterance is found for any two systems, so beside
-the one where most was gained stands the one where most was lost, and how often either happened.
+The paper shows one that RobustGER gets right and GER does not. One such utterance is found for any two systems, so
+beside the one where most was gained stands the one where most was lost, and how often either happened.
 """
 
 from __future__ import annotations
@@ -10,19 +10,12 @@ from collections.abc import Mapping, Sequence
 
 from robustger.evaluation.wer import count_errors
 from robustger.experiments.base import NORMALIZER, Context, Experiment, Needs, Outcome
-from robustger.experiments.baselines import baseline_systems
 from robustger.experiments.case_study import Case, as_page, as_table, as_text
-from robustger.experiments.comparison import test_sets, trained_systems
+from robustger.experiments.comparison import published_beside, test_sets
+from robustger.experiments.scoreboard import BEST
+from robustger.experiments.table1 import FULL, REFERENCE, TRAINED, systems_of
 from robustger.hypotheses import NBest
 from robustger.text import get_normalizer
-
-GER, ROBUSTGER = "GER", "RobustGER"
-TRAINED = {
-    GER: ("ger", ""),
-    "GER + audio denoising": ("audio-denoising", ""),
-    ROBUSTGER: ("mine-paper", ""),
-}
-BEST = "1-best"
 
 
 def errors_of(
@@ -68,8 +61,8 @@ def cases(lists: Sequence[NBest], texts: Mapping[str, Mapping[str, str]], base: 
         if id_ is not None:
             most = f"{abs(after[id_] - before[id_])} {word}"
             why = (
-                f"Chosen for the largest difference: {new} has {most} errors than {base}. Of {len(lists):,} utterances it "
-                f"has fewer in {better:,} and more in {worse:,}."
+                f"Chosen for the largest difference: {new} has {most} errors than {base}. Of {len(lists):,} utterances "
+                f"it has fewer in {better:,} and more in {worse:,}."
             )
             written = {name: given[id_] for name, given in texts.items()}
             found.append(Case.of(by_id[id_], written, why, NORMALIZER))
@@ -79,11 +72,10 @@ def cases(lists: Sequence[NBest], texts: Mapping[str, Mapping[str, str]], base: 
 def run(context: Context) -> Outcome:
     """Picks two utterances of the lists that trainings were tested on."""
     lists = [nbest for part in test_sets(context).values() for nbest in part]
-    baselines, notes = baseline_systems(context, lists)
-    trained, more = trained_systems(context, TRAINED)
-    texts = {system.name: system.texts[0] for system in (*baselines, *trained)}
-    new = next((name for name in (ROBUSTGER, GER) if name in texts), list(texts)[-1])
-    base = GER if new == ROBUSTGER and GER in texts else BEST
+    systems, _, notes = systems_of(context)
+    texts = {system.name: system.texts[0] for system in systems}
+    new = next((name for name in (FULL, *context.checkpoints, REFERENCE) if name in texts), list(texts)[-1])
+    base = REFERENCE if new == FULL and REFERENCE in texts else BEST
     found = cases(lists, texts, base, new)
     if not found:
         notes = [f"{new} has as many errors as {base} in every utterance.", *notes]
@@ -106,12 +98,12 @@ def run(context: Context) -> Outcome:
                 for case in found
             ],
         },
-        tables=tuple(map(as_table, found)),
+        tables=(*map(as_table, found), *published_beside("table5")),
         pages={
             "table5.html": as_page(found, title),
             "table5.txt": "\n\n".join(map(as_text, found)) or f"{notes[0]}\n",
         },
-        notes=(*notes, *more),
+        notes=tuple(notes),
     )
 
 
@@ -119,5 +111,5 @@ TABLE5 = Experiment(
     "table5",
     "case study: one utterance through every system, with differences marked (the paper's Table 5)",
     run,
-    needs=lambda scale, quick: Needs(arms=tuple(arm for arm, _ in TRAINED.values())),
+    needs=lambda scale, quick: Needs(arms=TRAINED),
 )
