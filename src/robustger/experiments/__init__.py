@@ -1,4 +1,4 @@
-"""The paper's tables and figures as commands: each with baselines, controls, intervals, and a record of what made it."""
+"""The paper's tables and figures as commands: with baselines, controls, intervals, and a record of what made them."""
 
 from robustger.experiments.base import Context, Experiment, Finished, Needs, Outcome, RunKey
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,11 +43,13 @@ class Finished:
         results: content of its results.json: `ids` and, under either guard, `errors` of the decoded lists; `losses` of
             the references; `parameters`; `log` at the end of training; perhaps `seconds`.
         trained: whether there is a checkpoint; the arm `untrained` has none.
+        lists: that it learnt from; None where that is not known.
     """
 
     folder: Path
     results: Mapping[str, Any]
     trained: bool = True
+    lists: int | None = None
 
     @property
     def checkpoint(self) -> Path:
@@ -73,9 +76,6 @@ class Needs:
     changes: tuple[str, ...] = ("",)
     extra: tuple[tuple[str, str], ...] = ()
 
-    def __bool__(self) -> bool:
-        return bool(self.arms or self.extra)
-
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -90,6 +90,10 @@ class Context:
         seeds: of the trainings; the first is also that of anything else that is drawn.
         finished: the trainings that are done, of those that the experiment needs.
         decoded: ids of the test lists that the trainings were tested on; empty where none is needed.
+        changes: what is changed in all trainings, see `RunKey`.
+        left_out: why a training that the experiment needs was not possible.
+        checkpoints: further correctors to be measured, folders or presets.
+        llms: further language models to be trained on, where the experiment is `by_llm`.
         say: prints a line of progress.
     """
 
@@ -101,11 +105,19 @@ class Context:
     seeds: tuple[int, ...] = (0,)
     finished: Mapping[RunKey, Finished] = field(default_factory=dict)
     decoded: tuple[str, ...] = ()
+    changes: str = ""
+    left_out: Mapping[RunKey, str] = field(default_factory=dict)
+    checkpoints: tuple[str, ...] = ()
+    llms: tuple[str, ...] = ()
     say: Callable[[str], None] = print
+
+    def key(self, arm: str, change: str, seed: int) -> RunKey:
+        """The key of a training, with what is changed in all."""
+        return RunKey(arm, " ".join(f"{self.changes} {change}".split()), seed)
 
     def runs(self, arm: str, change: str = "") -> list[Finished]:
         """The finished trainings of an arm, in the order of the seeds; empty where none is there."""
-        keys = (RunKey(arm, change, seed) for seed in self.seeds)
+        keys = (self.key(arm, change, seed) for seed in self.seeds)
         return [self.finished[key] for key in keys if key in self.finished]
 
 
@@ -138,9 +150,22 @@ class Experiment:
         about: one line.
         run: does it; called when what it needs is trained, or when that is as far as it goes.
         needs: what is to be trained, by scale and by whether it is quick.
+        by_llm: whether it is trained on other language models, too, where some are named.
     """
 
     name: str
     about: str
     run: Callable[[Context], Outcome]
     needs: Callable[[str, bool], Needs] = lambda scale, quick: Needs()
+    by_llm: bool = False
+
+    def needed(self, scale: str, quick: bool, llms: Sequence[str] = ()) -> list[tuple[str, str]]:
+        """Pairs of arm and change that it needs trained."""
+        needs = self.needs(scale, quick)
+        changes = [*needs.changes, *(on_llm(name) for name in llms if self.by_llm)]
+        return [*product(needs.arms, dict.fromkeys(changes)), *needs.extra]
+
+
+def on_llm(name: str) -> str:
+    """The change that trains on a language model of that name, in the place of the recipe's."""
+    return f"llm={name}"
