@@ -91,7 +91,7 @@ def map_by_noise(conditions: Summaries) -> Figure:
             for kind in kinds
         ]
     )
-    figure = new_figure(COLUMN, 0.75 + 0.19 * len(kinds))
+    figure = new_figure(COLUMN, 1.1 + 0.19 * len(kinds))
     axes = figure.subplots()
     axes.grid(visible=False)
     image = axes.imshow(values, aspect="auto", cmap="cividis")
@@ -106,7 +106,8 @@ def map_by_noise(conditions: Summaries) -> Figure:
     axes.set_ylabel("noise")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    figure.colorbar(image, ax=axes, label=NAME, fraction=0.05, pad=0.03)
+    bar = figure.colorbar(image, ax=axes, label=NAME, location="top", aspect=45, pad=0.03)
+    bar.outline.set_visible(False)
     return figure
 
 
