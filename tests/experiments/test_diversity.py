@@ -75,7 +75,7 @@ def test_conditions_are_in_order_and_clean_speech_is_last() -> None:
     ]
     groups = by_snr(found)
     assert groups[EVERY, 0] == [2, 3]
-    assert list(groups)[0] == (EVERY, -5)
+    assert next(iter(groups)) == (EVERY, -5)
     assert list(groups)[-1] == ("clean", None)
 
 

@@ -38,6 +38,14 @@ def rates(lists: Sequence[NBest], n: int) -> Rates:
     return {name: ratio(values, words, units) for name, values in errors.items()}
 
 
+def errors_left(lists: Sequence[NBest], n: int) -> Rates:
+    """Errors of the oracles over the first `n` hypotheses, as a fraction of those of the 1-best."""
+    cut = [NBest.from_texts(nbest.id, nbest.texts[:n], reference=nbest.reference) for nbest in lists]
+    errors, _ = error_counts(cut, NORMALIZER)
+    units = [sentence(nbest) for nbest in lists]
+    return {name: ratio(errors[name], errors["best"], units) for name in ("o_nb", "o_cp")}
+
+
 def prompt_words(lists: Sequence[NBest], n: int) -> Measured:
     """Words of the prompt of a small language model (`compact`) with the first `n` hypotheses."""
     lengths = [len(compact_prompt(nbest.texts[:n]).split()) for nbest in lists]
@@ -92,8 +100,8 @@ def beam_table(sweeps: Sequence[Sweep], by_beams: dict[int, Rates], agreement: f
         f"Width of the beam: {len(first.lists)} recordings, {first.audio_seconds / 60:.1f} minutes",
         ("beams", *(f"{name} (WER, %)" for name in SYSTEMS.values()), "distinct", "CPU s a second of audio"),
         rows,
-        notes=f"Oracles over the first {N} hypotheses (fewer with fewer beams). Normaliser {NORMALIZER}. 95 % intervals "
-        "from a bootstrap over sentences. With one of these widths, "
+        notes=f"Oracles over the first {N} hypotheses (fewer with fewer beams). Normaliser {NORMALIZER}. 95 % "
+        "intervals from a bootstrap over sentences. With one of these widths, "
         f"{100 * agreement:.1f} % of the 1-bests are those of the lists that are tested on.",
     )
 
@@ -129,12 +137,15 @@ def run(context: Context) -> Outcome:
         sweeps = sweep(context.data, context.cache, context.quick, context.say)
     except InputError as error:
         notes.append(f"The width of the beam was not measured: {error}.")
-    widest: dict[int, Rates] = {}
+    left = {"": {n: errors_left(lists, n) for n in sizes}}
     if sweeps:
         by_beams = {one.beams: rates(one.lists, N) for one in sweeps}
         agreement = same_best(sweeps, lists if not context.quick else _all(context))
         tables.append(beam_table(sweeps, by_beams, agreement))
-        widest = {n: rates(sweeps[-1].lists, n) for n in range(1, min(sweeps[-1].beams, MOST) + 1)}
+        widest = sweeps[-1]
+        left[f", {widest.beams} beams"] = {
+            n: errors_left(widest.lists, n) for n in range(1, min(widest.beams, MOST) + 1)
+        }
         figures["-beams"] = lambda: by_width_plot(by_beams, {one.beams: one.cost for one in sweeps})
         results |= {
             "beams": [
@@ -150,7 +161,7 @@ def run(context: Context) -> Outcome:
             "same_1_best_as_the_lists": agreement,
         }
     if len(sizes) > 1:
-        figures[""] = lambda: by_size_plot(by_size, widest, sweeps[-1].beams if sweeps else None)
+        figures[""] = lambda: by_size_plot(left)
     return Outcome(results, tuple(tables), figures, notes=tuple(notes))
 
 
