@@ -3,17 +3,21 @@
 Three embeddings of the same lists: that of the audio (the mean over time of the recogniser's encoder), E_LN, and what
 the trained tuner T_w makes of E_LN, without distillation and with it. The rows of E_LN count as one vector.
 
+An embedding depends on what was said far more than on the noise. So there is a second figure, of what noise changes:
+the embedding of each list less that of the same sentence in clean speech.
+
 A t-SNE shows what one hopes to see as often as what is there: its distances mean nothing, and its clusters depend on
 its settings. So beside it stands what it should show, in numbers: how many of a list's nearest neighbours in the
-embedding itself, among lists of other sentences, are of the same noise.
+embedding itself, among lists of other sentences, are of the same noise, and how many have the same SNR.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,18 +25,22 @@ from robustger.errors import InputError, MissingExtraError
 from robustger.evaluation.tables import Table
 from robustger.experiments.base import Context, Experiment, Needs, Outcome
 from robustger.experiments.comparison import published_beside
-from robustger.experiments.conditions import CLEAN, noise_kind, sentence, snr_db
+from robustger.experiments.conditions import CLEAN, noise_kind, snr_db
 from robustger.experiments.distances import averaged, distances, pairs
-from robustger.experiments.measured import Measured, mean
+from robustger.experiments.measured import Measured
+from robustger.experiments.neighbours import NEIGHBOURS, Label, same_by_chance, same_label
 from robustger.hypotheses import NBest
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from robustger.correction import Corrector
 
 AUDIO, STORED = "audio", "E_LN"
 ARMS = {"robustger": "T_w(E_LN), no distillation", "mine-paper": "T_w(E_LN), distilled"}
 KINDS = 6  # of noise in the figure, as in the paper's; those with most lists
-NEIGHBOURS = 10
+LABELS: dict[str, Label] = {"same noise": noise_kind, "same SNR": snr_db}
+LESS_CLEAN = ", less clean"
 _BATCH = 256
 _COMPONENTS = 50  # to which embeddings are reduced before t-SNE, as its authors advise
 
@@ -76,44 +84,6 @@ def tuned_embeddings(corrector: Corrector, lists: Sequence[NBest]) -> np.ndarray
     return np.concatenate(tuned)
 
 
-def same_noise(vectors: np.ndarray, lists: Sequence[NBest], neighbours: int = NEIGHBOURS) -> Measured:
-    """The share of a list's nearest neighbours that are of the same kind of noise.
-
-    Neighbours are lists of other sentences, by Euclidean distance: those of the same sentence are near because of
-    the sentence. Clean speech counts as a kind.
-
-    Args:
-        vectors: shape (n, D).
-        lists: n, of more than `neighbours` sentences.
-        neighbours: how many.
-    """
-    kinds = np.array([noise_kind(nbest) for nbest in lists])
-    sentences = np.array([sentence(nbest) for nbest in lists])
-    squares = (vectors**2).sum(1)
-    shares = np.empty(len(lists))
-    for start in range(0, len(lists), _BATCH):
-        rows = slice(start, start + _BATCH)
-        # the square of a list's own length is the same for all its neighbours
-        apart = squares[None] - 2 * vectors[rows] @ vectors.T
-        apart[sentences[rows, None] == sentences[None]] = np.inf
-        nearest = np.argpartition(apart, neighbours, axis=1)[:, :neighbours]
-        shares[rows] = (kinds[nearest] == kinds[rows, None]).mean(1)
-    return mean(shares, sentences.tolist())
-
-
-def same_noise_by_chance(lists: Sequence[NBest]) -> float:
-    """What `same_noise` would be where the embedding knew nothing of the noise: lists of other sentences at random."""
-    conditions = [(noise_kind(nbest), sentence(nbest)) for nbest in lists]
-    kinds = Counter(kind for kind, _ in conditions)
-    sentences = Counter(name for _, name in conditions)
-    both = Counter(conditions)
-    return float(
-        np.mean(
-            [(kinds[kind] - both[kind, name]) / (len(lists) - sentences[name]) for kind, name in conditions]
-        )
-    )
-
-
 def t_sne(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
     """The vectors on a plane, (n, 2): t-SNE of their first 50 principal components, started from the first two.
 
@@ -140,6 +110,43 @@ def frequent_kinds(lists: Sequence[NBest], count: int = KINDS) -> list[str]:
     return sorted(sorted(counted), key=lambda kind: -counted[kind])[:count]
 
 
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """Lists with noise, and the same sentences in clean speech.
+
+    Attributes:
+        noisy: lists with noise.
+        clean: lists of clean speech, one a sentence.
+        partners: of each list with noise, the number of the clean one.
+    """
+
+    noisy: Sequence[NBest]
+    clean: Sequence[NBest]
+    partners: Sequence[int]
+
+    @classmethod
+    def of(cls, found: Sequence[tuple[NBest, NBest]]) -> Paired:
+        """From pairs of lists, noisy and clean."""
+        clean = {partner.id: partner for _, partner in found}
+        rows = {id_: row for row, id_ in enumerate(clean)}
+        return cls(
+            [nbest for nbest, _ in found], list(clean.values()), [rows[partner.id] for _, partner in found]
+        )
+
+    @property
+    def lists(self) -> list[NBest]:
+        """All: those with noise, then those of clean speech."""
+        return [*self.noisy, *self.clean]
+
+    def moved(self, vectors: np.ndarray) -> np.ndarray:
+        """Embeddings of the lists with noise, less those of their clean partners.
+
+        Args:
+            vectors: of all lists, shape (n, D).
+        """
+        return vectors[: len(self.noisy)] - vectors[len(self.noisy) :][list(self.partners)]
+
+
 def run(context: Context) -> Outcome:
     """Embeds the test lists at the data's SNRs and their clean partners.
 
@@ -157,38 +164,36 @@ def run(context: Context) -> Outcome:
         )
     noisy = [nbest for lists in context.data.test_lists(context.quick).values() for nbest in lists]
     found = pairs(clean, noisy, context.data.snrs_db)
-    noisy, clean = [nbest for nbest, _ in found], list({partner.id: partner for _, partner in found}.values())
-    row_of = {nbest.id: row for row, nbest in enumerate(clean)}
-    partners = [row_of[partner.id] for _, partner in found]
-    lists = noisy + clean
-    context.say(f"{len(noisy):,} lists with noise, {len(clean):,} of clean speech")
-
+    paired = Paired.of(found)
+    context.say(f"{len(paired.noisy):,} lists with noise, {len(paired.clean):,} of clean speech")
     vectors: dict[str, np.ndarray] = {}  # of the first seed
     measured: dict[str, dict[str, Measured]] = {}
 
     def measure(embedded: np.ndarray) -> dict[str, Measured]:
-        return distances(found, embedded[: len(noisy)], embedded[len(noisy) :], partners)
+        count = len(paired.noisy)
+        return distances(found, embedded[:count], embedded[count:], paired.partners)
 
     folders = {path.parent for paths in (*context.data.tests.values(), context.data.clean) for path in paths}
-    audio = audio_embeddings(lists, folders.pop()) if len(folders) == 1 else None
-    for name, embedded in ((AUDIO, audio), (STORED, noise_embeddings(lists))):
+    audio = audio_embeddings(paired.lists, folders.pop()) if len(folders) == 1 else None
+    for name, embedded in ((AUDIO, audio), (STORED, noise_embeddings(paired.lists))):
         if embedded is not None:
             vectors[name] = embedded
             measured[name] = measure(embedded)
     for arm, name in ARMS.items():
         seeds = []
         for finished in context.runs(arm):
-            embedded = tuned_embeddings(Corrector.from_pretrained(finished.checkpoint, device="cpu"), lists)
+            corrector = Corrector.from_pretrained(finished.checkpoint, device="cpu")
+            embedded = tuned_embeddings(corrector, paired.lists)
             vectors.setdefault(name, embedded)
             seeds.append(measure(embedded))
         if seeds:
             measured[name] = averaged(seeds)
-    return outcome(context, lists, vectors, measured)
+    return outcome(context, paired, vectors, measured)
 
 
 def outcome(
     context: Context,
-    lists: Sequence[NBest],
+    paired: Paired,
     vectors: Mapping[str, np.ndarray],
     measured: Mapping[str, Mapping[str, Measured]],
 ) -> Outcome:
@@ -196,66 +201,96 @@ def outcome(
 
     Args:
         context: of the experiment.
-        lists: those with noise and those of clean speech.
+        paired: the lists.
         vectors: their embeddings by name, each of shape (lists, D).
         measured: distances by name of the embedding and kind of noise.
     """
-    from robustger.experiments.embedding_plot import map_of_lists
-
-    kinds = frequent_kinds(lists)
-    drawn = [row for row, nbest in enumerate(lists) if noise_kind(nbest) in (*kinds, CLEAN)]
-    planes = {name: t_sne(embedded[drawn], context.seeds[0]) for name, embedded in vectors.items()}
-    conditions = [(noise_kind(lists[row]), snr_db(lists[row])) for row in drawn]
-    enough = len({sentence(nbest) for nbest in lists}) > NEIGHBOURS
-    near = {name: same_noise(embedded, lists) for name, embedded in vectors.items()} if enough else {}
-    chance = same_noise_by_chance(lists)
-    counts = Counter(noise_kind(nbest) for nbest in lists)
-    first = next(iter(measured.values()))
-    rows = tuple(
-        (kind, f"{counts[kind]:,}" if counts[kind] else "", *(one[kind].cell(3) for one in measured.values()))
-        for kind in first
-    )
-    tables = [
-        Table(
-            "How far noise moves the embedding from that of clean speech",
-            ("noise", "lists", *measured),
-            rows,
-            notes="In units of the spread of clean speech: 1 is as far as a sentence lies from the mean of all. 95 % "
-            "intervals from a bootstrap over sentences. The paper (its Table 17) does not say what its distances are, "
-            "so they are not to be compared with these.",
-        )
-    ]
-    if near:
-        tables.append(
-            Table(
-                f"Neighbours of the same noise, in % of the {NEIGHBOURS} nearest lists of other sentences",
-                ("embedding", "same noise"),
-                (
-                    *((name, one.percent().cell(1)) for name, one in near.items()),
-                    ("by chance", f"{100 * chance:.1f}"),
-                ),
-                notes="In the embedding itself, over all kinds of noise and clean speech. 95 % intervals from a "
-                "bootstrap over sentences.",
-            )
-        )
+    near = _neighbours(paired, vectors)
+    kinds = frequent_kinds(paired.noisy)
+    moved = {name: paired.moved(embedded) for name, embedded in vectors.items()}
     missing = [name for name in ARMS.values() if name not in vectors]
     notes = [f"Not there, because it is not trained: {', '.join(missing)}."] if missing else []
-    figures: dict[str, Callable[[], Any]] = {"": lambda: map_of_lists(planes, conditions, kinds)}
+    counts = Counter(noise_kind(nbest) for nbest in paired.lists)
     return Outcome(
         results={
             "distances": {
                 name: {kind: value.to_json_dict() for kind, value in one.items()}
                 for name, one in measured.items()
             },
-            "neighbours_of_the_same_noise": {name: one.to_json_dict() for name, one in near.items()},
-            "neighbours_of_the_same_noise_by_chance": chance,
-            "neighbours": NEIGHBOURS,
+            "neighbours": {
+                name: {what: value.to_json_dict() for what, value in one.items()}
+                for name, one in near.items()
+            },
             "lists": dict(counts),
-            "kinds_in_the_figure": kinds,
+            "kinds_in_the_figures": kinds,
         },
-        tables=(*tables, *published_beside("embedding")),
-        figures=figures,
+        tables=(
+            _distance_table(measured, counts),
+            *([_neighbour_table(near)] if near else []),
+            *published_beside("embedding"),
+        ),
+        figures={
+            "": lambda: _map(paired.lists, vectors, kinds, context.seeds[0]),
+            "-moved": lambda: _map(paired.noisy, moved, kinds, context.seeds[0]),
+        },
         notes=tuple(notes),
+    )
+
+
+def _neighbours(paired: Paired, vectors: Mapping[str, np.ndarray]) -> dict[str, dict[str, Measured]]:
+    """By embedding and what is the same; empty where there are too few sentences to have neighbours."""
+    parts = {
+        f"{what}{added}": (lists, label, added)
+        for added, lists in (("", paired.lists), (LESS_CLEAN, paired.noisy))
+        for what, label in LABELS.items()
+    }
+    if len(paired.clean) <= NEIGHBOURS:
+        return {}
+    found = {
+        name: {
+            what: same_label(paired.moved(embedded) if added else embedded, lists, label)
+            for what, (lists, label, added) in parts.items()
+        }
+        for name, embedded in vectors.items()
+    }
+    chance = {what: Measured(same_by_chance(lists, label)) for what, (lists, label, _) in parts.items()}
+    return found | {"by chance": chance}
+
+
+def _map(
+    lists: Sequence[NBest], vectors: Mapping[str, np.ndarray], kinds: Sequence[str], seed: int
+) -> Figure:
+    """The figure of the lists of some kinds of noise and of clean speech."""
+    from robustger.experiments.embedding_plot import map_of_lists
+
+    rows = [row for row, nbest in enumerate(lists) if noise_kind(nbest) in (*kinds, CLEAN)]
+    planes = {name: t_sne(embedded[rows], seed) for name, embedded in vectors.items()}
+    return map_of_lists(planes, [(noise_kind(lists[row]), snr_db(lists[row])) for row in rows], kinds)
+
+
+def _distance_table(measured: Mapping[str, Mapping[str, Measured]], counts: Mapping[str, int]) -> Table:
+    rows = tuple(
+        (kind, f"{counts[kind]:,}" if counts[kind] else "", *(one[kind].cell(3) for one in measured.values()))
+        for kind in next(iter(measured.values()))
+    )
+    return Table(
+        "How far noise moves the embedding from that of clean speech",
+        ("noise", "lists", *measured),
+        rows,
+        notes="In units of the spread of clean speech: 1 is as far as a sentence lies from the mean of all. 95 % "
+        "intervals from a bootstrap over sentences. The paper (its Table 17) does not say what its distances are, so "
+        "they are not to be compared with these.",
+    )
+
+
+def _neighbour_table(near: Mapping[str, Mapping[str, Measured]]) -> Table:
+    return Table(
+        f"Of the {NEIGHBOURS} nearest lists of other sentences, in %",
+        ("embedding", *next(iter(near.values()))),
+        tuple((name, *(value.percent().cell(1) for value in one.values())) for name, one in near.items()),
+        notes=f"In the embeddings themselves, over all kinds of noise; clean speech counts as a kind and a level. "
+        f"'{LESS_CLEAN.strip(', ')}': of the embedding less that of the same sentence in clean speech, among lists "
+        "with noise. 95 % intervals from a bootstrap over sentences.",
     )
 
 

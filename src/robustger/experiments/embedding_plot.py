@@ -12,6 +12,9 @@ from robustger.experiments.drawing import COLORS, COLUMN, GREY, MARKERS, new_fig
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+_COLUMNS = 4  # of the legend
 
 
 @styled
@@ -51,15 +54,27 @@ def map_of_lists(
         axes.spines[:].set_visible(True)
     for axes in panels[len(planes) :]:
         axes.set_visible(False)
-    handles = [
-        Line2D([], [], color=color, marker="o", linestyle="none", label=kind)
-        for kind, color in zip(kinds, COLORS, strict=False)
-    ]
-    if CLEAN in names:
-        handles.append(Line2D([], [], color="#b5b5b5", marker="o", linestyle="none", label=CLEAN))
-    handles += [
-        Line2D([], [], color=GREY, marker=marker, linestyle="none", label=f"{snr} dB")
-        for snr, marker in zip(snrs, MARKERS, strict=False)
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=5, handletextpad=0.1, columnspacing=0.8)
+
+    def entry(color: str, marker: str, label: str) -> Line2D:
+        return Line2D([], [], color=color, marker=marker, linestyle="none", label=label)
+
+    noises = [entry(color, "o", kind) for kind, color in zip(kinds, COLORS, strict=False)]
+    noises += [entry("#b5b5b5", "o", CLEAN)] * (CLEAN in names)
+    levels_ = [entry(GREY, marker, f"{snr} dB") for snr, marker in zip(snrs, MARKERS, strict=False)]
+    figure.legend(
+        handles=_in_rows(noises, levels_, entry("none", "", "")),
+        loc="outside lower center",
+        ncols=_COLUMNS,
+        handletextpad=0.1,
+        columnspacing=0.8,
+    )
     return figure
+
+
+def _in_rows(noises: list[Line2D], levels: list[Line2D], nothing: Line2D) -> list[Line2D]:
+    """Noises, and SNRs in rows of their own, as matplotlib wants it: column by column."""
+    rows = []
+    for entries in (noises, levels):
+        padded = entries + [nothing] * (-len(entries) % _COLUMNS)
+        rows += [padded[start : start + _COLUMNS] for start in range(0, len(padded), _COLUMNS)]
+    return [row[column] for column in range(_COLUMNS) for row in rows]
