@@ -45,7 +45,7 @@ def test_systems_by_snr() -> None:
     assert check_readable(figure) >= {*SYSTEMS, "SNR (dB)", "change against 1-best (%)"}
     upper, lower = figure.axes
     assert len(upper.lines) == len(SYSTEMS)
-    changes = lower.lines[0].get_ydata()
+    changes: Any = lower.lines[0].get_ydata()
     assert len(changes) == 3
     assert changes[0] == pytest.approx(100 * (RATES["format-only"] / RATES["1-best"] - 1))
 

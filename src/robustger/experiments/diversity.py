@@ -183,7 +183,8 @@ def rank_correlation(lists: Lists, name: str) -> float:
     values = lists.measures[name][known]
     if len(set(values)) < 2 or len(set(wrong)) < 2:
         return float("nan")
-    return float(spearmanr(values, wrong).statistic)
+    result: Any = spearmanr(values, wrong)
+    return float(result.statistic)
 
 
 def run(context: Context) -> Outcome:

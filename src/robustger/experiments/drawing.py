@@ -45,7 +45,7 @@ SYSTEMS: dict[str, tuple[str, str, Any]] = {
     "o_cp": ("#000000", ">", (0, (1, 1))),
 }
 
-_RC = {
+_RC: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so a figure looks alike everywhere
     "font.size": 7,
