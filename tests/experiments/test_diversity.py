@@ -16,6 +16,7 @@ from robustger.experiments.data import load_data
 from robustger.experiments.diversity import (
     DIVERSITY,
     EVERY,
+    Lists,
     by_condition,
     by_snr,
     differing_words,
@@ -84,6 +85,22 @@ def test_correlation_with_errors() -> None:
     found = measured({"t": [of(number, one) for number, one in enumerate(texts)]}, [], embed)
     assert rank_correlation(found, "differing") == pytest.approx(1)
     assert np.isnan(rank_correlation(found, "token"))  # the same for all
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_correlation_is_spearmans(seed: int) -> None:
+    """With many ties, and lists whose reference is empty left out."""
+    stats = pytest.importorskip("scipy.stats")
+    random = np.random.default_rng(seed)
+    values, errors, words = (
+        random.integers(0, 6, 60).astype(float),
+        random.integers(0, 4, 60),
+        random.integers(0, 3, 60),
+    )
+    found = Lists([], [], {"token": values}, {"best": errors}, words)
+    known = words > 0
+    expected = stats.spearmanr(values[known], errors[known] / words[known]).statistic
+    assert rank_correlation(found, "token") == pytest.approx(expected)
 
 
 def test_the_experiment(lab_folder: Path, tmp_path: Path) -> None:
