@@ -179,7 +179,8 @@ class Corrector:
     def noise_embedding(self, lists: Sequence[Sequence[str]]) -> Tensor:
         """E_LN of lists of hypotheses, in the sign and order of the variant: (B, U, E). Zeros for `ger`.
 
-        The controls `zero` and `random` and the choice of one level are applied; what `shuffled` needs, the other lists, only the caller has.
+        The controls `zero` and `random` and the choice of one level are applied; what `shuffled` needs, the other
+        lists, only the caller has.
 
         Raises:
             InputError: the prompt has other than N(N-1) slots, or the checkpoint hears the audio.

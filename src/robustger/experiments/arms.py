@@ -13,23 +13,24 @@ from robustger.hypotheses import stream_nbest
 
 UNTRAINED, MATCHED = "untrained", "ger-matched"
 AUDIO, TOKEN_EMBEDDING, NGRAMS = "audio-denoising", "token-embedding", "ngrams"
+NONE = "distillation.objective=none"
 ARMS: dict[str, tuple[str, ...]] = {
-    UNTRAINED: ("corrector.variant=ger",),  # what all others start from
-    "ger": ("corrector.variant=ger",),
-    MATCHED: (),  # as `ger`, with as many parameters as `robustger`; see `matched`
-    "robustger": (),  # E_LN without distillation
+    UNTRAINED: (NONE, "corrector.variant=ger"),  # what all others start from
+    "ger": (NONE, "corrector.variant=ger"),
+    MATCHED: (NONE,),  # as `ger`, with as many parameters as `robustger`; see `matched`
+    "robustger": (NONE,),  # E_LN without distillation
     "mine-paper": ("distillation.objective=paper",),
     "mine-released": ("distillation.objective=released",),
     "teacher-student": ("distillation.objective=teacher_student",),
     "contrastive": ("distillation.objective=contrastive",),
-    "zero": ("corrector.noise=zero",),
-    "shuffled": ("corrector.noise=shuffled",),
-    "random": ("corrector.noise=random",),
-    "utterance": ("corrector.noise=utterance",),
-    "token": ("corrector.noise=token",),
-    AUDIO: ("corrector.noise=audio",),
-    TOKEN_EMBEDDING: ("corrector.extractor=llm",),
-    NGRAMS: ("corrector.extractor=ngrams",),
+    "zero": (NONE, "corrector.noise=zero"),
+    "shuffled": (NONE, "corrector.noise=shuffled"),
+    "random": (NONE, "corrector.noise=random"),
+    "utterance": (NONE, "corrector.noise=utterance"),
+    "token": (NONE, "corrector.noise=token"),
+    AUDIO: (NONE, "corrector.noise=audio"),
+    TOKEN_EMBEDDING: (NONE, "corrector.extractor=llm"),
+    NGRAMS: (NONE, "corrector.extractor=ngrams"),
 }
 NEED_AUDIO = frozenset({"mine-paper", "mine-released", "teacher-student", "contrastive", AUDIO})
 # How tables and figures call what is trained.

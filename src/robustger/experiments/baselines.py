@@ -26,7 +26,8 @@ class Baseline:
     Attributes:
         title: as tables call it.
         name: in `robustger.correction.baselines.BASELINES`.
-        needs: which of the data's `train` and `dev` it takes.
+        needs: which of the data's `train` and `dev` it cannot do without.
+        takes: which of them it takes where they are there.
         options: further keyword arguments.
         slow: whether a language model reads every list: left out of a first look.
     """
@@ -34,6 +35,7 @@ class Baseline:
     title: str
     name: str
     needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     slow: bool = False
 
@@ -41,7 +43,7 @@ class Baseline:
 LM_RANK = "LM_rank"
 BASELINES = (
     Baseline(FORMAT_ONLY, "format-only"),
-    Baseline(LM_RANK, "ngram-rank", (TRAIN, DEV)),  # the paper's way: a small model of the training text
+    Baseline(LM_RANK, "ngram-rank", (TRAIN,), (DEV,)),  # the paper's way: a small model of the training text
     Baseline("LM_rank, pretrained LLM", "lm-rank", (DEV,), slow=True),
     Baseline("MBR", "mbr"),
     Baseline("ROVER", "rover"),
@@ -83,7 +85,8 @@ def _purpose(part: str) -> str:
 def _texts(context: Context, baseline: Baseline, lists: Sequence[NBest]) -> dict[str, str]:
     """By list id; from the cache where the same was asked before."""
     parts = {TRAIN: context.data.train, DEV: context.data.dev}
-    given = {part: with_reference(parts[part], part) for part in baseline.needs}
+    used = [part for part in (*baseline.needs, *baseline.takes) if parts[part]]
+    given = {part: with_reference(parts[part], part) for part in used}
     asked = [__version__, baseline.name, dict(baseline.options), _digest(lists)]
     asked += [[part, _digest(known)] for part, known in given.items()]
     digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]

@@ -13,7 +13,6 @@ from robustger.experiments.published import published
 from robustger.experiments.scoreboard import BEST, Scoreboard, System
 from robustger.hypotheses import NBest
 
-ABSENT = "-"
 LOGGED = ("train_loss", "gate_norm", "noise_gate_norm", "mutual_information", "distillation_loss")
 Columns = Mapping[str, tuple[str, str]]
 """Title of a system to the arm and the change that it is trained with."""
@@ -42,7 +41,7 @@ def trained_systems(
         asked = context.seeds[:1] if arm == UNTRAINED else context.seeds
         if lacking := [str(seed) for seed in asked if seed not in seeds]:
             seed = "seed" if len(lacking) == 1 else "seeds"
-            why = context.left_out.get(context.key(arm, change, asked[0]), "not there")
+            why = context.left_out.get(context.key(arm, change, asked[0]), "not trained")
             notes.append(f"{title}: no results of {seed} {', '.join(lacking)}: {why}.")
         if not runs:
             continue
@@ -79,17 +78,12 @@ def published_beside(experiment: str) -> tuple[Table, ...]:
 
 
 def rate_table(board: Scoreboard, title: str, names: Sequence[str]) -> Table:
-    """The paper's layout: a row for each condition, a column for each system, and the change from the 1-best.
-
-    Systems that are not there have a column of dashes.
-    """
+    """The paper's layout: a row for each condition, a column for each system, and the change from the 1-best."""
+    names = [name for name in names if name in board.errors]
     rows = []
     for group, members in board.groups.items():
         cells = [group, f"{len(members):,}"]
         for name in names:
-            if name not in board.errors:
-                cells.append(ABSENT)
-                continue
             rate = percent(board.rate(name, group).value)
             change = (
                 "" if name == BEST else f" ({percent(-board.relative(name, group), digits=1, signed=True)} %)"

@@ -156,7 +156,9 @@ def plan_arms(recipe: Recipe, keys: Sequence[RunKey], lists: ListFiles, base: Ru
         model = own_base.plan["model"] if own_base else config["corrector"]["base"]
         if own := own_overrides(arm, config, model, lists.arms[count]):
             config = _resolved(recipe.config, [*overrides, *own])
-        plan = _start(config, folder, change.start) | {
+        # Where there is no noise there is no gate that could start elsewhere.
+        start = {} if config["corrector"]["variant"] == "ger" else change.start
+        plan = _start(config, folder, start) | {
             "arm": arm,
             "change": text,
             "seed": seed,

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from robustger import __version__
-from robustger.correction.config import read_yaml
 from robustger.errors import InputError, MissingExtraError
 from robustger.evaluation.figures import plain
 from robustger.evaluation.significance import LEVEL
@@ -51,9 +50,9 @@ class Record:
         }
         if runs:
             settings |= {
-                "recipe": read_yaml(scale.recipe),
+                "recipe": scale.recipe.read_text(encoding="utf-8"),
                 "base": scale.base,
-                "base_recipe": None if scale.base_recipe is None else read_yaml(scale.base_recipe),
+                "base_recipe": scale.base_recipe and scale.base_recipe.read_text(encoding="utf-8"),
                 "decoded_lists": len(context.decoded),
                 "runs": runs,
             }
@@ -130,11 +129,15 @@ def _made_by(record: Record) -> str:
     if "runs" in settings:
         done = sum(run["done"] for run in settings["runs"].values())
         lines.append(f"{done} of {len(settings['runs'])} trainings, seeds {seeds}")
-        if hours := record.cost["cpu_seconds"] / 3600:
+        if seconds := record.cost["cpu_seconds"]:
             unknown = record.cost["not_recorded"]
             beside = f" ({unknown} of them did not record it)" if unknown else ""
-            lines.append(f"which took {hours:.1f} hours of processor time from nothing{beside}")
+            lines.append(f"which took {_duration(seconds)} of processor time from nothing{beside}")
     return "; ".join(lines) + ". What it was made of is in `results.json`."
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.0f} minutes"
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -26,6 +26,7 @@ class Scale:
         changes: of the recipe.
         llms: language models that are tried in the place of the base.
         needs_gpu: whether a CPU could not do it.
+        quick: whether a first look is enough.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Scale:
     llms: tuple[str, ...]
     changes: str = ""
     needs_gpu: bool = False
+    quick: bool = False
 
 
 def recipe_file(name: str) -> Path:
@@ -67,7 +69,7 @@ SCALES = {
         fewer_lists=(1000, 2000, 5000, 8000),
         sentences=None,
         seeds=(0,),
-        llms=("huggyllama/llama-7b", "tiiuae/falcon-7b", "meta-llama/Llama-2-13b-hf"),
+        llms=("huggyllama/llama-7b", "tiiuae/Falcon3-7B-Base", "meta-llama/Llama-2-13b-hf"),
         needs_gpu=True,
     ),
 }
@@ -92,4 +94,5 @@ def get_scale(name: str, quick: bool = False) -> Scale:
         sentences=8,
         seeds=scale.seeds[:1],
         changes="optimization.max_steps=4 optimization.batch_size=8",
+        quick=True,
     )

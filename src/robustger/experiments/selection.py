@@ -95,6 +95,7 @@ def write_lists(
     sentences: int | None,
     *,
     halved: bool,
+    quick: bool = False,
     say: Callable[[str], None],
 ) -> ListFiles:
     """Selects the lists of trainings and writes them to a folder in `runs`, with links to their embeddings.
@@ -109,6 +110,7 @@ def write_lists(
         counts: how many lists arms learn from, one file for each; None, or more than there are, for all.
         sentences: how many test sentences are decoded; None, or more than there are, for all.
         halved: whether half of the sentences are kept for a base.
+        quick: whether a few test lists are enough, also where references are scored.
         say: prints a line.
 
     Raises:
@@ -123,7 +125,7 @@ def write_lists(
     settings = check_settings(summarised) if summarised else {}
     made = {path.name: load_nbest(path) for path in data.train}
     usable, heard = _usable(made.values(), say)
-    test, complete = _test_lists(data)
+    test, complete = _test_lists(data, quick)
     heard = heard and all(map(_has_embeddings, test))
     halves: tuple[list[NBest], list[NBest]] = ([], [])
     for nbest in usable:
@@ -170,12 +172,12 @@ def _usable(made: Iterable[list[NBest]], say: Callable[[str], None]) -> tuple[li
     return kept, bool(heard)
 
 
-def _test_lists(data: ExperimentData) -> tuple[list[NBest], list[str]]:
+def _test_lists(data: ExperimentData, quick: bool) -> tuple[list[NBest], list[str]]:
     """The lists that trainings are tested on, and their sentences in a drawn order.
 
     Where SNRs are named: those at these SNRs, of the sentences that have a list at each.
     """
-    lists = [nbest for one in data.test_lists().values() for nbest in one]
+    lists = [nbest for one in data.test_lists(quick).values() for nbest in one]
     snrs = None if data.snrs_db is None else {round(snr) for snr in data.snrs_db}
     if snrs is not None:
         lists = [nbest for nbest in lists if snr_db(nbest) in snrs]

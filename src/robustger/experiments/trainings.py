@@ -88,6 +88,7 @@ def plan_trainings(
         [*counts, whole],
         scale.sentences,
         halved=recipe.base == TRAIN_BASE,
+        quick=scale.quick,
         say=say,
     )
     left_out = {key: reason for key in keys if (reason := _impossible(key, lists))}
