@@ -9,7 +9,17 @@ import pytest
 from tests.experiments.readable import check_readable
 
 from robustger.evaluation.significance import Interval
-from robustger.experiments.drawing import COLUMN, PAGE, SYSTEMS, look, new_figure, rendered, spread, styled
+from robustger.experiments.drawing import (
+    COLUMN,
+    PAGE,
+    SYSTEMS,
+    legend_above,
+    look,
+    new_figure,
+    rendered,
+    spread,
+    styled,
+)
 
 
 @styled
@@ -53,6 +63,23 @@ def test_intervals_that_leave_the_value_outside_do_not_turn_round() -> None:
     nothing = Interval(float("nan"), float("nan"))
     given = [Interval(1.0, 4.0), None, Interval(2.5, 3.0), nothing]
     assert spread([2.0, 2.0, 2.0, 2.0], given) == [[1.0, 0, 0.0, 0], [2.0, 0, 1.0, 0]]
+
+
+def test_long_names_stand_below_each_other() -> None:
+    @styled
+    def named(length: int) -> Any:
+        figure = new_figure(COLUMN, 3)
+        axes = figure.subplots()
+        for number in range(4):
+            axes.plot([1], label=f"{number} " + length * "m")
+        legend_above(figure, axes, columns=3)
+        return figure
+
+    for length, columns in ((2, 3), (12, 2), (25, 1)):
+        figure = named(length)
+        check_readable(figure)
+        assert len({round(text.get_window_extent().x0) for text in figure.legends[0].get_texts()}) == columns
+        assert len(figure.legends) == 1
 
 
 def test_a_missing_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

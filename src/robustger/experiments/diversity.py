@@ -167,7 +167,8 @@ def table(
         title,
         ("condition", "lists", *MEASURES.values(), *names),
         tuple(rows),
-        notes=f"Normaliser {NORMALIZER}; of the first {N} hypotheses; 95 % intervals from a bootstrap over sentences.",
+        notes=f"Of the first {N} hypotheses; normaliser {NORMALIZER}, but E_LN from the texts as they are. 95 % "
+        "intervals from a bootstrap over sentences.",
     )
 
 
@@ -204,12 +205,16 @@ def run(context: Context) -> Outcome:
     context.say(f"{sum(map(len, tests.values())) + len(clean):,} lists")
     lists = measured(tests, clean, NoiseEmbedder(SentenceBert(), n=N))
     groups = {"by SNR": by_snr(lists), "by noise and SNR": by_condition(lists)}
+    if len(groups["by SNR"]) == len(
+        groups["by noise and SNR"]
+    ):  # no list names an SNR, or there is one noise alone
+        del groups["by SNR"]
     summaries = {
         name: {condition: lists.summary(rows) for condition, rows in group.items()}
         for name, group in groups.items()
     }
     correlations = {name: rank_correlation(lists, name) for name in MEASURES}
-    fine, coarse = summaries["by noise and SNR"], summaries["by SNR"]
+    fine, coarse = summaries["by noise and SNR"], summaries.get("by SNR", {})
     figures: dict[str, Callable[[], Any]] = {"-wer": lambda: against_errors(fine)}
     if len({snr for _, snr in fine if snr is not None}) > 1:
         figures |= {"": lambda: lines_by_snr(fine, coarse), "-map": lambda: map_by_noise(fine)}

@@ -46,7 +46,7 @@ def lines_by_snr(conditions: Summaries, by_snr: Summaries) -> Figure:
 
     Args:
         conditions: what was measured, by kind of noise and SNR.
-        by_snr: the same over all kinds; clean speech becomes a line across.
+        by_snr: the same over all kinds, where there are several; clean speech becomes a line across.
     """
     snrs = _snrs(conditions)
     figure = new_figure(COLUMN, 3.1)
@@ -56,16 +56,17 @@ def lines_by_snr(conditions: Summaries, by_snr: Summaries) -> Figure:
         values = [100 * conditions[kind, snr][MEASURE].value for snr in known]
         axes.plot(known, values, label=kind, alpha=0.85, **look(kind, number))
     every = {snr: summary[MEASURE].percent() for (_, snr), summary in by_snr.items() if snr is not None}
-    ends = spread([one.value for one in every.values()], [one.interval for one in every.values()])
-    axes.errorbar(
-        list(every),
-        [one.value for one in every.values()],
-        yerr=ends,
-        color="black",
-        linewidth=2.2,
-        capsize=2.5,
-        label="all noises",
-    )
+    if every:
+        ends = spread([one.value for one in every.values()], [one.interval for one in every.values()])
+        axes.errorbar(
+            list(every),
+            [one.value for one in every.values()],
+            yerr=ends,
+            color="black",
+            linewidth=2.2,
+            capsize=2.5,
+            label="all noises",
+        )
     for (kind, snr), summary in by_snr.items():
         if snr is None:
             axes.axhline(

@@ -36,7 +36,9 @@ SYSTEMS: dict[str, tuple[str, str, Any]] = {
     "1-best": ("#555555", "o", "-"),
     "format-only": ("#999999", "s", (0, (4, 1.5))),
     "LM_rank": ("#E69F00", "^", "-"),
+    "LM_rank, pretrained LLM": ("#E69F00", "X", (0, (4, 1.5))),
     "MBR": ("#56B4E9", "v", "-"),
+    "ROVER": ("#56B4E9", "D", (0, (4, 1.5))),
     "zero-shot": ("#CC79A7", "P", "-"),
     "GER": ("#D55E00", "D", "-"),
     "GER + audio denoising": ("#009E73", "X", "-"),
@@ -138,11 +140,17 @@ def legend_above(figure: Figure, axes: Axes, columns: int, title: str | None = N
     Args:
         figure: with the panels.
         axes: the panel that has everything the legend names.
-        columns: how many entries stand side by side.
+        columns: how many entries stand side by side; fewer where their names are too long for the figure.
         title: what the entries are.
     """
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=columns, title=title, title_fontsize=7)
+    for count in range(columns, 0, -1):
+        legend = figure.legend(
+            handles, labels, loc="outside upper center", ncols=count, title=title, title_fontsize=7
+        )
+        if count == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def rendered(figure: Figure) -> dict[str, bytes]:
