@@ -40,7 +40,10 @@ def experiment(
     runs: Annotated[
         Path | None, typer.Option(help="Folder of the trainings, found again there. Default: OUTPUT/runs.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time, each on one core.")] = 2,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Trainings at a time, each on one core. Default: 2; of the scale paper 1."),
+    ] = None,
     cached: Annotated[
         bool, typer.Option("--cached", help="Train nothing: make what can be made of what is there.")
     ] = False,

@@ -31,7 +31,7 @@ class Options:
         seeds: of the trainings; empty for those of the scale.
         changes: `KEY=VALUE` of the recipe.
         runs: folder of the trainings; None for one in `output`.
-        jobs: trainings at a time, each on one core.
+        jobs: trainings at a time, each on one core; None for those of the scale.
         cached: whether only what is trained already is used.
         checkpoints: further correctors to be measured, folders or presets.
         llms: further language models to be trained on.
@@ -48,7 +48,7 @@ class Options:
     seeds: tuple[int, ...] = ()
     changes: tuple[str, ...] = ()
     runs: Path | None = None
-    jobs: int = 2
+    jobs: int | None = None
     cached: bool = False
     checkpoints: tuple[str, ...] = ()
     llms: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ def perform(names: Sequence[str], options: Options, say: Say) -> tuple[list[Path
     trainings = _planned(experiments, data, scale, options, say)
     failures = 0
     if not options.cached:
-        trainings, failed = do_trainings(trainings, options.jobs, say)
+        trainings, failed = do_trainings(trainings, options.jobs or scale.jobs, say)
         failures = len(failed)
     done = finished(trainings)
     decoded = _decoded(trainings) if done else ()

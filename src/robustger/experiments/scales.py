@@ -27,6 +27,7 @@ class Scale:
         llms: language models that are tried in the place of the base.
         needs_gpu: whether a CPU could not do it.
         quick: whether a first look is enough.
+        jobs: trainings at a time.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Scale:
     changes: str = ""
     needs_gpu: bool = False
     quick: bool = False
+    jobs: int = 2
 
 
 def recipe_file(name: str) -> Path:
@@ -71,6 +73,7 @@ SCALES = {
         seeds=(0,),
         llms=("huggyllama/llama-7b", "tiiuae/Falcon3-7B-Base", "meta-llama/Llama-2-13b-hf"),
         needs_gpu=True,
+        jobs=1,
     ),
 }
 

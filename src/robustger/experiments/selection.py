@@ -145,7 +145,8 @@ def write_lists(
     parts |= {f"decoded-{len(kept)}.jsonl": decoded, "test.jsonl": test}
     if halved:
         parts["base.jsonl"] = halves[0]
-    made |= {"of the base": halves[0]} | {f"of arms with lists={count}": chosen[:count] for count in wanted}
+    made |= {"of the base": halves[0]} if halved else {}
+    made |= {f"of arms with lists={count}": chosen[:count] for count in wanted}
     composition = _composition(made | {"tested": test, "decoded": decoded}, settings)
     folder = _settled(parts, composition, runs, {path.name: path.parent for path in _embeddings_of(files)})
     for name, count in composition["composition"].items():
