@@ -77,7 +77,7 @@ def tuned_embeddings(corrector: Corrector, lists: Sequence[NBest]) -> np.ndarray
     with torch.no_grad():
         for start in range(0, len(lists), _BATCH):
             noise = corrector.noise_embedding([nbest.texts for nbest in lists[start : start + _BATCH]])
-            parts = corrector.llm.adapter.tuned_noise(noise)
+            parts = corrector.llm.adapter.tuned_noise(noise.to(corrector.llm.device))
             if not parts:
                 raise InputError("the variant ger has no noise embedding; name checkpoints of another")
             tuned.append(torch.cat(parts, dim=-1).flatten(1).float().cpu().numpy())
@@ -182,7 +182,7 @@ def run(context: Context) -> Outcome:
     for arm, name in ARMS.items():
         seeds = []
         for finished in context.runs(arm):
-            corrector = Corrector.from_pretrained(finished.checkpoint, device="cpu")
+            corrector = Corrector.from_pretrained(finished.checkpoint)
             embedded = tuned_embeddings(corrector, paired.lists)
             vectors.setdefault(name, embedded)
             seeds.append(measure(embedded))
