@@ -189,6 +189,7 @@ def test_what_noise_changes_is_seen_when_the_sentence_is_taken_away(tmp_path: Pa
     context: Any = Context(None, tmp_path, tmp_path)  # type: ignore[arg-type]
     result = outcome(context, paired, {STORED: vectors[order]}, {STORED: {}})
     near = result.results["neighbours"]
+    assert result.notes[0].startswith("No embedding of the audio")
     assert near[STORED]["same noise, less clean"]["value"] == 1
     assert near[STORED]["same noise"]["value"] < 0.6
     assert near["by chance"]["same noise, less clean"]["value"] == pytest.approx(0.5)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from robustger import __version__
 from robustger.audio import read_audio
 from robustger.errors import InputError
-from robustger.experiments.conditions import sentence
+from robustger.experiments.conditions import sentence, snr_db
 from robustger.experiments.data import ExperimentData
 from robustger.hypotheses import NBest, atomic_writer
 from robustger.recognition import load_recognizer
@@ -85,7 +85,7 @@ def chosen_lists(data: ExperimentData, quick: bool) -> list[NBest]:
     folder = folders.pop()
     for lists in data.test_lists().values():
         for nbest in lists:
-            if data.snrs_db is None or nbest.meta.get("snr_db") in data.snrs_db:
+            if data.snrs_db is None or snr_db(nbest) in data.snrs_db:
                 names.setdefault(sentence(nbest), []).append(nbest)
     # By a hash, not in their order: neighbours in a test set are often alike.
     ordered = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())

@@ -208,8 +208,11 @@ def outcome(
     near = _neighbours(paired, vectors)
     kinds = frequent_kinds(paired.noisy)
     moved = {name: paired.moved(embedded) for name, embedded in vectors.items()}
-    missing = [name for name in ARMS.values() if name not in vectors]
-    notes = [f"Not there, because it is not trained: {', '.join(missing)}."] if missing else []
+    notes = []
+    if AUDIO not in vectors:
+        notes.append("No embedding of the audio: not all lists have one, or they lie in several folders.")
+    if missing := [name for name in ARMS.values() if name not in vectors]:
+        notes.append(f"Not there, because it is not trained: {', '.join(missing)}.")
     counts = Counter(noise_kind(nbest) for nbest in paired.lists)
     return Outcome(
         results={
