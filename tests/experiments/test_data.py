@@ -58,9 +58,11 @@ def test_a_folder_of_lists_goes_by_the_names_of_its_files(folder: Path) -> None:
 
 
 def test_where_there_is_only_a_dev_part_it_is_the_test(tmp_path: Path) -> None:
-    save_nbest([NBest.from_texts("u", ["a"], reference="a")], tmp_path / "dev_atis.jsonl")
+    for name in ("dev_atis", "wsj.dev", "wsj.train"):
+        save_nbest([NBest.from_texts(name, ["a"], reference="a")], tmp_path / f"{name}.jsonl")
     data = load_data(tmp_path)
-    assert (list(data.tests), data.dev) == (["dev_atis"], ())
+    assert (list(data.tests), data.dev) == (["dev_atis", "wsj"], ())
+    assert [file.name for file in data.train] == ["wsj.train.jsonl"]
 
 
 def test_a_laboratory_is_known_by_its_lists(lab_folder: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from robustger.errors import InputError
 from robustger.experiments.comparison import log_table, loss_table, rate_table, system_table, values
 from robustger.experiments.scoreboard import BEST, O_CP, O_NB, Paired, Scoreboard, System
 from robustger.hypotheses import NBest
@@ -91,6 +92,13 @@ def test_conditions_are_sets_snrs_and_noises() -> None:
     assert board.groups["b"].tolist() == [4, 5, 6, 7]
     plain = [NBest.from_texts("u", ["a"], reference="a")]
     assert list(Scoreboard({"test": plain}, [], "raw").groups) == ["all"]
+
+
+def test_systems_on_other_lists_are_refused_with_the_ids() -> None:
+    lists = lists_of()
+    fewer = system("hasty", {0: 1}, lists[:-1])
+    with pytest.raises(InputError, match=r"hasty: has no text for 1 of 8 lists, first 's3_car-2_5dB'"):
+        Scoreboard({"test": lists}, [fewer], "raw")
 
 
 def test_intervals_pair_the_systems() -> None:

@@ -120,11 +120,17 @@ def _of_folder(folder: Path) -> ExperimentData:
             LAB_SNRS_DB,
             lab=True,
         )
-    train = tuple(file for file in files if file.name.startswith("train"))
-    dev = tuple(file for file in files if file.name.startswith(("dev", "val")))
+    train = tuple(file for file in files if _is_part(file, ("train",)))
+    dev = tuple(file for file in files if _is_part(file, ("dev", "val")))
     tests = {file.stem: (file,) for file in files if file not in (*train, *dev)}
     # Where there is only a part that is called dev, as of the lists that are published without a test: it is the test.
-    return ExperimentData(folder, train, dev if tests else (), tests or {file.stem: (file,) for file in dev})
+    only = {file.stem.removesuffix(".dev").removesuffix(".val"): (file,) for file in dev}
+    return ExperimentData(folder, train, dev if tests else (), tests or only)
+
+
+def _is_part(file: Path, parts: tuple[str, ...]) -> bool:
+    """Whether a file is called `train...jsonl` or `....train.jsonl`."""
+    return file.name.startswith(parts) or file.stem.endswith(tuple(f".{part}" for part in parts))
 
 
 def with_reference(paths: Iterable[Path], what: str) -> list[NBest]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from robustger.errors import InputError, RobustGERError
 from robustger.experiments.base import Context, Experiment, Finished, RunKey
 from robustger.experiments.choices import get_experiment
 from robustger.experiments.data import ExperimentData, load_data
 from robustger.experiments.plan import Recipe, run_keys
-from robustger.experiments.record import Record, write
+from robustger.experiments.record import Record, duration, write
 from robustger.experiments.scales import Scale, get_scale
 from robustger.experiments.trainings import Trainings, costs, do_trainings, finished, how_far, plan_trainings
 from robustger.hypotheses import load_nbest
@@ -92,7 +93,14 @@ def perform(names: Sequence[str], options: Options, say: Say) -> tuple[list[Path
                 raise
             say(f"{experiment.name}: {error}")
             failures += 1
+    if done:
+        say(_cost(costs(trainings)))
     return written, failures
+
+
+def _cost(cost: dict[str, Any]) -> str:
+    unknown = f"; {cost['not_recorded']} of them did not record theirs" if cost["not_recorded"] else ""
+    return f"{cost['runs']} trainings took {duration(cost['cpu_seconds'])} of processor time from nothing{unknown}"
 
 
 def plan(names: Sequence[str], options: Options, say: Say) -> list[str]:

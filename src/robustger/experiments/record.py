@@ -132,11 +132,12 @@ def _made_by(record: Record) -> str:
         if seconds := record.cost["cpu_seconds"]:
             unknown = record.cost["not_recorded"]
             beside = f" ({unknown} of them did not record it)" if unknown else ""
-            lines.append(f"which took {_duration(seconds)} of processor time from nothing{beside}")
+            lines.append(f"which took {duration(seconds)} of processor time from nothing{beside}")
     return "; ".join(lines) + ". What it was made of is in `results.json`."
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """As people say it: "1.5 hours"."""
     for size, name in ((3600, "hours"), (60, "minutes")):
         if seconds >= size:
             return f"{seconds / size:.1f} {name}"

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from robustger.errors import InputError
 from robustger.evaluation.figures import EditOutcome, plain
 from robustger.evaluation.oracles import compositional_errors, n_best_errors
 from robustger.evaluation.significance import percentile_interval, rates, resampled_sums
@@ -96,6 +97,9 @@ class Scoreboard:
         scored: all lists whose references were scored.
         crossed: whether each kind of noise at each SNR is a condition, too.
 
+    Raises:
+        InputError: a system has no text for a list.
+
     Attributes:
         systems: by name; beside those given `1-best`, which has its oracles beside it.
         groups: numbers of the lists of every condition: `all`, each test set where there are several, each SNR, each
@@ -118,6 +122,13 @@ class Scoreboard:
         self.normalizer = normalizer
         best = System(BEST, ({nbest.id: nbest.best for nbest in self.lists},))
         self.systems = {system.name: system for system in (best, *systems)}
+        for system in systems:
+            for texts in system.texts:
+                if missing := [nbest.id for nbest in self.lists if nbest.id not in texts]:
+                    raise InputError(
+                        f"{system.name}: has no text for {len(missing)} of {len(self.lists)} lists, first "
+                        f"{', '.join(map(repr, missing[:3]))}; systems are compared on the same lists alone"
+                    )
         self.groups = groups_of(named, crossed=crossed)
         self._sentences = [sentence(nbest) for nbest in self.lists]
         self._scored = {nbest.id: sentence(nbest) for nbest in scored}
