@@ -53,7 +53,7 @@ def say_how(lists: Path, **changes: Any) -> None:
 def lab_folder(tmp_path_factory: pytest.TempPathFactory, save_heard: Callable[..., None]) -> Path:
     """A laboratory's lists in small: 24 sentences twice, one of them once, and 6 test sentences.
 
-    A further part, which the grid does not take of itself, has 12 sentences more, and one list that the first has too.
+    A further part, which experiments do not take, has 12 sentences more, and one list that the first has too.
     """
     folder = tmp_path_factory.mktemp("lab")
     lists = folder / "lists"

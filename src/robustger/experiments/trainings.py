@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ class Trainings:
     lists: ListFiles | None = None
     base: Run | None = None
     arms: tuple[Run, ...] = ()
-    left_out: Mapping[RunKey, str] = ()  # type: ignore[assignment]
+    left_out: Mapping[RunKey, str] = field(default_factory=dict)
 
     @property
     def runs(self) -> list[Run]:
@@ -77,7 +77,7 @@ def plan_trainings(
     """
     keys = run_keys(needed, recipe.changes, seeds)
     if not keys:
-        return Trainings(recipe, left_out={})
+        return Trainings(recipe)
     if not data.train:
         return Trainings(recipe, left_out=dict.fromkeys(keys, "the data has no lists to train on"))
     counts = {Change.parse(key.change).lists or scale.lists for key in keys}
