@@ -138,8 +138,17 @@ def test_other_content_gets_a_folder_beside_what_is_there(planned: Planned) -> N
     assert planned(("ger",), lists=8).arms == (other,)
     assert other.done
     assert planned(("ger",)).arms == (run,)
-    (changed,) = planned(("ger",), lists=8, changes="start.noise_gate=1.0 corrector.variant=paper").arms
-    assert config_of(changed)["initial"] == str(changed.folder / "start")
+
+
+def test_a_start_moves_with_its_run_and_is_none_where_there_is_no_noise(planned: Planned) -> None:
+    gate = "start.noise_gate=1.0"
+    first, plain = planned(("robustger", "ger"), changes=gate).arms
+    assert (first.plan["start"], plain.plan["start"]) == ({"noise_gate": 1.0}, {})
+    assert config_of(plain)["initial"] is None
+    stored(first)
+    (moved, _) = planned(("robustger", "ger"), changes=gate, lists=8).arms
+    assert moved.folder != first.folder
+    assert config_of(moved)["initial"] == str(moved.folder / "start")
 
 
 @pytest.mark.parametrize("file", ["run.json", "results.json"])
