@@ -75,7 +75,8 @@ def context(folder: Path, output: Path) -> Context:
 
 def test_beams_of_several_widths(recorded: Path, tmp_path: Path) -> None:
     outcome = NBEST_SIZE.run(context(recorded, tmp_path))
-    assert outcome.notes == ()
+    (note,) = outcome.notes
+    assert "with 5 beams" in note
     assert [one["n"] for one in outcome.results["sizes"]] == [1, 2, 3]
     found = outcome.results["beams"]
     assert [one["beams"] for one in found] == [1, 2, 5]

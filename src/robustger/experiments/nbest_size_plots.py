@@ -21,8 +21,8 @@ def by_size_plot(left: Mapping[str, Mapping[int, Rates]]) -> Figure:
     """The share of the 1-best's errors that the oracles leave, over the size of the list.
 
     Args:
-        left: by what is added to the name of an oracle, and N. First all lists, with their intervals; then perhaps
-            those that were recognised anew with a wider beam, dashed.
+        left: by what is added to the name of an oracle, and N. First of the lists, with their intervals; then perhaps
+            of the same recordings recognised anew with a wider beam, dashed.
     """
     from matplotlib.ticker import MaxNLocator
 
