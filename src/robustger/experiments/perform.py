@@ -99,8 +99,9 @@ def perform(names: Sequence[str], options: Options, say: Say) -> tuple[list[Path
 
 
 def _cost(cost: dict[str, Any]) -> str:
-    unknown = f"; {cost['not_recorded']} of them did not record theirs" if cost["not_recorded"] else ""
-    return f"{cost['runs']} trainings took {duration(cost['cpu_seconds'])} of processor time from nothing{unknown}"
+    recorded = cost["runs"] - cost["not_recorded"]
+    took = f"{recorded} trainings took {duration(cost['cpu_seconds'])} of processor time from nothing"
+    return f"{took}; {cost['not_recorded']} did not record theirs" if cost["not_recorded"] else took
 
 
 def plan(names: Sequence[str], options: Options, say: Say) -> list[str]:
