@@ -36,10 +36,11 @@ def planned(lab_folder: Path, recipe_file: Path, tmp_path: Path) -> Planned:
         changes: str = "",
         added: tuple[str, ...] = ("",),
         source: Path = lab_folder,
-        **scale: Any,
+        lists: int = 12,
+        sentences: int = 2,
     ) -> Trainings:
-        recipe = Recipe(config, "none", None, changes, tmp_path / "runs")
-        small = replace(get_scale("lab"), base="none", **({"lists": 12, "sentences": 2} | scale))
+        recipe = Recipe(config, "none", None, changes, tmp_path / "runs", lists)
+        small = replace(get_scale("lab"), base="none", sentences=sentences)
         needed = [(arm, change) for change in added for arm in arms]
         return plan_trainings(load_data(source), small, recipe, needed, seeds, lambda line: None)
 
@@ -124,6 +125,16 @@ def test_changes_are_trainings_of_their_own(planned: Planned, tiny_base: Path) -
     assert config_of(runs[3])["corrector"]["base"] == str(tiny_base)
     with pytest.raises(InputError, match="a number is needed"):
         Change.parse("lists=many")
+
+
+def test_a_change_to_more_lists_leaves_the_others_with_theirs(planned: Planned) -> None:
+    few, more = planned(("ger",), lists=8, added=("", "lists=12")).arms
+    names = [Path(config_of(run)["data"]["train"][0]).name for run in (few, more)]
+    assert names == ["arms-8.jsonl", "arms-12.jsonl"]
+    (alone,) = planned(("ger",), lists=8).arms
+    assert alone == few
+    (changed,) = planned(("ger",), lists=12, changes="lists=8").arms
+    assert changed.plan["digest"] == few.plan["digest"]
 
 
 def test_other_content_gets_a_folder_beside_what_is_there(planned: Planned) -> None:

@@ -56,11 +56,11 @@ def test_more_lists_than_there_are_is_all_of_them_and_said(
     write: Write, said: list[str], tmp_path: Path
 ) -> None:
     files = write(tmp_path, [4, 99])
-    assert files.arms.keys() == {4, files.most}
-    assert f"{files.most} lists are all there are to train on, not 99" in said
+    assert files.arms.keys() == {4, files.available}
+    assert f"{files.available} lists are all there are to train on, not 99" in said
     everything = write(tmp_path / "all", [None], halved=False)
     assert everything.base is None
-    assert everything.most == 47  # 24 sentences twice, one of them once
+    assert everything.available == 47  # 24 sentences twice, one of them once
 
 
 def test_the_test_has_whole_sentences(write: Write, tmp_path: Path) -> None:
@@ -183,8 +183,8 @@ def test_lists_without_embeddings_are_taken_where_none_has_them(
     )
     files = write(tmp_path / "runs", [None], None, tmp_path, halved=False)
     assert not files.heard
-    assert files.most == 6
+    assert files.available == 6
     assert len(load_nbest(files.decoded)) == 3
     save_nbest([replace(lists[0], reference=None), *lists[1:]], tmp_path / "train.jsonl")
-    assert write(tmp_path / "fewer", [None], None, tmp_path, halved=False).most == 5
+    assert write(tmp_path / "fewer", [None], None, tmp_path, halved=False).available == 5
     assert "1 lists have no reference; left out" in said

@@ -47,8 +47,8 @@ def planned(lab_folder: Path, recipe_file: Path, tmp_path: Path) -> Callable[...
     """Plans trainings of a small laboratory in a folder of the test's own."""
 
     def make(*arms: str, base: str = "none", base_config: Path | None = None) -> Trainings:
-        recipe = Recipe(recipe_file, base, base_config, "", tmp_path / "runs")
-        small = replace(get_scale("lab"), base=base, lists=12, sentences=2)
+        recipe = Recipe(recipe_file, base, base_config, "", tmp_path / "runs", 12)
+        small = replace(get_scale("lab"), base=base, sentences=2)
         return plan_trainings(load_data(lab_folder), small, recipe, [(arm, "") for arm in arms], (0,), print)
 
     return make

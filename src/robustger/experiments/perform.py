@@ -153,7 +153,7 @@ def _planned(
     experiments: Sequence[Experiment], data: ExperimentData, scale: Scale, options: Options, say: Say
 ) -> Trainings:
     runs = options.runs or options.output / ("runs-quick" if options.quick else "runs")
-    recipe = Recipe(scale.recipe, scale.base, scale.base_recipe, scale.changes, runs.absolute())
+    recipe = Recipe(scale.recipe, scale.base, scale.base_recipe, scale.changes, runs.absolute(), scale.lists)
     needed, seeds = _needed(experiments, options), options.seeds or scale.seeds
     if needed and data.train and (lacking := _lacking(scale)):
         if not options.cached:

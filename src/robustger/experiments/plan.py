@@ -32,6 +32,8 @@ class Recipe:
         base_config: YAML of the base's training; None where there can be none.
         changes: for every arm, `KEY=VALUE [KEY=VALUE ...]`.
         runs: folder of the trainings.
+        lists: how many lists the arms learn from, unless a change says otherwise; None, or more than there are, for
+            all.
     """
 
     config: Path
@@ -39,6 +41,12 @@ class Recipe:
     base_config: Path | None
     changes: str
     runs: Path
+    lists: int | None = None
+
+    @property
+    def count(self) -> int | None:
+        """`lists`, or what the changes say."""
+        return Change.parse(self.changes).lists or self.lists
 
     @property
     def cache(self) -> Path:
@@ -131,7 +139,7 @@ def plan_arms(recipe: Recipe, keys: Sequence[RunKey], lists: ListFiles, base: Ru
     """All runs of the arms, in the order of the keys; what is in the base is left to `on_base`."""
     tests = digest_of(lists.decoded), digest_of(lists.test)
     data = {count: digest_of(path) for count, path in lists.arms.items()}
-    whole = Change.parse(recipe.changes).lists or lists.most
+    whole = min(recipe.count or lists.available, lists.available)
     overrides = [*_common(recipe, base), f"output={recipe.runs}", "seed=0"]
     shared = _shared(recipe.config, overrides) | {"lists": data[whole], "test lists": _digest(tests)}
     runs = []

@@ -39,7 +39,7 @@ class ListFiles:
     Attributes:
         base: for the shared base; None where there is none to be trained.
         arms: for the arms, by the number of lists.
-        most: the largest of these numbers that was possible.
+        available: how many lists there are for the arms.
         decoded: test lists that are corrected.
         test: all test lists, whose references are scored.
         heard: whether all lists have embeddings of both audios.
@@ -47,7 +47,7 @@ class ListFiles:
 
     base: Path | None
     arms: dict[int, Path]
-    most: int
+    available: int
     decoded: Path
     test: Path
     heard: bool
@@ -154,7 +154,7 @@ def write_lists(
     return ListFiles(
         folder / "base.jsonl" if halved else None,
         {count: folder / f"arms-{count}.jsonl" for count in wanted},
-        wanted[-1],
+        len(chosen),
         folder / f"decoded-{len(kept)}.jsonl",
         folder / "test.jsonl",
         heard,

@@ -80,12 +80,11 @@ def plan_trainings(
         return Trainings(recipe)
     if not data.train:
         return Trainings(recipe, left_out=dict.fromkeys(keys, "the data has no lists to train on"))
-    counts = {Change.parse(key.change).lists or scale.lists for key in keys}
-    whole = Change.parse(recipe.changes).lists or scale.lists
+    counts = {Change.parse(key.change).lists or recipe.count for key in keys}
     lists = write_lists(
         data,
         recipe.runs,
-        [*counts, whole],
+        [*counts, recipe.count],
         scale.sentences,
         halved=recipe.base == TRAIN_BASE,
         quick=scale.quick,
@@ -104,7 +103,7 @@ def _impossible(key: RunKey, lists: ListFiles) -> str | None:
     if key.arm in NEED_AUDIO and not lists.heard:
         return "the lists have no embeddings of the audio"
     if change.lists is not None and change.lists not in lists.arms:
-        return f"there are only {lists.most} lists to train on"
+        return f"there are only {lists.available} lists to train on"
     return None
 
 
