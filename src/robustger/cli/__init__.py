@@ -20,6 +20,7 @@ from robustger.cli import (
     demo,
     doctor,
     evaluate,
+    experiment,
     import_nbest,
     mix,
     models,
@@ -51,6 +52,7 @@ app.command("correct")(correct.correct)
 app.command("baseline")(baseline.baseline)
 app.command("evaluate")(evaluate.evaluate)
 app.command("train")(train.train)
+app.command("experiment")(experiment.experiment)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.app, name="models")

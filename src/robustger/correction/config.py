@@ -60,6 +60,8 @@ class CorrectorConfig(Section):
         noise: `real`, or a control that puts something else in the place of E_LN, in training and in correction alike:
             `zero`, `shuffled` or `random`, see `robustger.noise.controls`; or `audio`, the paper's "+ audio denoising":
             the embedding of the recogniser's encoder, see `robustger.noise.heard`. `noise_dimension` is its width then.
+            `utterance` and `token` keep the rows of one level and put zeros in the place of the other's (the paper's
+            Table 3).
         prompt: name of the prompt template.
         lora: low-rank updates beside the prompt, or None.
         guard: the guard used unless another is asked for.
@@ -78,7 +80,7 @@ class CorrectorConfig(Section):
     noise_dimension: int = Field(default=384, ge=1)
     extractor: str = "sbert"
     encoder: str = "minilm"
-    noise: Literal["real", "zero", "shuffled", "random", "audio"] = "real"
+    noise: Literal["real", "zero", "shuffled", "random", "audio", "utterance", "token"] = "real"
     prompt: str = "compact"
     lora: LoraConfig | None = None
     guard: GuardConfig = GuardConfig()

@@ -29,8 +29,8 @@ from robustger.correction.tokens import ListTokens
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
 from robustger.models import resolve_model, torch_device
-from robustger.noise.controls import donors, random_like
-from robustger.noise.embedding import NoiseEmbedder
+from robustger.noise.controls import donors, one_level, random_like
+from robustger.noise.embedding import LEVELS, NoiseEmbedder
 from robustger.noise.extractors import EXTRACTORS
 from robustger.noise.heard import heard_in, in_every_row
 
@@ -167,7 +167,8 @@ class Corrector:
     def noise_embedding(self, lists: Sequence[Sequence[str]]) -> Tensor:
         """E_LN of lists of hypotheses, in the sign and order of the variant: (B, U, E). Zeros for `ger`.
 
-        The controls `zero` and `random` are applied; what `shuffled` needs, the other lists, only the caller has.
+        The controls `zero` and `random` and the choice of one level are applied; what `shuffled` needs, the other
+        lists, only the caller has.
 
         Raises:
             InputError: the prompt has other than N(N-1) slots, or the checkpoint hears the audio.
@@ -185,6 +186,8 @@ class Corrector:
                 f"{self.embedder.rows} noise rows; it takes a noise embedding of your own through `logits` only"
             )
         noise = self.embedder(lists)
+        if self.config.noise in LEVELS:
+            return one_level(noise, self.embedder.rows_of(self.config.noise))
         return random_like(noise, lists) if self.config.noise == "random" else noise
 
     @cached_property

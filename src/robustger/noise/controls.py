@@ -10,6 +10,8 @@ its gain is compared with that of the same corrector on
 
 in training and in correction alike; in correction the other lists are those of the same call (`Corrector.correct`; of a
 file, those of the same chunk of lines). The paper has no such controls.
+
+Which part of E_LN helps is what `one_level` is for: the paper's Table 3.
 """
 
 from __future__ import annotations
@@ -40,6 +42,19 @@ def random_like(noise: Tensor, lists: Sequence[Sequence[str]]) -> Tensor:
         generator.manual_seed(int.from_bytes(digest[:8], "little"))
         drawn[row] = torch.randn(noise.shape[1:], generator=generator)
     return drawn / drawn.norm(dim=-1, keepdim=True) * noise.norm(dim=-1, keepdim=True)
+
+
+def one_level(noise: Tensor, kept: slice) -> Tensor:
+    """`noise`, shape (B, U, E), with zeros outside of the rows that are kept.
+
+    The paper does not say what its ablation puts in the place of the other level; with zeros, the number of prompt
+    vectors and of parameters stays the same.
+    """
+    import torch
+
+    result = torch.zeros_like(noise)
+    result[:, kept] = noise[:, kept]
+    return result
 
 
 def donors(count: int, seed: int = 0) -> list[int]:

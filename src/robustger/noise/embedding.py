@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Pair = tuple[int, int]
+LEVELS = ("utterance", "token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,12 @@ class NoiseEmbedder:
     def dimension(self) -> int:
         """D, the width of each vector."""
         return self.extractor.dimension
+
+    def rows_of(self, level: str) -> slice:
+        """Where the rows of one of `LEVELS` are."""
+        half = len(self._pairs)
+        first = (level == "token") == self._definition.tokens_first
+        return slice(0, half) if first else slice(half, 2 * half)
 
     def __call__(self, lists: Sequence[Sequence[str]]) -> Tensor:
         """The noise embeddings of `lists`, each best hypothesis first.

@@ -184,6 +184,20 @@ def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
 EXTRACTORS.register("sbert")(SentenceBert)
 
 
+@EXTRACTORS.register("llm")
+def _token_embeddings(model: str) -> Extractor:
+    from robustger.noise.word_extractors import TokenEmbeddings
+
+    return TokenEmbeddings(model)
+
+
+@EXTRACTORS.register("ngrams")
+def _hashed_ngrams(width: str) -> Extractor:
+    from robustger.noise.word_extractors import HashedNgrams
+
+    return HashedNgrams.parse(width)
+
+
 def _check_pipeline(folder: Path) -> bool:
     """Whether vectors are normalised, by the folder's modules.json; where there is none, they are."""
     modules = _read_json(folder / "modules.json")

@@ -23,6 +23,7 @@ from robustger import __version__
 from robustger.correction.model import Corrector
 from robustger.errors import InputError
 from robustger.noise.controls import donors
+from robustger.noise.embedding import LEVELS
 from robustger.training.lists import Lists
 
 logger = logging.getLogger(__name__)
@@ -114,6 +115,8 @@ def _digest(corrector: Corrector, parts: Sequence[Lists]) -> str:
         config.encoder,
         config.noise == "random",
     ]
+    if config.noise in LEVELS:
+        made_by.append(config.noise)
     return hashlib.sha256(json.dumps([made_by, [part.digest for part in parts]]).encode()).hexdigest()[:16]
 
 

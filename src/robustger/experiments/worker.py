@@ -1,30 +1,49 @@
-"""One run of the grid, in a process of its own: trains, corrects the test lists, and writes what came out.
+"""One training, in a process of its own: trains, corrects the test lists, and writes what came out.
 
-    python grid_run.py RUN_FOLDER
+    python -m robustger.experiments.worker RUN_FOLDER
 
 RUN_FOLDER/training.yaml is an ordinary training configuration, RUN_FOLDER/run.json says the rest. A run that was
-interrupted goes on where it was; RUN_FOLDER/results.json appears when all is done.
+interrupted goes on where it was; RUN_FOLDER/results.json appears when all is done. The base that arms share leaves a
+language model in RUN_FOLDER/llm.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import os
+import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grid_base import train
-from grid_process import alone, finish
-
 from robustger.errors import RobustGERError
+from robustger.experiments.base import NORMALIZER
+from robustger.experiments.plan import START
+from robustger.experiments.process import add_seconds, alone, finish
+from robustger.experiments.start import merge_lora, write_start
 from robustger.hypotheses import NBest, Transcript, atomic_writer, load_nbest
 
 if TYPE_CHECKING:
     from robustger.correction import Corrector
 
-NORMALIZER = "number"
 BATCH = 16  # lists that are scored or decoded at a time
+
+
+def train(folder: Path, plan: Mapping[str, Any]) -> Path:
+    """Trains, or goes on training, the run of a folder; returns the checkpoint."""
+    from robustger.correction.checkpoint import checkpoint_folder
+    from robustger.training.config import load_training_config
+    from robustger.training.loop import Trainer
+
+    logging.getLogger("robustger").setLevel(logging.INFO)
+    config = load_training_config(folder / "training.yaml")
+    lora_of, start = plan["lora_of"], plan["start"]
+    if config.initial is not None and not (folder / START / "adapter.safetensors").exists():
+        write_start(config, lora_of and checkpoint_folder(lora_of), start, folder / START)
+    return Trainer(config).run()
 
 
 def reference_losses(corrector: Corrector, path: Path, cache: Path, seed: int) -> dict[str, list[Any]]:
@@ -34,11 +53,15 @@ def reference_losses(corrector: Corrector, path: Path, cache: Path, seed: int) -
     arms apart on far fewer lists.
     """
     from robustger.correction.reading import Reading
+    from robustger.training.audio_rows import HeardRows
     from robustger.training.lists import Lists
     from robustger.training.noise_rows import noise_rows
 
     part = Lists("test", [str(path)])
-    (noise,) = noise_rows(corrector, (part,), cache, seed)
+    if corrector.hears:
+        noise = HeardRows.of(part, (corrector.llm.shape.slots, corrector.llm.shape.noise_dimension))
+    else:
+        (noise,) = noise_rows(corrector, (part,), cache, seed)
     lists = [nbest for _, nbest in part]
     prompts = [corrector.prompt_tokens(nbest.texts) for nbest in lists]
     targets = [corrector.answer_tokens(" ".join((nbest.reference or "").split())) for nbest in lists]
@@ -78,12 +101,14 @@ def measure(corrector: Corrector, plan: Mapping[str, Any], folder: Path) -> dict
         for lists in their order: word errors under either guard, and the losses of the references.
     """
     from robustger.correction.config import GuardConfig
+    from robustger.training.audio_rows import heard_beside
 
     losses = reference_losses(corrector, Path(plan["test"]), Path(plan["cache"]), plan["seed"])
     lists = load_nbest(plan["decoded"])
     guard = GuardConfig.model_validate(plan["guard"])
+    heard = heard_beside((Path(plan["decoded"]), nbest) for nbest in lists)
     # In one call: what the control `shuffled` gives to a list, it takes from another of the same call.
-    found = corrector.correct(lists, guard=guard, batch_size=BATCH)
+    found = corrector.correct(lists, guard=guard, batch_size=BATCH, heard=heard)
     with atomic_writer(folder / "corrections.jsonl") as file:
         for transcript in found:
             line = {"id": transcript.id, "none": unguarded(transcript), "margin": transcript.text}
@@ -95,33 +120,52 @@ def measure(corrector: Corrector, plan: Mapping[str, Any], folder: Path) -> dict
     return {"ids": [nbest.id for nbest in lists], "errors": errors, "losses": losses}
 
 
-def main() -> None:
-    from robustger.cli.quiet import quiet_libraries
+def do_base(folder: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Trains the base, or takes the checkpoint that the plan names, and folds its LoRA part into its language model."""
+    from robustger.correction.checkpoint import checkpoint_folder
 
+    named = plan["checkpoint"]
+    merge_lora(train(folder, plan) if named is None else checkpoint_folder(named), folder / "llm")
+    return {"digest": plan["digest"]}
+
+
+def do_arm(folder: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Trains an arm and tests it."""
+    from robustger.correction import Corrector
+    from robustger.training.config import load_training_config
+
+    log: dict[str, Any] = {}
+    parameters = 0
+    if plan["trained"]:
+        corrector = Corrector.from_pretrained(train(folder, plan))
+        log = json.loads((folder / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+        parameters = sum(parameter.numel() for parameter in corrector.llm.adapter.parameters())
+    else:
+        corrector = Corrector.create(load_training_config(folder / "training.yaml").corrector)
+    named = {key: plan[key] for key in ("digest", "shared", "arm", "change", "seed")}
+    return named | {"parameters": parameters, "log": log} | measure(corrector, plan, folder)
+
+
+def main() -> None:
+    """The process of one run."""
     folder = Path(sys.argv[1])
-    quiet_libraries()
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    logging.basicConfig(level=logging.WARNING, format="robustger: %(message)s")
+    # As an exception, so that the time it took so far is kept.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with alone(folder) as plan:
         if plan is None:
             return
-        from robustger.correction import Corrector
-        from robustger.training.config import load_training_config
-
-        config = load_training_config(folder / "training.yaml")
-        log: dict[str, Any] = {}
-        parameters = 0
-        if plan["trained"]:
-            corrector = Corrector.from_pretrained(train(folder, plan))
-            log = json.loads((folder / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
-            parameters = sum(parameter.numel() for parameter in corrector.llm.adapter.parameters())
-        else:
-            corrector = Corrector.create(config.corrector)
-        named = {key: plan[key] for key in ("digest", "shared", "arm", "change", "seed")}
-        results = named | {"parameters": parameters, "log": log} | measure(corrector, plan, folder)
-        finish(folder, results)
+        try:
+            results = do_arm(folder, plan) if "arm" in plan else do_base(folder, plan)
+        except BaseException:
+            add_seconds(folder, time.process_time())
+            raise
+        finish(folder, results | {"seconds": add_seconds(folder, time.process_time())})
 
 
 if __name__ == "__main__":
     try:
         main()
     except RobustGERError as error:
-        sys.exit(f"grid_run: {error}")
+        sys.exit(f"robustger experiment: {error}")

@@ -1,4 +1,4 @@
-"""How a run of the grid is planned, kept from being done twice, and finished."""
+"""How a training is planned, kept from being done twice, and finished."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from typing import Any
 from robustger.hypotheses import atomic_writer
 
 PLAN, RESULTS = "run.json", "results.json"
+SECONDS = "seconds.txt"  # of processor time, one line for each process that was at the run
 
 
 @contextmanager
 def alone(folder: Path) -> Iterator[dict[str, Any] | None]:
     """The plan of a run, once no other process is at it; None where it is done by then.
 
-    A grid that was killed may have left a process behind that still trains.
+    A program that was killed may have left a process behind that still trains.
     """
     with (folder / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -27,6 +28,7 @@ def alone(folder: Path) -> Iterator[dict[str, Any] | None]:
 
 
 def is_done(folder: Path, digest: str) -> bool:
+    """Whether the folder holds the results of the run with this digest."""
     try:
         return json.loads((folder / RESULTS).read_text(encoding="utf-8"))["digest"] == digest
     except FileNotFoundError:
@@ -34,5 +36,16 @@ def is_done(folder: Path, digest: str) -> bool:
 
 
 def finish(folder: Path, results: Mapping[str, Any]) -> None:
+    """Writes the results, which says that the run is done."""
     with atomic_writer(folder / RESULTS) as file:
         file.write(json.dumps(results) + "\n")
+
+
+def add_seconds(folder: Path, seconds: float) -> float:
+    """Adds the processor time of a process to that of those before it, and returns the sum.
+
+    What a process had used when it was killed is not in it.
+    """
+    with (folder / SECONDS).open("a", encoding="utf-8") as file:
+        file.write(f"{seconds:.1f}\n")
+    return sum(map(float, (folder / SECONDS).read_text(encoding="utf-8").split()))

@@ -1,24 +1,15 @@
-"""The language model that all arms of the grid share: the base with the LoRA part of a corrector folded in.
-
-    python grid_base.py RUN_FOLDER
-
-A run of `grid.py`, in a process of its own. RUN_FOLDER/run.json says whether the corrector is still to be trained; the
-language model comes to RUN_FOLDER/llm.
-"""
+"""What trainings start from: a language model with a corrector's LoRA part folded in, or that part alone."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grid_process import alone, finish
-
-from robustger.errors import InputError, RobustGERError
+from robustger.errors import InputError
 
 if TYPE_CHECKING:
     from robustger.training.config import TrainingConfig
@@ -122,41 +113,3 @@ def write_start(
         if "tuner_scale" in start:
             parameters["adapter.tuner.weight"].mul_(start["tuner_scale"])
     corrector.save_pretrained(folder)
-
-
-def train(folder: Path, plan: Mapping[str, Any]) -> Path:
-    """Trains, or goes on training, the run of a folder; returns the checkpoint."""
-    import logging
-
-    from robustger.correction.checkpoint import checkpoint_folder
-    from robustger.training.config import load_training_config
-    from robustger.training.loop import Trainer
-
-    logging.getLogger("robustger").setLevel(logging.INFO)
-    config = load_training_config(folder / "training.yaml")
-    lora_of, start = plan["lora_of"], plan["start"]
-    if config.initial is not None and not (folder / "start" / "adapter.safetensors").exists():
-        write_start(config, lora_of and checkpoint_folder(lora_of), start, folder / "start")
-    return Trainer(config).run()
-
-
-def main() -> None:
-    from robustger.cli.quiet import quiet_libraries
-
-    folder = Path(sys.argv[1])
-    quiet_libraries()
-    with alone(folder) as plan:
-        if plan is not None:
-            from robustger.correction.checkpoint import checkpoint_folder
-
-            named = plan["checkpoint"]
-            checkpoint = train(folder, plan) if named is None else checkpoint_folder(named)
-            merge_lora(checkpoint, folder / "llm")
-            finish(folder, {"digest": plan["digest"]})
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except RobustGERError as error:
-        sys.exit(f"grid_base: {error}")

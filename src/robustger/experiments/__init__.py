@@ -1,0 +1,5 @@
+"""The paper's tables and figures as commands: with baselines, controls, intervals, and a record of what made them."""
+
+from robustger.experiments.base import Context, Experiment, Finished, Needs, Outcome, RunKey
+
+__all__ = ["Context", "Experiment", "Finished", "Needs", "Outcome", "RunKey"]

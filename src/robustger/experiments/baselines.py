@@ -1,0 +1,110 @@
+"""The baselines of a table, each computed once for the same lists, models and settings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from robustger import __version__
+from robustger.correction.baselines import load_baseline
+from robustger.errors import MissingModelError
+from robustger.experiments.base import Context
+from robustger.experiments.data import with_reference
+from robustger.experiments.scoreboard import FORMAT_ONLY, System
+from robustger.hypotheses import NBest, atomic_writer
+
+TRAIN, DEV = "train", "dev"
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A row of a table.
+
+    Attributes:
+        title: as tables call it.
+        name: in `robustger.correction.baselines.BASELINES`.
+        needs: which of the data's `train` and `dev` it cannot do without.
+        takes: which of them it takes where they are there.
+        options: further keyword arguments.
+        slow: whether a language model reads every list: left out of a first look.
+    """
+
+    title: str
+    name: str
+    needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    slow: bool = False
+
+
+LM_RANK = "LM_rank"
+BASELINES = (
+    Baseline(FORMAT_ONLY, "format-only"),
+    Baseline(LM_RANK, "ngram-rank", (TRAIN,), (DEV,)),  # the paper's way: a small model of the training text
+    Baseline("LM_rank, pretrained LLM", "lm-rank", (DEV,), slow=True),
+    Baseline("MBR", "mbr"),
+    Baseline("ROVER", "rover"),
+    Baseline("zero-shot", "zero-shot", slow=True),
+)
+
+
+def baseline_systems(
+    context: Context, lists: Sequence[NBest], baselines: Sequence[Baseline] = BASELINES
+) -> tuple[list[System], list[str]]:
+    """Baselines on some lists, and a line on each that could not be had.
+
+    Args:
+        context: its data gives the text and the lists to tune on; its cache keeps the transcripts.
+        lists: the test lists.
+        baselines: which.
+    """
+    systems, notes = [], []
+    parts = {TRAIN: context.data.train, DEV: context.data.dev}
+    for baseline in baselines:
+        lacking = [part for part in baseline.needs if not parts[part]]
+        if lacking:
+            notes.append(f"{baseline.title}: left out, the data has no lists to {_purpose(lacking[0])}.")
+            continue
+        if baseline.slow and context.quick:
+            notes.append(f"{baseline.title}: left out of a quick look.")
+            continue
+        try:
+            systems.append(System(baseline.title, (_texts(context, baseline, lists),)))
+        except MissingModelError as error:
+            notes.append(f"{baseline.title}: left out: {error}.")
+    return systems, notes
+
+
+def _purpose(part: str) -> str:
+    return {TRAIN: "train on", DEV: "tune its weight on"}[part]
+
+
+def _texts(context: Context, baseline: Baseline, lists: Sequence[NBest]) -> dict[str, str]:
+    """By list id; from the cache where the same was asked before."""
+    parts = {TRAIN: context.data.train, DEV: context.data.dev}
+    used = [part for part in (*baseline.needs, *baseline.takes) if parts[part]]
+    given = {part: with_reference(parts[part], part) for part in used}
+    asked = [__version__, baseline.name, dict(baseline.options), _digest(lists)]
+    asked += [[part, _digest(known)] for part, known in given.items()]
+    digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+    path = context.cache / f"baseline-{baseline.name}-{digest}.json"
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    context.say(f"{baseline.title}: {len(lists)} lists")
+    made = load_baseline(baseline.name, **given, **baseline.options)
+    texts = {transcript.id: transcript.text for transcript in made.transcribe(lists)}
+    with atomic_writer(path) as file:
+        file.write(json.dumps(texts, ensure_ascii=False) + "\n")
+    return texts
+
+
+def _digest(lists: Sequence[NBest]) -> str:
+    """Of ids, hypotheses, scores and references."""
+    digest = hashlib.sha256()
+    for nbest in lists:
+        scores = [hypothesis.score for hypothesis in nbest.hypotheses]
+        digest.update(json.dumps([nbest.id, nbest.texts, scores, nbest.reference]).encode() + b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,157 @@
+"""The same recordings recognised with beams of several widths: what a wider search finds, and what it costs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from robustger import __version__
+from robustger.audio import read_audio
+from robustger.errors import InputError
+from robustger.experiments.conditions import sentence, snr_db
+from robustger.experiments.data import ExperimentData
+from robustger.hypotheses import NBest, atomic_writer
+from robustger.recognition import load_recognizer
+from robustger.recognition.prepare import seed_of
+
+if TYPE_CHECKING:
+    from robustger.recognition import Recognizer
+
+BEAMS, QUICK_BEAMS = (1, 2, 5, 10, 20, 50), (1, 2, 5)
+SENTENCES, QUICK_SENTENCES = 40, 3
+MOST = 10  # hypotheses of a list
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What one width gave.
+
+    Attributes:
+        beams: the width.
+        lists: one for each recording, of min(beams, `MOST`) hypotheses.
+        distinct: how many of them differ, of each list; the others repeat the last of these.
+        cpu_seconds: CPU time of the recogniser over all of its threads.
+        audio_seconds: length of the recordings.
+    """
+
+    beams: int
+    lists: tuple[NBest, ...]
+    distinct: tuple[int, ...]
+    cpu_seconds: float
+    audio_seconds: float
+
+    @property
+    def cost(self) -> float:
+        """CPU seconds a second of audio."""
+        return self.cpu_seconds / self.audio_seconds
+
+
+def recognizer_of(data: ExperimentData) -> tuple[str, str, dict[str, Any]]:
+    """Kind, model and options of the recogniser that made the test lists, by the run.json beside them.
+
+    Raises:
+        InputError: there is no such file, or it does not say.
+    """
+    lists = next(iter(data.tests.values()))[0]
+    path = lists.with_suffix(".run.json")
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        kind, model, options = settings["recognizer"], settings["model"], dict(settings["options"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{path} does not say which recogniser made the lists") from None
+    if data.lab:  # its lists are made by the recogniser that comes with the package
+        model = str(resources.files("robustger.presets") / "lab" / "recognizer")
+    return kind, model, options
+
+
+def chosen_lists(data: ExperimentData, quick: bool) -> list[NBest]:
+    """The test lists of some sentences at the data's SNRs, whose recordings are there; paths are made absolute.
+
+    Raises:
+        InputError: the lists name no recordings, or one of them is not there.
+    """
+    names: dict[str, list[NBest]] = {}
+    folders = {path.parent for paths in data.tests.values() for path in paths}
+    if len(folders) > 1:
+        raise InputError(
+            "the test lists lie in several folders, so it is not known what their recordings are relative to"
+        )
+    folder = folders.pop()
+    for lists in data.test_lists().values():
+        for nbest in lists:
+            if data.snrs_db is None or snr_db(nbest) in data.snrs_db:
+                names.setdefault(sentence(nbest), []).append(nbest)
+    # By a hash, not in their order: neighbours in a test set are often alike.
+    ordered = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    chosen = []
+    for name in ordered[: QUICK_SENTENCES if quick else SENTENCES]:
+        for nbest in names[name]:
+            if nbest.audio is None:
+                raise InputError(f"list {nbest.id!r} names no recording")
+            path = folder / nbest.audio
+            if not path.is_file():
+                raise InputError(f"list {nbest.id!r}: its recording {nbest.audio} is not there")
+            chosen.append(replace(nbest, audio=str(path)))
+    return chosen
+
+
+def sweep(data: ExperimentData, cache: Path, quick: bool, say: Callable[[str], None]) -> list[Sweep]:
+    """Recognises the recordings of `chosen_lists` with every width; what was done before is read from the cache.
+
+    Raises:
+        InputError: as `recognizer_of` and `chosen_lists`; or the recogniser or a recording cannot be read.
+    """
+    kind, model, options = recognizer_of(data)
+    chosen = chosen_lists(data, quick)
+    recognizer: Recognizer | None = None
+    found = []
+    for beams in QUICK_BEAMS if quick else BEAMS:
+        path = cache / f"beams-{beams}-{_digest(kind, model, options, beams, chosen)}.json"
+        if not path.exists():
+            recognizer = recognizer or load_recognizer(kind, model, **options)
+            say(f"recognising {len(chosen)} recordings with {beams} beams")
+            content = _recognized(recognizer, chosen, beams)
+            with atomic_writer(path) as file:
+                file.write(json.dumps(content))
+        found.append(_sweep(json.loads(path.read_text(encoding="utf-8")), chosen, beams))
+    return found
+
+
+def _recognized(recognizer: Recognizer, chosen: Sequence[NBest], beams: int) -> dict[str, Any]:
+    audios = [read_audio(nbest.audio or "", start=nbest.start, end=nbest.end) for nbest in chosen]
+    seeds = [seed_of(nbest.id) for nbest in chosen]
+    began = time.process_time()  # whatever else the machine does
+    recognitions = recognizer.recognize(audios, n=min(beams, MOST), beams=beams, seeds=seeds)
+    return {
+        "cpu_seconds": time.process_time() - began,
+        "audio_seconds": sum(audio.size for audio in audios) / 16_000,
+        "texts": [[hypothesis.text for hypothesis in one.hypotheses] for one in recognitions],
+        "distinct": [one.distinct for one in recognitions],
+    }
+
+
+def _sweep(content: dict[str, Any], chosen: Sequence[NBest], beams: int) -> Sweep:
+    lists = tuple(
+        NBest.from_texts(nbest.id, texts, reference=nbest.reference, meta=nbest.meta)
+        for nbest, texts in zip(chosen, content["texts"], strict=True)
+    )
+    return Sweep(beams, lists, tuple(content["distinct"]), content["cpu_seconds"], content["audio_seconds"])
+
+
+def _digest(kind: str, model: str, options: dict[str, Any], beams: int, chosen: Sequence[NBest]) -> str:
+    digest = hashlib.sha256(
+        json.dumps([__version__, kind, model, options, beams, MOST], sort_keys=True).encode()
+    )
+    weights = Path(model) / "model.safetensors"
+    if weights.is_file():
+        digest.update(weights.read_bytes())
+    for nbest in chosen:
+        digest.update(f"{nbest.id} {nbest.start} {nbest.end}\n".encode())
+        digest.update(Path(nbest.audio or "").read_bytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,174 @@
+"""The lists of an experiment: from a YAML file, from the folder of a laboratory, or from a folder of lists."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import Field
+
+from robustger.correction.config import Section, read_yaml, validate_config
+from robustger.errors import InputError
+from robustger.experiments.conditions import sentence
+from robustger.hypotheses import NBest, load_nbest
+from robustger.training.lists import list_files
+
+LABORATORY = "corrector-more.jsonl"  # what makes a folder with lists/ a laboratory's
+LAB_SNRS_DB = (0.0, 5.0, 10.0)
+QUICK_LISTS = 60  # of every test set
+
+
+class _DataFile(Section):
+    """The content of a data file; patterns are relative to its folder."""
+
+    train: list[str] = Field(default_factory=list)
+    dev: list[str] = Field(default_factory=list)
+    tests: dict[str, list[str]] = Field(min_length=1)
+    clean: list[str] = Field(default_factory=list)
+    snr_db: list[float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentData:
+    """The files of an experiment, all N-best JSONL.
+
+    Attributes:
+        source: what the user named.
+        train: lists that correctors, language models and examples are learnt from.
+        dev: lists that weights are tuned on.
+        tests: lists that are tested on, by name.
+        clean: lists of the same sentences as the tests', in clean speech.
+        snrs_db: of the test lists that trained correctors are tested on; None for all of them.
+        lab: whether it is a laboratory, where `make lab` can be told to make what is missing.
+    """
+
+    source: Path
+    train: tuple[Path, ...]
+    dev: tuple[Path, ...]
+    tests: Mapping[str, tuple[Path, ...]]
+    clean: tuple[Path, ...] = ()
+    snrs_db: tuple[float, ...] | None = None
+    lab: bool = field(default=False)
+
+    def test_lists(self, quick: bool = False) -> dict[str, list[NBest]]:
+        """The lists with a reference of every test set; of each the first `QUICK_LISTS` where that is enough.
+
+        Raises:
+            InputError: a file is broken, or an id is in two of its sets or files; or a set has no reference.
+        """
+        found = {name: with_reference(paths, f"test set {name}") for name, paths in self.tests.items()}
+        _check_ids(found)
+        return {name: _first(lists) for name, lists in found.items()} if quick else found
+
+    def clean_lists(self) -> list[NBest]:
+        """The lists in clean speech; empty where the data has none."""
+        return with_reference(self.clean, "clean") if self.clean else []
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of every file, by its path as it was found."""
+        parts = (self.train, self.dev, *self.tests.values(), self.clean)
+        return {str(path): _sha256(path) for paths in parts for path in paths}
+
+
+def load_data(source: str | Path) -> ExperimentData:
+    """The data that the user named.
+
+    Args:
+        source: a YAML file (`train`, `dev`, `tests`, `clean`, `snr_db`); a laboratory's folder; or a folder of *.jsonl,
+            or with a folder lists of them, each of which becomes a test set, and train*/dev* what they say.
+
+    Raises:
+        InputError: it is not there, names no lists, or is no data file.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return _of_folder(path)
+    if not path.exists():
+        raise InputError(f"--data {source}: not there; name a data file (YAML), or a folder of N-best lists")
+    content = validate_config(_DataFile, read_yaml(path), str(path))
+
+    def files(key: str, patterns: list[str]) -> tuple[Path, ...]:
+        try:
+            return tuple(list_files([str(path.parent / pattern) for pattern in patterns]))
+        except InputError as error:
+            raise InputError(f"{path}: {key}: {str(error).removeprefix('data: ')}") from None
+
+    return ExperimentData(
+        path,
+        files("train", content.train),
+        files("dev", content.dev),
+        {name: files(f"tests.{name}", patterns) for name, patterns in content.tests.items()},
+        files("clean", content.clean),
+        None if content.snr_db is None else tuple(content.snr_db),
+    )
+
+
+def _of_folder(folder: Path) -> ExperimentData:
+    lists = folder / "lists" if (folder / "lists").is_dir() else folder
+    files = sorted(lists.glob("*.jsonl"))
+    if not files:
+        raise InputError(f"--data {folder}: holds no *.jsonl, nor a folder lists with some")
+    if (lists / LABORATORY).exists() and (lists / "test.jsonl").exists():
+        return ExperimentData(
+            folder,
+            (lists / LABORATORY,),
+            tuple(sorted(lists.glob("dev-*.jsonl"))),
+            {"test": (lists / "test.jsonl",)},
+            tuple(lists.glob("test-clean.jsonl")),
+            LAB_SNRS_DB,
+            lab=True,
+        )
+    train = tuple(file for file in files if _is_part(file, ("train",)))
+    dev = tuple(file for file in files if _is_part(file, ("dev", "val")))
+    tests = {file.stem: (file,) for file in files if file not in (*train, *dev)}
+    # Where there is only a part that is called dev, as of the lists that are published without a test: it is the test.
+    only = {file.stem.removesuffix(".dev").removesuffix(".val"): (file,) for file in dev}
+    return ExperimentData(folder, train, dev if tests else (), tests or only)
+
+
+def _is_part(file: Path, parts: tuple[str, ...]) -> bool:
+    """Whether a file is called `train...jsonl` or `....train.jsonl`."""
+    return file.name.startswith(parts) or file.stem.endswith(tuple(f".{part}" for part in parts))
+
+
+def with_reference(paths: Iterable[Path], what: str) -> list[NBest]:
+    """The lists of files that have a reference which is not empty.
+
+    Raises:
+        InputError: a file is broken, or none has one.
+    """
+    read = [nbest for path in paths for nbest in load_nbest(path)]
+    lists = [nbest for nbest in read if nbest.reference and nbest.reference.strip()]
+    if not lists:
+        raise InputError(
+            f"{what}: none of the {len(read)} lists has a reference; give lists with a 'reference'"
+        )
+    return lists
+
+
+def _check_ids(sets: Mapping[str, list[NBest]]) -> None:
+    seen: dict[str, str] = {}
+    for name, lists in sets.items():
+        for nbest in lists:
+            if (other := seen.setdefault(nbest.id, name)) is not name:
+                raise InputError(
+                    f"id {nbest.id!r} is in the test sets {other!r} and {name!r}; make ids unique"
+                )
+
+
+def _first(lists: list[NBest]) -> list[NBest]:
+    """Those of the first sentences: with all SNRs of a sentence, so that groups stay comparable."""
+    kept: set[str] = set()
+    taken: list[NBest] = []
+    for nbest in lists:
+        if len(taken) < QUICK_LISTS or sentence(nbest) in kept:
+            kept.add(sentence(nbest))
+            taken.append(nbest)
+    return taken
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

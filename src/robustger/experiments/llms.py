@@ -1,0 +1,46 @@
+"""Other language models in the place of the first (the paper's Tables 8 to 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from robustger.experiments.arms import AUDIO, NAMES
+from robustger.experiments.base import Context, Experiment, Needs, Outcome, on_llm
+from robustger.experiments.scales import get_scale
+from robustger.experiments.variants import compared
+
+TRAINED = ("ger", AUDIO, "mine-paper")
+OWN = "the recipe's"
+
+
+def _changes(scale: str, quick: bool, llms: Sequence[str] = ()) -> dict[str, str]:
+    """Name of each language model, and the change that trains on it."""
+    return {OWN: ""} | {name: on_llm(name) for name in (*get_scale(scale, quick).llms, *llms)}
+
+
+def run(context: Context) -> Outcome:
+    """GER, audio denoising and RobustGER on every language model."""
+    columns = {
+        f"{llm}: {NAMES[arm]}": (arm, change)
+        for llm, change in _changes(context.scale, context.quick, context.llms).items()
+        for arm in TRAINED
+    }
+    return compared(
+        context,
+        "llms",
+        columns,
+        (f"{OWN}: {NAMES['ger']}",),
+        (
+            f"`{OWN}`: the language model that all other experiments of this scale stand on; at the scale `lab` it has "
+            "learnt the task before (its LoRA part), the others have not. Other models: `--llm NAME`.",
+        ),
+    )
+
+
+LLMS = Experiment(
+    "llms",
+    "GER, audio denoising and RobustGER on several language models (the paper's Tables 8-10)",
+    run,
+    needs=lambda scale, quick: Needs(TRAINED, tuple(_changes(scale, quick).values())),
+    by_llm=True,
+)

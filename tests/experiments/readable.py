@@ -1,0 +1,51 @@
+"""Whether a figure can be read on paper: letters large enough, and nothing cut off."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+from robustger.experiments.drawing import COLUMN, DPI, rendered
+
+
+def check_readable(figure: Any, width: float = COLUMN) -> set[str]:
+    """Fails where a text is smaller than 7 points, leaves the figure, or the PNG is not as wide as the column.
+
+    Returns:
+        what legends and axes say.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    png = rendered(figure)["png"]
+    pixels, _ = struct.unpack(">II", png[16:24])
+    assert pixels == round(width * DPI)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    box = figure.bbox
+    said = set()
+    for text in texts(figure):
+        if not text.get_visible() or not text.get_text().strip():
+            continue
+        said.add(text.get_text())
+        assert text.get_fontsize() >= 7, text
+        extent = text.get_window_extent(canvas.get_renderer())
+        assert extent.x0 >= box.x0 - 1, text
+        assert extent.x1 <= box.x1 + 1, text
+        assert extent.y0 >= box.y0 - 1, text
+        assert extent.y1 <= box.y1 + 1, text
+    return said
+
+
+def texts(figure: Any) -> Iterator[Any]:
+    """All that is written; of the ticks, those within view."""
+    for legend in (*figure.legends, *(axes.legend_ for axes in figure.axes if axes.legend_)):
+        yield from legend.get_texts()
+        yield legend.get_title()
+    if figure._supxlabel is not None:
+        yield figure._supxlabel
+    for axes in figure.axes:
+        yield from (axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts)
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            yield from (tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high)

@@ -1,0 +1,74 @@
+"""The baselines of a table: computed once for the same lists."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from robustger.experiments.base import Context
+from robustger.experiments.baselines import BASELINES, baseline_systems
+from robustger.experiments.data import load_data
+from robustger.hypotheses import NBest, load_nbest, save_nbest
+
+QUICK = [baseline for baseline in BASELINES if not baseline.slow]
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    said = "turn off the light"
+    heard = [(f"turn of the light {n}", f"{said} {n}") for n in range(5)]
+    learnt = [NBest.from_texts(f"train{n}", texts, reference=texts[1]) for n, texts in enumerate(heard)]
+    save_nbest(learnt, tmp_path / "train.jsonl")
+    texts = ["turn of the light", said, said]
+    lists = [NBest.from_texts(f"u{n}", texts, scores=[-1.0, -1.1, -1.2], reference=said) for n in range(3)]
+    save_nbest(lists, tmp_path / "test.jsonl")
+    (tmp_path / "cache").mkdir()
+    return Context(load_data(tmp_path), tmp_path, tmp_path / "cache")
+
+
+def test_each_writes_a_text_for_every_list(context: Context) -> None:
+    lists = context.data.test_lists()["test"]
+    systems, notes = baseline_systems(context, lists, QUICK)
+    assert not notes
+    texts = {system.name: set(system.texts[0].values()) for system in systems}
+    assert all(system.texts[0].keys() == {"u0", "u1", "u2"} for system in systems)
+    assert texts["format-only"] == {"turn of the light"}
+    assert texts["LM_rank"] == texts["MBR"] == texts["ROVER"] == {"turn off the light"}
+
+
+def test_what_was_asked_before_is_read_and_what_changed_is_not(context: Context) -> None:
+    lists = context.data.test_lists()["test"]
+    (mbr,) = [baseline for baseline in QUICK if baseline.name == "mbr"]
+    baseline_systems(context, lists, [mbr])
+    (path,) = context.cache.iterdir()
+    marked = dict.fromkeys(json.loads(path.read_text(encoding="utf-8")), "from the cache")
+    path.write_text(json.dumps(marked), encoding="utf-8")
+    ((again,), _) = baseline_systems(context, lists, [mbr])
+    assert set(again.texts[0].values()) == {"from the cache"}
+    ((fewer,), _) = baseline_systems(context, lists[:2], [mbr])
+    assert set(fewer.texts[0].values()) == {"turn off the light"}
+
+
+def test_other_text_to_learn_from_is_another_lm_rank(context: Context) -> None:
+    lists = context.data.test_lists()["test"]
+    (ranked,) = [baseline for baseline in QUICK if baseline.name == "ngram-rank"]
+    baseline_systems(context, lists, [ranked])
+    (train,) = context.data.train
+    learnt = [replace(nbest, reference=f"{nbest.reference} now") for nbest in load_nbest(train)]
+    save_nbest(learnt, train)
+    baseline_systems(context, lists, [ranked])
+    assert len(list(context.cache.iterdir())) == 2
+
+
+def test_what_cannot_be_had_is_named(context: Context) -> None:
+    bare = replace(context, data=replace(context.data, train=()), quick=True)
+    systems, notes = baseline_systems(bare, bare.data.test_lists()["test"])
+    assert [system.name for system in systems] == ["format-only", "MBR", "ROVER"]
+    assert notes == [
+        "LM_rank: left out, the data has no lists to train on.",
+        "LM_rank, pretrained LLM: left out, the data has no lists to tune its weight on.",
+        "zero-shot: left out of a quick look.",
+    ]
