@@ -175,6 +175,14 @@ def test_scores_are_log_probabilities(case: Case, greedy: Greedy, decoded: bool)
     assert reading.score([], []) == []
 
 
+def test_one_answer_each_is_scored_in_one_pass(case: Case, greedy: Greedy) -> None:
+    reading = read(case)
+    answers = [[*tokens[:3], *range(60, 60 + at), case.end] for at, tokens in enumerate(greedy)]
+    for row, score in enumerate(reading.score(range(len(ROWS)), answers)):
+        assert score == near(case.log_probability(row, answers[row]))
+    assert reading.passes == [1] * len(ROWS)
+
+
 FAMILY_PROMPTS = [[5, 17, 3, 44, 9, 21, 30], [8, 2, 41, 12], [7, 7, 19, 33, 28, 6, 1, 40, 15, 22, 3], [31]]
 FAMILY_NOISE = torch.randn(4, 6, 8, generator=torch.Generator().manual_seed(7))
 FAMILY_LIMIT = 16

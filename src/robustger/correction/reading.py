@@ -180,27 +180,31 @@ class Reading:
             answers: token ids, each with the token that ends it.
         """
         every = range(len(self._prompts))
-        if self._cache is None:
-            self._cache = RowCache()
-            starts, nothing = [0 for _ in every], [[] for _ in every]
-            self._extend(self._cache, self._noise_arguments, every, starts, self._prompts, nothing)
-        scores: list[float] = []
-        for start in range(0, len(rows), SCORED_AT_ONCE):
-            part = slice(start, start + SCORED_AT_ONCE)
-            chosen = list(rows[part])
-            outcomes = self._extend(
-                self._cache.select(chosen, self._length - 1),
-                {name: value[chosen] for name, value in self._noise_arguments.items()},
-                chosen,
-                [self._length - 1] * len(chosen),
-                [self._prompts[row][-1:] for row in chosen],
-                [answer[:-1] for answer in answers[part]],
-            )
-            scores += [
-                sum(of_answer[: len(answer)])
-                for answer, (_, _, of_answer) in zip(answers[part], outcomes, strict=True)
-            ]
-        return scores
+        starts = [0 for _ in every]
+        drafts = [answer[:-1] for answer in answers]
+        noise = self._noise_arguments
+        if self._cache is None and [*rows] == [*every]:
+            # One answer each, and nothing read yet: prompts and answers are read in the same pass.
+            outcomes = self._extend(RowCache(), noise, every, starts, self._prompts, drafts)
+        else:
+            if self._cache is None:
+                self._cache = RowCache()
+                self._extend(self._cache, noise, every, starts, self._prompts, [[] for _ in every])
+            outcomes = []
+            for start in range(0, len(rows), SCORED_AT_ONCE):
+                part = slice(start, start + SCORED_AT_ONCE)
+                chosen = list(rows[part])
+                outcomes += self._extend(
+                    self._cache.select(chosen, self._length - 1),
+                    {name: value[chosen] for name, value in noise.items()},
+                    chosen,
+                    [self._length - 1] * len(chosen),
+                    [self._prompts[row][-1:] for row in chosen],
+                    drafts[part],
+                )
+        return [
+            sum(of_answer[: len(answer)]) for answer, (_, _, of_answer) in zip(answers, outcomes, strict=True)
+        ]
 
     def _extend(
         self,
