@@ -445,9 +445,13 @@ class TestRun:
         arguments[arguments.index("none")] = "train"
         assert scripts.grid.main(arguments) == 0
         base = tmp_path / "grid" / "base"
-        trained = trained_parameters(Corrector.from_pretrained(base / "best", torch.float32, "cpu").llm)
+        trained = trained_parameters(
+            Corrector.from_pretrained(base / "best", torch.float32, "cpu", trainable=True).llm
+        )
         assert trained["adapter.gate"].abs().max() < 1e-9
-        start = trained_parameters(Corrector.from_pretrained(base / "start", torch.float32, "cpu").llm)
+        start = trained_parameters(
+            Corrector.from_pretrained(base / "start", torch.float32, "cpu", trainable=True).llm
+        )
         moved = [name for name, value in trained.items() if (value - start[name]).abs().max() > 1e-4]
         assert moved
         assert all(name.startswith("lora.") for name in moved)
