@@ -214,8 +214,12 @@ class TestBase:
         )
         start = {"noise_gate": 0.5, "tuner_scale": 10.0}
         scripts.grid_base.write_start(config, tmp_path / "other", start, tmp_path / "start")
-        found = trained_parameters(Corrector.from_pretrained(tmp_path / "start", torch.float32, "cpu").llm)
-        other = trained_parameters(Corrector.from_pretrained(tmp_path / "other", torch.float32, "cpu").llm)
+        found, other = (
+            trained_parameters(
+                Corrector.from_pretrained(tmp_path / name, torch.float32, "cpu", trainable=True).llm
+            )
+            for name in ("start", "other")
+        )
         torch.manual_seed(3)
         fresh = trained_parameters(Corrector.create(config.corrector, torch.float32, "cpu").llm)
         for name, value in found.items():
