@@ -56,8 +56,12 @@ def test_a_start_takes_the_lora_part_of_another_shape(
     )
     start = {"noise_gate": 0.5, "tuner_scale": 10.0}
     write_start(config, tmp_path / "other", start, tmp_path / "start")
-    found = trained_parameters(Corrector.from_pretrained(tmp_path / "start", torch.float32, "cpu").llm)
-    other = trained_parameters(Corrector.from_pretrained(tmp_path / "other", torch.float32, "cpu").llm)
+    found = trained_parameters(
+        Corrector.from_pretrained(tmp_path / "start", torch.float32, "cpu", trainable=True).llm
+    )
+    other = trained_parameters(
+        Corrector.from_pretrained(tmp_path / "other", torch.float32, "cpu", trainable=True).llm
+    )
     torch.manual_seed(3)
     fresh = trained_parameters(Corrector.create(config.corrector, torch.float32, "cpu").llm)
     for name, value in found.items():
