@@ -61,6 +61,11 @@ def contents(folder: Path) -> dict[str, str | None]:
             ["lists.jsonl", "--guard", "sword"],
             "unknown guard 'sword'; choose one of: none, words, edits, margin",
         ),
+        (
+            ["lists.jsonl", "--batch-size", "0"],
+            "--batch-size 0: give a number of lists, at least 1, or auto",
+        ),
+        (["lists.jsonl", "--batch-size", "many"], "--batch-size many: give a number"),
         (["lists.jsonl", "--base", "none/at-all"], "none/at-all: not a folder, not an embedded model"),
         (["lists.jsonl", "--base", "folder"], "folder: no config.json there"),
         (["lists.jsonl", "--quantization", "int3"], "quantization = 'int3': Input should be 'none'"),
@@ -196,12 +201,22 @@ def test_another_language_model_is_refused_by_its_shape(
     assert contents(folder) == before
 
 
-@pytest.mark.parametrize(
-    "arguments", [[], ["lists.jsonl", "--beams", "0"], ["lists.jsonl", "--batch-size", "0"], ["a", "b"]]
-)
+@pytest.mark.parametrize("arguments", [[], ["lists.jsonl", "--beams", "0"], ["a", "b"]])
 def test_wrong_usage_writes_nothing(robustger, folder: Path, arguments: list[str]) -> None:
     before = contents(folder)
     result = robustger("correct", *arguments)
     assert (result.code, result.out) == (2, "")
     assert result.err
     assert contents(folder) == before
+
+
+def test_memory_may_choose_the_batches(robustger, folder: Path, tiny_checkpoint: Path) -> None:
+    for name, size in (("one", "1"), ("auto", "auto")):
+        arguments = ("lists.jsonl", "-o", f"{name}.jsonl", "--checkpoint", tiny_checkpoint, "--guard", "none")
+        assert robustger("correct", *arguments, "--batch-size", size).code == 0
+    one, auto = (
+        [json.loads(line)["text"] for line in Path(f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+        for name in ("one", "auto")
+    )
+    assert one == auto
+    assert len(one) == len(LISTS)

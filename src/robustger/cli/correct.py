@@ -24,7 +24,7 @@ def correct(
     ] = None,
     quantization: Annotated[
         str | None,
-        typer.Option(help="Of the language model's weights: none or nf4. Default: the checkpoint's own."),
+        typer.Option(help="Of the language model's weights: none, nf4 or int8. Default: the checkpoint's own."),
     ] = None,
     guard: Annotated[
         str | None,
@@ -35,7 +35,9 @@ def correct(
         typer.Option(min=0, help="For the guards edits and margin: edits per word that are let through."),
     ] = None,
     beams: Annotated[int, typer.Option(min=1, max=50, help="1 decodes greedily.")] = 1,
-    batch_size: Annotated[int, typer.Option(min=1, help="Lists per batch.")] = 16,
+    batch_size: Annotated[
+        str, typer.Option(metavar="N|auto", help="Lists per batch; auto takes as many as memory holds.")
+    ] = "16",
     skip_agreeing: Annotated[
         bool | None,
         typer.Option(
@@ -50,6 +52,8 @@ def correct(
     """
     if preset and checkpoint:
         raise InputError("--preset and --checkpoint exclude each other")
+    if batch_size != "auto" and not (batch_size.isdecimal() and int(batch_size)):
+        raise InputError(f"--batch-size {batch_size}: give a number of lists, at least 1, or auto")
     import sys
     from pathlib import Path
     from typing import Any
@@ -77,7 +81,7 @@ def correct(
             guard=guard,
             guard_changes=changes,
             num_beams=beams,
-            batch_size=batch_size,
+            batch_size="auto" if batch_size == "auto" else int(batch_size),
             skip_agreeing=skip_agreeing,
             heard=AudioEmbeddings(Path(lists).parent).get,  # asked by checkpoints that hear the audio alone
         )
