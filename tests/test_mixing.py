@@ -121,7 +121,9 @@ def test_a_click_has_a_level(length: int) -> None:
 
 @settings(max_examples=60)
 @given(
-    seconds=st.floats(0.01, 3.0),
+    seconds=st.floats(
+        0.2, 3.0
+    ),  # in faint speech shorter than the hangover of P.56, the level may hang on one bit
     noise_seconds=st.floats(0.01, 3.0),
     peak=st.floats(1e-3, 1.0),
     noise_peak=st.floats(1e-3, 1.0),
@@ -131,6 +133,7 @@ def test_a_click_has_a_level(length: int) -> None:
 )
 @example(2.0, 1.0, 1e-3, 1.0, 30.0, "p56", 0)  # noise below one step of 16 bit, were it not amplified
 @example(2.0, 1.0, 1.0, 1e-3, -20.0, "p56", 0)  # would clip by 30 dB
+@example(0.08279302762648298, 1.0, 0.01, 1.0, 0.0, "p56", 0)  # rounding moves the level of the speech
 def test_snr_is_exact_and_nothing_clips(
     tmp_path_factory: pytest.TempPathFactory,
     seconds: float,

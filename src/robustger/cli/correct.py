@@ -24,7 +24,9 @@ def correct(
     ] = None,
     quantization: Annotated[
         str | None,
-        typer.Option(help="Of the language model's weights: none, nf4 or int8. Default: the checkpoint's own."),
+        typer.Option(
+            help="Of the language model's weights: none, nf4 or int8. Default: the checkpoint's own."
+        ),
     ] = None,
     guard: Annotated[
         str | None,

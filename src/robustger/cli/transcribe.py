@@ -47,7 +47,9 @@ def transcribe(
     ] = None,
     quantization: Annotated[
         str | None,
-        typer.Option(help="Of the language model's weights: none, nf4 or int8. Default: the corrector's own."),
+        typer.Option(
+            help="Of the language model's weights: none, nf4 or int8. Default: the corrector's own."
+        ),
     ] = None,
     nbest: Annotated[
         bool, typer.Option("--nbest", help="Show the N-best lists beneath the text; json always has them.")

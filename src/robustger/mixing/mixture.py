@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ FAINTEST_NOISE = 10 ** (
 QUIET_STRETCH = 1e-4  # of the noise's mean power: a stretch below this is a pause, as in padded recordings
 TRIES = 50
 TOLERANCE_DB = 0.05  # between the SNR asked for and the SNR achieved
+ATTEMPTS = 4  # at that
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,29 +77,72 @@ def mix_at_one_gain(
     """
     speech_level = SPEECH_LEVELS.get(level)
     speech = check_samples(clean, "clean speech").astype(np.float64)
-    speech_db = speech_level(speech)
-    noises, offsets = [], []
+    snrs_db, stretches, offsets = [], [], []
     for noise, snr_db, seed in parts:
         if not math.isfinite(snr_db):
             raise InputError(f"an SNR must be finite, not {snr_db}")
         stretch, offset = _stretch(check_samples(noise, "noise"), len(speech), seed)
-        noises.append(stretch * 10 ** ((speech_db - snr_db - rms_level(stretch)) / 20))
+        snrs_db.append(snr_db)
+        stretches.append(stretch)
         offsets.append(offset / SAMPLE_RATE)
-    peak = max(np.abs(signal).max() for signal in (speech, *(speech + noise for noise in noises)))
-    gain = _gain(float(peak), min(float(np.sqrt(np.square(noise).mean())) for noise in noises))
-    partner = _rounded(speech * gain)
-    partner_db = speech_level(partner)
+    speech_db = speech_level(speech)
+    aims_db = snrs_db
+    for _ in range(ATTEMPTS):
+        mixed = _mixed(speech, speech_db, stretches, aims_db, speech_level)
+        misses_db = [achieved - snr_db for achieved, snr_db in zip(mixed.achieved_db, snrs_db, strict=True)]
+        if max(map(abs, misses_db)) <= TOLERANCE_DB or math.inf in misses_db:
+            break
+        # Rounding has added to the noise, or moved the level of faint speech, where a pause is barely one.
+        aims_db = [aim - miss for aim, miss in zip(aims_db, misses_db, strict=True)]
     mixtures = []
-    for (_, snr_db, _), noise, offset in zip(parts, noises, offsets, strict=True):
-        samples = _rounded((speech + noise) * gain)
-        added = samples - partner
-        achieved = partner_db - rms_level(added) if added.any() else math.inf
+    for samples, achieved, snr_db, offset in zip(
+        mixed.samples, mixed.achieved_db, snrs_db, offsets, strict=True
+    ):
         if abs(achieved - snr_db) > TOLERANCE_DB:
             raise InputError(
                 f"16 bits cannot hold this speech with noise at {snr_db:g} dB (it would be {achieved:.2f} dB)"
             )
-        mixtures.append(Mixture(samples, partner, offset, achieved, 20 * math.log10(gain)))
+        mixtures.append(Mixture(samples, mixed.partner, offset, achieved, mixed.gain_db))
     return mixtures
+
+
+@dataclass(frozen=True, slots=True)
+class _Mixed:
+    """Mixtures as 16 bits hold them.
+
+    Attributes:
+        partner: the clean speech at their gain.
+        gain_db: the gain.
+        samples: of every mixture.
+        achieved_db: the SNR of every mixture.
+    """
+
+    partner: np.ndarray
+    gain_db: float
+    samples: list[np.ndarray]
+    achieved_db: list[float]
+
+
+def _mixed(
+    speech: np.ndarray,
+    speech_db: float,
+    stretches: Sequence[np.ndarray],
+    snrs_db: Sequence[float],
+    speech_level: Callable[[np.ndarray], float],
+) -> _Mixed:
+    """Adds stretches of noise at SNRs from a speech level of `speech_db`, all at one gain."""
+    noises = [
+        stretch * 10 ** ((speech_db - snr_db - rms_level(stretch)) / 20)
+        for stretch, snr_db in zip(stretches, snrs_db, strict=True)
+    ]
+    peak = max(np.abs(signal).max() for signal in (speech, *(speech + noise for noise in noises)))
+    gain = _gain(float(peak), min(float(np.sqrt(np.square(noise).mean())) for noise in noises))
+    partner = _rounded(speech * gain)
+    partner_db = speech_level(partner)
+    samples = [_rounded((speech + noise) * gain) for noise in noises]
+    added = [mixture - partner for mixture in samples]
+    achieved_db = [partner_db - rms_level(noise) if noise.any() else math.inf for noise in added]
+    return _Mixed(partner, 20 * math.log10(gain), samples, achieved_db)
 
 
 def _stretch(noise: np.ndarray, length: int, seed: int) -> tuple[np.ndarray, int]:
