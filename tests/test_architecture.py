@@ -16,11 +16,12 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "robustger"
 
 # A room may import the rooms named behind it, itself, and nothing else of robustger.
-BASE = {"errors", "registry"}
+BASE = {"batches", "errors", "registry"}
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "presets": set(),
     "registry": {"errors"},
+    "batches": set(),
     "hypotheses": BASE,
     "text": BASE,
     "audio": BASE,

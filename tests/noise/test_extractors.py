@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections import OrderedDict
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 
 from robustger.errors import InputError, MissingModelError
 from robustger.models import resolve_model
-from robustger.noise.extractors import EXTRACTORS, SentenceBert, _batches, _entry_bytes
+from robustger.noise.extractors import EXTRACTORS, SentenceBert, _entry_bytes
 
 TEXTS = [
     "the cat",
@@ -127,17 +126,6 @@ def test_the_memo_never_takes_more_than_it_may(calls: list[list[str]], memo_byte
         last_asked |= {text: number for text in texts if text}
         forgotten = [call for text, call in last_asked.items() if text not in kept]
         assert max(forgotten, default=0) <= min((last_asked[text] for text in kept), default=number)
-
-
-@given(st.lists(st.integers(1, 40), max_size=60), st.integers(1, 200))
-def test_batches_hold_every_text_once_sorted_within_their_budget(lengths: list[int], budget: int) -> None:
-    batches = list(_batches(lengths, budget))
-    together = [index for batch in batches for index in batch]
-    assert sorted(together) == list(range(len(lengths)))
-    assert [lengths[index] for index in together] == sorted(lengths)
-    assert all(len(batch) == 1 or len(batch) * lengths[batch[-1]] <= budget for batch in batches)
-    for batch, following in pairwise(batches):  # none is cut short
-        assert (len(batch) + 1) * lengths[following[0]] > budget
 
 
 def test_the_memo_is_used(sentence_bert: SentenceBert, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ def experiment(
         typer.Option(
             "--checkpoint",
             metavar="NAME",
-            help="Also a preset or checkpoint, in table1 and table2; repeatable.",
+            help="Also a preset or checkpoint, in table1, table2 and table5; repeatable.",
         ),
     ] = None,
     llms: Annotated[

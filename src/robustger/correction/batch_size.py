@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from robustger.batches import batches_by_length
 from robustger.correction.conditioning import ConditionedLLM
 from robustger.errors import InputError
 
@@ -46,15 +47,12 @@ class BatchSizes:
 
     def batches(self, prompts: Sequence[Prompt]) -> Iterator[list[Prompt]]:
         """The prompts in batches of similar length; a prompt longer than all bounds goes by itself."""
-        batch: list[Prompt] = []
-        for item in sorted(prompts, key=lambda item: len(item[1])):
-            full = len(batch) == self.lists or (len(batch) + 1) * len(item[1]) > self.tokens
-            if batch and full:
-                yield batch
-                batch = []
-            batch.append(item)
-        if batch:
-            yield batch
+        lengths = [len(prompt) for _, prompt in prompts]
+        for batch in batches_by_length(lengths, range(len(prompts)), self._fits):
+            yield [prompts[at] for at in batch]
+
+    def _fits(self, lists: int, longest: int) -> bool:
+        return (self.lists is None or lists <= self.lists) and lists * longest <= self.tokens
 
     def halve(self, lists: int, tokens: int) -> None:
         """Batches to come are at most half as large as one for which there was no memory."""

@@ -6,10 +6,11 @@ import json
 import os
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from robustger.batches import batches_by_length
 from robustger.errors import InputError
 from robustger.models import resolve_model
 from robustger.registry import Registry
@@ -142,7 +143,10 @@ class SentenceBert:
         pieces = self._tokenizer(valid, truncation=True, max_length=self._limit, padding=False)["input_ids"]
         device = self._model.device
         vectors: dict[str, Tensor] = {}
-        for batch in _batches([len(piece) for piece in pieces], self._batch_tokens):
+        lengths = [len(piece) for piece in pieces]
+        for batch in batches_by_length(
+            lengths, range(len(lengths)), lambda count, longest: count * longest <= self._batch_tokens
+        ):
             padded = self._tokenizer.pad({"input_ids": [pieces[k] for k in batch]}, return_tensors="pt")
             padded = padded.to(device)
             # no_grad rather than inference_mode, whose tensors could not enter a training step; autocast off,
@@ -167,18 +171,6 @@ class SentenceBert:
 
 def _entry_bytes(text: str, vector: Tensor) -> int:
     return vector.nbytes + sys.getsizeof(text) + _ENTRY_BYTES
-
-
-def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
-    """Indices in batches of similar length, each of at most `batch_tokens` with its padding, or of one."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and (len(batch) + 1) * lengths[index] > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
 
 
 EXTRACTORS.register("sbert")(SentenceBert)

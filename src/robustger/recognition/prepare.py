@@ -36,7 +36,7 @@ from robustger.recognition.journal import (
     remove,
 )
 from robustger.recognition.pieces import Piece
-from robustger.recognition.read_ahead import Reader, Reading, read_ahead
+from robustger.recognition.read_ahead import Reader, ReadRow, read_ahead
 from robustger.text import get_normalizer
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class _Run:
         for problem in self._recorded_problems():
             self._on_problem(problem["line"], problem["message"])
 
-    def read(self, rows: Iterator[Row], workers: int | None) -> Generator[Reading, None, None]:
+    def read(self, rows: Iterator[Row], workers: int | None) -> Generator[ReadRow, None, None]:
         """What became of every row; the recogniser is loaded when the first is asked for."""
         import torch
 
@@ -194,7 +194,7 @@ class _Run:
         # While a batch is recognised, the next one is read.
         yield from read_ahead(reader, rows, workers, self._request.batch_size)
 
-    def work(self, rows: list[Row], readings: Iterator[Reading]) -> float:
+    def work(self, rows: list[Row], readings: Iterator[ReadRow]) -> float:
         """Recognises a chunk and records it; returns how long its recordings are, in seconds."""
         before = self._counts["samples"]
         batch: list[Piece] = []
@@ -236,7 +236,7 @@ class _Run:
         journal.discard()
         return _summary(record, was_complete=False)
 
-    def _pieces(self, rows: list[Row], readings: Iterator[Reading]) -> Iterator[Piece]:
+    def _pieces(self, rows: list[Row], readings: Iterator[ReadRow]) -> Iterator[Piece]:
         for reading, (line, value) in zip(islice(readings, len(rows)), rows, strict=True):
             ids = [piece.id for piece in reading.pieces]
             taken = [id_ for id_ in ids if id_ != value.id and id_ in self._numbered_ids]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reading:
+class ReadRow:
     """What became of one row of a manifest.
 
     Attributes:
@@ -49,16 +49,16 @@ class Reader:
     with_clean: bool
     features_of: Callable[[np.ndarray], Features] | None
 
-    def __getitem__(self, row: Row) -> Reading:
+    def __getitem__(self, row: Row) -> ReadRow:
         """Reads a row: to torch's loader this is a data set whose indices are rows."""
         _, value = row
         if isinstance(value, BadLine):
-            return Reading([], value.message)
+            return ReadRow([], value.message)
         try:
             pieces, problem = cut_utterance(value, self.window_seconds, with_clean=self.with_clean)
         except InputError as error:
-            return Reading([], str(error))
-        return Reading([self._heard(piece) for piece in pieces], problem)
+            return ReadRow([], str(error))
+        return ReadRow([self._heard(piece) for piece in pieces], problem)
 
     def _heard(self, piece: Piece) -> Piece:
         if self.features_of is None:
@@ -69,7 +69,7 @@ class Reader:
         return replace(piece, audio=self.features_of(samples), clean=clean)
 
 
-def read_ahead(reader: Reader, rows: Iterable[Row], workers: int, ahead: int) -> Iterator[Reading]:
+def read_ahead(reader: Reader, rows: Iterable[Row], workers: int, ahead: int) -> Iterator[ReadRow]:
     """What became of every row, in order.
 
     Args:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from robustger.batches import batches_by_length
+
 IGNORED = -100  # label of the tokens no loss is taken on
 
 
@@ -79,11 +81,6 @@ def micro_batches(
         size: most lists of a piece.
         max_tokens: most tokens of a piece.
     """
-    piece: list[int] = []
-    for index in sorted(indices, key=lambda index: lengths[index]):
-        if piece and (len(piece) == size or (len(piece) + 1) * lengths[index] > max_tokens):
-            yield piece
-            piece = []
-        piece.append(index)
-    if piece:
-        yield piece
+    return batches_by_length(
+        lengths, indices, lambda count, longest: count <= size and count * longest <= max_tokens
+    )
