@@ -121,7 +121,7 @@ def draw_voice(split: str, random_: random.Random) -> Voice:
 
 
 @cache
-def _espeak() -> tuple[ctypes.CDLL, list[np.ndarray], int, object]:
+def espeak() -> tuple[ctypes.CDLL, list[np.ndarray], int, object]:
     import espeakng_loader
 
     library = ctypes.CDLL(espeakng_loader.get_library_path())
@@ -144,7 +144,7 @@ def say(text: str, voice: Voice) -> np.ndarray:
     Raises:
         ValueError: the library does not know the voice.
     """
-    library, pieces, rate, _ = _espeak()
+    library, pieces, rate, _ = espeak()
     pieces.clear()
     name = f"{voice.accent}+{voice.timbre}"
     if library.espeak_SetVoiceByName(name.encode()) != 0:

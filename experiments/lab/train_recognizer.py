@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed
 from batches import FULL, HOP, MELS, SUBSAMPLING, WINDOW, WINDOW_SECONDS, batches
+from optimization import average_gradients, join_processes, learning_rate
 from sentences import sentences
 from tokens import SPECIAL, make_tokenizer
 from torch import Tensor, nn
@@ -111,12 +111,6 @@ def losses(
     return cross_entropy, ctc
 
 
-def learning_rate(step: int, steps: int, peak: float, warm_up: int) -> float:
-    """Linear warm-up, constant, and a linear fall to zero over the last 45 %."""
-    fall = (steps - step) / (0.45 * steps)
-    return peak * min(1.0, (step + 1) / warm_up, max(fall, 0.0))
-
-
 def save_recognizer(model: Any, tokenizer: Any, folder: Path) -> None:
     """Model (16-bit), tokenizer, feature extractor and generation settings, as transformers reads them."""
     import copy
@@ -132,9 +126,7 @@ def save_recognizer(model: Any, tokenizer: Any, folder: Path) -> None:
 
 
 def train(arguments: argparse.Namespace) -> None:
-    if processes := int(os.environ.get("WORLD_SIZE", "0")):
-        torch.distributed.init_process_group("gloo")
-    rank, processes = int(os.environ.get("RANK", "0")), processes or 1
+    rank, processes = join_processes()
     torch.manual_seed(arguments.seed)
     output = Path(arguments.output)
     output.mkdir(parents=True, exist_ok=True)
@@ -182,8 +174,7 @@ def train(arguments: argparse.Namespace) -> None:
         loss = (1 - arguments.ctc_weight) * cross_entropy + arguments.ctc_weight * ctc
         optimizer.zero_grad()
         loss.backward()
-        if processes > 1:
-            _average_gradients(trained, processes)
+        average_gradients(trained, processes)
         norm = nn.utils.clip_grad_norm_(trained, 1.0)
         if math.isfinite(norm):
             optimizer.step()
@@ -207,17 +198,6 @@ def train(arguments: argparse.Namespace) -> None:
             )
             os.replace(partial, state_file)
             save_recognizer(model, tokenizer, output / "recognizer")
-
-
-def _average_gradients(parameters: list[nn.Parameter], processes: int) -> None:
-    flat = torch.cat([parameter.grad.flatten() for parameter in parameters if parameter.grad is not None])
-    torch.distributed.all_reduce(flat)
-    flat /= processes
-    at = 0
-    for parameter in parameters:
-        if parameter.grad is not None:
-            parameter.grad.copy_(flat[at : at + parameter.grad.numel()].view_as(parameter.grad))
-            at += parameter.grad.numel()
 
 
 def _ahead(made: Any) -> Any:

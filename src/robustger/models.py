@@ -1,7 +1,7 @@
 """Model names to folders: where the sentence encoder and the language model come from.
 
-A name resolves in this order: a local folder; an alias found in an installed package (`smollm2-135m`, `minilm`);
-the Hugging Face cache; the Hugging Face hub. The first two need no network.
+A name resolves in this order: a local folder; an alias found in an installed package (`smollm2-135m`, `minilm`,
+`lab-lm`); the Hugging Face cache; the Hugging Face hub. The first two need no network.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CONVERTER_VERSION = 1  # part of the cache folder's name: a changed conversion n
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedModel:
-    """A model whose files lie inside a package on PyPI.
+    """A model whose files lie inside a package on PyPI, this one or another.
 
     Attributes:
         alias: the name users write.
@@ -80,6 +80,14 @@ MODELS: dict[str, EmbeddedModel] = {
             install_options=(),
             path="model",
             description="all-MiniLM-L6-v2, the embedded sentence encoder (Apache-2.0)",
+        ),
+        EmbeddedModel(
+            alias="lab-lm",
+            package="robustger",
+            requirement="robustger",
+            install_options=(),
+            path="presets/lab/language_model",
+            description="the laboratory's language model, 3 million parameters (Apache-2.0)",
         ),
     )
 }

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 LAB = Path(__file__).parents[2] / "experiments" / "lab"
-MODULES = ("batches", "noises", "sentences", "speech")
+MODULES = ("batches", "noises", "sentences", "simulated", "speech", "train_language_model")
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +120,61 @@ def test_mixtures_in_training_have_their_snr(lab: Any) -> None:
     for snr_db in (-5.0, 0.0, 20.0):
         added = lab.batches.mixed(speech, 0.3 * noise, snr_db) - speech
         assert 10 * np.log10((speech**2).mean() / (added**2).mean()) == pytest.approx(snr_db, abs=0.1)
+
+
+def test_simulated_lists_are_distinct_best_first_and_get_worse(lab: Any) -> None:
+    random_ = random.Random(0)
+    texts = lab.sentences.sentences("recognizer", 300, seed=3)
+    lists = [lab.simulated.misheard(text, random_) for text in texts]
+    assert all(len(set(texts)) == len(texts) <= lab.simulated.N for texts in lists)
+    assert sum(len(texts) == lab.simulated.N for texts in lists) > 0.95 * len(lists)
+    right = [
+        sum(texts[rank : rank + 1] == [said] for texts, said in zip(lists, texts, strict=True))
+        for rank in (0, 4)
+    ]
+    assert 0.5 * len(texts) > right[0] > 3 * right[1] > 0  # some are heard right, most are not
+    assert lists == [lab.simulated.misheard(text, again) for again in [random.Random(0)] for text in texts]
+
+
+def test_words_are_misheard_for_words_that_sound_alike(lab: Any) -> None:
+    near = {word: others[:8] for word, (others, _) in lab.simulated.sounds_like().items()}
+    for word, other in (("there", "their"), ("flour", "flower"), ("meet", "meat"), ("our", "hour")):
+        assert (near[word][0], near[other][0]) == (other, word)
+
+
+def test_the_language_model_s_tokens(lab: Any, tmp_path: Path) -> None:
+    """Every word of the grammar is one token, with or without a space; any other text comes back whole."""
+    from transformers import AutoTokenizer
+
+    lab.train_language_model.make_tokenizer(tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    for word in lab.sentences.grammar().words():
+        if word.isalpha():  # an apostrophe always stands alone
+            assert len(tokenizer(word).input_ids) == len(tokenizer(f" {word}").input_ids) == 1
+    for text in ("zzyzx, don't o'clock", "Hypotheses:\nwhat is\nTranscription:\n", "naïve 漢字"):
+        assert tokenizer.decode(tokenizer(text).input_ids) == text
+
+
+def test_the_language_model_learns_from_answers_and_prompts(lab: Any, tmp_path: Path) -> None:
+    training = lab.train_language_model
+    tokenizer = training.make_tokenizer(tmp_path)
+    texts = lab.sentences.sentences("recognizer", 40, seed=4)
+    tokens, prompts = next(training.examples(tokenizer, texts, 8, seed=0))
+    for row, prompt in zip(tokens.tolist(), prompts.tolist(), strict=True):
+        asked, answer = tokenizer.decode(row[:prompt]), [token for token in row[prompt:] if token >= 0]
+        assert asked.startswith("Hypotheses:\n")
+        assert asked.endswith("\nTranscription:\n")
+        assert tokenizer.decode(answer[:-1]) in texts
+        assert answer[-1] == tokenizer.eos_token_id
+    torch.manual_seed(0)
+    model = training.new_model(tokenizer, 128, 2)
+    asked, answered = training.losses(model, tokens, prompts)
+    logits = model(input_ids=tokens[:1, :-1].clamp(min=0)).logits.log_softmax(-1)
+    by_hand = -logits[0, torch.arange(tokens.shape[1] - 1), tokens[0, 1:].clamp(min=0)]
+    only = training.losses(model, tokens[:1], prompts[:1])
+    real = tokens[0, 1:] >= 0
+    assert only[0].item() == pytest.approx(by_hand[: prompts[0] - 1].mean().item(), rel=1e-4)
+    assert only[1].item() == pytest.approx(
+        by_hand[prompts[0] - 1 :][real[prompts[0] - 1 :]].mean().item(), rel=1e-4
+    )
+    assert torch.stack([asked, answered]).isfinite().all()

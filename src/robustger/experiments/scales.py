@@ -54,13 +54,13 @@ SCALES = {
     "lab": Scale(
         "lab",
         recipe_file("lab.yaml"),
-        TRAIN_BASE,
+        NO_BASE,
         recipe_file("lab_base.yaml"),
-        lists=2048,
-        fewer_lists=(256, 512, 1024),
-        sentences=100,
+        lists=4000,
+        fewer_lists=(500, 1000, 2000),
+        sentences=None,
         seeds=(0, 1, 2),
-        llms=("smollm2-135m",),
+        llms=(),
     ),
     "paper": Scale(
         "paper",
