@@ -11,13 +11,17 @@ say() { printf '\n== %s\n' "$*" >&2; }
 
 say "the recogniser's training speech, and the recogniser"
 [ -f "$lab/pool/utterances.json" ] || "$bin/python" "$here/pool.py" "$lab/pool" 40000
-train() { OMP_NUM_THREADS=1 "$bin/torchrun" --nproc-per-node "${CORES:-2}" "$here/train_recognizer.py" "$lab/pool" "$@"; }
+torchrun() { OMP_NUM_THREADS=1 "$bin/torchrun" --nproc-per-node "${CORES:-2}" "$@"; }
+train() { torchrun "$here/train_recognizer.py" "$lab/pool" "$@"; }
 train "$lab/recognizer-1" --steps 5000
 # The last steps are on word strings alone: what follows what is for the corrector to know.
 train "$lab/recognizer-2" --steps 1000 --initial "$lab/recognizer-1" --word-strings-only --lr 5e-4 --warm-up 50
 # Picked by hand on the development lists; docs/results/lab.md has the other shares.
 recognizer=$lab/recognizer
 "$bin/python" "$here/average.py" "$lab/recognizer-1/recognizer" "$lab/recognizer-2/recognizer" 0.8 "$recognizer"
+
+say "the language model of the experiments"
+torchrun "$here/train_language_model.py" "$lab/language-model"
 
 say "clean speech and noise of the other splits, and their mixtures"
 [ -f "$lab/corpus/test-noises.txt" ] || "$bin/python" "$here/corpus.py" "$lab/corpus"
