@@ -13,7 +13,7 @@ import pytest
 import torch
 
 LAB = Path(__file__).parents[2] / "experiments" / "lab"
-MODULES = ("batches", "noises", "sentences", "simulated", "speech", "train_language_model")
+MODULES = ("batches", "kept", "noises", "sentences", "simulated", "speech", "train_language_model")
 
 
 @pytest.fixture(scope="module")
@@ -178,3 +178,29 @@ def test_the_language_model_learns_from_answers_and_prompts(lab: Any, tmp_path: 
         by_hand[prompts[0] - 1 :][real[prompts[0] - 1 :]].mean().item(), rel=1e-4
     )
     assert torch.stack([asked, answered]).isfinite().all()
+
+
+def test_what_is_kept_comes_back_and_overwrites_nothing(lab: Any, tmp_path: Path) -> None:
+    runs, other, archive = tmp_path / "runs", tmp_path / "other", tmp_path / "kept" / "runs.tar.xz"
+    for run, done in (("robustger-0", True), ("ger-0", True), ("ger-1", False)):
+        (runs / run / "best").mkdir(parents=True)
+        (runs / run / "run.json").write_text(f"at {runs / run}")
+        (runs / run / "best" / "adapter.safetensors").write_bytes(str(runs).encode())
+        if done:
+            (runs / run / "results.json").write_text("{}")
+    lab.kept.pack(archive, runs, lab.kept.of_runs(runs))
+    first = archive.read_bytes()
+    lab.kept.pack(archive, runs, lab.kept.of_runs(runs))
+    assert archive.read_bytes() == first
+    (other / "ger-0").mkdir(parents=True)
+    (other / "ger-0" / "run.json").write_text("mine")
+    lab.kept.unpack(archive, other)
+    assert (other / "ger-0" / "run.json").read_text() == "mine"
+    there = {path.relative_to(other).as_posix() for path in other.rglob("*") if path.is_file()}
+    assert there == {
+        "ger-0/run.json",
+        "ger-0/results.json",
+        "robustger-0/run.json",
+        "robustger-0/results.json",
+        "robustger-0/best/adapter.safetensors",
+    }
