@@ -79,3 +79,15 @@ def test_controls_take_the_place_of_the_noise(tiny_config: Config, variant: str)
     angles = torch.cosine_similarity(random, real, dim=-1)[real.norm(dim=-1) > 0]
     assert angles.abs().mean() < 0.5
     assert ((random == 0).all(-1) == (real == 0).all(-1)).all()
+
+
+def test_an_encoder_of_another_width_is_refused_before_anything_is_embedded(
+    tiny_config: Config, tmp_path: Path, tiny_encoder: Path
+) -> None:
+    with pytest.raises(InputError) as caught:
+        Trainer(tiny_config(PAPER, "corrector.noise_dimension=20"))
+    assert str(caught.value) == (
+        f"corrector.noise_dimension is 20, but the vectors of {str(tiny_encoder)!r} are 16 wide; give "
+        "corrector.noise_dimension that width, or name another corrector.encoder"
+    )
+    assert cached(tmp_path / "run" / "cache") == []

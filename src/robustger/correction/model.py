@@ -171,7 +171,8 @@ class Corrector:
         lists, only the caller has.
 
         Raises:
-            InputError: the prompt has other than N(N-1) slots, or the checkpoint hears the audio.
+            InputError: the prompt has other than N(N-1) slots; the sentence encoder has another width than the
+                prompt was made for; or the checkpoint hears the audio.
         """
         if self.hears:
             raise InputError(
@@ -184,6 +185,12 @@ class Corrector:
             raise InputError(
                 f"this checkpoint's prompt has {self.llm.shape.slots} slots, but {self.config.n_best} hypotheses give "
                 f"{self.embedder.rows} noise rows; it takes a noise embedding of your own through `logits` only"
+            )
+        if self.embedder.dimension != self.llm.shape.noise_dimension:
+            raise InputError(
+                f"corrector.noise_dimension is {self.llm.shape.noise_dimension}, but the vectors of "
+                f"{self.config.encoder!r} are {self.embedder.dimension} wide; give corrector.noise_dimension that "
+                "width, or name another corrector.encoder"
             )
         noise = self.embedder(lists)
         if self.config.noise in LEVELS:

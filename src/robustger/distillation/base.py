@@ -138,10 +138,17 @@ class Distillation(nn.Module, ABC):
         """
         noisy, clean = self._checked(language, noisy, clean)
         with torch.autocast(language.device.type, enabled=False):
-            return (
-                self._most(len(language))
-                - self._loss(self.network, language.float(), noisy, clean, tuned=tuned).item()
-            )
+            loss = self._loss(self.network, language.float(), noisy, clean, tuned=tuned)
+        return self.estimate_of(loss, len(language))
+
+    def estimate_of(self, loss: Tensor, lists: int) -> float:
+        """The estimate that belongs to a loss of step 1, without computing anything again.
+
+        Args:
+            loss: what `statistics_loss` gave.
+            lists: items of its batch.
+        """
+        return self._most(lists) - loss.item()
 
     @abstractmethod
     def _network(self, shape: DistillationShape) -> nn.Module:

@@ -26,7 +26,6 @@ from torch.nn import functional
 
 from robustger.correction.conditioning import ConditionedLLM
 from robustger.distillation import Distillation
-from robustger.distillation.objectives import PaperDistillation
 from robustger.training.data import IGNORED, Batch
 from robustger.training.processes import Processes
 
@@ -135,11 +134,7 @@ class Algorithm1:
         noise = -batch.noise if self.llm.variant == "released" else batch.noise
         loss = self.distillation.statistics_loss(noise, batch.noisy, batch.clean)
         assert loss is not None  # there is a theta to be fitted
-        if isinstance(self.distillation, PaperDistillation):  # `paper` and `released`: the loss is -I itself
-            information = -loss.item()
-        else:
-            information = self.distillation.estimate(noise, batch.noisy, batch.clean)
-        assert information is not None
+        information = self.distillation.estimate_of(loss, len(noise))
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.distillation.parameters(), self.max_grad_norm)
         found = StatisticsStep(information, norm.item())
