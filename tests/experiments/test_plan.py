@@ -201,7 +201,7 @@ def test_digests_stay_those_of_results_that_are_there(tmp_path: Path) -> None:
     from robustger.experiments import plan
 
     lab = plan._resolved(SCALES["lab"].recipe, ["distillation.objective=paper", "seed=1", "output=x"])
-    assert plan._digest(plan._settings(lab)) == "eaca26e838338be9"
+    assert plan._digest(plan._settings(lab)) == "45d66ae5afe66e0b"
     moved = plan._resolved(
         SCALES["lab"].recipe, ["distillation.objective=paper", "seed=1", f"output={tmp_path}"]
     )
