@@ -226,9 +226,8 @@ class ConditionedLLM(nn.Module):
         slots = cache.place(starts, input_ids.shape[1], self.device)
         context = self.llm.config.get_text_config().max_position_embeddings
         # transformers itself gives logits of the same places of all rows only; the output layer is the largest of all.
-        choose = self.llm.get_output_embeddings().register_forward_pre_hook(
-            lambda head, hidden: (hidden[0][kept.unbind(1)],)
-        )
+        head: Any = self.llm.get_output_embeddings()
+        choose = head.register_forward_pre_hook(lambda module, hidden: (hidden[0][kept.unbind(1)],))
         try:
             return self.llm(
                 input_ids=input_ids.to(self.device),
