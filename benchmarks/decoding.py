@@ -3,7 +3,11 @@
 From prompts and noise embeddings to answers, with the preset `whisper`, no guard: against greedy `generate`, one list
 at a time and in the same batches, and against a loop in the released style (one list, one token per pass, always the
 most probable one, no draft). The lists are batches out of all there are, sorted by length as in a large corpus: some of
-shorter and some of longer lists. How many answers are the same as those of `generate` is counted.
+shorter and some of longer lists. The loop runs on every second of them, and its time counts twice. How many answers are
+the same as those of `generate` is counted.
+
+From lists to answers is E_LN and decoding together: ours in the same batches with an empty memo, in the released style
+one call of the sentence encoder for every sentence and every edited word of a pair, on the lists of the loop.
 """
 
 from __future__ import annotations
@@ -21,20 +25,23 @@ from torch.nn.utils.rnn import pad_sequence
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.gpu import one_token_at_a_time
+from benchmarks.gpu import forget, one_token_at_a_time
 from benchmarks.lists import distinct_lists, source_lists
+from benchmarks.noise_embedding import filled, released_style
 from benchmarks.timing import Row, Timings, as_json, seconds
 
 from robustger.correction import Corrector
 from robustger.correction.margin import edited_stretches
 from robustger.correction.reading import Reading
 from robustger.hypotheses import NBest
+from robustger.noise.extractors import SentenceBert
 
 BATCH = 16
 BATCHES = 2
 ALONE = 8
-PASSES = 96  # lists whose passes are counted
+PASSES = 64  # lists whose passes are counted
 ROUNDS = 3
+EVERY = 2  # the loop runs on one list in so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,20 @@ def released(corrector: Corrector, batches: Sequence[Prompts]) -> list[list[int]
     ]
 
 
+def embed(corrector: Corrector, batches: Sequence[Sequence[NBest]]) -> None:
+    """E_LN of every batch; nothing is remembered of earlier calls."""
+    forget(corrector)
+    for batch in batches:
+        corrector.noise_embedding([nbest.texts for nbest in batch])
+
+
+def embed_one_by_one(extractor: SentenceBert, batches: Sequence[Sequence[NBest]]) -> None:
+    """E_LN by the calls of the released feature script, one text each."""
+    for batch in batches:
+        for nbest in batch:
+            released_style(filled(nbest), lambda text: extractor.encode([text])[0])
+
+
 def in_turns(runs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, tuple[float, ...]]:
     """Seconds of every run, one value a round; another one is first in every round."""
     names = list(runs)
@@ -133,10 +154,15 @@ def in_turns(runs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str,
 
 def representative(corrector: Corrector, lists: Sequence[NBest], size: int, count: int) -> list[list[NBest]]:
     """Batches of lists of like length, from short to long, out of all those that the lists would make."""
-    ordered = sorted(lists, key=lambda nbest: len(corrector.prompt_tokens(nbest.texts)))
+    ordered = sorted(lists, key=lambda nbest: read_tokens(corrector, nbest))
     starts = range(0, len(ordered) - size + 1, size)
     chosen = [starts[len(starts) * (2 * turn + 1) // (2 * count)] for turn in range(count)]
     return [ordered[start : start + size] for start in chosen]
+
+
+def read_tokens(corrector: Corrector, nbest: NBest) -> int:
+    """Tokens that the first pass reads of a list, by which batches are made: the prompt's and the first draft's."""
+    return len(corrector.prompt_tokens(nbest.texts)) + len(corrector.answer_tokens(nbest.best))
 
 
 def passes(corrector: Corrector, lists: Sequence[NBest]) -> list[Row]:
@@ -178,7 +204,9 @@ def measure(quick: bool) -> list[Row]:
     lists = source_lists()
     if len(lists) < size * count:
         lists = distinct_lists(size * count)
-    batches = [Prompts.of(corrector, batch) for batch in representative(corrector, lists, size, count)]
+    chosen = representative(corrector, lists, size, count)
+    batches = [Prompts.of(corrector, batch) for batch in chosen]
+    sampled = [batch.rows(range(0, size, EVERY)) for batch in batches]
     asked = [batch.disagreeing() for batch in batches]
     singles = [Prompts.of(corrector, batch) for batch in representative(corrector, lists, 1, alone)]
     ways = {"drafted": drafted, "generate": generated, "released": released}
@@ -186,22 +214,36 @@ def measure(quick: bool) -> list[Row]:
         way(corrector, singles[:1])  # what happens on first use is not what is measured
     answers = {name: way(corrector, batches) for name, way in ways.items() if name != "released"}
     same = sum(own == theirs for own, theirs in zip(answers["drafted"], answers["generate"], strict=True))
+    extractor = SentenceBert(memo_bytes=0)
     times = in_turns(
-        {name: lambda way=way: way(corrector, batches) for name, way in ways.items()}
-        | {"skipping": lambda: drafted(corrector, asked)},
+        {
+            "drafted": lambda: drafted(corrector, batches),
+            "generate": lambda: generated(corrector, batches),
+            "released": lambda: released(corrector, sampled),
+            "skipping": lambda: drafted(corrector, asked),
+            "E_LN": lambda: embed(corrector, chosen),
+            "E_LN released": lambda: embed_one_by_one(extractor, [batch[::EVERY] for batch in chosen]),
+        },
         rounds,
     )
+    scale = size / len(sampled[0].tokens)
+    looped = tuple(scale * taken for taken in times["released"])
+    embedded = tuple(scale * taken for taken in times["E_LN released"])
     times_alone = in_turns(
         {name: lambda name=name: ways[name](corrector, singles) for name in ("drafted", "generate")}, rounds
     )
     in_batches = f"batches of {size}"
     one = Timings(times_alone["drafted"], times_alone["generate"])
     together = Timings(times["drafted"], times["generate"])
-    loop = Timings(times["drafted"], times["released"])
-    skipping = Timings(times["skipping"], times["released"])
+    loop = Timings(times["drafted"], looped)
+    skipping = Timings(times["skipping"], looped)
+    whole = Timings(_sums(times["E_LN"], times["drafted"]), _sums(embedded, looped))
+    whole_skipping = Timings(_sums(times["E_LN"], times["skipping"]), whole.baseline)
     found = {"lists": size * count, "same_answers": same}
+    sample = {"lists": size * count, "baseline_lists": sum(len(batch.tokens) for batch in sampled)}
     left = sum(len(batch.tokens) for batch in asked)
     style = "released-style loop"
+    one_call_each = "one SBERT call per sentence and edited word of a pair, then the loop"
     return [
         Row(
             "a",
@@ -224,7 +266,7 @@ def measure(quick: bool) -> list[Row]:
             style,
             loop.faster,
             aim="8 or more",
-            details=loop.seconds() | found,
+            details=loop.seconds() | sample,
         ),
         Row(
             "b",
@@ -232,10 +274,29 @@ def measure(quick: bool) -> list[Row]:
             style,
             skipping.faster,
             aim="8 or more",
-            details=skipping.seconds() | {"lists": size * count, "asked": left},
+            details=skipping.seconds() | sample | {"asked": left},
+        ),
+        Row(
+            "b",
+            f"lists to text, E_LN included, {in_batches}",
+            one_call_each,
+            whole.faster,
+            details=whole.seconds() | sample,
+        ),
+        Row(
+            "b",
+            f"lists to text, E_LN included, {in_batches}, agreeing lists skipped",
+            one_call_each,
+            whole_skipping.faster,
+            details=whole_skipping.seconds() | sample | {"asked": left},
         ),
         *passes(corrector, lists[:counted]),
     ]
+
+
+def _sums(first: Sequence[float], second: Sequence[float]) -> tuple[float, ...]:
+    """Seconds of two steps, one behind the other, round by round."""
+    return tuple(one + other for one, other in zip(first, second, strict=True))
 
 
 if __name__ == "__main__":

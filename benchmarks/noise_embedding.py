@@ -26,6 +26,7 @@ from benchmarks.lists import distinct_lists, spoken_words
 from benchmarks.roofline import layer_weights, matmul_rate
 from benchmarks.timing import Row, Timings, as_json, interleaved, significant
 
+from robustger.hypotheses import NBest
 from robustger.models import resolve_model
 from robustger.noise.alignment import align_all, edited_pairs
 from robustger.noise.embedding import NoiseEmbedder
@@ -71,6 +72,11 @@ BASELINES = {
     "released": (released_style, "one SBERT call per sentence and edited word of a pair"),
     "paper": (word_by_word, "one SBERT call per sentence and word of a pair"),
 }
+
+
+def filled(nbest: NBest) -> list[str]:
+    """Five hypotheses, the last one again where there are fewer."""
+    return [*nbest.texts[:5], *[nbest.texts[-1]] * (5 - len(nbest.texts))]
 
 
 def calls_of(style: Callable[[Sequence[str], Encode], Tensor], lists: Sequence[Sequence[str]]) -> int:
@@ -145,7 +151,7 @@ def share_of_limit(lists: Sequence[Sequence[str]], taken: float) -> Row:
 def measure(quick: bool, path: str | None = None) -> list[Row]:
     """E_LN against one SBERT call per word and sentence, and against what the processor can do at most."""
     found = distinct_lists(60 if quick else 1_000, path)
-    lists = [[*nbest.texts[:5], *[nbest.texts[-1]] * (5 - len(nbest.texts))] for nbest in found]
+    lists = [filled(nbest) for nbest in found]
     rounds = 1 if quick else 3
     released, taken = compare("released", lists, 2 if quick else 20, rounds)
     paper, _ = compare("paper", lists, 1 if quick else 3, rounds)

@@ -45,19 +45,24 @@ def sizes_of(size: BatchSize) -> BatchSizes:
 
 @given(
     size=st.one_of(st.just("auto"), st.integers(1, 40)),
-    lengths=st.lists(st.one_of(st.integers(1, 300), st.integers(1_000, 5_000)), max_size=60),
+    lengths=st.lists(
+        st.tuples(st.one_of(st.integers(1, 300), st.integers(1_000, 5_000)), st.integers(1, 90)), max_size=60
+    ),
 )
-def test_batches_hold_every_list_once_and_keep_to_their_bounds(size: Any, lengths: list[int]) -> None:
+def test_batches_hold_every_list_once_and_keep_to_their_bounds(
+    size: Any, lengths: list[tuple[int, int]]
+) -> None:
     sizes = sizes_of(size)
-    batches = list(sizes.batches([(place, [0] * length) for place, length in enumerate(lengths)]))
-    assert sorted(place for batch in batches for place, _ in batch) == list(range(len(lengths)))
+    batches = list(sizes.batches([(place, [0] * p, [1] * d) for place, (p, d) in enumerate(lengths)]))
+    assert sorted(place for batch in batches for place, _, _ in batch) == list(range(len(lengths)))
     tokens = AUTO_CPU_TOKENS if size == "auto" else BATCH_TOKENS
     for batch in batches:
-        longest = max(len(prompt) for _, prompt in batch)
+        longest = max(len(prompt) + len(draft) for _, prompt, draft in batch)
         assert len(batch) == 1 or len(batch) * longest <= tokens
         assert size == "auto" or len(batch) <= size
     for batch, following in itertools.pairwise(batches):  # none could have taken one more
-        more = (len(batch) + 1) * len(following[0][1])
+        _, prompt, draft = following[0]
+        more = (len(batch) + 1) * (len(prompt) + len(draft))
         assert len(batch) == size or more > tokens
 
 
@@ -108,7 +113,8 @@ def test_where_memory_runs_out_the_batch_goes_in_parts(corrector: Corrector, fit
         for index, transcript in zip(part.indices, of_part, strict=True)
     ]
     assert found == [(number, nbest.id) for number, nbest in enumerate(LISTS)]
-    later = list(sizes.batches(list(enumerate(batch.prompts))))
+    prompts = zip(batch.indices, batch.prompts, batch.drafts, strict=True)
+    later = list(sizes.batches([(index, prompt, drafts[0]) for index, prompt, drafts in prompts]))
     assert max(map(len, later)) <= max(1, 2 * fitting - 1)
     assert (len(later) == 1) == (fitting == 24)
 

@@ -245,7 +245,7 @@ def test_no_two_noises_share_the_keys_of_an_instruction(case: Case) -> None:
 
     def keys(noise: Tensor) -> list[Tensor]:
         cache = RowCache()
-        llm.extend(cache, prompt, [0], [0], llm.noise_arguments(noise))
+        llm.extend(cache, prompt, [0], llm.noise_arguments(noise), torch.tensor([[0, 0]]))
         cache.place([prompt.shape[1]], 0, llm.device)  # writes nothing more, and reads all
         nothing = torch.empty(1, 2, 0, 8)
         return [cache.update(nothing, nothing, layer)[0] for layer in range(3)]

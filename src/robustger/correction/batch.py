@@ -51,8 +51,9 @@ class Batch:
 
     @property
     def tokens(self) -> int:
-        """Prompt tokens with their padding."""
-        return len(self) * max(map(len, self.prompts))
+        """Tokens of prompts and first drafts with their padding."""
+        rows = zip(self.prompts, self.drafts, strict=True)
+        return len(self) * max(len(prompt) + len(drafts[0]) for prompt, drafts in rows)
 
     def part(self, rows: slice) -> Batch:
         """Some of the lists."""

@@ -11,7 +11,7 @@ from robustger.batches import batches_by_length
 from robustger.correction.conditioning import ConditionedLLM
 from robustger.errors import InputError
 
-# Prompt tokens of a batch with their padding.
+# Tokens of a batch, prompts and first drafts with their padding.
 BATCH_TOKENS = 4096  # where lists are counted: keeps the memory of a batch of long lists bounded
 AUTO_CPU_TOKENS = 512  # a core is busy with so few, and more push each other out of its caches
 AUTO_GPU_TOKENS = 65_536  # at most
@@ -20,12 +20,12 @@ GPU_SHARE = 0.8  # of the free memory; the estimate is rough, and memory falls i
 
 BatchSize = int | Literal["auto"]
 
-Prompt = tuple[int, list[int]]
-"""The place of a list, and its prompt's token ids."""
+Prompt = tuple[int, list[int], list[int]]
+"""The place of a list, its prompt's token ids, and those of its first draft, which are read in the same pass."""
 
 
 class BatchSizes:
-    """Bounds of a batch: lists, and prompt tokens with their padding.
+    """Bounds of a batch: lists, and tokens of prompts and first drafts with their padding.
 
     Args:
         size: lists in a batch at most; `auto` takes as many as there is memory for.
@@ -46,8 +46,11 @@ class BatchSizes:
         self.tokens = tokens_at_once(llm) if size == "auto" else BATCH_TOKENS
 
     def batches(self, prompts: Sequence[Prompt]) -> Iterator[list[Prompt]]:
-        """The prompts in batches of similar length; a prompt longer than all bounds goes by itself."""
-        lengths = [len(prompt) for _, prompt in prompts]
+        """The prompts in batches of similar length; a prompt longer than all bounds goes by itself.
+
+        What counts is how long a row of the first pass is: nearly all of the work is done there.
+        """
+        lengths = [len(prompt) + len(draft) for _, prompt, draft in prompts]
         for batch in batches_by_length(lengths, range(len(prompts)), self._fits):
             yield [prompts[at] for at in batch]
 
@@ -61,7 +64,7 @@ class BatchSizes:
 
 
 def tokens_at_once(llm: ConditionedLLM) -> int:
-    """Prompt tokens of a batch that `auto` chooses.
+    """Tokens of a batch that `auto` chooses.
 
     On a CPU a constant, so that memory does not depend on what else is running. On a GPU what fits into its free
     memory by a rough estimate, which has to be right only to a factor: where memory runs out, the batch is halved.
@@ -75,7 +78,7 @@ def tokens_at_once(llm: ConditionedLLM) -> int:
 
 
 def bytes_per_token(llm: ConditionedLLM) -> int:
-    """What one prompt token takes in memory while its batch is decoded, roughly and rather too much.
+    """What one token of a batch takes in memory while its batch is decoded, roughly and rather too much.
 
     Keys and values are there twice, because a smaller batch gets copies. Of the activations one layer's are alive at a
     time. Logits are taken of answers alone, which are about half as long as prompts at most: as they come, in float32,

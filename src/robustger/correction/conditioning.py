@@ -79,7 +79,7 @@ for _base in ("sdpa", "eager"):
 
 
 def _last(length: int, kept: int, device: torch.device) -> Tensor:
-    """Indices of the last tokens, (kept,), for the logits of these alone.
+    """Indices of the last tokens, (kept,), for the logits of these alone in `generate`.
 
     Given their number, transformers takes a slice of the hidden states, for whose strides torch copies the whole output
     layer, once for each row. Indices give a tensor of its own.
@@ -207,39 +207,37 @@ class ConditionedLLM(nn.Module):
         cache: RowCache,
         input_ids: Tensor,
         starts: Sequence[int],
-        padding: Sequence[int],
         noise_arguments: Mapping[str, Tensor],
-        logits_to_keep: int = 0,
+        kept: Tensor,
     ) -> Tensor:
         """Next-token logits of tokens that go on from what is in the cache, each row from a place of its own.
 
         Args:
             cache: keys and values of what was read before; those of the new tokens are written to it.
-            input_ids: shape (B, T); what stands behind a row's last token is written over by the row's next.
+            input_ids: shape (B, T), padded on the right, where no token sees it; the row's next tokens are written
+                over it.
             starts: slot of the first token in the cache, for each row.
-            padding: padded slots at the beginning of each row.
             noise_arguments: see `noise_arguments`.
-            logits_to_keep: 0 for all positions, n for the last n.
+            kept: the tokens whose logits are wanted, each by its row and its place in `input_ids`, shape (K, 2).
 
         Returns:
-            logits, shape (B, T, V), or (B, n, V).
+            logits, shape (K, V).
         """
-        length = input_ids.shape[1]
-        slots = cache.place(starts, length, self.device)
-        first = torch.tensor(padding, device=self.device)[:, None]
-        mask = None
-        if any(padding):
-            mask = torch.arange(cache.length, device=self.device) >= first
+        slots = cache.place(starts, input_ids.shape[1], self.device)
         context = self.llm.config.get_text_config().max_position_embeddings
-        return self.llm(
-            input_ids=input_ids.to(self.device),
-            attention_mask=mask,
-            position_ids=(slots - first).clamp(0, context - 1),  # padding has no place of its own
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=_last(length, logits_to_keep or length, self.device),
-            **noise_arguments,
-        ).logits
+        # transformers itself gives logits of the same places of all rows only; the output layer is the largest of all.
+        head: Any = self.llm.get_output_embeddings()
+        choose = head.register_forward_pre_hook(lambda module, hidden: (hidden[0][kept.unbind(1)],))
+        try:
+            return self.llm(
+                input_ids=input_ids.to(self.device),
+                position_ids=slots.clamp(max=context - 1),  # padding may go beyond
+                past_key_values=cache,
+                use_cache=True,
+                **noise_arguments,
+            ).logits
+        finally:
+            choose.remove()
 
     def generate(self, input_ids: Tensor, noise: Tensor, attention_mask: Tensor, **options: Any):
         """`transformers` generation under the noise prompt; `input_ids` (B, T) are padded on the left."""

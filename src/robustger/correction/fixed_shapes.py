@@ -41,7 +41,7 @@ class FixedPasses:
         self,
         cache: RowCache,
         noise_arguments: Mapping[str, Tensor],
-        padding: Sequence[int],
+        rows: int,
         slots: int,
         tokens: int,
     ) -> FixedCache | None:
@@ -50,11 +50,10 @@ class FixedPasses:
         Args:
             cache: of the rows that go on.
             noise_arguments: of these rows.
-            padding: padded slots at the beginning of each row.
+            rows: how many they are.
             slots: most slots that a row will need.
             tokens: most tokens of a pass.
         """
-        rows = len(padding)
         if rows > ROWS[-1] or tokens > TOKENS[-1]:
             return None
         padded = slots + _at_least(TOKENS, tokens)
@@ -62,7 +61,7 @@ class FixedPasses:
         if shape not in self._caches:
             self._caches[shape] = FixedCache(self._llm, cache, noise_arguments, *shape)
         held = self._caches[shape]
-        held.fill(cache, noise_arguments, padding)
+        held.fill(cache, noise_arguments, rows)
         return held
 
 
@@ -88,24 +87,20 @@ class FixedCache(RowCache):
         self._noise = {
             name: value.new_zeros(rows, *value.shape[1:]) for name, value in noise_arguments.items()
         }
-        self._first = torch.zeros(rows, 1, dtype=torch.long, device=device)  # slot behind the padding
         self._offset = self._starts = torch.zeros(rows, dtype=torch.long, device=device)
         self._rows = torch.arange(rows, device=device)[:, None]
         self._passes: dict[int, tuple[Tensor, Callable[[], Tensor]]] = {}  # tokens -> input and pass
         self._pool: Any = None  # of the GPU's memory, shared by all recordings
         self.length = slots
 
-    def fill(self, cache: RowCache, noise_arguments: Mapping[str, Tensor], padding: Sequence[int]) -> None:
+    def fill(self, cache: RowCache, noise_arguments: Mapping[str, Tensor], rows: int) -> None:
         """Takes over the rows of another cache, at most as many as there is room for."""
-        rows = len(padding)
         for own, theirs in ((self._keys, cache._keys), (self._values, cache._values)):
             for buffer, states in zip(own, theirs, strict=True):
                 length = min(self.length, states.shape[2])
                 buffer[:rows, :, :length] = states[:, :, :length]
         for name, value in noise_arguments.items():
             self._noise[name][:rows] = value
-        self._first.zero_()
-        self._first[:rows, 0] = torch.tensor(padding, device=self._first.device)
         self._starts.zero_()
 
     def extend(self, input_ids: Tensor, starts: Sequence[int]) -> Tensor:
@@ -123,10 +118,10 @@ class FixedCache(RowCache):
         """
         rows, length = input_ids.shape
         size = _at_least(TOKENS, length)
-        device = self._first.device
+        device = self._starts.device
         self._starts[:rows] = torch.tensor(starts, device=device)
         if size not in self._passes:
-            ids = torch.zeros(len(self._first), size, dtype=torch.long, device=device)
+            ids = torch.zeros(len(self._starts), size, dtype=torch.long, device=device)
             self._passes[size] = ids, self._recorded(ids)
         ids, run = self._passes[size]
         ids[:rows, :length] = input_ids.to(device)
@@ -138,8 +133,7 @@ class FixedCache(RowCache):
         context = self._llm.llm.config.get_text_config().max_position_embeddings
         return self._llm.llm(
             input_ids=ids,
-            attention_mask=torch.arange(self.length, device=ids.device) >= self._first,
-            position_ids=(self._slots - self._first).clamp(0, context - 1),
+            position_ids=self._slots.clamp(max=context - 1),
             past_key_values=self,
             use_cache=True,
             **self._noise,

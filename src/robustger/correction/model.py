@@ -233,7 +233,7 @@ class Corrector:
             guard: name of a guard or its settings; None takes the checkpoint's.
             guard_changes: thresholds of the guard that differ from its settings, by name.
             num_beams: 1 decodes greedily.
-            batch_size: lists per batch; lists of similar length go together. `auto` bounds their tokens instead: by a
+            batch_size: lists per batch; lists of similar length go together. `auto` bounds tokens instead: by a
                 constant on a CPU, by the free memory of a GPU. Where a GPU's memory runs out all the same, batches are
                 halved from there on.
             skip_agreeing: pass lists whose hypotheses all agree through; None takes the checkpoint's choice.
@@ -271,11 +271,11 @@ class Corrector:
             if len(prompt) > self._prompt_limit:
                 transcripts[index] = Transcript(nbest.id, best, best, best, "too_long", settings.name, 0.0)
                 continue
-            waiting.append((index, prompt))
+            waiting.append((index, prompt, self.answer_tokens(best)))
         sources = donors(len(lists)) if self.config.noise == "shuffled" else range(len(lists))
 
         def prepare(items: list[Prompt]) -> Batch:
-            indices = [index for index, _ in items]
+            indices = [index for index, _, _ in items]
             chosen = [lists[index] for index in indices]
             if self.hears:
                 noise = in_every_row(
@@ -284,8 +284,11 @@ class Corrector:
             else:
                 noise = self.noise_embedding([lists[sources[index]].texts for index in indices])
             texts = [[" ".join(text.split()) for text in each.texts[: self.config.n_best]] for each in chosen]
-            drafts = [[self.answer_tokens(text) for text in of_list] for of_list in texts]
-            return Batch(indices, chosen, texts, [prompt for _, prompt in items], drafts, noise)
+            drafts = [
+                [draft, *(self.answer_tokens(text) for text in others)]
+                for (_, _, draft), (_, *others) in zip(items, texts, strict=True)
+            ]
+            return Batch(indices, chosen, texts, [prompt for _, prompt, _ in items], drafts, noise)
 
         def run(batch: Batch) -> list[Transcript]:
             return transcripts_of(

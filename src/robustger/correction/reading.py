@@ -93,12 +93,7 @@ class Reading:
         self._llm = llm
         self._fixed = fixed
         self._end = end
-        self._length = max(map(len, prompts))
-        self._padding = [self._length - len(prompt) for prompt in prompts]
-        # On the left, so that all answers begin in the same slot.
-        self._prompts = [
-            [*[end] * padding, *prompt] for padding, prompt in zip(self._padding, prompts, strict=True)
-        ]
+        self._prompts = [list(prompt) for prompt in prompts]
         self._noise = noise
         self._cache: RowCache | None = None  # all rows; their prompts are never written over
         self.passes = [0] * len(prompts)
@@ -156,8 +151,8 @@ class Reading:
                     self._fixed.hold(
                         cache,
                         noise_arguments,
-                        [self._padding[row.index] for row in unfinished],
-                        self._length + max(limits),
+                        len(unfinished),
+                        max(map(len, self._prompts)) + max(limits),
                         1 + max(row.drafter.longest for row in unfinished),
                     )
                     or cache
@@ -194,11 +189,12 @@ class Reading:
             for start in range(0, len(rows), SCORED_AT_ONCE):
                 part = slice(start, start + SCORED_AT_ONCE)
                 chosen = list(rows[part])
+                read = [len(self._prompts[row]) - 1 for row in chosen]
                 outcomes += self._extend(
-                    self._cache.select(chosen, self._length - 1),
+                    self._cache.select(chosen, max(read)),
                     {name: value[chosen] for name, value in noise.items()},
                     chosen,
-                    [self._length - 1] * len(chosen),
+                    read,
                     [self._prompts[row][-1:] for row in chosen],
                     drafts[part],
                 )
@@ -215,25 +211,35 @@ class Reading:
         unread: Sequence[Sequence[int]],
         drafts: Sequence[Sequence[int]],
     ) -> list[tuple[list[int], list[float], list[float]]]:
-        """One forward pass over what each row has not read, all equally long, and its draft, up to its end.
+        """One forward pass over what each row has not read, and its draft, up to its end.
 
         Returns:
             what `_Row.accept` takes, for each row.
         """
         for row in set(rows):
             self.passes[row] += 1
+        # On the right, where no token sees the padding: a row is no longer than its prompt and its own draft.
         texts = [torch.tensor([*text, *draft]) for text, draft in zip(unread, drafts, strict=True)]
-        expected = [torch.tensor([*draft, self._end]) for draft in drafts]
-        expected = pad_sequence(expected, batch_first=True).to(self._llm.device)  # (B, T)
-        ids = pad_sequence(texts, batch_first=True)  # on the right, where no token sees the padding behind it
+        ids = pad_sequence(texts, batch_first=True)  # (B, T)
+        expected = torch.tensor([token for draft in drafts for token in (*draft, self._end)])  # (K,)
+        places = [
+            (row, place)
+            for row, (text, draft) in enumerate(zip(unread, drafts, strict=True))
+            for place in range(len(text) - 1, len(text) + len(draft))
+        ]
+        kept = torch.tensor(places, device=self._llm.device)  # (K, 2)
         if isinstance(cache, FixedCache):
-            logits = cache.extend(ids, starts)
+            logits = cache.extend(ids, starts)[kept.unbind(1)]
         else:
-            padding = [self._padding[row] for row in rows]
-            logits = self._llm.extend(cache, ids, starts, padding, noise_arguments, expected.shape[1])
-        logits = logits.float()  # (B, T, V)
+            logits = self._llm.extend(cache, ids, starts, noise_arguments, kept)
+        logits = logits.float()  # (K, V)
         choices = logits.argmax(-1)
-        tokens = torch.stack([choices, expected], -1)  # (B, T, 2)
+        tokens = torch.stack([choices, expected.to(choices.device)], -1)  # (K, 2)
         of_tokens = logits.gather(-1, tokens) - logits.logsumexp(-1, keepdim=True)
         of_choices, of_expected = of_tokens.unbind(-1)
-        return list(zip(choices.tolist(), of_choices.tolist(), of_expected.tolist(), strict=True))
+        lengths = [len(draft) + 1 for draft in drafts]
+        by_row = [
+            [part.tolist() for part in values.cpu().split(lengths)]
+            for values in (choices, of_choices, of_expected)
+        ]
+        return list(zip(*by_row, strict=True))
