@@ -15,6 +15,9 @@ from robustger.errors import InputError, MissingExtraError
 from robustger.evaluation.figures import plain
 from robustger.evaluation.significance import LEVEL
 from robustger.experiments.base import Context, Experiment, Outcome
+from robustger.experiments.checkpoints import checkpoint_digest
+from robustger.experiments.measured import RESAMPLES
+from robustger.experiments.plan import GUARD
 from robustger.experiments.process import RESULTS
 from robustger.experiments.scales import Scale
 from robustger.experiments.trainings import Trainings, costs
@@ -47,13 +50,17 @@ class Record:
             "seeds": list(context.seeds),
             "changes": context.changes,
             "data": {"source": str(context.data.source), "sha256": context.data.digests()},
+            "checkpoints": {name: checkpoint_digest(name) for name in context.checkpoints},
         }
         if runs:
             settings |= {
                 "recipe": scale.recipe.read_text(encoding="utf-8"),
+                "lists": scale.lists,
+                "llms": list(context.llms),
                 "base": scale.base,
                 "base_recipe": scale.base_recipe and scale.base_recipe.read_text(encoding="utf-8"),
                 "decoded_lists": len(context.decoded),
+                "guard": GUARD,
                 "runs": runs,
             }
         return cls(settings, costs(trainings))
@@ -83,7 +90,7 @@ def write(experiment: Experiment, context: Context, outcome: Outcome, record: Re
         "experiment": name,
         "about": experiment.about,
         "settings": record.settings,
-        "intervals": {"level": LEVEL, "over": "sentences"},
+        "intervals": {"level": LEVEL, "over": "sentences", "resamples": RESAMPLES},
         "cost": record.cost,
         "figures": plain(dict(outcome.results)),
     }
