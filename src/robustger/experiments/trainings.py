@@ -187,12 +187,7 @@ def start(
     run: Run, environment: Mapping[str, str], command: Sequence[str] = WORKER
 ) -> subprocess.Popen[bytes]:
     """Writes what the process of a run reads, and starts it."""
-    run.folder.mkdir(parents=True, exist_ok=True)
-    if run.config is not None:
-        with atomic_writer(run.folder / "training.yaml") as file:
-            yaml.safe_dump(run.config, file, sort_keys=False)
-    with atomic_writer(run.folder / PLAN) as file:
-        file.write(json.dumps(run.plan, indent=1) + "\n")
+    write_plan(run)
     with (run.folder / "output.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, *command, str(run.folder)],
@@ -201,6 +196,16 @@ def start(
             stderr=log,
             stdin=subprocess.DEVNULL,
         )
+
+
+def write_plan(run: Run) -> None:
+    """Writes what `robustger.experiments.worker` reads."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    if run.config is not None:
+        with atomic_writer(run.folder / "training.yaml") as file:
+            yaml.safe_dump(run.config, file, sort_keys=False)
+    with atomic_writer(run.folder / PLAN) as file:
+        file.write(json.dumps(run.plan, indent=1) + "\n")
 
 
 def how_far(run: Run) -> str:

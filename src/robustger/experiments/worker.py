@@ -146,13 +146,8 @@ def do_arm(folder: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
     return named | {"parameters": parameters, "log": log} | measure(corrector, plan, folder)
 
 
-def main() -> None:
-    """The process of one run."""
-    folder = Path(sys.argv[1])
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    logging.basicConfig(level=logging.WARNING, format="robustger: %(message)s")
-    # As an exception, so that the time it took so far is kept.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+def work(folder: Path) -> None:
+    """Does the run of a folder, or what is left of it; nothing where its results are there."""
     with alone(folder) as plan:
         if plan is None:
             return
@@ -162,6 +157,15 @@ def main() -> None:
             add_seconds(folder, time.process_time())
             raise
         finish(folder, results | {"seconds": add_seconds(folder, time.process_time())})
+
+
+def main() -> None:
+    """The process of one run."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    logging.basicConfig(level=logging.WARNING, format="robustger: %(message)s")
+    # As an exception, so that the time it took so far is kept.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    work(Path(sys.argv[1]))
 
 
 if __name__ == "__main__":
