@@ -67,7 +67,7 @@ def named(value: Any, key: str) -> list[Any]:
 def test_every_experiment_leaves_its_page_its_figures_and_all_that_made_them(quick: Path, name: str) -> None:
     page = (quick / name / f"{name}.md").read_text(encoding="utf-8")
     assert "**A quick look" in page
-    assert ("The paper's" in page) == (published(name) is not None or name == "embedding")
+    assert ("The paper's" in page) == (published(name) is not None)
     pictures = sorted(path.stem for path in (quick / name).glob("*.png"))
     assert pictures == sorted(path.stem for path in (quick / name).glob("*.svg"))
     assert all(f"![{picture}.png]({picture}.png)" in page for picture in pictures)
@@ -122,11 +122,8 @@ def test_the_case_study_is_there_as_html_and_as_text(quick: Path) -> None:
         assert system in page
 
 
-def test_what_is_not_trained_is_untrained(quick: Path) -> None:
+def test_parameters_are_those_of_what_was_trained(quick: Path) -> None:
     figures = json.loads((quick / "controls" / "results.json").read_text(encoding="utf-8"))["figures"]
-    systems = figures["normalizers"]["number"]
-    assert systems[UNTRAINED]["parameters"] == 0
-    assert (
-        systems["GER, parameters matched"]["parameters"]
-        >= systems["RobustGER, no distillation"]["parameters"]
-    )
+    sizes = {name: one.get("parameters") for name, one in figures["normalizers"]["number"].items()}
+    assert sizes[UNTRAINED] == 0
+    assert sizes["GER, parameters matched"] == pytest.approx(sizes["RobustGER, no distillation"], rel=0.05)
