@@ -15,6 +15,7 @@ from tests.cli.conftest import robustger as robustger  # a fixture
 
 from robustger.experiments.checkpoints import checkpoint_digest
 from robustger.experiments.choices import PLACES, get_experiment
+from robustger.experiments.record import spent
 from robustger.hypotheses import NBest, save_nbest
 
 Command = Callable[..., Result]
@@ -227,6 +228,17 @@ def test_the_paper_s_scale_says_what_it_needs(
     assert refused.code == 2
     assert "--scale paper: cannot be trained here, needed: a CUDA device" in refused.err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("gpu_seconds", "said"),
+    [
+        (0.0, "1.5 hours of processor time and no GPU"),
+        (120.0, "1.5 hours of processor time and 2.0 minutes of a GPU"),
+    ],
+)
+def test_what_trainings_took_names_processors_and_gpus(gpu_seconds: float, said: str) -> None:
+    assert spent({"cpu_seconds": 5400.0, "gpu_seconds": gpu_seconds}) == said
 
 
 def test_help_does_not_wait_for_torch() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,11 +137,18 @@ def _made_by(record: Record) -> str:
     if "runs" in settings:
         done = sum(run["done"] for run in settings["runs"].values())
         lines.append(f"{done} of {len(settings['runs'])} trainings, seeds {seeds}")
-        if seconds := record.cost["cpu_seconds"]:
+        if record.cost["cpu_seconds"]:
             unknown = record.cost["not_recorded"]
             beside = f" ({unknown} of them did not record it)" if unknown else ""
-            lines.append(f"which took {duration(seconds)} of processor time from nothing{beside}")
+            lines.append(f"which took {spent(record.cost)} from nothing{beside}")
     return "; ".join(lines) + ". What it was made of is in `results.json`."
+
+
+def spent(cost: Mapping[str, Any]) -> str:
+    """What trainings took, see `robustger.experiments.trainings.costs`."""
+    held = cost["gpu_seconds"]
+    gpu = f"{duration(held)} of a GPU" if held else "no GPU"
+    return f"{duration(cost['cpu_seconds'])} of processor time and {gpu}"
 
 
 def duration(seconds: float) -> str:

@@ -220,10 +220,13 @@ def how_far(run: Run) -> str:
 
 
 def costs(trainings: Trainings) -> dict[str, Any]:
-    """Processor seconds of the runs that are done and recorded them, and how many did not."""
-    seconds: list[float | None] = []
-    for run in trainings.runs:
-        if run.done:
-            seconds.append(json.loads((run.folder / RESULTS).read_text(encoding="utf-8")).get("seconds"))
-    known = [value for value in seconds if value is not None]
-    return {"runs": len(seconds), "cpu_seconds": sum(known), "not_recorded": len(seconds) - len(known)}
+    """Seconds of processors and GPUs of the runs that are done and recorded them, and how many did not."""
+    done = [run.folder / RESULTS for run in trainings.runs if run.done]
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in done]
+    known = [one["seconds"] for one in results if one.get("seconds") is not None]
+    return {
+        "runs": len(results),
+        "cpu_seconds": sum(known),
+        "gpu_seconds": sum(one.get("gpu_seconds", 0.0) for one in results),
+        "not_recorded": len(results) - len(known),
+    }
