@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from robustger.experiments import baselines
 from robustger.experiments.base import Context
 from robustger.experiments.baselines import BASELINES, baseline_systems
 from robustger.experiments.data import load_data
@@ -71,4 +73,24 @@ def test_what_cannot_be_had_is_named(context: Context) -> None:
         "LM_rank: left out, the data has no lists to train on.",
         "LM_rank, pretrained LLM: left out, the data has no lists to tune its weight on.",
         "zero-shot: left out of a quick look.",
+        "few-shot: left out, the data has no lists to train on.",
     ]
+
+
+def test_a_language_model_that_learnt_from_none_of_them_is_tuned_on_training_lists(
+    context: Context, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there are no others; a part of them, and not those that come first."""
+    (ranked,) = [baseline for baseline in BASELINES if baseline.name == "lm-rank"]
+    ranked = replace(ranked, options={"model": str(tiny_base), "device": "cpu"})
+    lists = context.data.test_lists()["test"]
+    assert not context.data.dev
+    ((system,), notes) = baseline_systems(context, lists, [ranked])
+    assert not notes
+    assert system.texts[0].keys() == {"u0", "u1", "u2"}
+    monkeypatch.setattr(baselines, "TUNING_LISTS", 2)
+    tuned = baselines._given(context, ranked)["dev"]
+    assert len(tuned) == 2
+    assert tuned == sorted(tuned, key=lambda nbest: hashlib.sha256(nbest.id.encode()).digest())
+    asked = replace(context, data=replace(context.data, dev=context.data.train))
+    assert len(baselines._given(asked, ranked)["dev"]) == 5

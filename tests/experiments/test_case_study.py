@@ -5,7 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 from robustger.experiments.case_study import Case, as_page, as_table, as_text
-from robustger.experiments.table5 import cases, errors_of, extremes
+from robustger.experiments.table5 import cases, errors_of, extremes, hardest
 from robustger.hypotheses import NBest
 
 NBEST = NBest.from_texts(
@@ -136,3 +136,14 @@ def test_both_sides_are_shown_with_their_counts() -> None:
     )
     assert "2 more errors" in lost.why
     assert cases(lists, {"N": {n.id: n.best for n in lists}}, "1-best", "N") == []
+
+
+def test_where_no_two_systems_differ_the_hardest_is_shown() -> None:
+    lists = [
+        NBest.from_texts(name, [best], reference="a b c")
+        for name, best in (("x", "a b"), ("y", "a"), ("z", "q"))
+    ]
+    case = hardest(lists, {"N": {nbest.id: nbest.best for nbest in lists}}, "1-best", "N")
+    assert case.nbest.id == "z"  # three wrong words; two are missing in y
+    assert "N has as many errors as 1-best in each of 3 utterances" in case.why
+    assert {"N", "1-best"} == set(case.systems)

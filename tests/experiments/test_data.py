@@ -32,7 +32,21 @@ def test_a_data_file_names_its_parts(folder: Path, tmp_path_factory: pytest.Temp
         "y": ["rats-0", "rats-1", "rats-2"],
     }
     assert (data.snrs_db, data.lab, data.clean_lists()) == ((0.0, 5.0), False, [])
-    assert len(data.digests()) == 5
+    assert list(data.digests()) == [
+        f"{name}.jsonl" for name in ("train_a", "train_b", "dev", "chime4", "rats")
+    ]
+
+
+def test_a_data_file_may_name_a_variable(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path_factory.mktemp("elsewhere") / "data.yaml"
+    path.write_text("tests: {x: [$LISTS/rats.jsonl]}\n")
+    monkeypatch.delenv("LISTS", raising=False)
+    with pytest.raises(InputError, match=r"data\.yaml: tests\.x: no file matches .*is the variable set\?"):
+        load_data(path)
+    monkeypatch.setenv("LISTS", str(folder))
+    assert load_data(path).tests == {"x": (folder / "rats.jsonl",)}
 
 
 @pytest.mark.parametrize(
@@ -102,4 +116,8 @@ def test_a_quick_look_has_whole_sentences(tmp_path: Path) -> None:
     save_nbest(lists[::-1], tmp_path / "test.jsonl")
     found = load_data(tmp_path).test_lists(quick=True)["test"]
     assert len(found) == 60
+    halves = tmp_path / "halves.yaml"
+    save_nbest([NBest.from_texts(f"x{n}", ["a"], reference="a") for n in range(50)], tmp_path / "other.jsonl")
+    halves.write_text("tests: {a: [test.jsonl], b: [other.jsonl]}", encoding="utf-8")
+    assert [len(one) for one in load_data(halves).test_lists(quick=True).values()] == [30, 30]
     assert {nbest.id.split("_")[0] for nbest in found} == {f"s{n}" for n in range(30, 50)}

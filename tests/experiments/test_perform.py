@@ -13,7 +13,9 @@ import pytest
 from tests.cli.conftest import Result
 from tests.cli.conftest import robustger as robustger  # a fixture
 
+from robustger.experiments.checkpoints import checkpoint_digest
 from robustger.experiments.choices import PLACES, get_experiment
+from robustger.experiments.record import spent
 from robustger.hypotheses import NBest, save_nbest
 
 Command = Callable[..., Result]
@@ -52,15 +54,15 @@ def test_tables_are_trained_written_and_found_again(
     planned = robustger(*command, "--plan")
     assert planned.code == 0
     lines = planned.out.splitlines()
-    assert [line.split("+")[0] for line in lines] == ["ger", "audio-denoising", "mine-paper"]
+    assert [line.split("+")[0] for line in lines] == ["ger", "audio-denoising", "robustger", "mine-paper"]
     assert all(line.endswith(": to do") for line in lines)
     result = robustger(*command)
     assert result.code == 0, result.err
     assert result.out.split() == [str(out / name / f"{name}.md") for name in ("table1", "table2", "table5")]
-    assert "3 of 3 runs to do" in result.err
+    assert "4 of 4 runs to do" in result.err
     results = read(out / "table1" / "results.json")
     systems = results["figures"]["normalizers"]["number"]
-    trained = ["GER", "GER + audio denoising", "RobustGER"]
+    trained = ["GER", "GER + audio denoising", "RobustGER, no distillation", "RobustGER"]
     assert list(systems) == ["1-best", "format-only", "LM_rank", "MBR", "ROVER", *trained, "o_nb", "o_cp"]
     for name, one in systems.items():
         low, high = one["wer"]["all"]["interval"]
@@ -70,7 +72,7 @@ def test_tables_are_trained_written_and_found_again(
     assert settings["seeds"] == [0]
     assert settings["changes"].endswith("optimization.epochs=1")
     assert all(len(digest) == 64 for digest in settings["data"]["sha256"].values())
-    assert [one["done"] for one in settings["runs"].values()] == [True] * 3
+    assert [one["done"] for one in settings["runs"].values()] == [True] * 4
     assert results["cost"]["cpu_seconds"] > 0
     page = (out / "table1" / "table1.md").read_text(encoding="utf-8")
     assert "**A quick look" in page
@@ -84,7 +86,7 @@ def test_tables_are_trained_written_and_found_again(
     before = files_of(out, "table1", "table2", "table5")
     again = robustger(*command)
     assert (again.code, again.out) == (0, result.out)
-    assert "0 of 3 runs to do" in again.err
+    assert "0 of 4 runs to do" in again.err
     assert before == files_of(out, "table1", "table2", "table5")
     assert all(line.endswith(": done") for line in robustger(*command, "--plan").out.splitlines())
     changed = robustger("experiment", "table1", *options, "--set", "optimization.weight_decay=0.5", "--plan")
@@ -154,6 +156,8 @@ def test_lists_without_any_training_data_have_baselines_and_oracles(
     assert figures["number"]["1-best"]["wer"]["rats"]["value"] == 0.25
     assert figures["number"]["o_nb"]["wer"]["all"]["value"] == 0
     assert figures["number"].keys() >= {str(tiny_checkpoint), f"{tiny_checkpoint}, no guard"}
+    settings = read(out / "table1" / "results.json")["settings"]
+    assert settings["checkpoints"] == {str(tiny_checkpoint): checkpoint_digest(str(tiny_checkpoint))}
     page = (out / "table1" / "table1.md").read_text(encoding="utf-8")
     assert "GER: no results of seed 0: the data has no lists to train on." in page
     assert "LM_rank: left out, the data has no lists to train on." in page
@@ -224,6 +228,17 @@ def test_the_paper_s_scale_says_what_it_needs(
     assert refused.code == 2
     assert "--scale paper: cannot be trained here, needed: a CUDA device" in refused.err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("gpu_seconds", "said"),
+    [
+        (0.0, "1.5 hours of processor time and no GPU"),
+        (120.0, "1.5 hours of processor time and 2.0 minutes of a GPU"),
+    ],
+)
+def test_what_trainings_took_names_processors_and_gpus(gpu_seconds: float, said: str) -> None:
+    assert spent({"cpu_seconds": 5400.0, "gpu_seconds": gpu_seconds}) == said
 
 
 def test_help_does_not_wait_for_torch() -> None:

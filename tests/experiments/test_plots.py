@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -35,6 +36,14 @@ def test_systems_by_test_set() -> None:
     shown = points(figure.axes[0])
     assert shown["RobustGER"] == pytest.approx([100 * by * RATES["RobustGER"] for by in tests.values()])
     assert len(shown["GER"]) == 2
+
+
+def test_many_test_sets_stay_on_one_page() -> None:
+    names = [*SYSTEMS, "whisper", "whisper, no guard"]
+    rates = {f"domain {n}": {name: around(0.1 + 0.01 * n) for name in names} for n in range(9)}
+    figure = plots.systems_by_test(rates)
+    assert check_readable(figure) >= {*names, *rates}
+    assert figure.get_figheight() < 9
 
 
 def test_systems_by_snr() -> None:
@@ -71,3 +80,16 @@ def test_efficiency() -> None:
     rates = {"RobustGER": {256: around(0.2), 1024: around(0.18), 2048: around(0.17)}}
     figure = plots.efficiency(rates, {"1-best": 0.25})
     assert check_readable(figure) >= {"RobustGER", "1-best", "256", "2,048", "lists trained on"}
+
+
+def test_long_names_leave_the_axes_their_width() -> None:
+    names = [f"somebody/some-model-13b-hf: {name}" for name in ("GER", "GER + audio denoising", "RobustGER")]
+    rows = {name: around(1e-4 * (n - 1)) for n, name in enumerate(names)}
+    for figure in (plots.trainings(rows), plots.differences(rows, "WER minus GER (points)")):
+        check_readable(figure)
+        (axes,) = figure.axes
+        assert axes.get_position().width > 0.45
+        low, high = sorted(axes.get_xlim())
+        labels = [tick.label1 for tick in axes.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+        boxes = [label.get_window_extent() for label in labels]
+        assert all(one.x1 < other.x0 for one, other in pairwise(boxes))

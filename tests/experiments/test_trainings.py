@@ -128,6 +128,7 @@ def test_trainings_go_on_after_a_kill_and_nothing_is_done_twice(planned: Callabl
     assert costs(trainings) == {
         "runs": 2,
         "cpu_seconds": sum(one.results["seconds"] for one in done.values()),
+        "gpu_seconds": sum(one.results["gpu_seconds"] for one in done.values()),
         "not_recorded": 0,
     }
     before = {path: path.stat().st_mtime_ns for run in runs for path in run.folder.rglob("*")}

@@ -20,7 +20,10 @@ BLANK = ("", "  ", "\t\n")
 
 @pytest.fixture(scope="module")
 def extractors(tiny_base: Path) -> list[Extractor]:
-    return [EXTRACTORS.get("llm")(str(tiny_base)), EXTRACTORS.get("ngrams")("hashed-24")]
+    return [
+        EXTRACTORS.get("llm")(str(tiny_base), device="cpu"),
+        EXTRACTORS.get("ngrams")("hashed-24", device="cpu"),
+    ]
 
 
 def test_vectors_have_length_one_and_the_stated_width(extractors: list[Extractor]) -> None:

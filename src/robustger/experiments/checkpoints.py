@@ -32,6 +32,19 @@ def checkpoint_systems(context: Context, sets: Mapping[str, Sequence[NBest]]) ->
     return systems
 
 
+def checkpoint_digest(name: str) -> str:
+    """SHA-256 over all files of a checkpoint or preset.
+
+    Raises:
+        InputError: it is neither.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(checkpoint_folder(name).iterdir()):
+        if path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 def _corrected(
     context: Context, name: str, sets: Mapping[str, Sequence[NBest]]
 ) -> dict[str, tuple[str, str]]:
@@ -40,10 +53,7 @@ def _corrected(
     from robustger.training.audio_rows import heard_beside
 
     lists = [nbest for one in sets.values() for nbest in one]
-    digest = hashlib.sha256(__version__.encode())
-    for path in sorted(checkpoint_folder(name).iterdir()):
-        if path.is_file():
-            digest.update(path.read_bytes())
+    digest = hashlib.sha256(f"{__version__} {checkpoint_digest(name)}".encode())
     for nbest in lists:
         digest.update(json.dumps(nbest.to_dict(), sort_keys=True).encode())
     path = context.cache / f"corrected-{digest.hexdigest()[:16]}.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,15 +14,15 @@ from robustger.correction.config import Section, read_yaml, validate_config
 from robustger.errors import InputError
 from robustger.experiments.conditions import sentence
 from robustger.hypotheses import NBest, load_nbest
-from robustger.training.lists import list_files
+from robustger.training.lists import expanded, list_files
 
 LABORATORY = "corrector-more.jsonl"  # what makes a folder with lists/ a laboratory's
 LAB_SNRS_DB = (0.0, 5.0, 10.0)
-QUICK_LISTS = 60  # of every test set
+QUICK_LISTS = 60  # of all test sets together
 
 
 class _DataFile(Section):
-    """The content of a data file; patterns are relative to its folder."""
+    """The content of a data file; patterns are relative to its folder, and may name variables of the environment."""
 
     train: list[str] = Field(default_factory=list)
     dev: list[str] = Field(default_factory=list)
@@ -53,23 +54,28 @@ class ExperimentData:
     lab: bool = field(default=False)
 
     def test_lists(self, quick: bool = False) -> dict[str, list[NBest]]:
-        """The lists with a reference of every test set; of each the first `QUICK_LISTS` where that is enough.
+        """The lists with a reference of every test set; `QUICK_LISTS` where those are enough, of each set its first.
 
         Raises:
             InputError: a file is broken, or an id is in two of its sets or files; or a set has no reference.
         """
         found = {name: with_reference(paths, f"test set {name}") for name, paths in self.tests.items()}
         _check_ids(found)
-        return {name: _first(lists) for name, lists in found.items()} if quick else found
+        if not quick:
+            return found
+        most = max(1, QUICK_LISTS // len(found))
+        return {name: _first(lists, most) for name, lists in found.items()}
 
     def clean_lists(self) -> list[NBest]:
         """The lists in clean speech; empty where the data has none."""
         return with_reference(self.clean, "clean") if self.clean else []
 
     def digests(self) -> dict[str, str]:
-        """SHA-256 of every file, by its path as it was found."""
+        """SHA-256 of every file, by its path below the folder that holds all: the same wherever that lies."""
         parts = (self.train, self.dev, *self.tests.values(), self.clean)
-        return {str(path): _sha256(path) for paths in parts for path in paths}
+        paths = [path.absolute() for part in parts for path in part]
+        folder = os.path.commonpath([path.parent for path in paths])
+        return {path.relative_to(folder).as_posix(): _sha256(path) for path in paths}
 
 
 def load_data(source: str | Path) -> ExperimentData:
@@ -91,7 +97,7 @@ def load_data(source: str | Path) -> ExperimentData:
 
     def files(key: str, patterns: list[str]) -> tuple[Path, ...]:
         try:
-            return tuple(list_files([str(path.parent / pattern) for pattern in patterns]))
+            return tuple(list_files([str(path.parent / expanded(pattern)) for pattern in patterns]))
         except InputError as error:
             raise InputError(f"{path}: {key}: {str(error).removeprefix('data: ')}") from None
 
@@ -158,12 +164,12 @@ def _check_ids(sets: Mapping[str, list[NBest]]) -> None:
                 )
 
 
-def _first(lists: list[NBest]) -> list[NBest]:
+def _first(lists: list[NBest], most: int) -> list[NBest]:
     """Those of the first sentences: with all SNRs of a sentence, so that groups stay comparable."""
     kept: set[str] = set()
     taken: list[NBest] = []
     for nbest in lists:
-        if len(taken) < QUICK_LISTS or sentence(nbest) in kept:
+        if len(taken) < most or sentence(nbest) in kept:
             kept.add(sentence(nbest))
             taken.append(nbest)
     return taken

@@ -15,7 +15,7 @@ from robustger.evaluation.significance import Interval, percentile_interval, rat
 from robustger.evaluation.units import UNITS
 from robustger.hypotheses import NBest
 
-RESAMPLES = 1000
+RESAMPLES = 2000
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from robustger.experiments.base import Context, Experiment, Finished, RunKey
 from robustger.experiments.choices import get_experiment
 from robustger.experiments.data import ExperimentData, load_data
 from robustger.experiments.plan import Recipe, run_keys
-from robustger.experiments.record import Record, duration, write
+from robustger.experiments.record import Record, spent, write
 from robustger.experiments.scales import Scale, get_scale
 from robustger.experiments.trainings import Trainings, costs, do_trainings, finished, how_far, plan_trainings
 from robustger.hypotheses import load_nbest
@@ -100,7 +100,7 @@ def perform(names: Sequence[str], options: Options, say: Say) -> tuple[list[Path
 
 def _cost(cost: dict[str, Any]) -> str:
     recorded = cost["runs"] - cost["not_recorded"]
-    took = f"{recorded} trainings took {duration(cost['cpu_seconds'])} of processor time from nothing"
+    took = f"{recorded} trainings took {spent(cost)} from nothing"
     return f"{took}; {cost['not_recorded']} did not record theirs" if cost["not_recorded"] else took
 
 

@@ -5,7 +5,8 @@ All rates come as fractions and are drawn in percent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from robustger.experiments.drawing import COLUMN, GREY, legend_above, look, new_figure, spread, styled
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ORACLES = ("o_nb", "o_cp")
+LONGEST = 26  # letters of a row's name in a line: longer ones leave the axes too little width
+MOST_ROWS = 7.3  # inches that test sets take together: with the legend, a page of a paper has no more
 
 
 @styled
@@ -28,9 +31,8 @@ def systems_by_test(rates: Mapping[str, Mapping[str, Measured]], rate: str = "WE
     """
     systems = list(dict.fromkeys(system for row in rates.values() for system in row))
     step = 1 / (len(systems) + 1.5)  # of a row, a third of which stays empty between test sets
-    figure = new_figure(
-        COLUMN, 0.7 + 0.15 * ((len(systems) + 2) // 3) + max(0.3, 0.075 * len(systems)) * len(rates)
-    )
+    rows = min(max(0.3, 0.075 * len(systems)) * len(rates), MOST_ROWS)
+    figure = new_figure(COLUMN, 0.7 + 0.15 * ((len(systems) + 2) // 3) + rows)
     axes = figure.subplots()
     for number, system in enumerate(systems):
         places = [
@@ -98,7 +100,7 @@ def trainings(
         lines: rates that do not depend on a training: `1-best`, `o_nb`, by name.
         rate: names the axis.
     """
-    figure = new_figure(COLUMN, 0.75 + 0.2 * len(rates))
+    figure = new_figure(COLUMN, 0.75 + 0.2 * _lines_of(rates))
     axes = figure.subplots()
     for place, name in enumerate(rates):
         for value in (seeds or {}).get(name, ()):
@@ -122,7 +124,7 @@ def differences(rows: Mapping[str, Measured], name: str, factor: float = 100.0) 
         name: names the axis, and says which side is better.
         factor: what values are multiplied by: 100 makes points of rates.
     """
-    figure = new_figure(COLUMN, 0.6 + 0.19 * len(rows))
+    figure = new_figure(COLUMN, 0.6 + 0.19 * _lines_of(rows))
     axes = figure.subplots()
     for place, one in enumerate(rows.values()):
         clear = one.interval is not None and (one.interval.low > 0 or one.interval.high < 0)
@@ -184,11 +186,23 @@ def _points(
     axes.errorbar(numbers, places, xerr=ends, label=system or None, elinewidth=0.8, **style)
 
 
+def _wrapped(name: str) -> str:
+    """In several lines where it is long, broken behind colons before anywhere else."""
+    parts = [name] if len(name) <= LONGEST else name.replace(": ", ":\n").split("\n")
+    return "\n".join(line for part in parts for line in textwrap.wrap(part, LONGEST, break_on_hyphens=False))
+
+
+def _lines_of(names: Iterable[str]) -> int:
+    """How many lines of text the rows are high, all as high as the highest."""
+    heights = [_wrapped(name).count("\n") + 1 for name in names]
+    return max(heights) * len(heights)
+
+
 def _name_rows(figure: Figure, axes: Axes, names: Sequence[str], label: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), [_wrapped(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     figure.supxlabel(label, fontsize=7.5)  # of the figure: long names leave the axes little width

@@ -12,7 +12,8 @@ from typing import Any
 from robustger.hypotheses import atomic_writer
 
 PLAN, RESULTS = "run.json", "results.json"
-SECONDS = "seconds.txt"  # of processor time, one line for each process that was at the run
+# One line for each process that was at the run: of processor time, and of the time that it held a GPU.
+CPU_SECONDS, GPU_SECONDS = "seconds.txt", "gpu_seconds.txt"
 
 
 @contextmanager
@@ -41,11 +42,16 @@ def finish(folder: Path, results: Mapping[str, Any]) -> None:
         file.write(json.dumps(results) + "\n")
 
 
-def add_seconds(folder: Path, seconds: float) -> float:
-    """Adds the processor time of a process to that of those before it, and returns the sum.
+def add_seconds(folder: Path, name: str, seconds: float) -> float:
+    """Adds what a process took to what those before it did, and returns the sum.
 
     What a process had used when it was killed is not in it.
+
+    Args:
+        folder: of the run.
+        name: `CPU_SECONDS` or `GPU_SECONDS`.
+        seconds: of the process.
     """
-    with (folder / SECONDS).open("a", encoding="utf-8") as file:
+    with (folder / name).open("a", encoding="utf-8") as file:
         file.write(f"{seconds:.1f}\n")
-    return sum(map(float, (folder / SECONDS).read_text(encoding="utf-8").split()))
+    return sum(map(float, (folder / name).read_text(encoding="utf-8").split()))

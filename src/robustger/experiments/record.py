@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from robustger.errors import InputError, MissingExtraError
 from robustger.evaluation.figures import plain
 from robustger.evaluation.significance import LEVEL
 from robustger.experiments.base import Context, Experiment, Outcome
+from robustger.experiments.checkpoints import checkpoint_digest
+from robustger.experiments.measured import RESAMPLES
+from robustger.experiments.plan import GUARD
 from robustger.experiments.process import RESULTS
 from robustger.experiments.scales import Scale
 from robustger.experiments.trainings import Trainings, costs
@@ -47,13 +51,17 @@ class Record:
             "seeds": list(context.seeds),
             "changes": context.changes,
             "data": {"source": str(context.data.source), "sha256": context.data.digests()},
+            "checkpoints": {name: checkpoint_digest(name) for name in context.checkpoints},
         }
         if runs:
             settings |= {
                 "recipe": scale.recipe.read_text(encoding="utf-8"),
+                "lists": scale.lists,
+                "llms": list(context.llms),
                 "base": scale.base,
                 "base_recipe": scale.base_recipe and scale.base_recipe.read_text(encoding="utf-8"),
                 "decoded_lists": len(context.decoded),
+                "guard": GUARD,
                 "runs": runs,
             }
         return cls(settings, costs(trainings))
@@ -83,7 +91,7 @@ def write(experiment: Experiment, context: Context, outcome: Outcome, record: Re
         "experiment": name,
         "about": experiment.about,
         "settings": record.settings,
-        "intervals": {"level": LEVEL, "over": "sentences"},
+        "intervals": {"level": LEVEL, "over": "sentences", "resamples": RESAMPLES},
         "cost": record.cost,
         "figures": plain(dict(outcome.results)),
     }
@@ -129,11 +137,18 @@ def _made_by(record: Record) -> str:
     if "runs" in settings:
         done = sum(run["done"] for run in settings["runs"].values())
         lines.append(f"{done} of {len(settings['runs'])} trainings, seeds {seeds}")
-        if seconds := record.cost["cpu_seconds"]:
+        if record.cost["cpu_seconds"]:
             unknown = record.cost["not_recorded"]
             beside = f" ({unknown} of them did not record it)" if unknown else ""
-            lines.append(f"which took {duration(seconds)} of processor time from nothing{beside}")
+            lines.append(f"which took {spent(record.cost)} from nothing{beside}")
     return "; ".join(lines) + ". What it was made of is in `results.json`."
+
+
+def spent(cost: Mapping[str, Any]) -> str:
+    """What trainings took, see `robustger.experiments.trainings.costs`."""
+    held = cost["gpu_seconds"]
+    gpu = f"{duration(held)} of a GPU" if held else "no GPU"
+    return f"{duration(cost['cpu_seconds'])} of processor time and {gpu}"
 
 
 def duration(seconds: float) -> str:

@@ -20,11 +20,10 @@ from robustger.evaluation.oracles import compositional_errors, n_best_errors
 from robustger.evaluation.significance import percentile_interval, rates, resampled_sums
 from robustger.evaluation.wer import count_errors
 from robustger.experiments.conditions import CLEAN, noise_kind, sentence, snr_db
-from robustger.experiments.measured import Measured
+from robustger.experiments.measured import RESAMPLES, Measured
 from robustger.hypotheses import NBest
 from robustger.text import get_normalizer
 
-RESAMPLES = 2000
 ALL = "all"
 BEST, FORMAT_ONLY, O_NB, O_CP = "1-best", "format-only", "o_nb", "o_cp"
 

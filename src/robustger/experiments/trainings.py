@@ -187,12 +187,7 @@ def start(
     run: Run, environment: Mapping[str, str], command: Sequence[str] = WORKER
 ) -> subprocess.Popen[bytes]:
     """Writes what the process of a run reads, and starts it."""
-    run.folder.mkdir(parents=True, exist_ok=True)
-    if run.config is not None:
-        with atomic_writer(run.folder / "training.yaml") as file:
-            yaml.safe_dump(run.config, file, sort_keys=False)
-    with atomic_writer(run.folder / PLAN) as file:
-        file.write(json.dumps(run.plan, indent=1) + "\n")
+    write_plan(run)
     with (run.folder / "output.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, *command, str(run.folder)],
@@ -201,6 +196,16 @@ def start(
             stderr=log,
             stdin=subprocess.DEVNULL,
         )
+
+
+def write_plan(run: Run) -> None:
+    """Writes what `robustger.experiments.worker` reads."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    if run.config is not None:
+        with atomic_writer(run.folder / "training.yaml") as file:
+            yaml.safe_dump(run.config, file, sort_keys=False)
+    with atomic_writer(run.folder / PLAN) as file:
+        file.write(json.dumps(run.plan, indent=1) + "\n")
 
 
 def how_far(run: Run) -> str:
@@ -215,10 +220,13 @@ def how_far(run: Run) -> str:
 
 
 def costs(trainings: Trainings) -> dict[str, Any]:
-    """Processor seconds of the runs that are done and recorded them, and how many did not."""
-    seconds: list[float | None] = []
-    for run in trainings.runs:
-        if run.done:
-            seconds.append(json.loads((run.folder / RESULTS).read_text(encoding="utf-8")).get("seconds"))
-    known = [value for value in seconds if value is not None]
-    return {"runs": len(seconds), "cpu_seconds": sum(known), "not_recorded": len(seconds) - len(known)}
+    """Seconds of processors and GPUs of the runs that are done and recorded them, and how many did not."""
+    done = [run.folder / RESULTS for run in trainings.runs if run.done]
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in done]
+    known = [one["seconds"] for one in results if one.get("seconds") is not None]
+    return {
+        "runs": len(results),
+        "cpu_seconds": sum(known),
+        "gpu_seconds": sum(one.get("gpu_seconds", 0.0) for one in results),
+        "not_recorded": len(results) - len(known),
+    }

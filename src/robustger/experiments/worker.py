@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from robustger.errors import RobustGERError
 from robustger.experiments.base import NORMALIZER
 from robustger.experiments.plan import START
-from robustger.experiments.process import add_seconds, alone, finish
+from robustger.experiments.process import CPU_SECONDS, GPU_SECONDS, add_seconds, alone, finish
 from robustger.experiments.start import merge_lora, write_start
 from robustger.hypotheses import NBest, Transcript, atomic_writer, load_nbest
 
@@ -146,22 +146,38 @@ def do_arm(folder: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
     return named | {"parameters": parameters, "log": log} | measure(corrector, plan, folder)
 
 
-def main() -> None:
-    """The process of one run."""
-    folder = Path(sys.argv[1])
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    logging.basicConfig(level=logging.WARNING, format="robustger: %(message)s")
-    # As an exception, so that the time it took so far is kept.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+def work(folder: Path) -> None:
+    """Does the run of a folder, or what is left of it; nothing where its results are there."""
+    began = time.monotonic()
     with alone(folder) as plan:
         if plan is None:
             return
         try:
             results = do_arm(folder, plan) if "arm" in plan else do_base(folder, plan)
         except BaseException:
-            add_seconds(folder, time.process_time())
+            _add_cost(folder, began)
             raise
-        finish(folder, results | {"seconds": add_seconds(folder, time.process_time())})
+        finish(folder, results | _add_cost(folder, began))
+
+
+def _add_cost(folder: Path, began: float) -> dict[str, float]:
+    """What this process took, and those before it: `seconds` of processor time, `gpu_seconds` that a GPU was held."""
+    import torch
+
+    held = time.monotonic() - began if torch.cuda.is_available() else 0.0
+    return {
+        "seconds": add_seconds(folder, CPU_SECONDS, time.process_time()),
+        "gpu_seconds": add_seconds(folder, GPU_SECONDS, held),
+    }
+
+
+def main() -> None:
+    """The process of one run."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    logging.basicConfig(level=logging.WARNING, format="robustger: %(message)s")
+    # As an exception, so that the time it took so far is kept.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    work(Path(sys.argv[1]))
 
 
 if __name__ == "__main__":

@@ -177,14 +177,16 @@ EXTRACTORS.register("sbert")(SentenceBert)
 
 
 @EXTRACTORS.register("llm")
-def _token_embeddings(model: str) -> Extractor:
+def _token_embeddings(model: str, device: object = None) -> Extractor:
+    """On the CPU whatever `device` says: vectors are looked up, not computed."""
     from robustger.noise.word_extractors import TokenEmbeddings
 
     return TokenEmbeddings(model)
 
 
 @EXTRACTORS.register("ngrams")
-def _hashed_ngrams(width: str) -> Extractor:
+def _hashed_ngrams(width: str, device: object = None) -> Extractor:
+    """On the CPU whatever `device` says, as above."""
     from robustger.noise.word_extractors import HashedNgrams
 
     return HashedNgrams.parse(width)
