@@ -13,7 +13,7 @@ from robustger.distillation import DISTILLATIONS, OUTPUTS
 from robustger.training.config import TrainingConfig, load_training_config
 
 ROOT = Path(__file__).parents[2]
-EXPERIMENTS = sorted((ROOT / "experiments").glob("**/*.yaml"))
+EXPERIMENTS = sorted(path for path in (ROOT / "experiments").glob("**/*.yaml") if path.name != "data.yaml")
 PAGES = [ROOT / "experiments" / "paper" / "README.md", ROOT / "docs" / "how-to" / "own-data.md"]
 SUBSETS = ("chime4", "vb-demand", "noizeus", "ls-freesound", "rats")
 

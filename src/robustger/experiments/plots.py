@@ -204,5 +204,5 @@ def _name_rows(figure: Figure, axes: Axes, names: Sequence[str], label: str) -> 
     axes.set_yticks(range(len(names)), [_wrapped(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     figure.supxlabel(label, fontsize=7.5)  # of the figure: long names leave the axes little width
