@@ -9,7 +9,9 @@ of the 1-best from
 
 - E_LN: all rows; and the lengths of its rows alone;
 - the states of the untrained `lab-lm` behind the prompt: the last layer's, at the last token and on average;
-- both; and the recogniser's embedding of the audio, which is heard and not read.
+- these states and either of E_LN's; and the recogniser's embedding of the audio, which is heard and not read.
+
+Every part is standardised and reduced to its principal components on its own, so that a wide one hides no other.
 """
 
 from __future__ import annotations
@@ -28,9 +30,11 @@ from robustger.experiments.embedding import audio_embeddings, noise_embeddings
 from robustger.experiments.worker import word_errors
 from robustger.hypotheses import NBest, load_nbest
 
+LENGTHS, NOISE = "the lengths of E_LN's rows", "E_LN"
+STATES, AUDIO = "the language model's states", "the recogniser's embedding of the audio"
 TRAIN, RESAMPLES = 3000, 1000
 ALPHAS = np.logspace(-2, 6, 33)
-COMPONENTS = 256
+COMPONENTS = 128  # of each part
 
 
 def states(lists: Sequence[NBest]) -> np.ndarray:
@@ -46,16 +50,22 @@ def states(lists: Sequence[NBest]) -> np.ndarray:
     return torch.stack(found).numpy()
 
 
-def foretold(train: np.ndarray, target: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """What a ridge regression on standardised principal components says of the test; its strength by leave-one-out."""
+def reduced(train: np.ndarray, test: np.ndarray) -> dict[str, np.ndarray]:
+    """Standardised principal components of a part, by the training lists."""
     from sklearn.decomposition import PCA
-    from sklearn.linear_model import RidgeCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    reduce = PCA(min(COMPONENTS, train.shape[1]), random_state=0)
-    fitted = make_pipeline(StandardScaler(), reduce, RidgeCV(ALPHAS)).fit(train, target)
-    return fitted.predict(test)
+    count = min(COMPONENTS, train.shape[1])
+    fitted = make_pipeline(StandardScaler(), PCA(count, random_state=0), StandardScaler()).fit(train)
+    return {"train": fitted.transform(train), "test": fitted.transform(test)}
+
+
+def foretold(train: np.ndarray, target: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """What a ridge regression says of the test; its strength is chosen by leave-one-out."""
+    from sklearn.linear_model import RidgeCV
+
+    return RidgeCV(ALPHAS).fit(train, target).predict(test)
 
 
 def explained(said: np.ndarray, truth: np.ndarray, sentences: Sequence[str]) -> str:
@@ -78,18 +88,13 @@ def main() -> None:
     folder = Path(sys.argv[1]) / "lists"
     train, test = load_nbest(folder / "corrector-more.jsonl")[:TRAIN], load_nbest(folder / "test.jsonl")
     parts = {"train": train, "test": test}
-    features: dict[str, dict[str, np.ndarray]] = {}
+    raw: dict[str, dict[str, np.ndarray]] = {}
     for part, lists in parts.items():
         noise, text, audio = noise_embeddings(lists), states(lists), audio_embeddings(lists, folder)
         assert audio is not None  # lists of the laboratory have them
         lengths = np.linalg.norm(noise.reshape(len(lists), 20, -1), axis=-1)
-        features[part] = {
-            "lengths of E_LN's rows": lengths,
-            "E_LN": noise,
-            "the language model's states": text,
-            "states and E_LN": np.concatenate([text, noise], 1),
-            "the recogniser's embedding of the audio": audio,
-        }
+        raw[part] = {LENGTHS: lengths, NOISE: noise, STATES: text, AUDIO: audio}
+    known = {name: reduced(raw["train"][name], raw["test"][name]) for name in raw["train"]}
     targets = {
         part: {
             "SNR": np.array([float(snr_db(nbest) or 0) for nbest in lists]),
@@ -100,16 +105,25 @@ def main() -> None:
     }
     sentences = [sentence(nbest) for nbest in test]
     print("| from | SNR | errors per word |\n| :-- | --: | --: |")
-    for name, known in features["train"].items():
+    for names in (
+        (LENGTHS,),
+        (NOISE,),
+        (STATES,),
+        (STATES, LENGTHS),
+        (STATES, NOISE),
+        (AUDIO,),
+        (STATES, AUDIO),
+    ):
+        train_rows, test_rows = (
+            np.concatenate([known[name][part] for name in names], 1) for part in ("train", "test")
+        )
         cells = [
             explained(
-                foretold(known, targets["train"][target], features["test"][name]),
-                targets["test"][target],
-                sentences,
+                foretold(train_rows, targets["train"][target], test_rows), targets["test"][target], sentences
             )
             for target in ("SNR", "errors per word")
         ]
-        print(f"| {name} | {' | '.join(cells)} |")
+        print(f"| {' and '.join(names)} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
