@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from robustger.errors import InputError
 from robustger.training.config import TrainingConfig, load_training_config
 
-EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("**/*.yaml"))
+FILES = (Path(__file__).parents[2] / "experiments").glob("**/*.yaml")
+EXPERIMENTS = sorted(path for path in FILES if path.name != "data.yaml")
 SMALLEST = "output: runs/mine\ndata: {train: [lists.jsonl]}\n"
 
 

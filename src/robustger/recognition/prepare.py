@@ -36,7 +36,7 @@ from robustger.recognition.journal import (
     remove,
 )
 from robustger.recognition.pieces import Piece
-from robustger.recognition.read_ahead import Reader, ReadRow, read_ahead
+from robustger.recognition.read_ahead import Reader, ReadRow, ended_readers_told, read_ahead
 from robustger.text import get_normalizer
 
 if TYPE_CHECKING:
@@ -139,7 +139,8 @@ def prepare(
                 for _, rows in islice(own, journal.progress.units):
                     on_progress(len(rows), 0.0)
                 coming, current = tee(rows for _, rows in own)
-                with closing(run.read(chain.from_iterable(coming), workers)) as readings:
+                ahead = run.read(chain.from_iterable(coming), workers)
+                with ended_readers_told(), closing(ahead) as readings:
                     for rows in current:
                         on_progress(len(rows), run.work(rows, readings))
                 return run.finish()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -78,8 +79,6 @@ def read_ahead(reader: Reader, rows: Iterable[Row], workers: int, ahead: int) ->
         workers: processes that read; 0: this one does, when it is asked for the next row.
         ahead: rows that are read before they are asked for, at least two for each worker.
 
-    Raises:
-        InputError: a worker process came to an end.
     """
     from torch.utils.data import DataLoader
 
@@ -94,19 +93,27 @@ def read_ahead(reader: Reader, rows: Iterable[Row], workers: int, ahead: int) ->
             collate_fn=_as_it_is,
         )
         readings = iter(loader)
-    while True:
-        try:
-            reading = next(readings)
-        except StopIteration:
-            return
-        except RuntimeError as error:
-            if not str(error).startswith("DataLoader worker"):  # as torch says that the system ended one
-                raise
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(
-                f"a process that reads recordings ahead came to an end ({reason}); take fewer with --workers"
-            ) from None
-        yield reading
+    yield from readings
+
+
+@contextmanager
+def ended_readers_told() -> Iterator[None]:
+    """Around all work on rows that are read ahead.
+
+    torch tells of a process that the system ended from a signal handler, and so wherever this process is then.
+
+    Raises:
+        InputError: a process that reads ahead came to an end.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"a process that reads recordings ahead came to an end ({reason}); take fewer with --workers"
+        ) from None
 
 
 def _as_it_is(reading: Any) -> Any:
