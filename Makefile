@@ -40,7 +40,7 @@ bench-gpu: $(VENV)/.dev  ## the same for a 7B shape on a GPU, against its limits
 lab: $(VENV)/.dev  ## regenerate the laboratory: speech, noise, recogniser, lists, corrector (about four hours)
 	@BIN=$(BIN) bash experiments/lab/make.sh runs/lab
 
-results: $(VENV)/.dev  ## every table and figure of the paper on the laboratory, from the trainings that are kept
+results: $(VENV)/.dev  ## every table and figure of the paper on the laboratory, from the trainings that are kept; trains what is not
 	@$(BIN)/python experiments/lab/kept.py unpack runs/lab runs/grid
 	$(BIN)/robustger experiment all --data runs/lab --runs runs/grid -o runs/results
 

@@ -31,8 +31,8 @@ def run(context: Context) -> Outcome:
         columns,
         (f"{OWN}: {NAMES['ger']}",),
         (
-            f"`{OWN}`: the language model that all other experiments of this scale stand on; at the scale `lab` it has "
-            "learnt the task before (its LoRA part), the others have not. Other models: `--llm NAME`.",
+            f"`{OWN}`: the language model that all other experiments of this scale stand on; at the scale `lab` it is "
+            "small, and has learnt the task from simulated lists before. Other models: `--llm NAME`.",
         ),
     )
 

@@ -78,7 +78,6 @@ def read_ahead(reader: Reader, rows: Iterable[Row], workers: int, ahead: int) ->
         rows: the rows; taken when there is room for them.
         workers: processes that read; 0: this one does, when it is asked for the next row.
         ahead: rows that are read before they are asked for, at least two for each worker.
-
     """
     from torch.utils.data import DataLoader
 
