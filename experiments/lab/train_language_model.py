@@ -10,8 +10,6 @@ ordinary folder for `AutoModelForCausalLM.from_pretrained`.
 from __future__ import annotations
 
 import argparse
-import math
-import os
 import random
 import time
 from collections.abc import Iterator
@@ -19,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from optimization import average_gradients, join_processes, learning_rate
+from optimization import descend, join_processes, keep, learning_rate, new_optimizer, resume
 from sentences import grammar, sentences
 from simulated import misheard
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -110,32 +108,22 @@ def train(arguments: argparse.Namespace) -> None:
     output.mkdir(parents=True, exist_ok=True)
     tokenizer = make_tokenizer(output / f"tokenizer-{rank}")
     model = new_model(tokenizer, arguments.width, arguments.layers)
-    trained = list(model.parameters())
-    optimizer = torch.optim.AdamW(trained, lr=arguments.lr, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-    step, state_file = 0, output / "state.pt"
-    if state_file.exists():
-        state = torch.load(state_file, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
+    optimizer = new_optimizer(list(model.parameters()), arguments.lr)
+    state_file = output / "state.pt"
+    step = resume(state_file, model, optimizer)
     if rank == 0:
-        print(f"{sum(p.numel() for p in trained) / 1e6:.1f} M parameters, from step {step}", flush=True)
+        print(f"{model.num_parameters() / 1e6:.1f} M parameters, from step {step}", flush=True)
     texts = sentences("recognizer", SENTENCES, arguments.seed)
     made = examples(tokenizer, texts, arguments.batch // processes, 1_000_000 * rank + arguments.seed + step)
     model.train()
     started, seen, sums = time.monotonic(), 0, [0.0, 0.0]
     while step < arguments.steps:
         tokens, prompts = next(made)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, arguments.steps, arguments.lr, arguments.warm_up)
         prompt_loss, answer_loss = losses(model, tokens, prompts)
-        optimizer.zero_grad()
         # The prompts teach copying from line to line; but they hold mistakes, so they weigh less.
-        (answer_loss + arguments.prompt_weight * prompt_loss).backward()
-        average_gradients(trained, processes)
-        norm = float(torch.nn.utils.clip_grad_norm_(trained, 1.0))
-        if math.isfinite(norm):
-            optimizer.step()
+        loss = answer_loss + arguments.prompt_weight * prompt_loss
+        lr = learning_rate(step, arguments.steps, arguments.lr, arguments.warm_up)
+        norm = descend(optimizer, loss, lr, processes)
         step += 1
         seen += len(tokens) * processes
         sums = [sums[0] + prompt_loss.item(), sums[1] + answer_loss.item()]
@@ -150,11 +138,7 @@ def train(arguments: argparse.Namespace) -> None:
             )
             sums = [0.0, 0.0]
         if step % arguments.save_every == 0 or step == arguments.steps:
-            partial = output / "state.partial"
-            torch.save(
-                {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, partial
-            )
-            os.replace(partial, state_file)
+            keep(state_file, model, optimizer, step)
             model.save_pretrained(output / "language_model")
             tokenizer.save_pretrained(output / "language_model")
 

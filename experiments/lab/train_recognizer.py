@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-import os
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
 from batches import FULL, HOP, MELS, SUBSAMPLING, WINDOW, WINDOW_SECONDS, batches
-from optimization import average_gradients, join_processes, learning_rate
+from optimization import descend, join_processes, keep, learning_rate, new_optimizer, resume
 from sentences import sentences
 from tokens import SPECIAL, make_tokenizer
 from torch import Tensor, nn
@@ -145,16 +143,11 @@ def train(arguments: argparse.Namespace) -> None:
     ctc_head = nn.Linear(arguments.width, len(tokenizer) + 1)
     both = nn.ModuleDict({"whisper": model, "ctc": ctc_head})
     trained = [parameter for parameter in both.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=arguments.lr, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-    step = 0
+    optimizer = new_optimizer(trained, arguments.lr)
     state_file = output / "state.pt"
     if arguments.initial is not None:
         both.load_state_dict(torch.load(Path(arguments.initial) / "state.pt", weights_only=True)["model"])
-    if state_file.exists():
-        state = torch.load(state_file, weights_only=True)
-        both.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
+    step = resume(state_file, both, optimizer)
     print(
         f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, from step {step}", flush=True
     )
@@ -167,17 +160,11 @@ def train(arguments: argparse.Namespace) -> None:
     started, seen, sums = time.monotonic(), 0, [0.0, 0.0]
     while step < arguments.steps:
         batch = queue.get()
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, arguments.steps, arguments.lr, arguments.warm_up)
         with torch.autocast("cpu", torch.bfloat16):
             cross_entropy, ctc = losses(model, ctc_head, batch, prefix, arguments.input_noise)
         loss = (1 - arguments.ctc_weight) * cross_entropy + arguments.ctc_weight * ctc
-        optimizer.zero_grad()
-        loss.backward()
-        average_gradients(trained, processes)
-        norm = nn.utils.clip_grad_norm_(trained, 1.0)
-        if math.isfinite(norm):
-            optimizer.step()
+        lr = learning_rate(step, arguments.steps, arguments.lr, arguments.warm_up)
+        norm = descend(optimizer, loss, lr, processes)
         step += 1
         seen += len(batch["tokens"]) * processes
         sums = [sums[0] + cross_entropy.item(), sums[1] + ctc.item()]
@@ -192,11 +179,7 @@ def train(arguments: argparse.Namespace) -> None:
             )
             sums = [0.0, 0.0]
         if step % arguments.save_every == 0 or step == arguments.steps:
-            partial = output / "state.partial"
-            torch.save(
-                {"model": both.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, partial
-            )
-            os.replace(partial, state_file)
+            keep(state_file, both, optimizer, step)
             save_recognizer(model, tokenizer, output / "recognizer")
 
 
