@@ -24,6 +24,14 @@ from robustger.errors import UnsupportedModelError
 SUFFIX = "+noise"
 
 
+class _Projected(Exception):
+    """Ends a layer's attention where its keys and values are there: what comes behind them is work for nothing."""
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        super().__init__()
+        self.keys, self.values = keys, values
+
+
 def _attend_with(base_name: str):
     """The attention function that adds the noise prompt to the stock implementation called `base_name`."""
 
@@ -35,13 +43,12 @@ def _attend_with(base_name: str):
         attention_mask: Tensor | None,
         noise_keys_values: Tensor | None = None,  # (B, S, 2, H_kv, U, D)
         noise_gates: Tensor | None = None,  # (B, S, H)
-        noise_probe: list[tuple[Tensor, Tensor]] | None = None,
+        noise_probe: bool = False,
         noise_seen: dict[Any, nn.Module] | None = None,
         **kwargs: Any,
     ) -> tuple[Tensor, Tensor | None]:
-        if noise_probe is not None:  # only the projections are wanted, not the attention
-            noise_probe.append((key, value))
-            return query.transpose(1, 2), None
+        if noise_probe:
+            raise _Projected(key, value)
         if noise_seen is not None:
             noise_seen[module.layer_idx] = module
         if base_name == "eager":
@@ -249,17 +256,17 @@ class ConditionedLLM(nn.Module):
     def _project(self, slot: int, prompt: Tensor) -> tuple[Tensor, Tensor]:
         """The layer's own keys and values of a prompt (B, U, width): (B, H_kv, U, D) each, not rotated."""
         module = self._attention[slot]
-        probe: list[tuple[Tensor, Tensor]] = []
         rotary = {}
         if identity := self._identity_rotary.get(self.layers[slot]):
             rotary["position_embeddings"] = tuple(part.to(self.device) for part in identity)
-        module(
-            hidden_states=prompt.to(self.device, self.llm.dtype),
-            attention_mask=None,
-            noise_probe=probe,
-            **rotary,
-        )
-        return probe[0]
+        hidden = prompt.to(self.device, self.llm.dtype)
+        try:
+            module(hidden_states=hidden, attention_mask=None, noise_probe=True, **rotary)
+        except _Projected as projected:
+            return projected.keys, projected.values
+        raise AssertionError(
+            "the attention did not reach the registered function"
+        )  # proved by _reroute_attention
 
     @torch.no_grad()
     def _reroute_attention(self) -> dict[int, nn.Module]:
