@@ -3,8 +3,8 @@
 From prompts and noise embeddings to answers, with the preset `whisper`, no guard: against greedy `generate`, one list
 at a time and in the same batches, and against a loop in the released style (one list, one token per pass, always the
 most probable one, no draft). The lists are batches out of all there are, sorted by length as in a large corpus: some of
-shorter and some of longer lists. The loop runs on every second of them, and its time counts twice. How many answers are
-the same as those of `generate` is counted.
+shorter and some of longer lists. The loop runs on every fourth of them, and its time counts four times. How many
+answers are the same as those of `generate` is counted.
 
 From lists to answers is E_LN and decoding together: ours in the same batches with an empty memo, in the released style
 one call of the sentence encoder for every sentence and every edited word of a pair, on the lists of the loop.
@@ -38,10 +38,10 @@ from robustger.noise.extractors import SentenceBert
 
 BATCH = 16
 BATCHES = 2
-ALONE = 8
+ALONE = 6
 PASSES = 64  # lists whose passes are counted
 ROUNDS = 3
-EVERY = 2  # the loop runs on one list in so many
+EVERY = 4  # the loop runs on one list in so many
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from robustger.recognition.search import Tokens, beam_search
 from robustger.recognition.whisper import WhisperRecognizer
 
 N, BEAMS, BATCH = 5, 10, 32
-UTTERANCES, ROUNDS = 32, 5
+UTTERANCES, ROUNDS = 32, 3
 PADDED_SECONDS = 30
 HOURLY = "audio-hours per hour"
 
