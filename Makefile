@@ -36,6 +36,7 @@ bench: $(VENV)/.dev  ## measure what everything costs, against baselines: one ta
 
 bench-gpu: $(VENV)/.dev  ## the same for a 7B shape on a GPU, against its limits
 	$(BIN)/python benchmarks/gpu.py --json runs/bench-gpu.json
+	$(BIN)/python benchmarks/training_gpu.py --json runs/bench-training-gpu.json
 
 lab: $(VENV)/.dev  ## regenerate the laboratory: speech, noise, recogniser, lists, corrector (about four hours)
 	@BIN=$(BIN) bash experiments/lab/make.sh runs/lab

@@ -88,33 +88,11 @@ def chain_corrector(shape: Shape, folder: Path, dtype: torch.dtype, device: str)
         dtype: of the language model.
         device: of the language model.
     """
-    from transformers import AutoModelForCausalLM, BertConfig, BertModel, GenerationConfig, LlamaConfig
-
-    tokenizer = _word_tokenizer(shape)
-    settings = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=shape.width,
-        intermediate_size=shape.intermediate,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.heads,
-        max_position_embeddings=4096,
-    )
-    encoder = BertModel(
-        BertConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=shape.encoder_width,
-            intermediate_size=4 * shape.encoder_width,
-            num_hidden_layers=shape.encoder_layers,
-            num_attention_heads=shape.encoder_width // 32,
-        )
-    )
-    for name, part in (("llm", settings), ("encoder", encoder)):
-        part.save_pretrained(folder / name)
-        tokenizer.save_pretrained(folder / name)
-    with torch.device(device):
-        llm = AutoModelForCausalLM.from_config(settings, dtype=dtype)
-    llm.generation_config = GenerationConfig()
+    tokenizer = word_tokenizer(shape)
+    llm = random_llm(shape, tokenizer, dtype, device)
+    save_encoder(shape, tokenizer, folder / "encoder")
+    llm.config.save_pretrained(folder / "llm")
+    tokenizer.save_pretrained(folder / "llm")
     ids = tokenizer.convert_tokens_to_ids
     chain = [ids(TEMPLATE[-1]), *map(ids, answer_text(shape).split()), tokenizer.eos_token_id]
     set_chain(llm, chain)
@@ -127,6 +105,42 @@ def chain_corrector(shape: Shape, folder: Path, dtype: torch.dtype, device: str)
     conditioned = ConditionedLLM(llm, config.variant, config.n_best, config.noise_dimension)
     conditioned.adapter.to(device)
     return Corrector(config, conditioned)
+
+
+def random_llm(shape: Shape, tokenizer: Any, dtype: torch.dtype, device: str) -> Any:
+    """A Llama of this shape, and nothing learnt."""
+    from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig
+
+    settings = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=shape.width,
+        intermediate_size=shape.intermediate,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.heads,
+        max_position_embeddings=4096,
+    )
+    with torch.device(device):
+        llm = AutoModelForCausalLM.from_config(settings, dtype=dtype)
+    llm.generation_config = GenerationConfig()
+    return llm
+
+
+def save_encoder(shape: Shape, tokenizer: Any, folder: Path) -> None:
+    """Writes a random sentence encoder and its tokenizer."""
+    from transformers import BertConfig, BertModel
+
+    encoder = BertModel(
+        BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=shape.encoder_width,
+            intermediate_size=4 * shape.encoder_width,
+            num_hidden_layers=shape.encoder_layers,
+            num_attention_heads=shape.encoder_width // 32,
+        )
+    )
+    encoder.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 @torch.no_grad()
@@ -170,7 +184,7 @@ def _another(draw: random.Random, shape: Shape) -> str:
     return word(draw.randrange(shape.answer, shape.vocabulary))
 
 
-def _word_tokenizer(shape: Shape) -> Any:
+def word_tokenizer(shape: Shape) -> Any:
     """One token per word: the template's, and as many as the vocabulary has."""
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast

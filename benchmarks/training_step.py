@@ -21,7 +21,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.timing import COST, Row, machine
 
-from robustger.hypotheses import load_nbest, save_nbest
+from robustger.hypotheses import NBest, load_nbest, save_nbest
 from robustger.recognition.embeddings import embeddings_path, write_embeddings
 from robustger.training.config import TrainingConfig
 from robustger.training.loop import Trainer
@@ -47,6 +47,11 @@ CONDITIONED = {"variant": "paper"}
 def write_lists(folder: Path, count: int) -> Path:
     """`count` lists of the demo, under new ids where they come again, with embeddings of their audio."""
     demo = load_nbest(Path(str(files("robustger.presets") / "demo.jsonl")))
+    return write_heard(folder, itertools.islice(itertools.cycle(demo), count))
+
+
+def write_heard(folder: Path, lists: Iterable[NBest]) -> Path:
+    """The lists under new ids, with random embeddings of their audio."""
     path = folder / "lists.jsonl"
     name = embeddings_path(path).name
     chosen = [
@@ -55,8 +60,9 @@ def write_lists(folder: Path, count: int) -> Path:
             id=f"{number}",
             audio_embedding={"file": name, "noisy": number, "clean": number},
         )
-        for number, nbest in enumerate(itertools.islice(itertools.cycle(demo), count))
+        for number, nbest in enumerate(lists)
     ]
+    count = len(chosen)
     save_nbest(chosen, path)
     random = np.random.default_rng(0)
     rows, ids = {}, {}

@@ -11,6 +11,8 @@ from benchmarks.chain import TOY, answer_text, chain_corrector, lists_to_correct
 from benchmarks.gpu import corrected, measure, one_token_at_a_time
 from benchmarks.roofline import layer_weights, matmul_rate, read_rate
 
+from benchmarks import training_gpu
+
 SMALL = replace(TOY, vocabulary=60, answer=5)
 
 
@@ -37,6 +39,17 @@ def test_every_row_has_its_number() -> None:
     passes = next(row for name, row in rows.items() if name.startswith("passes"))
     assert 1 <= passes.median < TOY.answer
     assert sum(passes.details["histogram"].values()) == 24  # type: ignore[attr-defined]
+
+
+def test_the_papers_recipe_takes_its_steps() -> None:
+    rows = {row.name: row for row in training_gpu.measure(toy=True, steps=2)}
+    assert len(rows) == 3  # the fourth is the GPU's memory
+    step, tokens, share = rows.values()
+    assert len(step.values) == 2
+    assert step.details["micro_batch_size"] == 4  # of the recipe
+    read = float(step.details["tokens_of_a_list"]) * 4  # type: ignore[arg-type]
+    assert tokens.values[0] * step.values[0] == pytest.approx(read, rel=0.1)
+    assert 0 < share.median < 1
 
 
 def test_rates_are_counted_in_operations_and_bytes() -> None:
