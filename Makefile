@@ -19,8 +19,8 @@ demo: $(VENV)/.runtime  ## transcribe a few noisy recordings, and show what the 
 
 setup: $(VENV)/.dev  ## create .venv with everything that development needs
 
-test: $(VENV)/.dev  ## run the test suite
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev  ## run the test suite, one process for each core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 lint: $(VENV)/.dev  ## check style, formatting and types
 	@status=0; \

@@ -25,6 +25,7 @@ def test_every_row_has_its_numbers(
     monkeypatch.setattr(decoding, "BATCHES", 1)
     monkeypatch.setattr(decoding, "ALONE", 2)
     monkeypatch.setattr(decoding, "ROUNDS", 2)
+    monkeypatch.setattr(decoding, "EVERY", 2)
     rows = decoding.measure(quick=False)
     assert [row.part for row in rows] == ["a", "a", "b", "b", "b", "b", "a", "a"]
     assert all(value > 0 for row in rows[:6] for value in row.values)

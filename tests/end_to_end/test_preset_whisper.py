@@ -66,8 +66,10 @@ def test_real_lists_of_atis_lose_a_third_of_their_errors(corrector: Corrector):
 
 
 def test_correct_and_evaluate_from_the_command_line(tmp_path: Path):
-    source = str(resources.files("robustger.presets") / "demo.jsonl")
-    target = tmp_path / "out.jsonl"
+    demo = Path(str(resources.files("robustger.presets"))) / "demo.jsonl"
+    source, target = str(tmp_path / "lists.jsonl"), tmp_path / "out.jsonl"
+    lines = demo.read_text(encoding="utf-8").splitlines(keepends=True)
+    Path(source).write_text("".join(lines[:12]), encoding="utf-8")
     command = [sys.executable, "-m", "robustger"]
     subprocess.run([*command, "correct", source, "-o", str(target)], check=True)
     written = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
