@@ -38,9 +38,9 @@ from robustger.noise.extractors import SentenceBert
 
 BATCH = 16
 BATCHES = 2
-ALONE = 6
+ALONE = 16
 PASSES = 64  # lists whose passes are counted
-ROUNDS = 3
+ROUNDS, ROUNDS_ALONE = 3, 2
 EVERY = 4  # the loop runs on one list in so many
 
 
@@ -197,8 +197,8 @@ def passes(corrector: Corrector, lists: Sequence[NBest]) -> list[Row]:
 @torch.no_grad()
 def measure(quick: bool) -> list[Row]:
     """Ratios of decoding from drafts to the ways of decoding token by token, and the passes it needs."""
-    size, count, alone, counted, rounds = (
-        (2, 1, 1, 4, 1) if quick else (BATCH, BATCHES, ALONE, PASSES, ROUNDS)
+    size, count, alone, counted, rounds, rounds_alone = (
+        (2, 1, 1, 4, 1, 1) if quick else (BATCH, BATCHES, ALONE, PASSES, ROUNDS, ROUNDS_ALONE)
     )
     corrector = Corrector.from_pretrained("whisper", device="cpu")
     lists = source_lists()
@@ -230,7 +230,8 @@ def measure(quick: bool) -> list[Row]:
     looped = tuple(scale * taken for taken in times["released"])
     embedded = tuple(scale * taken for taken in times["E_LN released"])
     times_alone = in_turns(
-        {name: lambda name=name: ways[name](corrector, singles) for name in ("drafted", "generate")}, rounds
+        {name: lambda name=name: ways[name](corrector, singles) for name in ("drafted", "generate")},
+        rounds_alone,
     )
     in_batches = f"batches of {size}"
     one = Timings(times_alone["drafted"], times_alone["generate"])

@@ -152,7 +152,7 @@ def measure(quick: bool, path: str | None = None) -> list[Row]:
     """E_LN against one SBERT call per word and sentence, and against what the processor can do at most."""
     found = distinct_lists(60 if quick else 1_000, path)
     lists = [filled(nbest) for nbest in found]
-    released, taken = compare("released", lists, 2 if quick else 12, 1 if quick else 3)
+    released, taken = compare("released", lists, 2 if quick else 16, 1 if quick else 2)
     paper, _ = compare("paper", lists, 1 if quick else 2, 1 if quick else 2)
     words = {"words_of_a_best": significant(spoken_words(found), 3)}
     rows = [released, paper, share_of_limit(lists, taken)]
