@@ -2,12 +2,12 @@
 
     python benchmarks/training_kills.py LISTS [N [SEED]]
 
-SmolLM2-135M learns from the first lists of LISTS (a JSONL with embeddings of noisy and clean audio beside it, as the
-laboratory's), with noise embeddings and distillation, in 24 steps with a checkpoint after every second. A run is killed
-with SIGKILL, at a moment drawn uniformly over the time an undisturbed run takes, and started again, to be killed again,
-until it comes to its end. Then its adapter must be that of the undisturbed run, byte for byte, and so must its other
-files, optimizers' states and all. Every run is the real command in a process of its own, forked from one in which the
-libraries are imported already.
+The laboratory's language model learns from the first lists of LISTS (a JSONL with embeddings of noisy and clean audio
+beside it, as the laboratory's), with noise embeddings and distillation, in 48 steps with a checkpoint after every
+second. A run is killed with SIGKILL, at a moment drawn uniformly over the time an undisturbed run takes, and started
+again, to be killed again, until it comes to its end. Then its adapter must be that of the undisturbed run, byte for
+byte, and so must its other files, optimizers' states and all. Every run is the real command in a process of its own,
+forked from one in which the libraries are imported already.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.kills import ended_within
 
-LISTS = 48
+LISTS = 96
 BATCH = 2
 STEPS = LISTS // BATCH
 STATE = Path("last", "training_state", "state.json")
@@ -47,7 +47,7 @@ def write_config(folder: Path, output: Path) -> Path:
 
     config = {
         "output": str(output),
-        "corrector": {"base": "smollm2-135m", "variant": "paper", "prompt": "compact"},
+        "corrector": {"base": "lab-lm", "variant": "paper", "prompt": "compact"},
         "data": {"train": [str(folder / "lists.jsonl")]},
         "optimization": {"epochs": 1, "batch_size": BATCH, "micro_batch_size": BATCH, "adapter_lr": 1e-2},
         "distillation": {"objective": "paper"},
