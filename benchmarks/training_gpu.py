@@ -14,7 +14,6 @@ frozen. `--toy` is a tiny Llama in float32 on the CPU, and shows that it works.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
 import tempfile
@@ -58,7 +57,6 @@ def prepared(shape: Shape, folder: Path, batch: int, steps: int, dtype: torch.dt
     save_encoder(shape, tokenizer, folder / "encoder")
     lists, _ = lists_to_correct(shape, batch * (steps + WARM_UP))
     path = write_heard(folder, (replace(nbest, reference=answer_text(shape)) for nbest in lists))
-    os.environ |= {"SUBSET": "random", "ROBUSTHP": str(folder)}
     changes = [
         f"corrector.base={folder / 'llm'}",
         f"corrector.encoder={folder / 'encoder'}",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +18,21 @@ from tests.training.conftest import save_heard as save_heard  # a fixture
 
 from robustger.hypotheses import NBest
 
+SCRIPTS = Path(__file__).parents[2] / "experiments" / "lab"
+MODULES = ("batches", "kept", "noises", "probe", "sentences", "simulated", "speech", "train_language_model")
 WORDS = ("what", "is", "the", "fare", "from", "boston", "to", "denver", "on", "sunday", "night", "at", "nine")
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Any]:
+    """The laboratory's scripts as modules of one object."""
+    sys.path.insert(0, str(SCRIPTS))
+    try:
+        yield SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})
+    finally:
+        sys.path.remove(str(SCRIPTS))
+        for name in MODULES:
+            sys.modules.pop(name, None)
 
 
 def heard(split: str, number: int, noise: str, snr_db: int | None) -> NBest:

@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 import random
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-
-LAB = Path(__file__).parents[2] / "experiments" / "lab"
-MODULES = ("batches", "kept", "noises", "sentences", "simulated", "speech", "train_language_model")
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Any]:
-    """The laboratory's scripts as modules of one object."""
-    import importlib
-    from types import SimpleNamespace
-
-    sys.path.insert(0, str(LAB))
-    try:
-        yield SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})
-    finally:
-        sys.path.remove(str(LAB))
-        for name in MODULES:
-            sys.modules.pop(name, None)
 
 
 def test_no_sentence_is_on_two_sides(lab: Any) -> None:

@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
-LAB = Path(__file__).parents[2] / "experiments" / "lab"
 COUNT, WIDTH = 400, 6
-
-
-@pytest.fixture(scope="module")
-def probe() -> Iterator[Any]:
-    import importlib
-
-    sys.path.insert(0, str(LAB))
-    try:
-        yield importlib.import_module("probe")
-    finally:
-        sys.path.remove(str(LAB))
-        sys.modules.pop("probe", None)
 
 
 def drawn(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -39,31 +22,31 @@ def r_squared(cell: str) -> tuple[float, float, float]:
     return float(value), float(low), float(high)
 
 
-def test_it_finds_as_much_as_is_there(probe: Any) -> None:
+def test_it_finds_as_much_as_is_there(lab: Any) -> None:
     train, target = drawn(0)
     test, truth = drawn(1)
-    known = probe.reduced(train, test)
+    known = lab.probe.reduced(train, test)
     assert known["train"].shape == known["test"].shape == (COUNT, WIDTH)
     assert np.allclose(known["train"].std(0), 1)
-    said = probe.foretold(known["train"], target, known["test"])
-    value, low, high = r_squared(probe.explained(said, truth, [f"{n}" for n in range(COUNT)]))
+    said = lab.probe.foretold(known["train"], target, known["test"])
+    value, low, high = r_squared(lab.probe.explained(said, truth, [f"{n}" for n in range(COUNT)]))
     assert low < value < high
     assert low < 2 / 3 < high
 
 
-def test_it_finds_nothing_where_nothing_is(probe: Any) -> None:
+def test_it_finds_nothing_where_nothing_is(lab: Any) -> None:
     train, _ = drawn(0)
     test, _ = drawn(1)
     targets = np.random.default_rng(2).normal(size=(2, COUNT))
-    known = probe.reduced(train, test)
-    said = probe.foretold(known["train"], targets[0], known["test"])
-    value, _, _ = r_squared(probe.explained(said, targets[1], [f"{n}" for n in range(COUNT)]))
+    known = lab.probe.reduced(train, test)
+    said = lab.probe.foretold(known["train"], targets[0], known["test"])
+    value, _, _ = r_squared(lab.probe.explained(said, targets[1], [f"{n}" for n in range(COUNT)]))
     assert value < 0.02
 
 
-def test_sentences_that_come_again_widen_the_interval(probe: Any) -> None:
+def test_sentences_that_come_again_widen_the_interval(lab: Any) -> None:
     said, truth = np.repeat(drawn(3)[1], 8), np.repeat(drawn(3)[0].sum(1), 8)
-    alone = r_squared(probe.explained(said, truth, [f"{n}" for n in range(8 * COUNT)]))
-    together = r_squared(probe.explained(said, truth, [f"{n // 8}" for n in range(8 * COUNT)]))
+    alone = r_squared(lab.probe.explained(said, truth, [f"{n}" for n in range(8 * COUNT)]))
+    together = r_squared(lab.probe.explained(said, truth, [f"{n // 8}" for n in range(8 * COUNT)]))
     assert together[0] == alone[0]
     assert together[2] - together[1] > 2 * (alone[2] - alone[1])
