@@ -30,15 +30,6 @@ def test_the_adapter_is_small_enough_to_ship():
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 40e6
 
 
-def test_the_demo_lists_come_out_better_than_they_went_in(corrector: Corrector):
-    lists = load_nbest(str(resources.files("robustger.presets") / "demo.jsonl"))
-    transcripts = corrector.correct(lists)
-    rates = evaluate(lists, {t.id: t.text for t in transcripts}).to_json_dict()["normalizers"]["number"][
-        "wer"
-    ]
-    assert rates["corrected"] < 0.8 * rates["best"]
-
-
 def test_a_known_word_in_the_wrong_place_is_put_right(corrector: Corrector):
     texts = ["what is the fair for a taxi to denver"] * 3 + ["what is the fare for a taxi to denver"] * 2
     [transcript] = corrector.correct([NBest.from_texts("u1", texts)])
@@ -69,7 +60,7 @@ def test_correct_and_evaluate_from_the_command_line(tmp_path: Path):
     demo = Path(str(resources.files("robustger.presets"))) / "demo.jsonl"
     source, target = str(tmp_path / "lists.jsonl"), tmp_path / "out.jsonl"
     lines = demo.read_text(encoding="utf-8").splitlines(keepends=True)
-    Path(source).write_text("".join(lines[:12]), encoding="utf-8")
+    Path(source).write_text("".join(lines[:4]), encoding="utf-8")
     command = [sys.executable, "-m", "robustger"]
     subprocess.run([*command, "correct", source, "-o", str(target)], check=True)
     written = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
@@ -84,12 +75,14 @@ def test_correct_and_evaluate_from_the_command_line(tmp_path: Path):
     assert rates["corrected"] < rates["best"]
 
 
-def test_the_demo_prints_its_table():
+def test_in_the_demo_lists_come_out_better_than_they_went_in():
     shown = subprocess.run(
         [sys.executable, "-m", "robustger", "demo", "--preset", "whisper"],
         check=True,
         capture_output=True,
         text=True,
     )
-    assert "corrected" in shown.stdout
-    assert "o_nb" in shown.stdout
+    rows = [[cell.strip() for cell in row.split("│")] for row in shown.stdout.splitlines() if "│" in row]
+    rates = {row[1]: float(row[3].split()[0]) for row in rows if " [" in row[3]}
+    assert rates["o_cp"] <= rates["o_nb"] <= rates["1-best"]
+    assert rates["corrected"] < 0.8 * rates["1-best"]

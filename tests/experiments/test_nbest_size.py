@@ -105,6 +105,12 @@ def test_what_was_recognised_is_not_recognised_again(recorded: Path, tmp_path: P
     again = Context(first.data, tmp_path, tmp_path, quick=True, say=said.append)
     assert NBEST_SIZE.run(again).results["beams"] == once.results["beams"]
     assert said == []
+    # Nor are the recordings looked for: the same lists were heard in the same recordings.
+    for name in ("noisy.jsonl", "noisy.run.json"):
+        shutil.copy(recorded / name, tmp_path / name)
+    lists_alone = Context(load_data(tmp_path), tmp_path, tmp_path, quick=True, say=said.append)
+    assert NBEST_SIZE.run(lists_alone).results["beams"] == once.results["beams"]
+    assert said == []
 
 
 def test_without_recordings_the_rest_is_measured(recorded: Path, tmp_path: Path) -> None:

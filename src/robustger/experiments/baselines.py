@@ -13,7 +13,7 @@ from robustger import __version__
 from robustger.correction.baselines import load_baseline
 from robustger.errors import MissingModelError
 from robustger.experiments.base import Context
-from robustger.experiments.data import with_reference
+from robustger.experiments.data import lists_digest, with_reference
 from robustger.experiments.scoreboard import FORMAT_ONLY, System
 from robustger.hypotheses import NBest, atomic_writer
 
@@ -110,8 +110,8 @@ def _given(context: Context, baseline: Baseline) -> dict[str, list[NBest]]:
 def _texts(context: Context, baseline: Baseline, lists: Sequence[NBest]) -> dict[str, str]:
     """By list id; from the cache where the same was asked before."""
     given = _given(context, baseline)
-    asked = [__version__, baseline.name, dict(baseline.options), _digest(lists)]
-    asked += [[part, _digest(known)] for part, known in given.items()]
+    asked = [__version__, baseline.name, dict(baseline.options), lists_digest(lists)]
+    asked += [[part, lists_digest(known)] for part, known in given.items()]
     digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
     path = context.cache / f"baseline-{baseline.name}-{digest}.json"
     if path.exists():
@@ -122,12 +122,3 @@ def _texts(context: Context, baseline: Baseline, lists: Sequence[NBest]) -> dict
     with atomic_writer(path) as file:
         file.write(json.dumps(texts, ensure_ascii=False) + "\n")
     return texts
-
-
-def _digest(lists: Sequence[NBest]) -> str:
-    """Of ids, hypotheses, scores and references."""
-    digest = hashlib.sha256()
-    for nbest in lists:
-        scores = [hypothesis.score for hypothesis in nbest.hypotheses]
-        digest.update(json.dumps([nbest.id, nbest.texts, scores, nbest.reference]).encode() + b"\n")
-    return digest.hexdigest()

@@ -15,7 +15,7 @@ from robustger import __version__
 from robustger.audio import read_audio
 from robustger.errors import InputError
 from robustger.experiments.conditions import sentence, snr_db
-from robustger.experiments.data import ExperimentData
+from robustger.experiments.data import ExperimentData, lists_digest
 from robustger.hypotheses import NBest, atomic_writer
 from robustger.recognition import load_recognizer
 from robustger.recognition.prepare import seed_of
@@ -71,10 +71,10 @@ def recognizer_of(data: ExperimentData) -> tuple[str, str, dict[str, Any]]:
 
 
 def chosen_lists(data: ExperimentData, quick: bool) -> list[NBest]:
-    """The test lists of some sentences at the data's SNRs, whose recordings are there; paths are made absolute.
+    """The test lists of some sentences at the data's SNRs; paths of their recordings are made absolute.
 
     Raises:
-        InputError: the lists name no recordings, or one of them is not there.
+        InputError: the lists name no recordings.
     """
     names: dict[str, list[NBest]] = {}
     folders = {path.parent for paths in data.tests.values() for path in paths}
@@ -94,10 +94,7 @@ def chosen_lists(data: ExperimentData, quick: bool) -> list[NBest]:
         for nbest in names[name]:
             if nbest.audio is None:
                 raise InputError(f"list {nbest.id!r} names no recording")
-            path = folder / nbest.audio
-            if not path.is_file():
-                raise InputError(f"list {nbest.id!r}: its recording {nbest.audio} is not there")
-            chosen.append(replace(nbest, audio=str(path)))
+            chosen.append(replace(nbest, audio=str(folder / nbest.audio)))
     return chosen
 
 
@@ -105,7 +102,8 @@ def sweep(data: ExperimentData, cache: Path, quick: bool, say: Callable[[str], N
     """Recognises the recordings of `chosen_lists` with every width; what was done before is read from the cache.
 
     Raises:
-        InputError: as `recognizer_of` and `chosen_lists`; or the recogniser or a recording cannot be read.
+        InputError: as `recognizer_of` and `chosen_lists`; or the recogniser or a recording that is not in the cache
+            cannot be read.
     """
     kind, model, options = recognizer_of(data)
     chosen = chosen_lists(data, quick)
@@ -114,6 +112,7 @@ def sweep(data: ExperimentData, cache: Path, quick: bool, say: Callable[[str], N
     for beams in QUICK_BEAMS if quick else BEAMS:
         path = cache / f"beams-{beams}-{_digest(kind, model, options, beams, chosen)}.json"
         if not path.exists():
+            _check_recordings(chosen)
             recognizer = recognizer or load_recognizer(kind, model, **options)
             say(f"recognising {len(chosen)} recordings with {beams} beams")
             content = _recognized(recognizer, chosen, beams)
@@ -121,6 +120,13 @@ def sweep(data: ExperimentData, cache: Path, quick: bool, say: Callable[[str], N
                 file.write(json.dumps(content))
         found.append(_sweep(json.loads(path.read_text(encoding="utf-8")), chosen, beams))
     return found
+
+
+def _check_recordings(chosen: Sequence[NBest]) -> None:
+    for nbest in chosen:
+        path = Path(nbest.audio or "")
+        if not path.is_file():
+            raise InputError(f"list {nbest.id!r}: its recording {path.name} is not there")
 
 
 def _recognized(recognizer: Recognizer, chosen: Sequence[NBest], beams: int) -> dict[str, Any]:
@@ -145,13 +151,9 @@ def _sweep(content: dict[str, Any], chosen: Sequence[NBest], beams: int) -> Swee
 
 
 def _digest(kind: str, model: str, options: dict[str, Any], beams: int, chosen: Sequence[NBest]) -> str:
-    digest = hashlib.sha256(
-        json.dumps([__version__, kind, model, options, beams, MOST], sort_keys=True).encode()
-    )
+    """Of lists in the place of recordings: others have other lists, and these need not be there to be known again."""
     weights = Path(model) / "model.safetensors"
-    if weights.is_file():
-        digest.update(weights.read_bytes())
-    for nbest in chosen:
-        digest.update(f"{nbest.id} {nbest.start} {nbest.end}\n".encode())
-        digest.update(Path(nbest.audio or "").read_bytes())
-    return digest.hexdigest()[:16]
+    # The folder of a model that is known by its weights may be anywhere.
+    known = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else model
+    asked = [__version__, kind, known, options, beams, MOST, lists_digest(chosen)]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]

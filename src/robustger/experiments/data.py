@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -152,6 +153,15 @@ def with_reference(paths: Iterable[Path], what: str) -> list[NBest]:
             f"{what}: none of the {len(read)} lists has a reference; give lists with a 'reference'"
         )
     return lists
+
+
+def lists_digest(lists: Iterable[NBest]) -> str:
+    """SHA-256 of ids, hypotheses, scores and references, in order."""
+    digest = hashlib.sha256()
+    for nbest in lists:
+        scores = [hypothesis.score for hypothesis in nbest.hypotheses]
+        digest.update(json.dumps([nbest.id, nbest.texts, scores, nbest.reference]).encode() + b"\n")
+    return digest.hexdigest()
 
 
 def _check_ids(sets: Mapping[str, list[NBest]]) -> None:
