@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from robustger.errors import InputError
 from robustger.experiments import baselines
 from robustger.experiments.base import Context
 from robustger.experiments.baselines import BASELINES, baseline_systems
 from robustger.experiments.data import load_data
+from robustger.experiments.kept import seconds_kept
 from robustger.hypotheses import NBest, load_nbest, save_nbest
 
 QUICK = [baseline for baseline in BASELINES if not baseline.slow]
@@ -46,12 +48,29 @@ def test_what_was_asked_before_is_read_and_what_changed_is_not(context: Context)
     (mbr,) = [baseline for baseline in QUICK if baseline.name == "mbr"]
     baseline_systems(context, lists, [mbr])
     (path,) = context.cache.iterdir()
-    marked = dict.fromkeys(json.loads(path.read_text(encoding="utf-8")), "from the cache")
-    path.write_text(json.dumps(marked), encoding="utf-8")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content |= {"seconds": 90.0, "answer": dict.fromkeys(content["answer"], "from the cache")}
+    path.write_text(json.dumps(content), encoding="utf-8")
     ((again,), _) = baseline_systems(context, lists, [mbr])
     assert set(again.texts[0].values()) == {"from the cache"}
+    # What it took is known, also where it is made of what is there.
+    assert context.spent == {path.name: 90.0}
+    assert seconds_kept(context.cache) == 90.0
+    ((repaired,), _) = baseline_systems(context, lists, [replace(mbr, revision=2)])
+    assert set(repaired.texts[0].values()) == {"turn off the light"}
     ((fewer,), _) = baseline_systems(context, lists[:2], [mbr])
     assert set(fewer.texts[0].values()) == {"turn off the light"}
+
+
+def test_a_file_that_is_no_answer_is_named(context: Context) -> None:
+    lists = context.data.test_lists()["test"]
+    (mbr,) = [baseline for baseline in QUICK if baseline.name == "mbr"]
+    baseline_systems(context, lists, [mbr])
+    (path,) = context.cache.iterdir()
+    path.write_text("{}", encoding="utf-8")
+    for read in (lambda: baseline_systems(context, lists, [mbr]), lambda: seconds_kept(context.cache)):
+        with pytest.raises(InputError, match=rf"{path.name}: is no answer that was kept; remove it"):
+            read()
 
 
 def test_other_text_to_learn_from_is_another_lm_rank(context: Context) -> None:

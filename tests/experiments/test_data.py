@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,28 @@ def test_a_test_set_without_references_is_refused(folder: Path) -> None:
     save_nbest([NBest.from_texts("u", ["a"], reference=" ")], folder / "rats.jsonl")
     with pytest.raises(InputError, match="test set rats: none of the 1 lists has a reference"):
         load_data(folder).test_lists()
+
+
+def test_lists_without_a_reference_are_counted_and_named(tmp_path: Path) -> None:
+    references = ("a b", "", None, "  ", "a")
+    lists = [NBest.from_texts(f"u{n}", ["a"], reference=one) for n, one in enumerate(references)]
+    save_nbest(lists, tmp_path / "metro.jsonl")
+    save_nbest(lists[:1], tmp_path / "train.jsonl")
+    data = load_data(tmp_path)
+    assert [nbest.id for nbest in data.test_lists()["metro"]] == ["u0", "u4"]
+    assert data.without_reference() == (
+        "test set metro: 3 of 5 lists have no reference or an empty one, and are left out; the first is 'u1'.",
+    )
+
+
+def test_embeddings_are_among_what_the_data_is(lab_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(lab_folder, tmp_path / "lab")
+    before = load_data(tmp_path / "lab").digests()
+    assert {"test.jsonl", "test.embeddings.safetensors"} <= before.keys()
+    with (tmp_path / "lab" / "lists" / "test.embeddings.safetensors").open("ab") as file:
+        file.write(b"more")
+    after = load_data(tmp_path / "lab").digests()
+    assert {name for name in before if before[name] != after[name]} == {"test.embeddings.safetensors"}
 
 
 def test_a_quick_look_has_whole_sentences(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from tests.cli.conftest import Result
 from tests.cli.conftest import robustger as robustger  # a fixture
 
+from robustger.experiments import record
 from robustger.experiments.checkpoints import checkpoint_digest
 from robustger.experiments.choices import PLACES, get_experiment
 from robustger.experiments.record import spent
@@ -196,6 +197,17 @@ def test_one_experiment_that_cannot_be_done_leaves_the_others(robustger: Command
             ["controls", "--data", "{lab}", "-o", "out", "--set", "optimisation.epochs=2", "--base", "none"],
             "unknown key 'optimisation'",
         ),
+        (["table1", "--data", "{lab}", "-o", "file"], "file: cannot be made a folder: File exists"),
+        (
+            ["table1", "--data", "{lab}", "-o", "out", "--runs", "file/runs"],
+            "file/runs: cannot be made a folder",
+        ),
+        (["table1", "--data", "{lab}", "-o", "out", "--checkpoint", "nosuch"], "nosuch"),
+        (
+            ["llms", "--data", "{lab}", "-o", "out", "--llm", "nosuch"],
+            "the model nosuch (robustger models fetch nosuch)",
+        ),
+        (["table2", "--data", "lists", "-o", "out"], "list 'w': meta.snr_db: 'five' is no number of dB"),
     ],
 )
 def test_what_is_wrong_is_one_line(
@@ -203,12 +215,17 @@ def test_what_is_wrong_is_one_line(
     message: str,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    wrong = NBest.from_texts("w", ["a"], reference="a", meta={"noise": "car", "snr_db": "five"})
+    (tmp_path / "lists").mkdir()
+    save_nbest([wrong], tmp_path / "lists" / "wrong.jsonl")
     if arguments == ["tabel1"]:
         arguments = [*arguments, "--data", "{lab}", "-o", "out"]
     result = robustger("experiment", *(argument.format(lab=lab_folder) for argument in arguments))
     assert result.code == 2
     (line,) = [line for line in result.err.splitlines() if "error" in line]
     assert message in line
+    assert not list(tmp_path.rglob("best"))  # nothing was trained before it was noticed
 
 
 def test_the_paper_s_scale_says_what_it_needs(
@@ -239,6 +256,37 @@ def test_the_paper_s_scale_says_what_it_needs(
 )
 def test_what_trainings_took_names_processors_and_gpus(gpu_seconds: float, said: str) -> None:
     assert spent({"cpu_seconds": 5400.0, "gpu_seconds": gpu_seconds}) == said
+
+
+def test_what_is_left_out_of_the_data_stands_on_the_page(robustger: Command, tmp_path: Path) -> None:
+    references = ("a b", "", "a b")
+    lists = [NBest.from_texts(f"u{n}", ["a b", "a"], reference=one) for n, one in enumerate(references)]
+    save_nbest(lists, tmp_path / "metro.jsonl")
+    result = robustger("experiment", "table1", "--data", tmp_path, "-o", tmp_path / "out", "--quick")
+    assert result.code == 0, result.err
+    line = (
+        "test set metro: 1 of 3 lists have no reference or an empty one, and are left out; the first is 'u1'."
+    )
+    assert line in result.err
+    assert line in (tmp_path / "out" / "table1" / "table1.md").read_text(encoding="utf-8")
+    assert read(tmp_path / "out" / "table1" / "results.json")["settings"]["data"]["notes"] == [line]
+
+
+def test_a_commit_is_the_program_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installed below somebody else's checkout, the program has none."""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    (tmp_path / ".gitignore").write_text("site\n", encoding="utf-8")
+    for arguments in (["init", "-q"], ["add", ".gitignore"], ["commit", "-qm", "theirs"]):
+        subprocess.run([*git, *arguments], check=True)
+    installed = tmp_path / "site" / "record.py"
+    installed.parent.mkdir()
+    installed.touch()
+    monkeypatch.setattr(record, "__file__", str(installed))
+    assert record.commit() is None
+    (tmp_path / ".gitignore").write_text("", encoding="utf-8")
+    for arguments in (["add", "."], ["commit", "-qm", "their copy"]):
+        subprocess.run([*git, *arguments], check=True)
+    assert re.fullmatch(r"[0-9a-f]{12}", record.commit() or "")
 
 
 def test_help_does_not_wait_for_torch() -> None:

@@ -90,6 +90,12 @@ def test_conditions_are_sets_snrs_and_noises() -> None:
     board = Scoreboard({"a": lists[:4], "b": lists[4:]}, [], "raw", crossed=True)
     assert list(board.groups) == ["all", "a", "b", "0 dB", "5 dB", "car", "rain", "car, 5 dB", "rain, 0 dB"]
     assert board.groups["b"].tolist() == [4, 5, 6, 7]
+    clean = NBest.from_texts("s9", ["a"], reference="a")
+    with_clean = Scoreboard({"a": lists[:4], "clean": [*lists[4:], clean]}, [], "raw")
+    # The test set keeps its name.
+    assert list(with_clean.groups) == ["all", "a", "clean", "0 dB", "5 dB", "car", "rain"]
+    assert with_clean.groups["clean"].tolist() == [4, 5, 6, 7, 8]
+    assert Scoreboard({"test": [*lists, clean]}, [], "raw").groups["clean"].tolist() == [8]
     plain = [NBest.from_texts("u", ["a"], reference="a")]
     assert list(Scoreboard({"test": plain}, [], "raw").groups) == ["all"]
 
@@ -125,6 +131,20 @@ def test_oracles_are_ordered_in_every_list(texts: list[list[str]]) -> None:
     board = Scoreboard({"test": lists}, [], "number")
     assert (board.errors[O_CP] <= board.errors[O_NB]).all()
     assert (board.errors[O_NB] <= board.errors[BEST]).all()
+
+
+def test_the_mean_of_tests_counts_every_test_set_once() -> None:
+    def one(name: str, words: int, wrong: int) -> NBest:
+        said = " ".join("a" * words)
+        best = " ".join(["b"] * wrong + ["a"] * (words - wrong))
+        return NBest.from_texts(name, [best, said], reference=said)
+
+    sets = {"short": [one("u", 2, 1)], "long": [one("v", 8, 1)]}
+    table = rate_table(Scoreboard(sets, [], "raw"), "rates", [BEST, O_NB])
+    assert table.rows[0] == ("all", "2", "20.00", "0.00 (-100.0 %)")
+    assert table.rows[-1] == ("mean of tests", "", "31.25", "0.00 (-100.0 %)")
+    alone = rate_table(Scoreboard({"short": sets["short"]}, [], "raw"), "rates", [BEST, O_NB])
+    assert [row[0] for row in alone.rows] == ["all"]
 
 
 def test_the_tables_are_whole(board: Scoreboard) -> None:

@@ -52,6 +52,24 @@ def test_no_sentence_is_in_both_halves_and_no_list_twice(write: Write, tmp_path:
         assert len({nbest.id for nbest in lists}) == len(lists)
 
 
+def test_a_sentence_may_have_several_noises_at_an_snr(write: Write, tmp_path: Path) -> None:
+    learnt = [heard("corrector", n, "car-1", 5) for n in range(8)]
+    tested = [
+        heard("test", n, noise, snr) for n in range(3) for noise in ("car-0", "rain-1") for snr in (0, 5)
+    ]
+    tested.append(heard("test", 3, "car-0", 5))  # lacks the other SNR
+    tested += [heard("test", 0, "car-0", 10)]
+    for name, lists in (("train", learnt), ("noises", tested)):
+        save_nbest(lists, tmp_path / f"{name}.jsonl")
+    data = "train: [train.jsonl]\ntests: {noises: [noises.jsonl]}\nsnr_db: [0, 5]\n"
+    (tmp_path / "data.yaml").write_text(data, encoding="utf-8")
+    files = write(tmp_path / "runs", [4], None, tmp_path / "data.yaml", halved=False)
+    decoded = load_nbest(files.decoded)
+    assert len(decoded) == 12
+    assert {snr_db(nbest) for nbest in decoded} == {0, 5}
+    assert len({sentence(nbest) for nbest in decoded}) == 3
+
+
 def test_more_lists_than_there_are_is_all_of_them_and_said(
     write: Write, said: list[str], tmp_path: Path
 ) -> None:
@@ -169,8 +187,9 @@ def test_a_sentence_on_two_sides_is_refused_in_the_laboratory_and_counted_elsewh
         write(tmp_path / "out", source=lab)
     data = tmp_path / "data.yaml"
     data.write_text("train: [lab/lists/corrector-more.jsonl]\ntests: {noisy: [lab/lists/test.jsonl]}\n")
-    write(tmp_path / "out", source=data, halved=False)
-    assert "25 lists of the test have a sentence that the arms has, too" in said
+    files = write(tmp_path / "out", source=data, halved=False)
+    assert files.overlaps == ("25 lists of the test have a sentence that the arms have, too.",)
+    assert set(files.overlaps) < set(said)
 
 
 def test_lists_without_embeddings_are_taken_where_none_has_them(

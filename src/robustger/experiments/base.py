@@ -94,6 +94,8 @@ class Context:
         left_out: why a training that the experiment needs was not possible.
         checkpoints: further correctors to be measured, folders or presets.
         llms: further language models to be trained on, where the experiment is `by_llm`.
+        notes: on the data, for every page.
+        spent: seconds of processor time by file of the cache, of all that the experiment took from there.
         say: prints a line of progress.
     """
 
@@ -109,6 +111,8 @@ class Context:
     left_out: Mapping[RunKey, str] = field(default_factory=dict)
     checkpoints: tuple[str, ...] = ()
     llms: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    spent: dict[str, float] = field(default_factory=dict)
     say: Callable[[str], None] = print
 
     def key(self, arm: str, change: str, seed: int) -> RunKey:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from robustger import __version__
 from robustger.correction.baselines import load_baseline
 from robustger.errors import MissingModelError
 from robustger.experiments.base import Context
 from robustger.experiments.data import lists_digest, with_reference
+from robustger.experiments.kept import kept
 from robustger.experiments.scoreboard import FORMAT_ONLY, System
-from robustger.hypotheses import NBest, atomic_writer
+from robustger.hypotheses import NBest
 
 TRAIN, DEV = "train", "dev"
 
@@ -31,6 +30,7 @@ class Baseline:
         takes: which of them it takes where they are there.
         options: further keyword arguments.
         slow: whether a language model reads every list: left out of a first look.
+        revision: raised when its answers change, as after a repair: those that are kept are of one.
         tunes_on_train: whether some of `train` stand in for `dev` where that is not there. A language model that has
             not learnt from them is as new to the one as to the other.
     """
@@ -41,6 +41,7 @@ class Baseline:
     takes: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     slow: bool = False
+    revision: int = 1
     tunes_on_train: bool = False
 
 
@@ -110,15 +111,12 @@ def _given(context: Context, baseline: Baseline) -> dict[str, list[NBest]]:
 def _texts(context: Context, baseline: Baseline, lists: Sequence[NBest]) -> dict[str, str]:
     """By list id; from the cache where the same was asked before."""
     given = _given(context, baseline)
-    asked = [__version__, baseline.name, dict(baseline.options), lists_digest(lists)]
+    asked = [baseline.revision, dict(baseline.options), lists_digest(lists)]
     asked += [[part, lists_digest(known)] for part, known in given.items()]
-    digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
-    path = context.cache / f"baseline-{baseline.name}-{digest}.json"
-    if path.exists():
-        return json.loads(path.read_text(encoding="utf-8"))
-    context.say(f"{baseline.title}: {len(lists)} lists")
-    made = load_baseline(baseline.name, **given, **baseline.options)
-    texts = {transcript.id: transcript.text for transcript in made.transcribe(lists)}
-    with atomic_writer(path) as file:
-        file.write(json.dumps(texts, ensure_ascii=False) + "\n")
-    return texts
+
+    def make() -> dict[str, str]:
+        context.say(f"{baseline.title}: {len(lists)} lists")
+        made = load_baseline(baseline.name, **given, **baseline.options)
+        return {transcript.id: transcript.text for transcript in made.transcribe(lists)}
+
+    return kept(context, f"baseline-{baseline.name}", asked, make)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from robustger import __version__
 from robustger.audio import read_audio
 from robustger.errors import InputError
-from robustger.experiments.conditions import sentence, snr_db
+from robustger.experiments.base import Context
+from robustger.experiments.conditions import level, sentence, snr_db
 from robustger.experiments.data import ExperimentData, lists_digest
-from robustger.hypotheses import NBest, atomic_writer
+from robustger.experiments.kept import kept
+from robustger.hypotheses import NBest
 from robustger.recognition import load_recognizer
 from robustger.recognition.prepare import seed_of
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 BEAMS, QUICK_BEAMS = (1, 2, 5, 10, 20, 50), (1, 2, 5)
 SENTENCES, QUICK_SENTENCES = 40, 3
 MOST = 10  # hypotheses of a list
+REVISION = 1  # raised when recognisers answer otherwise: the answers that are kept are of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ def chosen_lists(data: ExperimentData, quick: bool) -> list[NBest]:
     Raises:
         InputError: the lists name no recordings.
     """
+    levels = None if data.snrs_db is None else set(map(level, data.snrs_db))
     names: dict[str, list[NBest]] = {}
     folders = {path.parent for paths in data.tests.values() for path in paths}
     if len(folders) > 1:
@@ -85,7 +89,7 @@ def chosen_lists(data: ExperimentData, quick: bool) -> list[NBest]:
     folder = folders.pop()
     for lists in data.test_lists().values():
         for nbest in lists:
-            if data.snrs_db is None or snr_db(nbest) in data.snrs_db:
+            if levels is None or snr_db(nbest) in levels:
                 names.setdefault(sentence(nbest), []).append(nbest)
     # By a hash, not in their order: neighbours in a test set are often alike.
     ordered = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
@@ -98,28 +102,33 @@ def chosen_lists(data: ExperimentData, quick: bool) -> list[NBest]:
     return chosen
 
 
-def sweep(data: ExperimentData, cache: Path, quick: bool, say: Callable[[str], None]) -> list[Sweep]:
+def sweep(context: Context) -> list[Sweep]:
     """Recognises the recordings of `chosen_lists` with every width; what was done before is read from the cache.
 
     Raises:
         InputError: as `recognizer_of` and `chosen_lists`; or the recogniser or a recording that is not in the cache
             cannot be read.
     """
-    kind, model, options = recognizer_of(data)
-    chosen = chosen_lists(data, quick)
+    kind, model, options = recognizer_of(context.data)
+    chosen = chosen_lists(context.data, context.quick)
+    weights = Path(model) / "model.safetensors"
+    # The folder of a model that is known by its weights may be anywhere.
+    known = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else model
+    # Of lists in the place of recordings: others have other lists, and these need not be there to be known again.
+    asked = [REVISION, kind, known, options, MOST, lists_digest(chosen)]
     recognizer: Recognizer | None = None
-    found = []
-    for beams in QUICK_BEAMS if quick else BEAMS:
-        path = cache / f"beams-{beams}-{_digest(kind, model, options, beams, chosen)}.json"
-        if not path.exists():
-            _check_recordings(chosen)
-            recognizer = recognizer or load_recognizer(kind, model, **options)
-            say(f"recognising {len(chosen)} recordings with {beams} beams")
-            content = _recognized(recognizer, chosen, beams)
-            with atomic_writer(path) as file:
-                file.write(json.dumps(content))
-        found.append(_sweep(json.loads(path.read_text(encoding="utf-8")), chosen, beams))
-    return found
+
+    def recognized(beams: int) -> dict[str, Any]:
+        nonlocal recognizer
+        _check_recordings(chosen)
+        recognizer = recognizer or load_recognizer(kind, model, **options)
+        context.say(f"recognising {len(chosen)} recordings with {beams} beams")
+        return _recognized(recognizer, chosen, beams)
+
+    return [
+        _sweep(kept(context, f"beams-{beams}", asked, partial(recognized, beams)), chosen, beams)
+        for beams in (QUICK_BEAMS if context.quick else BEAMS)
+    ]
 
 
 def _check_recordings(chosen: Sequence[NBest]) -> None:
@@ -148,12 +157,3 @@ def _sweep(content: dict[str, Any], chosen: Sequence[NBest], beams: int) -> Swee
         for nbest, texts in zip(chosen, content["texts"], strict=True)
     )
     return Sweep(beams, lists, tuple(content["distinct"]), content["cpu_seconds"], content["audio_seconds"])
-
-
-def _digest(kind: str, model: str, options: dict[str, Any], beams: int, chosen: Sequence[NBest]) -> str:
-    """Of lists in the place of recordings: others have other lists, and these need not be there to be known again."""
-    weights = Path(model) / "model.safetensors"
-    # The folder of a model that is known by its weights may be anywhere.
-    known = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else model
-    asked = [__version__, kind, known, options, beams, MOST, lists_digest(chosen)]
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]

@@ -6,12 +6,14 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
-from robustger import __version__
 from robustger.correction.checkpoint import checkpoint_folder
 from robustger.experiments.base import Context
+from robustger.experiments.kept import kept
 from robustger.experiments.scoreboard import System
 from robustger.experiments.worker import unguarded
-from robustger.hypotheses import NBest, atomic_writer, load_nbest
+from robustger.hypotheses import NBest, load_nbest
+
+REVISION = 1  # raised when correctors answer otherwise: the answers that are kept are of one
 
 
 def checkpoint_systems(context: Context, sets: Mapping[str, Sequence[NBest]]) -> list[System]:
@@ -53,11 +55,11 @@ def _corrected(
     from robustger.training.audio_rows import heard_beside
 
     lists = [nbest for one in sets.values() for nbest in one]
-    digest = hashlib.sha256(f"{__version__} {checkpoint_digest(name)}".encode())
+    digest = hashlib.sha256()
     for nbest in lists:
         digest.update(json.dumps(nbest.to_dict(), sort_keys=True).encode())
-    path = context.cache / f"corrected-{digest.hexdigest()[:16]}.json"
-    if not path.exists():
+
+    def make() -> dict[str, tuple[str, str]]:
         context.say(f"{name}: {len(lists)} lists")
         beside = {
             nbest.id: file
@@ -67,7 +69,7 @@ def _corrected(
         }
         heard = heard_beside((beside[nbest.id], nbest) for nbest in lists)
         found = Corrector.from_pretrained(name).correct(lists, heard=heard)
-        texts = {transcript.id: (transcript.text, unguarded(transcript)) for transcript in found}
-        with atomic_writer(path) as file:
-            file.write(json.dumps(texts, ensure_ascii=False) + "\n")
-    return {id_: tuple(texts) for id_, texts in json.loads(path.read_text(encoding="utf-8")).items()}
+        return {transcript.id: (transcript.text, unguarded(transcript)) for transcript in found}
+
+    asked = [REVISION, checkpoint_digest(name), digest.hexdigest()]
+    return {id_: tuple(texts) for id_, texts in kept(context, "corrected", asked, make).items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import mean
 from typing import Any
 
 from robustger.evaluation.tables import Table, percent
@@ -14,6 +15,7 @@ from robustger.experiments.scoreboard import BEST, Scoreboard, System
 from robustger.hypotheses import NBest
 
 LOGGED = ("train_loss", "gate_norm", "noise_gate_norm", "mutual_information", "distillation_loss")
+AVERAGE = "mean of tests"
 Columns = Mapping[str, tuple[str, str]]
 """Title of a system to the arm and the change that it is trained with."""
 
@@ -90,13 +92,20 @@ def rate_table(board: Scoreboard, title: str, names: Sequence[str]) -> Table:
             )
             cells.append(f"{rate}{change}")
         rows.append(tuple(cells))
-    return Table(
-        title,
-        ("test", "lists", *names),
-        tuple(rows),
-        f"WER in %, normaliser `{board.normalizer}`; in brackets the change in errors from the 1-best. "
-        "Means over seeds where something is trained.",
-    )
+    notes = f"WER in %, normaliser `{board.normalizer}`; in brackets the change in errors from the 1-best. "
+    notes += "Means over seeds where something is trained."
+    if board.sets:
+        means = {name: mean(board.rate(name, one).value for one in board.sets) for name in names}
+        changes = {
+            name: percent(rate / means[BEST] - 1, digits=1, signed=True) for name, rate in means.items()
+        }
+        cells = [
+            percent(rate) if name == BEST else f"{percent(rate)} ({changes[name]} %)"
+            for name, rate in means.items()
+        ]
+        rows.append((AVERAGE, "", *cells))
+        notes += f" `all` counts every word once; `{AVERAGE}` every test set, as the paper's `avg.` does."
+    return Table(title, ("test", "lists", *names), tuple(rows), notes)
 
 
 def system_table(board: Scoreboard, title: str, names: Sequence[str], against: Sequence[str] = ()) -> Table:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from robustger.correction.config import Section, read_yaml, validate_config
 from robustger.errors import InputError
-from robustger.experiments.conditions import sentence
+from robustger.experiments.conditions import CLEAN, sentence
 from robustger.hypotheses import NBest, load_nbest
 from robustger.training.lists import expanded, list_files
 
@@ -71,10 +71,36 @@ class ExperimentData:
         """The lists in clean speech; empty where the data has none."""
         return with_reference(self.clean, "clean") if self.clean else []
 
+    def parts(self) -> dict[str, tuple[Path, ...]]:
+        """The files of every part, by what the part is called."""
+        tests = {f"test set {name}": paths for name, paths in self.tests.items()}
+        return {"train": self.train, "dev": self.dev, **tests, CLEAN: self.clean}
+
+    def without_reference(self) -> tuple[str, ...]:
+        """A line on each part that has lists whose reference is empty or not there: these are left out.
+
+        Raises:
+            InputError: a file is broken.
+        """
+        lines = []
+        for name, paths in self.parts().items():
+            lists = [nbest for path in paths for nbest in load_nbest(path)]
+            lacking = [nbest.id for nbest in lists if not has_reference(nbest)]
+            if lacking:
+                lines.append(
+                    f"{name}: {len(lacking):,} of {len(lists):,} lists have no reference or an empty one, and are left "
+                    f"out; the first is {lacking[0]!r}."
+                )
+        return tuple(lines)
+
     def digests(self) -> dict[str, str]:
-        """SHA-256 of every file, by its path below the folder that holds all: the same wherever that lies."""
-        parts = (self.train, self.dev, *self.tests.values(), self.clean)
-        paths = [path.absolute() for part in parts for path in part]
+        """SHA-256 of all files and the embeddings that they name, by the path below the folder that holds all.
+
+        So they are the same wherever that folder lies.
+        """
+        lists = [path.absolute() for paths in self.parts().values() for path in paths]
+        named = {path.parent / name for path in lists for name in embedding_files(load_nbest(path))}
+        paths = [*lists, *sorted(path for path in named if path.exists())]
         folder = os.path.commonpath([path.parent for path in paths])
         return {path.relative_to(folder).as_posix(): _sha256(path) for path in paths}
 
@@ -147,12 +173,23 @@ def with_reference(paths: Iterable[Path], what: str) -> list[NBest]:
         InputError: a file is broken, or none has one.
     """
     read = [nbest for path in paths for nbest in load_nbest(path)]
-    lists = [nbest for nbest in read if nbest.reference and nbest.reference.strip()]
+    lists = [nbest for nbest in read if has_reference(nbest)]
     if not lists:
         raise InputError(
             f"{what}: none of the {len(read)} lists has a reference; give lists with a 'reference'"
         )
     return lists
+
+
+def has_reference(nbest: NBest) -> bool:
+    """Whether there is one that is not empty."""
+    return bool(nbest.reference and nbest.reference.strip())
+
+
+def embedding_files(lists: Iterable[NBest]) -> list[str]:
+    """The files of embeddings that lists name, relative to the lists' folder."""
+    places = (nbest.audio_embedding for nbest in lists)
+    return sorted({str(place["file"]) for place in places if place})
 
 
 def lists_digest(lists: Iterable[NBest]) -> str:

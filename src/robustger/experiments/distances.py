@@ -22,7 +22,7 @@ import numpy as np
 
 from robustger.errors import InputError
 from robustger.evaluation.significance import Interval, percentile_interval
-from robustger.experiments.conditions import noise_kind, sentence, snr_db
+from robustger.experiments.conditions import level, noise_kind, sentence, snr_db
 from robustger.experiments.measured import RESAMPLES, Measured
 from robustger.hypotheses import NBest
 
@@ -84,10 +84,11 @@ def pairs(
         InputError: there are none, or all are of one sentence.
     """
     by_sentence = {sentence(nbest): nbest for nbest in clean}
+    levels = None if snrs_db is None else set(map(level, snrs_db))
     found = [
         (nbest, by_sentence[sentence(nbest)])
         for nbest in noisy
-        if (snrs_db is None or snr_db(nbest) in snrs_db) and sentence(nbest) in by_sentence
+        if (levels is None or snr_db(nbest) in levels) and sentence(nbest) in by_sentence
     ]
     if len({partner.id for _, partner in found}) < 2:
         at = "" if snrs_db is None else f" at {', '.join(f'{snr:g}' for snr in snrs_db)} dB"

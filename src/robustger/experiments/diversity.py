@@ -42,7 +42,7 @@ MEASURES = {
 SYSTEMS = {"best": "1-best", "o_nb": "o_nb", "o_cp": "o_cp"}
 _BATCH = 256
 
-Condition = tuple[str, int | None]
+Condition = tuple[str, float | None]
 """A kind of noise or name of a test set, and the SNR in dB; None where there is none."""
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MEASURE, NAME = "differing", "words in which two hypotheses differ (%)"
 
-Summaries = Mapping[tuple[str, int | None], Mapping[str, Measured]]
+Summaries = Mapping[tuple[str, float | None], Mapping[str, Measured]]
 
 
 def _kinds(conditions: Summaries) -> list[str]:
@@ -36,7 +36,7 @@ def _kinds(conditions: Summaries) -> list[str]:
     return sorted(values, key=lambda kind: -float(np.mean(values[kind])))
 
 
-def _snrs(conditions: Summaries) -> list[int]:
+def _snrs(conditions: Summaries) -> list[float]:
     return sorted({snr for _, snr in conditions if snr is not None})
 
 
@@ -134,8 +134,9 @@ def against_errors(conditions: Summaries) -> Figure:
             s=16,
             linewidths=0.3,
             edgecolors="black",
-            label=kind,
         )
+        # Nothing but its entry in the legend, without the colour of an SNR.
+        axes.scatter([], [], s=16, color=GREY, marker=MARKERS[number % len(MARKERS)], label=kind)
     for number, kind in enumerate(others):
         one = conditions[kind, None]
         mark = {"color": "black", "marker": "+"} if kind == "clean" else look(kind, number)

@@ -281,8 +281,8 @@ def _distance_table(measured: Mapping[str, Mapping[str, Measured]], counts: Mapp
         ("noise", "lists", *measured),
         rows,
         notes="In units of the spread of clean speech: 1 is as far as a sentence lies from the mean of all. 95 % "
-        "intervals from a bootstrap over sentences. The paper (its Table 17) does not say what its distances are, so "
-        "they are not to be compared with these.",
+        "intervals from a bootstrap over sentences, but for means over seeds. The paper (its Table 17) does not say "
+        "what its distances are, so they are not to be compared with these.",
     )
 
 

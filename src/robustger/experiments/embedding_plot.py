@@ -19,7 +19,7 @@ _COLUMNS = 4  # of the legend
 
 @styled
 def map_of_lists(
-    planes: Mapping[str, np.ndarray], conditions: Sequence[tuple[str, int | None]], kinds: Sequence[str]
+    planes: Mapping[str, np.ndarray], conditions: Sequence[tuple[str, float | None]], kinds: Sequence[str]
 ) -> Figure:
     """A panel for every embedding, a point for every list; noise by colour, SNR by marker, clean speech grey.
 

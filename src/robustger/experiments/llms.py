@@ -25,16 +25,16 @@ def run(context: Context) -> Outcome:
         for llm, change in _changes(context.scale, context.quick, context.llms).items()
         for arm in TRAINED
     }
-    return compared(
-        context,
-        "llms",
-        columns,
-        (f"{OWN}: {NAMES['ger']}",),
-        (
-            f"`{OWN}`: the language model that all other experiments of this scale stand on; at the scale `lab` it is "
-            "small, and has learnt the task from simulated lists before. Other models: `--llm NAME`.",
-        ),
-    )
+    notes = [
+        f"`{OWN}`: the language model that all other experiments of this scale stand on; at the scale `lab` it is "
+        "small, and has learnt the task from simulated lists before. Other models: `--llm NAME`."
+    ]
+    if context.scale == "paper":
+        notes.append(
+            "Falcon3-7B-Base is another model than the paper's Falcon-7b, whose attention has one key for 71 heads: "
+            "the prompts of this package are not made for that."
+        )
+    return compared(context, "llms", columns, (f"{OWN}: {NAMES['ger']}",), tuple(notes))
 
 
 LLMS = Experiment(

@@ -134,7 +134,7 @@ def run(context: Context) -> Outcome:
     notes = []
     sweeps: list[Sweep] = []
     try:
-        sweeps = sweep(context.data, context.cache, context.quick, context.say)
+        sweeps = sweep(context)
     except InputError as error:
         notes.append(f"The width of the beam was not measured: {error}.")
     left = {"": {n: errors_left(lists, n) for n in sizes}}

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from robustger.correction.checkpoint import checkpoint_folder
 from robustger.errors import InputError, RobustGERError
+from robustger.experiments.arms import Change
 from robustger.experiments.base import Context, Experiment, Finished, RunKey
 from robustger.experiments.choices import get_experiment
 from robustger.experiments.data import ExperimentData, load_data
+from robustger.experiments.kept import seconds_kept
 from robustger.experiments.plan import Recipe, run_keys
-from robustger.experiments.record import Record, spent, write
+from robustger.experiments.record import Record, duration, spent, write
 from robustger.experiments.scales import Scale, get_scale
 from robustger.experiments.trainings import Trainings, costs, do_trainings, finished, how_far, plan_trainings
 from robustger.hypotheses import load_nbest
@@ -77,17 +80,23 @@ def perform(names: Sequence[str], options: Options, say: Say) -> tuple[list[Path
     data = load_data(options.data)
     scale = _scale(options)
     seeds = options.seeds or scale.seeds
+    _check_checkpoints(options)
+    notes = data.without_reference()
+    for line in notes:
+        say(line)
     trainings = _planned(experiments, data, scale, options, say)
     failures = 0
     if not options.cached:
         trainings, failed = do_trainings(trainings, options.jobs or scale.jobs, say)
         failures = len(failed)
+    if trainings.lists is not None:
+        notes += trainings.lists.overlaps
     done = finished(trainings)
     decoded = _decoded(trainings) if done else ()
     written = []
     for experiment in experiments:
         try:
-            written.append(_do(experiment, data, scale, seeds, options, trainings, done, decoded, say))
+            written.append(_do(experiment, data, scale, seeds, options, trainings, done, decoded, notes, say))
         except RobustGERError as error:
             if len(experiments) == 1:
                 raise
@@ -95,6 +104,8 @@ def perform(names: Sequence[str], options: Options, say: Say) -> tuple[list[Path
             failures += 1
     if done:
         say(_cost(costs(trainings)))
+    if kept := seconds_kept(_cache(trainings)):
+        say(f"baselines and the like that are kept took {duration(kept)} of processor time from nothing")
     return written, failures
 
 
@@ -112,16 +123,14 @@ def plan(names: Sequence[str], options: Options, say: Say) -> list[str]:
     """
     experiments = [get_experiment(name) for name in dict.fromkeys(names)]
     scale = _scale(options)
-    if lacking := _lacking(scale):
-        needed = _needed(experiments, options)
+    _check_checkpoints(options)
+    needed = _needed(experiments, options)
+    if lacking := _lacking(scale, needed):
         keys = run_keys(needed, scale.changes, options.seeds or scale.seeds)
-        lines = [
-            f"{key.arm}{f' ({key.change})' if key.change else ''}, seed {key.seed}: to do" for key in keys
-        ]
-        return [*lines, *(f"needed: {line}" for line in lacking)]
+        return [*(f"{_named(key)}: to do" for key in keys), *(f"needed: {line}" for line in lacking)]
     trainings = _planned(experiments, load_data(options.data), scale, options, say)
     lines = [f"{run.folder.name}: {how_far(run)}" for run in trainings.runs]
-    lines += [f"{key.arm}, seed {key.seed}: left out: {why}" for key, why in trainings.left_out.items()]
+    lines += [f"{_named(key)}: left out: {why}" for key, why in trainings.left_out.items()]
     known = costs(trainings)
     recorded = known["runs"] - known["not_recorded"]
     if recorded:
@@ -130,6 +139,33 @@ def plan(names: Sequence[str], options: Options, say: Say) -> list[str]:
             f"a run that is done took {mean:.1f} minutes of processor time on average ({recorded} recorded it)"
         )
     return lines
+
+
+def _named(key: RunKey) -> str:
+    return f"{key.arm}{f' ({key.change})' if key.change else ''}, seed {key.seed}"
+
+
+def _runs(options: Options) -> Path:
+    return options.runs or options.output / ("runs-quick" if options.quick else "runs")
+
+
+def _cache(trainings: Trainings) -> Path:
+    return trainings.recipe.runs / "texts"
+
+
+def _check_checkpoints(options: Options) -> None:
+    """Before anything is trained, and not after."""
+    for name in options.checkpoints:
+        checkpoint_folder(name)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be made a folder: {error.strerror}; name another with -o or --runs"
+        ) from None
 
 
 def _scale(options: Options) -> Scale:
@@ -152,19 +188,21 @@ def _needed(experiments: Sequence[Experiment], options: Options) -> list[tuple[s
 def _planned(
     experiments: Sequence[Experiment], data: ExperimentData, scale: Scale, options: Options, say: Say
 ) -> Trainings:
-    runs = options.runs or options.output / ("runs-quick" if options.quick else "runs")
-    recipe = Recipe(scale.recipe, scale.base, scale.base_recipe, scale.changes, runs.absolute(), scale.lists)
+    runs = _runs(options).absolute()
+    recipe = Recipe(scale.recipe, scale.base, scale.base_recipe, scale.changes, runs, scale.lists)
     needed, seeds = _needed(experiments, options), options.seeds or scale.seeds
-    if needed and data.train and (lacking := _lacking(scale)):
+    if needed and data.train and (lacking := _lacking(scale, needed)):
         if not options.cached:
             raise InputError(f"--scale {scale.name}: cannot be trained here, needed: {'; '.join(lacking)}")
         keys = run_keys(needed, scale.changes, seeds)
         return Trainings(recipe, left_out=dict.fromkeys(keys, f"needed: {'; '.join(lacking)}"))
+    for folder in (options.output, runs):
+        _make(folder)
     return plan_trainings(data, scale, recipe, needed, seeds, say)
 
 
-def _lacking(scale: Scale) -> list[str]:
-    """What a scale needs that is not here; nothing is downloaded to find out."""
+def _lacking(scale: Scale, needed: Iterable[tuple[str, str]]) -> list[str]:
+    """What trainings need that is not here; nothing is downloaded to find out."""
     import torch
 
     from robustger.training.config import load_training_config
@@ -173,8 +211,13 @@ def _lacking(scale: Scale) -> list[str]:
     base = load_training_config(scale.recipe, scale.changes.split()).corrector.base if scale.needs_gpu else ""
     if scale.needs_gpu and not torch.cuda.is_available():
         lacking.append("a CUDA device (a model of 7 billion parameters has 14 GB of weights in bfloat16)")
-    if scale.needs_gpu and not model_is_here(base):
-        lacking.append(f"the model {base} (robustger models fetch {base})")
+    models = [base] if scale.needs_gpu else []
+    models += [llm for _, change in needed if (llm := Change.parse(change).llm) is not None]
+    lacking += [
+        f"the model {name} (robustger models fetch {name})"
+        for name in dict.fromkeys(models)
+        if not model_is_here(name)
+    ]
     return lacking
 
 
@@ -210,12 +253,12 @@ def _do(
     trainings: Trainings,
     done: dict[RunKey, Finished],
     decoded: tuple[str, ...],
+    notes: tuple[str, ...],
     say: Say,
 ) -> Path:
-    folder = options.output / experiment.name
-    cache = trainings.recipe.runs / "texts"
+    folder, cache = options.output / experiment.name, _cache(trainings)
     for path in (folder, cache):
-        path.mkdir(parents=True, exist_ok=True)
+        _make(path)
     pairs = experiment.needed(options.scale, options.quick, options.llms)
     keys = set(run_keys(pairs, scale.changes, seeds))
     own = replace(trainings, arms=tuple(run for run in trainings.arms if run.key in keys))
@@ -232,6 +275,7 @@ def _do(
         left_out=trainings.left_out,
         checkpoints=options.checkpoints,
         llms=options.llms,
+        notes=notes,
         say=lambda line: say(f"{experiment.name}: {line}"),
     )
     outcome = experiment.run(context)

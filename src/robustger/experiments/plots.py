@@ -56,7 +56,7 @@ def systems_by_test(rates: Mapping[str, Mapping[str, Measured]], rate: str = "WE
 
 @styled
 def systems_by_snr(
-    rates: Mapping[str, Mapping[int, Measured]], base: str = "1-best", rate: str = "WER (%)"
+    rates: Mapping[str, Mapping[float, Measured]], base: str = "1-best", rate: str = "WER (%)"
 ) -> Figure:
     """WER over the SNR, and below it the change against one of the systems, which tells close ones apart.
 

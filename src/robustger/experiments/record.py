@@ -33,7 +33,8 @@ class Record:
 
     Attributes:
         settings: plain JSON values.
-        cost: of the trainings, see `robustger.experiments.trainings.costs`.
+        cost: of the trainings, see `robustger.experiments.trainings.costs`; `kept_seconds` of processor time of what
+            else is computed once and kept.
     """
 
     settings: dict[str, Any]
@@ -50,7 +51,11 @@ class Record:
             "quick": context.quick,
             "seeds": list(context.seeds),
             "changes": context.changes,
-            "data": {"source": str(context.data.source), "sha256": context.data.digests()},
+            "data": {
+                "source": str(context.data.source),
+                "sha256": context.data.digests(),
+                "notes": list(context.notes),
+            },
             "checkpoints": {name: checkpoint_digest(name) for name in context.checkpoints},
         }
         if runs:
@@ -64,17 +69,22 @@ class Record:
                 "guard": GUARD,
                 "runs": runs,
             }
-        return cls(settings, costs(trainings))
+        return cls(settings, costs(trainings) | {"kept_seconds": sum(context.spent.values())})
 
 
 def commit() -> str | None:
     """The commit of the program's own source, with `-dirty` where something is changed; None outside of a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    own = Path(__file__)
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(own.parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
     try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        git("ls-files", "--error-unmatch", own.name)  # it may be installed below somebody else's checkout
+        return git("describe", "--always", "--dirty", "--abbrev=12") or None
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip() or None
 
 
 def write(experiment: Experiment, context: Context, outcome: Outcome, record: Record) -> Path:
@@ -101,7 +111,7 @@ def write(experiment: Experiment, context: Context, outcome: Outcome, record: Re
     if context.quick:
         parts.append(QUICK)
     parts += [table.to_markdown().strip() for table in outcome.tables]
-    parts += outcome.notes
+    parts += [*context.notes, *outcome.notes]
     parts += [f"![{figure}]({figure})" for figure in figures]
     parts += [f"[{page}]({page})" for page in outcome.pages]
     if problem:
@@ -141,6 +151,8 @@ def _made_by(record: Record) -> str:
             unknown = record.cost["not_recorded"]
             beside = f" ({unknown} of them did not record it)" if unknown else ""
             lines.append(f"which took {spent(record.cost)} from nothing{beside}")
+    if record.cost["kept_seconds"]:
+        lines.append(f"baselines and the like {duration(record.cost['kept_seconds'])} of processor time")
     return "; ".join(lines) + ". What it was made of is in `results.json`."
 
 

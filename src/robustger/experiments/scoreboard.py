@@ -101,8 +101,9 @@ class Scoreboard:
 
     Attributes:
         systems: by name; beside those given `1-best`, which has its oracles beside it.
-        groups: numbers of the lists of every condition: `all`, each test set where there are several, each SNR, each
-            kind of noise.
+        sets: names of the test sets, where there are several.
+        groups: numbers of the lists of every condition: `all`, each of `sets`, each SNR, each kind of noise, and clean
+            speech where it is beside noise.
         words: reference words of each list.
         errors: by name of a system or oracle, shape (seeds, lists).
     """
@@ -129,6 +130,7 @@ class Scoreboard:
                         f"{', '.join(map(repr, missing[:3]))}; systems are compared on the same lists alone"
                     )
         self.groups = groups_of(named, crossed=crossed)
+        self.sets = list(sets) if len(sets) > 1 else []
         self._sentences = [sentence(nbest) for nbest in self.lists]
         self._scored = {nbest.id: sentence(nbest) for nbest in scored}
         self._count()
@@ -252,13 +254,15 @@ def groups_of(named: Sequence[tuple[str, NBest]], *, crossed: bool = False) -> d
     members: dict[str, list[int]] = {ALL: list(range(len(named)))}
     sets = dict.fromkeys(name for name, _ in named)
     snrs = sorted({snr for _, nbest in named if (snr := snr_db(nbest)) is not None})
-    kinds = sorted({kind for _, nbest in named if (kind := noise_kind(nbest)) != CLEAN})
+    heard = {noise_kind(nbest) for _, nbest in named}
+    kinds = sorted(heard - {CLEAN})
     for name in sets if len(sets) > 1 else ():
         members[name] = [row for row, (other, _) in enumerate(named) if other == name]
     for snr in snrs:
         members[f"{snr} dB"] = [row for row, (_, nbest) in enumerate(named) if snr_db(nbest) == snr]
-    for kind in kinds if len(kinds) > 1 else ():
-        members[kind] = [row for row, (_, nbest) in enumerate(named) if noise_kind(nbest) == kind]
+    for kind in [*kinds, CLEAN] if len(heard) > 1 else ():
+        if kind not in members:  # a test set may be called what its noise is called
+            members[kind] = [row for row, (_, nbest) in enumerate(named) if noise_kind(nbest) == kind]
     for kind, snr in product(kinds, snrs) if crossed else ():
         members[cross(kind, snr)] = [
             row for row, (_, nbest) in enumerate(named) if (noise_kind(nbest), snr_db(nbest)) == (kind, snr)
@@ -266,7 +270,7 @@ def groups_of(named: Sequence[tuple[str, NBest]], *, crossed: bool = False) -> d
     return {name: np.array(rows, dtype=np.int64) for name, rows in members.items() if rows}
 
 
-def cross(kind: str, snr: int) -> str:
+def cross(kind: str, snr: float) -> str:
     """The name of a kind of noise at an SNR in dB."""
     return f"{kind}, {snr} dB"
 

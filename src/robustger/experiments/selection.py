@@ -13,15 +13,15 @@ import json
 import os
 import shutil
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
-from robustger.experiments.conditions import sentence, snr_db
-from robustger.experiments.data import ExperimentData
+from robustger.experiments.conditions import level, sentence, snr_db
+from robustger.experiments.data import ExperimentData, embedding_files, has_reference
 from robustger.hypotheses import NBest, atomic_writer, load_nbest, save_nbest
 from robustger.recognition.journal import UNSPOKEN
 
@@ -43,6 +43,7 @@ class ListFiles:
         decoded: test lists that are corrected.
         test: all test lists, whose references are scored.
         heard: whether all lists have embeddings of both audios.
+        overlaps: a line on each two sides that share sentences.
     """
 
     base: Path | None
@@ -51,6 +52,7 @@ class ListFiles:
     decoded: Path
     test: Path
     heard: bool
+    overlaps: tuple[str, ...] = ()
 
 
 def settings_of(lists: Path) -> dict[str, Any]:
@@ -130,9 +132,10 @@ def write_lists(
     halves: tuple[list[NBest], list[NBest]] = ([], [])
     for nbest in usable:
         halves[int(_key(f"half {sentence(nbest)}"), 16) % 2 if halved else 1].append(nbest)
-    _check_disjoint(
-        {"the base": halves[0], "the arms": halves[1], "the test": test}, strict=data.lab, say=say
-    )
+    sides = {"the base": halves[0], "the arms": halves[1], "the test": test}
+    overlaps = _overlaps(sides, strict=data.lab)
+    for line in overlaps:
+        say(line)
     chosen = sorted(halves[1], key=lambda nbest: _key(nbest.id))
     if not chosen:
         raise InputError(f"{data.source}: has no list that could be trained on")
@@ -158,13 +161,14 @@ def write_lists(
         folder / f"decoded-{len(kept)}.jsonl",
         folder / "test.jsonl",
         heard,
+        overlaps,
     )
 
 
 def _usable(made: Iterable[list[NBest]], say: Callable[[str], None]) -> tuple[list[NBest], bool]:
     """The lists to train on, and whether they have embeddings of both audios: those that have, or all if none has."""
     unique = {nbest.id: nbest for lists in reversed(list(made)) for nbest in lists}
-    lists = [nbest for nbest in unique.values() if nbest.reference]
+    lists = [nbest for nbest in unique.values() if has_reference(nbest)]
     heard = [nbest for nbest in lists if _has_embeddings(nbest)]
     kept = heard or lists
     if len(kept) < len(unique):
@@ -179,19 +183,21 @@ def _test_lists(data: ExperimentData, quick: bool) -> tuple[list[NBest], list[st
     Where SNRs are named: those at these SNRs, of the sentences that have a list at each.
     """
     lists = [nbest for one in data.test_lists(quick).values() for nbest in one]
-    snrs = None if data.snrs_db is None else {round(snr) for snr in data.snrs_db}
-    if snrs is not None:
+    snrs = set(map(level, data.snrs_db or ()))
+    if snrs:
         lists = [nbest for nbest in lists if snr_db(nbest) in snrs]
-    times = Counter(map(sentence, lists))
-    complete = {name for name, count in times.items() if snrs is None or count == len(snrs)}
+    found: dict[str, set[float | None]] = defaultdict(set)
+    for nbest in lists:
+        found[sentence(nbest)].add(snr_db(nbest))
+    complete = {name for name, there in found.items() if there >= snrs}
     if not complete:
         where = ", ".join(str(path) for paths in data.tests.values() for path in paths)
-        raise InputError(f"{where}: no sentence has lists at {', '.join(map(str, sorted(snrs or ())))} dB")
+        raise InputError(f"{where}: no sentence has lists at all of {', '.join(map(str, sorted(snrs)))} dB")
     return [nbest for nbest in lists if sentence(nbest) in complete], sorted(complete, key=_key)
 
 
-def _check_disjoint(sides: dict[str, list[NBest]], *, strict: bool, say: Callable[[str], None]) -> None:
-    """By what was said, which a new id does not hide.
+def _overlaps(sides: dict[str, list[NBest]], *, strict: bool) -> tuple[str, ...]:
+    """A line on each two sides that share sentences: by what was said, which a new id does not hide.
 
     Raises:
         InputError: a sentence is on two sides, and `strict`.
@@ -208,8 +214,10 @@ def _check_disjoint(sides: dict[str, list[NBest]], *, strict: bool, say: Callabl
                         f"list {nbest.id!r} of {side} has the sentence of {id_!r} of {other}; take one of them away"
                     )
                 twice[side, other] += 1
-    for (side, other), count in twice.items():
-        say(f"{count} lists of {side} have a sentence that {other} has, too")
+    return tuple(
+        f"{count:,} lists of {side} have a sentence that {other} have, too."
+        for (side, other), count in twice.items()
+    )
 
 
 def _composition(made: dict[str, list[NBest]], settings: dict[str, Any]) -> dict[str, Any]:
@@ -230,7 +238,7 @@ def _settled(
         digest = hashlib.sha256()
         for name, lists in sorted(parts.items()):
             save_nbest(lists, partial / name)
-            for file in _embedding_files(lists):
+            for file in embedding_files(lists):
                 link = partial / file
                 if not link.is_symlink():
                     os.symlink((sources[file] / file).resolve(), link)
@@ -263,7 +271,7 @@ def digest_of(path: Path) -> str:
         InputError: a file of embeddings is not there.
     """
     digest = hashlib.sha256(path.read_bytes())
-    for name in _embedding_files(load_nbest(path)):
+    for name in embedding_files(load_nbest(path)):
         try:
             digest.update((path.parent / name).read_bytes())
         except FileNotFoundError:
@@ -281,11 +289,6 @@ def _key(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _embedding_files(lists: Iterable[NBest]) -> list[str]:
-    places = (nbest.audio_embedding for nbest in lists)
-    return sorted({str(place["file"]) for place in places if place})
-
-
 def _embeddings_of(files: Iterable[Path]) -> list[Path]:
     """The files of embeddings that lists name, each once.
 
@@ -294,7 +297,7 @@ def _embeddings_of(files: Iterable[Path]) -> list[Path]:
     """
     found: dict[str, Path] = {}
     for path in files:
-        for name in _embedding_files(load_nbest(path)):
+        for name in embedding_files(load_nbest(path)):
             other = found.setdefault(name, path.parent / name)
             if other.parent.resolve() != path.parent.resolve():
                 raise InputError(

@@ -85,7 +85,7 @@ def _figures(board: Scoreboard, names: Sequence[str]) -> dict[str, Callable[[], 
 
 def _first_level(board: Scoreboard) -> list[str]:
     """All lists, and the test sets or the SNRs: what a figure has room for."""
-    kinds = {noise_kind(nbest) for nbest in board.lists}
+    kinds = {noise_kind(nbest) for nbest in board.lists} - {*board.sets}
     return [group for group in board.groups if group not in kinds]
 
 
@@ -98,8 +98,11 @@ def run_table2(context: Context) -> Outcome:
     names = [name for name in names if name in board.errors]
     kinds = sorted({kind for nbest in board.lists if (kind := noise_kind(nbest)) != CLEAN})
     snrs = sorted({snr for nbest in board.lists if (snr := snr_db(nbest)) is not None})
+    unknown = sum(noise_kind(nbest) != CLEAN and snr_db(nbest) is None for nbest in board.lists)
     if not snrs:
         notes.append("The lists name no SNR (`snr_db` in their meta), so there is nothing to break down.")
+    elif unknown:
+        notes.append(f"{unknown:,} lists with noise name no SNR (`snr_db` in their meta): in no row.")
     rows = [
         (kind, f"{snr}", *_cells(board, names, cross(kind, snr)))
         for kind in kinds
@@ -107,6 +110,8 @@ def run_table2(context: Context) -> Outcome:
         if cross(kind, snr) in board.groups
     ]
     rows += [("all", f"{snr}", *_cells(board, names, f"{snr} dB")) for snr in snrs]
+    if snrs and CLEAN in board.groups:
+        rows.append((CLEAN, "", *_cells(board, names, CLEAN)))
     table = Table(
         "WER by noise and SNR",
         ("noise", "SNR (dB)", *names),
