@@ -60,6 +60,7 @@ def test_every_split(make, chime4: Path) -> None:
         "corpus": "chime4",
         "split": "train",
         "speaker": "F01",
+        "sentence": "F01_011C0201",
         "kind": "real",
         "channel": "CH2",
     }
@@ -72,6 +73,17 @@ def test_every_split(make, chime4: Path) -> None:
     row = made.row("F01_050C0101_PED_SIMU")
     assert row.clean_audio == audio / "isolated" / "dt05_bth" / "F01_050C0101_BTH.CH0.wav"
     assert (row.noise, row.text) == ("pedestrian", "THE WORDS OF F01_050C0101_PED")
+
+
+def test_microphones_environments_and_simulation_are_one_sentence(make, chime4: Path) -> None:
+    made = make("chime4", chime4)
+    assert {(row.meta["split"][-4:], row.meta["sentence"]) for row in made.rows} == {
+        ("rain", "F01_011C0201"),
+        ("real", "F01_050C0101"),
+        ("simu", "F01_050C0101"),
+        ("real", "F01_440C0201"),
+        ("simu", "F01_440C0201"),
+    }
 
 
 def test_a_whole_set_is_complete(make, fill, note) -> None:

@@ -84,9 +84,11 @@ def test_freesound(make, freesound: Path, librispeech: Path) -> None:
     assert row.audio == freesound / "1089-134686-0001_ACVacuum_15db.wav"
     assert row.clean_audio == librispeech / CHAPTER / "1089-134686-0001.flac"
     assert (row.noise, row.snr_db, row.text, row.meta["speaker"]) == ("ac/vacuum", 15.0, "HE SAID 1", "1089")
+    assert {row.meta["sentence"] for row in made.rows} == {f"1089-134686-000{number}" for number in range(4)}
     assert len(made.split("test-0dB").without_text) == 6  # the fourth is not in the LibriSpeech at hand
     clean = make("ls-freesound", freesound, "clean", companion=librispeech)
     assert clean.ids() == [f"1089-134686-000{number}" for number in range(3)]
+    assert not any("sentence" in row.meta for row in clean.rows)
     assert clean.split("clean").missing == ["1089-134686-0003"]
 
 

@@ -37,8 +37,14 @@ def test_the_papers_splits(make, voicebank: Path) -> None:
     assert row.audio == voicebank / "noisy_trainset_56spk_wav" / "p361_010.wav"
     assert row.clean_audio == voicebank / "clean_trainset_56spk_wav" / "p361_010.wav"
     assert (row.noise, row.snr_db, row.text) == ("cafeteria", 15.0, "Please call p361_010.")
-    assert row.meta == {"corpus": "vb-demand", "split": "train", "speaker": "p361"}
+    assert row.meta == {
+        "corpus": "vb-demand",
+        "split": "train",
+        "speaker": "p361",
+        "sentence": "p361_010",
+    }
     row = made.row("p232_001")
+    assert row.meta == {"corpus": "vb-demand", "split": "test-clean", "speaker": "p232"}
     assert (row.noise, row.snr_db, row.clean_audio) == (None, None, None)  # `mix` takes it as it is
     assert row.audio == voicebank / "clean_testset_wav" / "p232_001.wav"
 

@@ -56,16 +56,17 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
                 if channel not in channels:
                     continue
                 found.add((name, channel))
-                speaker, sentence, _ = (*name.split("_"), "", "")[:3]
+                sentence = spoken(name)
+                meta = {"speaker": name.partition("_")[0], "sentence": sentence, "kind": kind}
                 yield (
                     split,
                     Utterance(
                         f"{path.stem}_{kind.upper()}",
                         path,
                         texts.get(name),
-                        _partner(audio, folder, name, f"{part}_bth/{speaker}_{sentence}_BTH", kind),
+                        _partner(audio, folder, name, f"{part}_bth/{sentence}_BTH", kind),
                         NOISES[folder.split("_")[1]],
-                        meta={"speaker": speaker, "kind": kind} | ({"channel": channel} if channel else {}),
+                        meta=meta | ({"channel": channel} if channel else {}),
                     ),
                 )
         scan.missing[split] += [
@@ -74,6 +75,11 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
             for channel in channels
             if (name, channel) not in found
         ]
+
+
+def spoken(name: str) -> str:
+    """`F01_011C0201` of `F01_011C0201_BUS.CH1_REAL`: who says what, wherever and however it was recorded."""
+    return "_".join(name.split("_")[:2])
 
 
 def _recordings(audio: Path, folder: str, every_microphone: bool) -> list[Path]:

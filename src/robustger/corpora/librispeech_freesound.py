@@ -61,7 +61,8 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
     for path, utterance, noise, snr_db in noisy:
         found.add((utterance, noise, snr_db))
         if (split := f"test-{snr_db}dB") in scan.splits:
-            id_, meta = f"{utterance}_{noise}_{snr_db}dB", {"speaker": utterance.partition("-")[0]}
+            id_ = f"{utterance}_{noise}_{snr_db}dB"
+            meta = {"speaker": utterance.partition("-")[0], "sentence": utterance}
             row = Utterance(id_, path, texts.get(utterance), clean.get(utterance), noise, snr_db, meta=meta)
             yield split, row
     for snr_db in SNRS_DB:

@@ -51,7 +51,11 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
         found.add(path.stem)
         if (split := f"test-{snr_db}dB") in scan.splits:
             partner = clean.get(sentence, [None])[0]
-            yield split, Utterance(path.stem, path, texts.get(sentence), partner, noise, float(snr_db))
+            meta = {"sentence": sentence}
+            yield (
+                split,
+                Utterance(path.stem, path, texts.get(sentence), partner, noise, float(snr_db), meta=meta),
+            )
     for snr_db in SNRS_DB:
         names = [f"{sentence}_{noise}_sn{snr_db}" for noise in NOISES for sentence in SENTENCES]
         if (split := f"test-{snr_db}dB") in scan.splits:

@@ -58,7 +58,7 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
                     partner if partner.is_file() else None,
                     noise,
                     snr_db,
-                    meta=meta,
+                    meta=meta | {"sentence": path.stem},
                 ),
             )
         scan.missing[split] += sorted((texts.keys() | conditions.keys()) - found)
