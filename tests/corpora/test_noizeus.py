@@ -107,7 +107,11 @@ def test_a_sentence_without_a_transcript_and_a_transcript_without_a_sentence(mak
     assert made.row("sp30").text is None
     assert len(made.rows) == 990
     listed.unlink()
-    assert len(make("noizeus", noizeus, "clean").split("clean").without_text) == 30
+    made = make("noizeus", noizeus, "clean")
+    assert len(made.split("clean").without_text) == 30
+    assert made.problems == [
+        f"{listed}: there is no such file: no transcripts; write the corpus's table there, in lines of 'sp01 WORDS'"
+    ]
 
 
 def test_files_of_no_condition_are_named(make, noizeus: Path) -> None:

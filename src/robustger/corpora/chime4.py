@@ -45,6 +45,7 @@ _DOT = re.compile(r"(.*)\(([^()\s]+)\)")
 def _read(scan: Scan) -> Iterator[SplitRow]:
     base = scan.root(TITLE, "audio/16kHz", below=["data", "CHiME4/data", "CHiME3/data"])
     audio = base / "audio" / "16kHz"
+    _name_missing_folders(scan, audio)
     for split in scan.splits:
         part, kind = SETS[split]
         texts = _transcripts(scan, base / "transcriptions", f"{part}_{kind}")
@@ -82,6 +83,21 @@ def spoken(name: str) -> str:
     return "_".join(name.split("_")[:2])
 
 
+def _name_missing_folders(scan: Scan, audio: Path) -> None:
+    """Reports the folder of all microphones, or of the 1-channel track, where a split needs it and it is not there."""
+    for places, splits in (
+        (ALL_MICROPHONES, [split for split in scan.splits if split == "train"]),
+        ((ONE_CHANNEL,), [split for split in scan.splits if split != "train"]),
+    ):
+        if splits and not any((audio / place).is_dir() for place in places):
+            also = "".join(f", and no {place}" for place in places[1:])
+            scan.problem(
+                audio / places[0],
+                f"there is no such folder{also}: no recordings of {', '.join(splits)}; unpack it there, or name other "
+                "splits with --split",
+            )
+
+
 def _recordings(audio: Path, folder: str, every_microphone: bool) -> list[Path]:
     """The files of a set in one environment, from the first place that has it."""
     for place in ALL_MICROPHONES if every_microphone else (ONE_CHANNEL,):
@@ -102,7 +118,10 @@ def _transcripts(scan: Scan, folder: Path, name: str) -> dict[str, str]:
     )
     texts: dict[str, str] = {}
     if path is None:
-        scan.problem(folder / f"{name}.trn_all", "there is no such file, and no .dot_all: no transcripts")
+        scan.problem(
+            folder / f"{name}.trn_all",
+            "there is no such file, and no .dot_all: no transcripts; unpack the corpus's transcriptions there",
+        )
         return texts
     for number, line in read_lines(path):
         if isinstance(line, BadLine):
