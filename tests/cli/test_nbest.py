@@ -69,6 +69,30 @@ def test_all_forms_of_a_manifest_give_the_same_lists(robustger: Callable, folder
     assert all(len(texts) == 3 for texts, _ in found[0])
 
 
+def test_a_sentence_stays_with_its_lists_and_mixtures(
+    robustger: Callable, folder: Path, preset: Path
+) -> None:
+    for seed, path in enumerate(("noizeus/sp01_car_sn5.wav", "noise/hum.wav")):
+        Path(path).parent.mkdir()
+        save_babble(Path(path), 0.5, seed)
+    robustger("corpus", "noizeus", "noizeus", "-o", "noizeus.jsonl")
+    Path("takes.jsonl").write_text(
+        '{"id": "a-take-2", "audio": "a.wav", "sentence": "a"}\n{"id": "b", "audio": "b.wav"}\n'
+    )
+    assert robustger("mix", "takes.jsonl", "-n", "noise", "-o", "mixed", "--snr", 0).code == 0
+    found = {}
+    for manifest in ("noizeus.jsonl", "mixed/manifest.jsonl"):
+        assert robustger("nbest", manifest, "-o", "lists.jsonl", "--preset", preset, "--restart").code == 0
+        for nbest in load_nbest("lists.jsonl"):
+            source = nbest.meta.get("mix", {}).get("source_id")
+            found[nbest.id] = (nbest.meta.get("sentence"), source)
+    assert found == {
+        "sp01_car_sn5": ("sp01", None),
+        "a-take-2_hum_0dB": ("a", "a-take-2"),
+        "b_hum_0dB": (None, "b"),
+    }
+
+
 def test_readers_change_nothing(robustger: Callable, folder: Path, preset: Path) -> None:
     command = ("nbest", "m.jsonl", "-o", "lists.jsonl", "--preset", preset, "--restart")
     found = set()

@@ -51,10 +51,11 @@ def test_without_a_target_it_only_counts(librispeech: Path) -> None:
     assert sorted(librispeech.rglob("*")) == before
 
 
-def test_probing_finds_what_is_no_audio_and_partners_of_another_length(make, fill) -> None:
+def test_probing_finds_what_is_no_audio_and_partners_of_another_length(make, fill, note) -> None:
     folder = fill(
         "sp01_car_sn0.wav", "sp02_car_sn0.wav", "sp03_car_sn0.wav", "clean/sp01.wav", "clean/sp02.wav"
     )
+    note(folder / "transcripts.txt", *(f"sp0{number} words" for number in (1, 2, 3)))
     write_audio(folder / "clean" / "sp01.wav", np.zeros(32) + 0.1, 16_000)
     (folder / "sp03_car_sn0.wav").write_bytes(b"no audio at all")
     (folder / "clean" / "sp02.wav").write_bytes(b"no audio either")

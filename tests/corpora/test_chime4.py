@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,6 +61,7 @@ def test_every_split(make, chime4: Path) -> None:
         "corpus": "chime4",
         "split": "train",
         "speaker": "F01",
+        "sentence": "F01_011C0201",
         "kind": "real",
         "channel": "CH2",
     }
@@ -72,6 +74,17 @@ def test_every_split(make, chime4: Path) -> None:
     row = made.row("F01_050C0101_PED_SIMU")
     assert row.clean_audio == audio / "isolated" / "dt05_bth" / "F01_050C0101_BTH.CH0.wav"
     assert (row.noise, row.text) == ("pedestrian", "THE WORDS OF F01_050C0101_PED")
+
+
+def test_microphones_environments_and_simulation_are_one_sentence(make, chime4: Path) -> None:
+    made = make("chime4", chime4)
+    assert {(row.meta["split"][-4:], row.meta["sentence"]) for row in made.rows} == {
+        ("rain", "F01_011C0201"),
+        ("real", "F01_050C0101"),
+        ("simu", "F01_050C0101"),
+        ("real", "F01_440C0201"),
+        ("simu", "F01_440C0201"),
+    }
 
 
 def test_a_whole_set_is_complete(make, fill, note) -> None:
@@ -108,12 +121,40 @@ def test_transcripts_that_are_missing_or_stand_twice(make, chime4: Path, note) -
     folder = chime4 / "data" / "transcriptions"
     (folder / "dt05_real.trn_all").unlink()
     made = make("chime4", chime4, "dev-real")
-    assert "dt05_real.trn_all: there is no such file, and no .dot_all" in made.problems[0]
+    assert made.problems == [
+        f"{folder / 'dt05_real.trn_all'}: there is no such file, and no .dot_all: no transcripts; unpack the corpus's "
+        "transcriptions there"
+    ]
     assert len(made.split("dev-real").without_text) == 4
     note(folder / "dt05_simu.trn_all", "F01_050C0101_BUS_SIMU FIRST", "F01_050C0101_BUS SECOND")
     made = make("chime4", chime4, "dev-simu")
     assert "dt05_simu.trn_all:2: 'F01_050C0101_BUS' stands in an earlier line already" in made.problems[0]
     assert made.row("F01_050C0101_BUS_SIMU").text == "FIRST"
+
+
+def test_without_the_1_channel_track(make, chime4: Path) -> None:
+    shutil.rmtree(chime4 / AUDIO / "isolated_1ch_track")
+    made = make("chime4", chime4, "train", "dev-real", "dev-simu")
+    assert made.problems == [
+        f"{chime4 / AUDIO / 'isolated_1ch_track'}: there is no such folder: no recordings of dev-real, dev-simu; "
+        "unpack it there, or name other splits with --split"
+    ]
+    assert {split.name: (split.found, len(split.missing)) for split in made.check.splits} == {
+        "train": (24, 0),
+        "dev-real": (0, 4),
+        "dev-simu": (0, 4),
+    }
+    assert make("chime4", chime4, "train").problems == []
+
+
+def test_without_the_microphones(make, chime4: Path) -> None:
+    shutil.rmtree(chime4 / AUDIO / "isolated")
+    made = make("chime4", chime4, "train", "dev-real")
+    assert made.problems == [
+        f"{chime4 / AUDIO / 'isolated'}: there is no such folder, and no isolated_6ch_track: no recordings of train; "
+        "unpack it there, or name other splits with --split"
+    ]
+    assert make("chime4", chime4, "dev-real").problems == []  # partners may be left at home
 
 
 def test_another_folder_is_refused(make, fill) -> None:

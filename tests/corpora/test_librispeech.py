@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,9 +85,11 @@ def test_freesound(make, freesound: Path, librispeech: Path) -> None:
     assert row.audio == freesound / "1089-134686-0001_ACVacuum_15db.wav"
     assert row.clean_audio == librispeech / CHAPTER / "1089-134686-0001.flac"
     assert (row.noise, row.snr_db, row.text, row.meta["speaker"]) == ("ac/vacuum", 15.0, "HE SAID 1", "1089")
+    assert {row.meta["sentence"] for row in made.rows} == {f"1089-134686-000{number}" for number in range(4)}
     assert len(made.split("test-0dB").without_text) == 6  # the fourth is not in the LibriSpeech at hand
     clean = make("ls-freesound", freesound, "clean", companion=librispeech)
     assert clean.ids() == [f"1089-134686-000{number}" for number in range(3)]
+    assert not any("sentence" in row.meta for row in clean.rows)
     assert clean.split("clean").missing == ["1089-134686-0003"]
 
 
@@ -108,8 +111,23 @@ def test_freesound_is_complete_with_118_utterances(make, librispeech: Path, fill
 
 
 def test_freesound_without_librispeech_has_no_transcripts(make, freesound: Path) -> None:
-    check = make("ls-freesound", freesound, "test-0dB").split("test-0dB")
+    made = make("ls-freesound", freesound, "test-0dB")
+    assert made.problems == [
+        f"{freesound}: transcripts and clean partners are not in it but in LibriSpeech; name that folder with "
+        "--companion"
+    ]
+    check = made.split("test-0dB")
     assert (check.found, len(check.without_text), check.with_clean, check.complete) == (24, 24, 0, False)
+
+
+def test_freesound_beside_a_librispeech_without_the_subset(make, freesound: Path, librispeech: Path) -> None:
+    shutil.rmtree(librispeech / "LibriSpeech" / "test-clean")
+    made = make("ls-freesound", freesound, "test-0dB", companion=librispeech)
+    assert made.problems == [
+        f"{librispeech / 'LibriSpeech'}: 1 of 1 chapters are in none of its subsets, the first 1089/134686: no "
+        "transcripts and clean partners of them; unpack the subset that has them, such as test-clean"
+    ]
+    assert (made.check.problems, made.split("test-0dB").with_clean) == (1, 0)
 
 
 def test_folders_that_are_something_else(make, freesound: Path, librispeech: Path) -> None:

@@ -105,7 +105,13 @@ def test_robusthp(lists, robusthp: Path) -> None:
     assert found["test_vb"] == (1, 2_472)
     by_id = {row.id: row for row in rows}
     row = by_id["test_lf/ACVacuum_5dB/1089-134686-0000"]
-    assert row.meta == {"corpus": "robusthp", "split": "test_lf", "noise": "ac/vacuum", "snr_db": 5.0}
+    assert row.meta == {
+        "corpus": "robusthp",
+        "split": "test_lf",
+        "sentence": "1089-134686-0000",
+        "noise": "ac/vacuum",
+        "snr_db": 5.0,
+    }
     assert (row.best, row.reference) == ("what is the fair", "what is the fare")
     assert "test_lf/Car_5dB/1089-134686-0000" in by_id  # the same utterance in another noise
     assert by_id["test_noizeus/babble_15dB/sp01"].meta["noise"] == "babble"
@@ -115,6 +121,24 @@ def test_robusthp(lists, robusthp: Path) -> None:
     assert missing["train_vb"] == ["train_vb_noisy.pt"]
     assert missing["test_chime4-dev-simu"] == ["test_chime4/dev_simu.pt"]
     assert len(missing["test_lf"]) == 28
+
+
+def test_robusthp_names_the_sentence_and_not_the_position_in_a_file(lists, robusthp: Path) -> None:
+    import torch
+
+    torch.save([{**item("x"), "id": None}], robusthp / "test_noizeus" / "car_5dB.pt")
+    rows, _, problems = lists("robusthp", robusthp)
+    assert problems == []
+    assert {row.id: row.meta.get("sentence") for row in rows} == {
+        "train_chime4/F01_011C0201_STR.CH1_REAL": "F01_011C0201",
+        "test_chime4/test_real/F05_440C0201_BUS_REAL": "F05_440C0201",
+        "test_vb/baby_cry/p232_001": "p232_001",
+        "test_noizeus/babble_15dB/sp01": "sp01",
+        "test_noizeus/car_5dB/car_5dB-00000": None,
+        "test_lf/ACVacuum_5dB/1089-134686-0000": "1089-134686-0000",
+        "test_lf/ACVacuum_5dB/1089-134686-0001": "1089-134686-0001",
+        "test_lf/Car_5dB/1089-134686-0000": "1089-134686-0000",
+    }
 
 
 def test_robusthp_files_that_are_of_no_use(lists, robusthp: Path) -> None:

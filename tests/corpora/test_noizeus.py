@@ -41,9 +41,12 @@ def test_the_whole_corpus(make, noizeus: Path) -> None:
     assert (row.noise, row.snr_db, row.text) == ("restaurant", 15.0, "words of sp07")
     assert row.audio == noizeus / "restaurant_15dB" / "15dB" / "sp07_restaurant_sn15.wav"
     assert row.clean_audio == noizeus / "clean" / "sp07.wav"
-    assert row.meta == {"corpus": "noizeus", "split": "test-15dB"}
+    assert row.meta == {"corpus": "noizeus", "split": "test-15dB", "sentence": "sp07"}
     clean = made.row("sp07")
     assert (clean.noise, clean.snr_db, clean.clean_audio, clean.text) == (None, None, None, "words of sp07")
+    assert "sentence" not in clean.meta  # its id is the sentence
+    sentences = Counter(row.meta.get("sentence", row.id) for row in made.rows)
+    assert sentences == dict.fromkeys(SENTENCES, 33)
 
 
 def test_one_split_is_all_that_is_asked_for_and_checked(make, noizeus: Path) -> None:
@@ -104,7 +107,11 @@ def test_a_sentence_without_a_transcript_and_a_transcript_without_a_sentence(mak
     assert made.row("sp30").text is None
     assert len(made.rows) == 990
     listed.unlink()
-    assert len(make("noizeus", noizeus, "clean").split("clean").without_text) == 30
+    made = make("noizeus", noizeus, "clean")
+    assert len(made.split("clean").without_text) == 30
+    assert made.problems == [
+        f"{listed}: there is no such file: no transcripts; write the corpus's table there, in lines of 'sp01 WORDS'"
+    ]
 
 
 def test_files_of_no_condition_are_named(make, noizeus: Path) -> None:

@@ -63,6 +63,7 @@ def test_segments_of_channel_a(make, rats: Path) -> None:
         "speaker": "spk7",
         "language": "eng",
         "recording": "10002_20705_eng_A",
+        "sentence": "10002: well hello there",
     }
     assert made.split("train-A").without_text == ["10002_20705_eng_A-00012125-00013500"]
 
@@ -74,6 +75,18 @@ def test_other_channels_and_what_the_table_says_of_them(make, rats: Path) -> Non
         "train-C": (0, []),  # failed in this transmission
         "train-D": (0, ["10002_20705_D"]),
     }
+
+
+def test_a_sentence_is_the_same_on_all_channels(make, rats: Path, note) -> None:
+    note(rats / "data/train/kws/eng/B/10002_20705_eng_B.tab", line("0.75", "2.5", text="well hello there"))
+    rows = make("rats", rats, "train-A", "train-B", "dev-1-A").rows
+    assert [(row.meta["split"], row.meta.get("sentence")) for row in rows] == [
+        ("train-A", "10002: well hello there"),
+        ("train-A", None),  # without a transcript it is a sentence of its own
+        ("train-B", "10002: well hello there"),
+        ("dev-1-A", "10003: well hello there"),
+        ("dev-1-A", None),
+    ]
 
 
 def test_audio_without_a_table_and_a_table_without_audio(make, rats: Path) -> None:

@@ -36,6 +36,10 @@ def test_as_published(make, speechocean: Path, note) -> None:
     assert made.split("train").missing == ["000010011"]
     assert made.split("test").missing == ["000030013"]
     assert made.split("test").without_text == ["000030012"]
+    (speechocean / "test" / "text").unlink()
+    assert make("speechocean762", speechocean, "test").problems == [
+        f"{speechocean / 'test' / 'text'}: there is no such file: no transcripts; get it again with the corpus"
+    ]
 
 
 def test_a_selection(make, fill, note) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,8 +38,14 @@ def test_the_papers_splits(make, voicebank: Path) -> None:
     assert row.audio == voicebank / "noisy_trainset_56spk_wav" / "p361_010.wav"
     assert row.clean_audio == voicebank / "clean_trainset_56spk_wav" / "p361_010.wav"
     assert (row.noise, row.snr_db, row.text) == ("cafeteria", 15.0, "Please call p361_010.")
-    assert row.meta == {"corpus": "vb-demand", "split": "train", "speaker": "p361"}
+    assert row.meta == {
+        "corpus": "vb-demand",
+        "split": "train",
+        "speaker": "p361",
+        "sentence": "p361_010",
+    }
     row = made.row("p232_001")
+    assert row.meta == {"corpus": "vb-demand", "split": "test-clean", "speaker": "p232"}
     assert (row.noise, row.snr_db, row.clean_audio) == (None, None, None)  # `mix` takes it as it is
     assert row.audio == voicebank / "clean_testset_wav" / "p232_001.wav"
 
@@ -66,6 +73,20 @@ def test_what_is_missing(make, voicebank: Path, note) -> None:
     assert ["cannot be read as UTF-8" in problem for problem in made.problems] == [True]
 
 
+def test_folders_that_were_not_unpacked_are_named(make, voicebank: Path) -> None:
+    shutil.rmtree(voicebank / "testset_txt")
+    shutil.rmtree(voicebank / "noisy_trainset_56spk_wav")
+    made = make("vb-demand", voicebank)
+    assert made.problems == [
+        f"{voicebank / 'noisy_trainset_56spk_wav'}: there is no such folder: no recordings of train; unpack "
+        "noisy_trainset_56spk_wav.zip beside the others, or name other splits with --split",
+        f"{voicebank / 'testset_txt'}: there is no such folder: no transcripts; unpack testset_txt.zip beside the "
+        "others",
+    ]
+    assert made.split("train").missing == ["p234_001", "p234_002", "p361_010"]
+    assert made.split("test-clean").without_text == ["p232_001", "p257_434"]
+
+
 def test_a_log_that_does_not_say(make, voicebank: Path, note) -> None:
     note(voicebank / "log_testset.txt", "p232_001 bus loud", "p232_001 bus 5")
     made = make("vb-demand", voicebank, "test")
@@ -79,9 +100,10 @@ def test_a_log_that_does_not_say(make, voicebank: Path, note) -> None:
         assert "p232_001.wav: has no line in the log" in made.problems[1]
     (voicebank / "log_testset.txt").unlink()
     made = make("vb-demand", voicebank, "test")
-    assert [
-        "there is no such file: noises and SNRs are not known" in problem for problem in made.problems
-    ] == [True]
+    assert made.problems == [
+        f"{voicebank / 'log_testset.txt'}: there is no such file: noises and SNRs are not known; unpack logfiles.zip "
+        "beside the others"
+    ]
     assert not made.check.complete
 
 

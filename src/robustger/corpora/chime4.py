@@ -45,6 +45,7 @@ _DOT = re.compile(r"(.*)\(([^()\s]+)\)")
 def _read(scan: Scan) -> Iterator[SplitRow]:
     base = scan.root(TITLE, "audio/16kHz", below=["data", "CHiME4/data", "CHiME3/data"])
     audio = base / "audio" / "16kHz"
+    _name_missing_folders(scan, audio)
     for split in scan.splits:
         part, kind = SETS[split]
         texts = _transcripts(scan, base / "transcriptions", f"{part}_{kind}")
@@ -56,16 +57,17 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
                 if channel not in channels:
                     continue
                 found.add((name, channel))
-                speaker, sentence, _ = (*name.split("_"), "", "")[:3]
+                sentence = spoken(name)
+                meta = {"speaker": name.partition("_")[0], "sentence": sentence, "kind": kind}
                 yield (
                     split,
                     Utterance(
                         f"{path.stem}_{kind.upper()}",
                         path,
                         texts.get(name),
-                        _partner(audio, folder, name, f"{part}_bth/{speaker}_{sentence}_BTH", kind),
+                        _partner(audio, folder, name, f"{part}_bth/{sentence}_BTH", kind),
                         NOISES[folder.split("_")[1]],
-                        meta={"speaker": speaker, "kind": kind} | ({"channel": channel} if channel else {}),
+                        meta=meta | ({"channel": channel} if channel else {}),
                     ),
                 )
         scan.missing[split] += [
@@ -74,6 +76,26 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
             for channel in channels
             if (name, channel) not in found
         ]
+
+
+def spoken(name: str) -> str:
+    """`F01_011C0201` of `F01_011C0201_BUS.CH1_REAL`: who says what, wherever and however it was recorded."""
+    return "_".join(name.split("_")[:2])
+
+
+def _name_missing_folders(scan: Scan, audio: Path) -> None:
+    """Reports the folder of all microphones, or of the 1-channel track, where a split needs it and it is not there."""
+    for places, splits in (
+        (ALL_MICROPHONES, [split for split in scan.splits if split == "train"]),
+        ((ONE_CHANNEL,), [split for split in scan.splits if split != "train"]),
+    ):
+        if splits and not any((audio / place).is_dir() for place in places):
+            also = "".join(f", and no {place}" for place in places[1:])
+            scan.problem(
+                audio / places[0],
+                f"there is no such folder{also}: no recordings of {', '.join(splits)}; unpack it there, or name other "
+                "splits with --split",
+            )
 
 
 def _recordings(audio: Path, folder: str, every_microphone: bool) -> list[Path]:
@@ -96,7 +118,10 @@ def _transcripts(scan: Scan, folder: Path, name: str) -> dict[str, str]:
     )
     texts: dict[str, str] = {}
     if path is None:
-        scan.problem(folder / f"{name}.trn_all", "there is no such file, and no .dot_all: no transcripts")
+        scan.problem(
+            folder / f"{name}.trn_all",
+            "there is no such file, and no .dot_all: no transcripts; unpack the corpus's transcriptions there",
+        )
         return texts
     for number, line in read_lines(path):
         if isinstance(line, BadLine):

@@ -61,7 +61,8 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
     for path, utterance, noise, snr_db in noisy:
         found.add((utterance, noise, snr_db))
         if (split := f"test-{snr_db}dB") in scan.splits:
-            id_, meta = f"{utterance}_{noise}_{snr_db}dB", {"speaker": utterance.partition("-")[0]}
+            id_ = f"{utterance}_{noise}_{snr_db}dB"
+            meta = {"speaker": utterance.partition("-")[0], "sentence": utterance}
             row = Utterance(id_, path, texts.get(utterance), clean.get(utterance), noise, snr_db, meta=meta)
             yield split, row
     for snr_db in SNRS_DB:
@@ -84,16 +85,28 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
 def _of_librispeech(scan: Scan, utterances: list[str]) -> tuple[dict[str, Path], dict[str, str]]:
     """Recordings and transcripts of these utterances in LibriSpeech, in whichever subset they are."""
     if scan.companion is None:
+        scan.problem(
+            scan.folder,
+            "transcripts and clean partners are not in it but in LibriSpeech; name that folder with --companion",
+        )
         return {}, {}
     companion = Scan(scan.companion, (), None, scan.problem)
     root = companion.root("LibriSpeech", *SUBSETS, below=["LibriSpeech"])
-    clean, texts = {}, {}
-    for place in sorted({tuple(utterance.split("-")[:2]) for utterance in utterances}):
-        for subset in SUBSETS:
-            chapter = root.joinpath(subset, *place)
-            if chapter.is_dir():
-                texts |= chapter_transcripts(companion, chapter)
-                clean |= {path.stem: path for path in chapter.glob("*.flac")}
+    clean, texts, absent = {}, {}, []
+    chapters = sorted({tuple(utterance.split("-")[:2]) for utterance in utterances})
+    for place in chapters:
+        there = [path for subset in SUBSETS if (path := root.joinpath(subset, *place)).is_dir()]
+        if not there:
+            absent.append("/".join(place))
+        for chapter in there:
+            texts |= chapter_transcripts(companion, chapter)
+            clean |= {path.stem: path for path in chapter.glob("*.flac")}
+    if absent:
+        scan.problem(
+            root,
+            f"{len(absent)} of {len(chapters)} chapters are in none of its subsets, the first {absent[0]}: no "
+            "transcripts and clean partners of them; unpack the subset that has them, such as test-clean",
+        )
     return clean, texts
 
 

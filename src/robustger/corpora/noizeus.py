@@ -39,7 +39,14 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
             f"{scan.folder}: is not NOIZEUS: no file is called like sp01_airport_sn0.wav or sp01.wav"
         )
     listed = scan.folder / "transcripts.txt"
-    texts = scan.transcripts(listed) if listed.is_file() else {}
+    texts = {}
+    if listed.is_file():
+        texts = scan.transcripts(listed)
+    else:
+        scan.problem(
+            listed,
+            "there is no such file: no transcripts; write the corpus's table there, in lines of 'sp01 WORDS'",
+        )
     for id_ in sorted(texts.keys() - set(SENTENCES)):
         scan.problem(listed, f"{id_!r} is no sentence of NOIZEUS (sp01 to sp30)")
 
@@ -51,7 +58,11 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
         found.add(path.stem)
         if (split := f"test-{snr_db}dB") in scan.splits:
             partner = clean.get(sentence, [None])[0]
-            yield split, Utterance(path.stem, path, texts.get(sentence), partner, noise, float(snr_db))
+            meta = {"sentence": sentence}
+            yield (
+                split,
+                Utterance(path.stem, path, texts.get(sentence), partner, noise, float(snr_db), meta=meta),
+            )
     for snr_db in SNRS_DB:
         names = [f"{sentence}_{noise}_sn{snr_db}" for noise in NOISES for sentence in SENTENCES]
         if (split := f"test-{snr_db}dB") in scan.splits:

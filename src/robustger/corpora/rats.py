@@ -12,6 +12,9 @@ program share this table. In LDC2015S02 the transcripts are empty; LDC2017S20 (k
 Farsi) has them, by its description: its files were not at hand. Any folder beside `audio` is searched for the tables,
 whatever its name.
 
+The channels cut a transmission in different places (section 3.3), so no time or number tells which of their segments
+are the same speech. What names a sentence is the source, one side of a conversation, with the transcript.
+
 There are no clean partners: the source recordings (`src`) have other times than the channels (section 5.2).
 
 The paper uses 43,112 utterances for training, from which it drops those that Whisper gets more than 90 % wrong
@@ -100,11 +103,13 @@ def _segments(scan: Scan, name: str, audio: Path, table: Path) -> Iterator[Utter
             continue
         if cells[4].strip() != SPEECH:
             continue
+        text = cells[10].strip()
         said = {"speaker": cells[6].strip(), "language": cells[8].strip(), "recording": name}
+        said["sentence"] = f"{name.partition('_')[0]}: {text}" if text else ""
         yield Utterance(
             f"{name}-{round(start * 1000):08d}-{round(end * 1000):08d}",
             audio,
-            cells[10].strip() or None,
+            text or None,
             noise=f"channel {name[-1]}",
             start=start,
             end=end,

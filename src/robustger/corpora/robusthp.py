@@ -5,8 +5,9 @@ Layout: https://huggingface.co/datasets/PeacefulData/Robust-HyPoradise, files `t
 `test_noizeus` (`airport_0dB.pt`, ...) and `test_vb`, of whose files the names were not at hand: all in it are read, but
 for `clean.pt`. `robustger.hypotheses.robusthp` says what is in a file. There is none of RATS.
 
-Lists get their file's name before their id, because an utterance has one id in all noises. The embeddings of the
-audio, which distillation needs, are not taken along: `robustger import-nbest -f robusthp` does that, file by file.
+Lists get their file's name before their id, because an utterance has one id in all noises; that id is kept as the
+sentence, of CHiME-4 without environment and microphone. The embeddings of the audio, which distillation needs, are not
+taken along: `robustger import-nbest -f robusthp` does that, file by file.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from robustger.corpora import librispeech_freesound, noizeus
+from robustger.corpora import chime4, librispeech_freesound, noizeus
 from robustger.corpora.base import CORPORA, Corpus, Scan, Split, SplitRow
 from robustger.errors import InputError
 from robustger.hypotheses import BadLine
@@ -68,10 +69,17 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
                     if isinstance(value, BadLine):
                         scan.problem(place, value.message)
                     else:
-                        meta = {**value.meta, **_condition(split, path)}
+                        meta = {**value.meta, **_sentence(split, path, value.id), **_condition(split, path)}
                         yield split, dataclasses.replace(value, id=f"{name}/{value.id}", meta=meta)
             except InputError as error:  # not a file of torch, or tokens without texts
                 scan.problem(path, f"{str(error).removeprefix(f'{path}: ')}; see robustger import-nbest")
+
+
+def _sentence(split: str, path: Path, id_: str) -> dict[str, str]:
+    """What is said by whom; nothing where the file names no utterances, whose lists are called after their position."""
+    if id_.startswith(f"{path.stem}-"):
+        return {}
+    return {"sentence": chime4.spoken(id_) if "chime4" in split else id_}
 
 
 def _condition(split: str, path: Path) -> dict[str, Any]:

@@ -40,6 +40,8 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
 
 def _kaldi(scan: Scan, root: Path, split: str) -> Iterator[Utterance]:
     folder = root / split
+    if not (folder / "text").is_file():
+        scan.problem(folder / "text", "there is no such file: no transcripts; get it again with the corpus")
     texts, speakers = (
         scan.transcripts(folder / name) if (folder / name).is_file() else {} for name in ("text", "utt2spk")
     )

@@ -36,6 +36,12 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
     root = scan.root(TITLE, *map(_audio, scan.splits), below=["DS_10283_2791"])
     for split in scan.splits:
         part, clean = SETS[split]
+        if not (root / _audio(split)).is_dir():
+            scan.problem(
+                root / _audio(split),
+                f"there is no such folder: no recordings of {split}; unpack {_audio(split)}.zip beside the others, or "
+                "name other splits with --split",
+            )
         texts = _texts(scan, root / f"{part}_txt")
         conditions = {} if clean else _conditions(scan, root, part)
         found = set()
@@ -58,7 +64,7 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
                     partner if partner.is_file() else None,
                     noise,
                     snr_db,
-                    meta=meta,
+                    meta=meta | {"sentence": path.stem},
                 ),
             )
         scan.missing[split] += sorted((texts.keys() | conditions.keys()) - found)
@@ -72,6 +78,10 @@ def _audio(split: str) -> str:
 
 def _texts(scan: Scan, folder: Path) -> dict[str, str]:
     texts = {}
+    if not folder.is_dir():
+        scan.problem(
+            folder, f"there is no such folder: no transcripts; unpack {folder.name}.zip beside the others"
+        )
     for path in files_below(folder, ".txt"):
         try:
             text = path.read_text(encoding="utf-8-sig").strip()
@@ -88,7 +98,10 @@ def _conditions(scan: Scan, root: Path, part: str) -> dict[str, tuple[str, float
     paths = [root / place / f"log_{part}.txt" for place in ("", "logfiles")]
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
-        scan.problem(paths[0], "there is no such file: noises and SNRs are not known")
+        scan.problem(
+            paths[0],
+            "there is no such file: noises and SNRs are not known; unpack logfiles.zip beside the others",
+        )
         return {}
     conditions = {}
     for id_, line in scan.transcripts(path).items():
