@@ -96,6 +96,13 @@ def test_what_cannot_be_had_is_named(context: Context) -> None:
     ]
 
 
+def test_what_is_not_wanted_is_left_out(context: Context) -> None:
+    lists = context.data.test_lists()["test"]
+    systems, notes = baseline_systems(replace(context, without=("mbr", "rover")), lists, QUICK)
+    assert [system.name for system in systems] == ["format-only", "LM_rank"]
+    assert notes == ["MBR: left out, as it was asked for.", "ROVER: left out, as it was asked for."]
+
+
 def test_a_language_model_that_learnt_from_none_of_them_is_tuned_on_training_lists(
     context: Context, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -207,6 +207,10 @@ def test_one_experiment_that_cannot_be_done_leaves_the_others(robustger: Command
             ["llms", "--data", "{lab}", "-o", "out", "--llm", "nosuch"],
             "the model nosuch (robustger models fetch nosuch)",
         ),
+        (
+            ["table1", "--data", "{lab}", "-o", "out", "--without", "fewshot"],
+            "--without fewshot: no such baseline",
+        ),
         (["table2", "--data", "lists", "-o", "out"], "list 'w': meta.snr_db: 'five' is no number of dB"),
     ],
 )

@@ -59,6 +59,10 @@ def experiment(
             help="Also a preset or checkpoint, in table1, table2 and table5; repeatable.",
         ),
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Leave a baseline out, as few-shot, which takes long; repeatable."),
+    ] = None,
     llms: Annotated[
         list[str] | None,
         typer.Option("--llm", metavar="NAME", help="Also this language model, in llms; repeatable."),
@@ -109,6 +113,7 @@ def experiment(
         jobs=jobs,
         cached=cached,
         checkpoints=tuple(checkpoints or ()),
+        without=tuple(without or ()),
         llms=tuple(llms or ()),
         recipe=recipe,
         base=base,

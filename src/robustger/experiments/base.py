@@ -93,6 +93,7 @@ class Context:
         changes: what is changed in all trainings, see `RunKey`.
         left_out: why a training that the experiment needs was not possible.
         checkpoints: further correctors to be measured, folders or presets.
+        without: names of baselines that are left out.
         llms: further language models to be trained on, where the experiment is `by_llm`.
         notes: on the data, for every page.
         spent: seconds of processor time by file of the cache, of all that the experiment took from there.
@@ -110,6 +111,7 @@ class Context:
     changes: str = ""
     left_out: Mapping[RunKey, str] = field(default_factory=dict)
     checkpoints: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
     llms: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     spent: dict[str, float] = field(default_factory=dict)

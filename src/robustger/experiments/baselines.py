@@ -76,6 +76,9 @@ def baseline_systems(
         if lacking:
             notes.append(f"{baseline.title}: left out, the data has no lists to {_purpose(lacking[0])}.")
             continue
+        if baseline.name in context.without:
+            notes.append(f"{baseline.title}: left out, as it was asked for.")
+            continue
         if baseline.slow and context.quick:
             notes.append(f"{baseline.title}: left out of a quick look.")
             continue

@@ -11,6 +11,7 @@ from robustger.correction.checkpoint import checkpoint_folder
 from robustger.errors import InputError, RobustGERError
 from robustger.experiments.arms import Change
 from robustger.experiments.base import Context, Experiment, Finished, RunKey
+from robustger.experiments.baselines import BASELINES
 from robustger.experiments.choices import get_experiment
 from robustger.experiments.data import ExperimentData, load_data
 from robustger.experiments.kept import seconds_kept
@@ -38,6 +39,7 @@ class Options:
         jobs: trainings at a time, each on one core; None for those of the scale.
         cached: whether only what is trained already is used.
         checkpoints: further correctors to be measured, folders or presets.
+        without: names of baselines that are left out.
         llms: further language models to be trained on.
         recipe: YAML in the place of the scale's.
         base: in the place of the scale's, see `robustger.experiments.plan.Recipe`.
@@ -55,6 +57,7 @@ class Options:
     jobs: int | None = None
     cached: bool = False
     checkpoints: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
     llms: tuple[str, ...] = ()
     recipe: Path | None = None
     base: str | None = None
@@ -80,7 +83,7 @@ def perform(names: Sequence[str], options: Options, say: Say) -> tuple[list[Path
     data = load_data(options.data)
     scale = _scale(options)
     seeds = options.seeds or scale.seeds
-    _check_checkpoints(options)
+    _check_names(options)
     notes = data.without_reference()
     for line in notes:
         say(line)
@@ -123,7 +126,7 @@ def plan(names: Sequence[str], options: Options, say: Say) -> list[str]:
     """
     experiments = [get_experiment(name) for name in dict.fromkeys(names)]
     scale = _scale(options)
-    _check_checkpoints(options)
+    _check_names(options)
     needed = _needed(experiments, options)
     if lacking := _lacking(scale, needed):
         keys = run_keys(needed, scale.changes, options.seeds or scale.seeds)
@@ -153,10 +156,17 @@ def _cache(trainings: Trainings) -> Path:
     return trainings.recipe.runs / "texts"
 
 
-def _check_checkpoints(options: Options) -> None:
-    """Before anything is trained, and not after."""
+def _check_names(options: Options) -> None:
+    """Before anything is trained, and not after.
+
+    Raises:
+        InputError: a checkpoint or a baseline is not there.
+    """
     for name in options.checkpoints:
         checkpoint_folder(name)
+    known = [baseline.name for baseline in BASELINES]
+    if unknown := [name for name in options.without if name not in known]:
+        raise InputError(f"--without {unknown[0]}: no such baseline; choose among: {', '.join(known)}")
 
 
 def _make(folder: Path) -> None:
@@ -274,6 +284,7 @@ def _do(
         changes=scale.changes,
         left_out=trainings.left_out,
         checkpoints=options.checkpoints,
+        without=options.without,
         llms=options.llms,
         notes=notes,
         say=lambda line: say(f"{experiment.name}: {line}"),
