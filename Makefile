@@ -20,7 +20,7 @@ demo: $(VENV)/.runtime  ## transcribe a few noisy recordings, and show what the 
 setup: $(VENV)/.dev  ## create .venv with everything that development needs
 
 test: $(VENV)/.dev  ## run the test suite, one process for each core
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.dev  ## check style, formatting and types
 	@status=0; \

@@ -18,7 +18,12 @@ settings.register_profile("robustger", deadline=None)
 settings.load_profile("robustger")
 
 
+# The folders whose files take longest: begun last, one would leave the other processes with nothing to do.
+FIRST = {"end_to_end", "experiments", "training"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.parent.name not in FIRST)
     needing_gpu = [item for item in items if item.get_closest_marker("gpu")]
     if not needing_gpu:
         return

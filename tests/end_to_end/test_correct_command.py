@@ -1,4 +1,4 @@
-"""The command `robustger correct` as users run it: a process, files and pipes."""
+"""The command `robustger correct` on files, and as a process between pipes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.cli.conftest import Result
+from tests.cli.conftest import robustger as robustger  # a fixture
 
 from robustger.correction import Corrector
 from robustger.correction.files import correct_file
@@ -40,31 +42,30 @@ def line(name: str) -> str:
     return json.dumps({"id": name, "hypotheses": GOOD[name]}, ensure_ascii=False)
 
 
-def run(*arguments: object, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "robustger", "correct", *map(str, arguments)],
-        input=stdin,
-        capture_output=True,
-        encoding="utf-8",
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONUTF8": "1"},
-        check=False,
-    )
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """For the files of a test alone."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
 
 
-def test_a_file_with_good_and_bad_lines(tmp_path: Path, tiny_checkpoint: Path) -> None:
+def test_a_file_with_good_and_bad_lines(
+    robustger: Callable[..., Result], folder: Path, tiny_checkpoint: Path
+) -> None:
     names = ["two", "broken", "one", "unknown key", "no id", "twice", "seven", "no hypotheses", "empty"]
     names += ["no strings", "twice", "emoji", "no object", "scripts", "long"]
-    source, target = tmp_path / "lists.jsonl", tmp_path / "out.jsonl"
+    source, target = folder / "lists.jsonl", folder / "out.jsonl"
     rows = [BAD.get(name) or line(name) for name in names]
     source.write_text(
         "\n".join([rows[0], "", *rows[1:]]) + "\n", encoding="utf-8"
     )  # line k + 1 from the second on
     target.write_text("an earlier result\n", encoding="utf-8")
 
-    result = run(source, "-o", target, "--checkpoint", tiny_checkpoint)
+    result = robustger("correct", source, "-o", target, "--checkpoint", tiny_checkpoint)
 
-    assert (result.returncode, result.stdout) == (1, "")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["lists.jsonl", "out.jsonl"]
+    assert (result.code, result.out) == (1, "")
+    assert sorted(path.name for path in folder.iterdir()) == ["lists.jsonl", "out.jsonl"]
     written = [json.loads(row) for row in target.read_text(encoding="utf-8").splitlines()]
     assert len(written) == len(names)
     for name, fields in zip(names, written, strict=True):
@@ -81,7 +82,7 @@ def test_a_file_with_good_and_bad_lines(tmp_path: Path, tiny_checkpoint: Path) -
     sources = dict(zip(names, (fields.get("source") for fields in written), strict=True))
     assert (sources["one"], sources["empty"], sources["long"]) == ("agreement", "agreement", "too_long")
 
-    *problems, summary = result.stderr.splitlines()
+    *problems, summary = result.err.splitlines()
     assert summary.startswith("robustger: 9 lists, ")
     assert summary.endswith(" 1 too long, 7 problems") or " too long, 7 problems" in summary
     bad = [index for index, name in enumerate(names) if name in BAD]
@@ -92,37 +93,46 @@ def test_a_file_with_good_and_bad_lines(tmp_path: Path, tiny_checkpoint: Path) -
     assert sum("id 'twice'" in problem for problem in problems) == 1
 
 
-def test_a_pipe(tmp_path: Path, tiny_checkpoint: Path) -> None:
+def test_a_process_between_pipes(tiny_checkpoint: Path) -> None:
     names = ["two", "emoji", "one"]
-    stdin = "\ufeff" + "\n".join(
-        map(line, names)
-    )  # as some editors save: a byte order mark, no last line break
-    options = ("--checkpoint", tiny_checkpoint, "--guard", "words", "--beams", 2, "--no-skip-agreeing")
-    result = run("-", "-o", "-", *options, stdin=stdin)
-    assert result.returncode == 0
-    written = [json.loads(row) for row in result.stdout.splitlines()]
+    # as some editors save: a byte order mark, no last line break
+    stdin = "\ufeff" + "\n".join([*map(line, names), BAD["no hypotheses"]])
+    options = ("--checkpoint", str(tiny_checkpoint), "--guard", "words", "--beams", "2", "--no-skip-agreeing")
+    result = subprocess.run(
+        [sys.executable, "-m", "robustger", "correct", "-", "-o", "-", *options],
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONUTF8": "1"},
+        check=False,
+    )
+    assert result.returncode == 1  # a line was of no use
+    *written, bad = [json.loads(row) for row in result.stdout.splitlines()]
     assert [fields["id"] for fields in written] == names
     for fields in written:
         assert (fields["guard"], fields["source"]) == ("words", "llm")
         assert {*fields["text"].split()} <= {word for text in GOOD[fields["id"]] for word in text.split()}
-    assert result.stderr.count("\n") == 1
-    assert result.stderr.startswith("robustger: 3 lists, ")
+    problem, summary = result.stderr.splitlines()
+    assert problem == f"robustger: stdin:4: {bad['error']}"
+    assert summary.startswith("robustger: 3 lists, ")
 
 
-def test_a_failure_late_in_the_run_leaves_the_old_file(tmp_path: Path, tiny_checkpoint: Path) -> None:
-    checkpoint = tmp_path / "checkpoint"
+def test_a_failure_late_in_the_run_leaves_the_old_file(
+    robustger: Callable[..., Result], folder: Path, tiny_checkpoint: Path
+) -> None:
+    checkpoint = folder / "checkpoint"
     checkpoint.mkdir()
     for file in tiny_checkpoint.iterdir():
         (checkpoint / file.name).write_bytes(file.read_bytes())
     (checkpoint / "adapter.safetensors").write_bytes(b"broken")
-    target = tmp_path / "out.jsonl"
+    target = folder / "out.jsonl"
     target.write_text("an earlier result\n", encoding="utf-8")
-    result = run("-", "-o", target, "--checkpoint", checkpoint, stdin=line("two"))
-    assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr.startswith("robustger: error: ")
-    assert result.stderr.count("\n") == 1
+    result = robustger("correct", "-", "-o", target, "--checkpoint", checkpoint, stdin=line("two"))
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("robustger: error: ")
+    assert result.err.count("\n") == 1
     assert target.read_text(encoding="utf-8") == "an earlier result\n"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint", "out.jsonl"]
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint", "out.jsonl"]
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from tests.cli.conftest import Result
+from tests.cli.conftest import robustger as robustger  # a fixture
 from tests.tiny_whisper import babble, build_tiny_whisper
 
 from robustger.audio import write_audio
@@ -38,7 +41,11 @@ def test_runs_killed_at_random_moments_end_with_the_same_bytes() -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs signals")
-def test_a_second_process_is_refused_and_a_killed_one_followed_up(tmp_path: Path) -> None:
+def test_a_second_process_is_refused_and_a_killed_one_followed_up(
+    robustger: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is a process of its own; the others are the one of the test."""
+    monkeypatch.chdir(tmp_path)
     build_tiny_whisper(tmp_path / "preset" / "recognizer")
     settings = {"kind": "whisper", "model": "recognizer", "n": 2, "beams": 8}
     (tmp_path / "preset" / "recognizer.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
@@ -47,26 +54,28 @@ def test_a_second_process_is_refused_and_a_killed_one_followed_up(tmp_path: Path
         write_audio(tmp_path / f"{id_}.wav", babble(0.3, number))
     text = "".join(json.dumps({"id": id_, "audio": f"{id_}.wav"}) + "\n" for id_ in ids)
     (tmp_path / "manifest.jsonl").write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "robustger", "nbest", "manifest.jsonl", "-o", "lists.jsonl"]
-    command += ["--preset", "preset", "--device", "cpu", "--batch", "1"]
+    command = ("nbest", "manifest.jsonl", "-o", "lists.jsonl")
+    command += ("--preset", "preset", "--device", "cpu", "--batch", "1")
 
     partial = tmp_path / "lists.jsonl.partial"
-    first = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    first = subprocess.Popen([sys.executable, "-m", "robustger", *command], stderr=subprocess.DEVNULL)
     while not (partial / "state.json").exists():
         assert first.poll() is None
         time.sleep(0.001)
     first.send_signal(signal.SIGSTOP)
     assert partial.exists()
-    second = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    first.kill()
-    first.wait()
-    assert (second.returncode, second.stdout) == (2, "")
+    try:
+        second = robustger(*command)
+    finally:
+        first.kill()
+        first.wait()
+    assert (second.code, second.out) == (2, "")
     message = "lists.jsonl: another run is writing it; wait for that one, or name another output\n"
-    assert second.stderr == f"robustger: error: {message}"
+    assert second.err == f"robustger: error: {message}"
     assert json.loads((partial / "state.json").read_text(encoding="utf-8"))["units"] < len(ids)
 
-    third = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (third.returncode, third.stdout) == (0, "")
-    assert third.stderr.startswith("robustger: 20 utterances, 20 lists, ")
+    third = robustger(*command)
+    assert (third.code, third.out) == (0, "")
+    assert third.err.startswith("robustger: 20 utterances, 20 lists, ")
     assert [nbest.id for nbest in load_nbest(tmp_path / "lists.jsonl")] == ids
     assert not partial.exists()

@@ -6,10 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import Result
+from tests.cli.conftest import robustger as robustger  # a fixture
 
 from robustger import Corrector, NBest, evaluate, load_nbest
 from robustger.models import MODELS
@@ -56,21 +59,17 @@ def test_real_lists_of_atis_lose_a_third_of_their_errors(corrector: Corrector):
     assert rates["number"]["wer"]["corrected"] < rates["number"]["wer"]["best"]
 
 
-def test_correct_and_evaluate_from_the_command_line(tmp_path: Path):
+def test_correct_and_evaluate_from_the_command_line(robustger: Callable[..., Result], tmp_path: Path):
     demo = Path(str(resources.files("robustger.presets"))) / "demo.jsonl"
-    source, target = str(tmp_path / "lists.jsonl"), tmp_path / "out.jsonl"
+    source, target = tmp_path / "lists.jsonl", tmp_path / "out.jsonl"
     lines = demo.read_text(encoding="utf-8").splitlines(keepends=True)
-    Path(source).write_text("".join(lines[:4]), encoding="utf-8")
-    command = [sys.executable, "-m", "robustger"]
-    subprocess.run([*command, "correct", source, "-o", str(target)], check=True)
+    source.write_text("".join(lines[:4]), encoding="utf-8")
+    assert robustger("correct", source, "-o", target).code == 0
     written = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
     assert [line["id"] for line in written] == [nbest.id for nbest in load_nbest(source)]
-    measured = subprocess.run(
-        [*command, "evaluate", source, "--corrections", str(target), "--json"],
-        check=True,
-        capture_output=True,
-    )
-    rates = json.loads(measured.stdout)["normalizers"]["number"]["wer"]
+    measured = robustger("evaluate", source, "--corrections", target, "--json")
+    assert measured.code == 0
+    rates = json.loads(measured.out)["normalizers"]["number"]["wer"]
     assert rates["o_cp"] <= rates["o_nb"] <= rates["best"]
     assert rates["corrected"] < rates["best"]
 

@@ -1,27 +1,20 @@
-"""The command `robustger transcribe` as users run it: a process, files and pipes."""
+"""The command `robustger transcribe` on many files, and as a process: its pipes and its environment."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import Result
+from tests.cli.conftest import robustger as robustger  # a fixture
 from tests.tiny_preset import build_tiny_preset, save_babble, save_broken
 
 from robustger.pipeline import RobustGER
 from robustger.pipeline.formats import nbest_lines, to_text
-
-
-def run(*arguments: object, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "robustger", "transcribe", *map(str, arguments)],
-        input=stdin,
-        capture_output=True,
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONUTF8": "1"},
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -29,24 +22,34 @@ def preset(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return build_tiny_preset(tmp_path_factory.mktemp("tiny") / "preset", tiny_checkpoint)
 
 
-def test_fifty_broken_files_are_fifty_reports_and_nothing_else(tmp_path: Path) -> None:
-    files = [tmp_path / f"{number:02d}.wav" for number in range(50)]
+def test_fifty_broken_files_are_fifty_reports_and_nothing_else(
+    robustger: Callable[..., Result], tmp_path: Path
+) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    files = [folder / f"{number:02d}.wav" for number in range(50)]
     for number, file in enumerate(files):
         save_broken(file, number)
-    result = run(*files, "-o", tmp_path / "out", "--format", "srt")
-    assert (result.returncode, result.stdout) == (1, b"")
-    *problems, summary = result.stderr.decode().splitlines()
+    result = robustger("transcribe", *files, "-o", folder / "out", "--format", "srt")
+    assert (result.code, result.out) == (1, "")
+    *problems, summary = result.err.splitlines()
     assert len(problems) == 50
     for file, problem in zip(files, problems, strict=True):
         assert problem.startswith(f"robustger: {file}: ")
     assert summary.endswith(", 50 problems")
-    assert sorted(tmp_path.iterdir()) == files
+    assert sorted(folder.iterdir()) == files
 
 
 def test_a_pipe_says_what_the_python_class_says(preset: Path, tmp_path: Path) -> None:
     path = tmp_path / "stdin.wav"  # the seed of what fills up short lists comes from the name
     save_babble(path, 1.2, 5)
-    piped = run("-", "--preset", preset, "--nbest", stdin=path.read_bytes())
+    piped = subprocess.run(
+        [sys.executable, "-m", "robustger", "transcribe", "-", "--preset", str(preset), "--nbest"],
+        input=path.read_bytes(),
+        capture_output=True,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONUTF8": "1"},
+        check=False,
+    )
     transcription = RobustGER.from_preset(preset).transcribe(path)
     assert piped.returncode == 0
     assert piped.stdout.decode() == to_text(transcription) + nbest_lines(transcription)

@@ -46,6 +46,7 @@ def files_of(out: Path, *names: str) -> dict[Path, bytes]:
     return {path: path.read_bytes() for name in names for path in (out / name).iterdir()}
 
 
+@pytest.mark.usefixtures("without_processes")
 def test_tables_are_trained_written_and_found_again(
     robustger: Command, small: list[str], tmp_path: Path
 ) -> None:

@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.experiments.conftest import in_this_process
 
 from robustger.experiments import scales, trainings
 from robustger.experiments.arms import UNTRAINED
 from robustger.experiments.choices import PLACES
 from robustger.experiments.perform import Options, perform
-from robustger.experiments.plan import Run
 from robustger.experiments.published import published
-from robustger.experiments.worker import work
 from robustger.text import NORMALIZERS
 
 TRAININGS = {
     "table1": 4, "table2": 4, "table3": 5, "table4": 3, "table5": 4, "llms": 6, "extractors": 3, "distillation": 5,
     "diversity": 0, "embedding": 2, "controls": 7, "nbest-size": 0,
 }  # fmt: skip
-
-
-def in_this_process(
-    runs: Sequence[Run], jobs: int, say: Callable[[str], None], threads: int = 1
-) -> list[Run]:
-    """What `trainings.execute` does, but for the processes, which spend nine tenths of their time on imports."""
-    for run in runs:
-        trainings.write_plan(run)
-        work(run.folder)
-    return []
 
 
 @pytest.fixture(scope="module")

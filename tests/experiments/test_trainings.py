@@ -138,6 +138,7 @@ def test_trainings_go_on_after_a_kill_and_nothing_is_done_twice(planned: Callabl
     assert before == {path: path.stat().st_mtime_ns for run in runs for path in run.folder.rglob("*")}
 
 
+@pytest.mark.usefixtures("without_processes")
 def test_the_base_is_trained_once_and_is_what_the_arms_stand_on(
     planned: Callable[..., Trainings],
     recipe_file: Path,

@@ -176,14 +176,23 @@ def test_a_seed_fixes_every_byte(tiny_config: Config, tmp_path: Path) -> None:
     assert adapters[0] == adapters[1] != adapters[2]
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("kills", "epochs"), [(1, 8), pytest.param(8, 20, marks=pytest.mark.slow)])
 def test_a_killed_run_goes_on_as_if_nothing_had_been(
-    write_config: Callable[..., Path], tmp_path: Path, one_thread_environment: dict[str, str], kills: int
+    write_config: Callable[..., Path],
+    tmp_path: Path,
+    one_thread_environment: dict[str, str],
+    kills: int,
+    epochs: int,
 ) -> None:
     """Adapter, tuner, LoRA, theta, both optimizers, schedules, dropout and sampler: the files end byte-identical."""
     killed, undisturbed = tmp_path / "run", tmp_path / "undisturbed"
-    # 40 steps and 20 checkpoints
-    changes = ("corrector.variant=paper", LORA, "distillation.objective=paper", "optimization.epochs=20")
+    steps = 2 * epochs  # and a checkpoint every second
+    changes = (
+        "corrector.variant=paper",
+        LORA,
+        "distillation.objective=paper",
+        f"optimization.epochs={epochs}",
+    )
     schedule = ("optimization.final_lr_share=0.1", "optimization.warmup_epochs=5")
     config = write_config(
         tmp_path, *changes, *schedule, "evaluation={every_steps: 2, wer_lists: 1, keep_last: 2, best_by: wer}"
@@ -191,7 +200,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(
     command = [sys.executable, "-m", "robustger", "train", str(config)]
     reached = 0
     for least in sorted(
-        random.Random(kills).sample(range(1, 36), kills)
+        random.Random(kills).sample(range(1, steps - 4), kills)
     ):  # whatever is under way when the step is reached
         process = subprocess.Popen(
             command, env=one_thread_environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -202,13 +211,13 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(
         _, said = process.communicate()
         assert process.returncode == -signal.SIGKILL, said
         reached = steps_kept(killed)
-        assert 0 < reached < 40
+        assert 0 < reached < steps
 
     resumed = subprocess.run(command, env=one_thread_environment, capture_output=True, text=True, check=False)
     assert resumed.returncode == 0, resumed.stderr
     assert resumed.stdout == f"{killed / 'best'}\n"
-    assert f"robustger: going on at step {reached} of 40" in resumed.stderr
-    assert "robustger: step 40: train_loss" in resumed.stderr
+    assert f"robustger: going on at step {reached} of {steps}" in resumed.stderr
+    assert f"robustger: step {steps}: train_loss" in resumed.stderr
 
     Trainer(load_training_config(config, [f"output={undisturbed}"])).run()
     interrupted, expected = files_of(killed), files_of(undisturbed)

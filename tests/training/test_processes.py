@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -58,16 +59,31 @@ def test_alone_all_stays_as_it_is() -> None:
     assert parameter.grad is None
 
 
-TWO = """
-import json, sys
+TOGETHER = """
+import json, os, sys
 from pathlib import Path
 import torch
-from robustger.errors import RobustGERError
+from robustger.cli import main
+from robustger.training.config import load_training_config
+from robustger.training.loop import Trainer
 from robustger.training.processes import Processes, make_accelerator
 
-accelerator = make_accelerator("cpu", Path(sys.argv[1]), None)
-processes = Processes(accelerator)
-rank = processes.rank
+folder = Path(sys.argv[1])
+rank = int(os.environ["RANK"])
+
+trainer = Trainer(load_training_config(folder / "unequal" / "training.yaml"))
+values = {**trainer.parameters, **trainer.trained.theta}
+with torch.no_grad():
+    for value in values.values():
+        value.add_(float(rank))  # as if this process's device drew other numbers from the seed
+trainer.step = None  # no step is wanted
+try:
+    trainer.run()
+except TypeError:
+    pass
+torch.save({name: value.detach() for name, value in values.items()}, folder / "unequal" / f"{rank}.pt")
+
+processes = Processes(make_accelerator("cpu", folder, None))
 both, one, neither = (torch.nn.Parameter(torch.zeros(2, 3)) for _ in range(3))
 both.grad = torch.full((2, 3), 1.0 + rank)
 if rank == 1:
@@ -75,9 +91,8 @@ if rank == 1:
 processes.sum_gradients([both, one, neither])
 drawn = [torch.nn.Parameter(torch.full((2, 2), 1.0 + rank)), torch.nn.Parameter(torch.tensor([0.1 * rank]))]
 processes.take_from_main(drawn)
-order = Path(sys.argv[1]) / "order"
 with processes.main_first():
-    with order.open("a") as file:
+    with (folder / "order").open("a") as file:
         file.write(f"{rank}\\n")
 
 def fail():
@@ -94,24 +109,63 @@ def fail_first():
         fail()
 
 found = {
-    "rank": rank,
+    "rank": processes.rank,
     "gradients": [None if value.grad is None else value.grad.unique().tolist() for value in (both, one, neither)],
     "drawn": [value.tolist() for value in drawn],
     "total": processes.total(0.5 + rank, 2.0),
     "in_main": [processes.in_main(lambda: 7.0 + rank), processes.in_main(lambda: None)],
     "failures": [failure(lambda: processes.in_main(fail)), failure(fail_first)],
 }
-(Path(sys.argv[1]) / f"{rank}.json").write_text(json.dumps(found))
-accelerator.end_training()
+(folder / f"{rank}.json").write_text(json.dumps(found))
+
+sys.argv = ["robustger", "train", str(folder / "trained" / "training.yaml")]
+main()  # at the end: it lets go of the other process
 """
 
 
-def test_two_processes_add_up_and_fail_together(
-    tmp_path: Path, one_thread_environment: dict[str, str]
-) -> None:
-    (tmp_path / "two.py").write_text(TWO, encoding="utf-8")
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What two processes left, and what they said."""
+
+    folder: Path
+    ended: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def together(
+    write_config: Callable[..., Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    one_thread_environment: dict[str, str],
+) -> Together:
+    """One start for all that two processes do: their imports take longer than the rest.
+
+    They begin a training with unequal weights in `unequal`, add up numbers, and train in `trained`.
+    """
+    folder = tmp_path_factory.mktemp("together")
+    unequal, trained = folder / "unequal", folder / "trained"
+    unequal.mkdir()
+    trained.mkdir()
+    paper = ("corrector.variant=paper", "corrector.lora={r: 4}")
+    write_config(unequal, *paper, "distillation.objective=paper")
+    opened = Trainer(load_training_config(write_config(trained, *paper)))
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():  # closed gates would leave gradients of exactly zero
+        for parameter in opened.parameters.values():
+            parameter.normal_(std=0.1, generator=generator)
+    opened.corrector.save_pretrained(trained / "opened")
+    # Steps of 3, 3 and 2 lists, so that shares differ in size; the last epoch's rest leaves a process one list.
+    write_config(
+        trained,
+        *paper,
+        f"initial={trained / 'opened'}",
+        "distillation={objective: paper, lr_share: 1}",
+        # AdamW divides a gradient by its own size: a high rate would show what was rounded in the smallest of them
+        "optimization={batch_size: 3, micro_batch_size: 2, epochs: 2, adapter_lr: 1e-4, lora_lr: 1e-4}",
+        "evaluation={every_steps: 2, wer_lists: 3}",
+    )
+    (folder / "together.py").write_text(TOGETHER, encoding="utf-8")
     ended = subprocess.run(
-        [*TORCHRUN, str(tmp_path / "two.py"), str(tmp_path)],
+        [*TORCHRUN, str(folder / "together.py"), str(folder)],
         env=one_thread_environment,
         capture_output=True,
         text=True,
@@ -119,7 +173,12 @@ def test_two_processes_add_up_and_fail_together(
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    found = [json.loads((tmp_path / f"{rank}.json").read_text(encoding="utf-8")) for rank in (0, 1)]
+    return Together(folder, ended)
+
+
+def test_two_processes_add_up_and_fail_together(together: Together) -> None:
+    folder = together.folder
+    found = [json.loads((folder / f"{rank}.json").read_text(encoding="utf-8")) for rank in (0, 1)]
     for rank, process_found in enumerate(found):
         assert process_found["rank"] == rank
         assert process_found["gradients"] == [[3.0], [5.0], None]
@@ -128,53 +187,24 @@ def test_two_processes_add_up_and_fail_together(
         assert process_found["in_main"] == [7.0, None]
     assert found[0]["failures"] == ["OSError: no room"] * 2
     assert found[1]["failures"] == ["RobustGERError: the main process has stopped; see what it says"] * 2
-    assert (tmp_path / "order").read_text(encoding="utf-8") == "0\n1\n"
+    assert (folder / "order").read_text(encoding="utf-8") == "0\n1\n"
 
 
-def test_two_processes_train_as_one(
-    write_config: Callable[..., Path], tmp_path: Path, one_thread_environment: dict[str, str]
-) -> None:
-    """Steps of 3, 3 and 2 lists, so that shares differ in size; the last epoch's rest leaves a process one list."""
-    opened = Trainer(
-        load_training_config(write_config(tmp_path, "corrector.variant=paper", "corrector.lora={r: 4}"))
-    )
-    generator = torch.Generator().manual_seed(5)
-    with torch.no_grad():  # closed gates would leave gradients of exactly zero
-        for parameter in opened.parameters.values():
-            parameter.normal_(std=0.1, generator=generator)
-    opened.corrector.save_pretrained(tmp_path / "opened")
-    config = write_config(
-        tmp_path,
-        "corrector.variant=paper",
-        "corrector.lora={r: 4}",
-        f"initial={tmp_path / 'opened'}",
-        "distillation={objective: paper, lr_share: 1}",
-        # AdamW divides a gradient by its own size: a high rate would show what was rounded in the smallest of them
-        "optimization={batch_size: 3, micro_batch_size: 2, epochs: 2, adapter_lr: 1e-4, lora_lr: 1e-4}",
-        "evaluation={every_steps: 2, wer_lists: 3}",
-    )
-    Trainer(load_training_config(config, [f"output={tmp_path / 'alone'}"])).run()
-    ended = subprocess.run(
-        [*TORCHRUN, "-m", "robustger", "train", str(config)],
-        env=one_thread_environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout == f"{tmp_path / 'run' / 'best'}\n"
+def test_two_processes_train_as_one(together: Together) -> None:
+    folder, ended = together.folder / "trained", together.ended
+    Trainer(load_training_config(folder / "training.yaml", [f"output={folder / 'alone'}"])).run()
+    assert ended.stdout == f"{folder / 'run' / 'best'}\n"
     assert ended.stderr.count("robustger: step 6: train_loss") == 1  # the main process alone tells
     for file, least in (("adapter.safetensors", 1e-4), ("training_state/statistics.safetensors", 1e-5)):
-        one, two = (load_file(tmp_path / run / "last" / file) for run in ("alone", "run"))
+        one, two = (load_file(folder / run / "last" / file) for run in ("alone", "run"))
         assert one.keys() == two.keys()
-        start = load_file(tmp_path / "opened" / "adapter.safetensors")
+        start = load_file(folder / "opened" / "adapter.safetensors")
         for name, value in one.items():
             torch.testing.assert_close(two[name], value, rtol=0, atol=1e-6, msg=f"{file}: {name}")
             if name in start:
                 assert (value - start[name]).abs().max() > least, name  # it was trained
     logs = [
-        [json.loads(line) for line in (tmp_path / run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+        [json.loads(line) for line in (folder / run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
         for run in ("alone", "run")
     ]
     assert [record["step"] for record in logs[0]] == [2, 4, 6]
@@ -182,44 +212,10 @@ def test_two_processes_train_as_one(
         assert two == pytest.approx(one, rel=1e-5)
 
 
-UNEQUAL = """
-import os, sys
-import torch
-from robustger.training.config import load_training_config
-from robustger.training.loop import Trainer
-
-trainer = Trainer(load_training_config(sys.argv[1]))
-values = {**trainer.parameters, **trainer.trained.theta}
-with torch.no_grad():
-    for value in values.values():
-        value.add_(float(os.environ["RANK"]))  # as if this process's device drew other numbers from the seed
-trainer.step = None  # no step is wanted
-try:
-    trainer.run()
-except TypeError:
-    pass
-torch.save({name: value.detach() for name, value in values.items()}, f"{sys.argv[2]}/{os.environ['RANK']}.pt")
-"""
-
-
-def test_all_processes_begin_with_the_weights_of_the_main_one(
-    write_config: Callable[..., Path], tmp_path: Path, one_thread_environment: dict[str, str]
-) -> None:
+def test_all_processes_begin_with_the_weights_of_the_main_one(together: Together) -> None:
     """Adapter, tuner, LoRA and theta."""
-    config = write_config(
-        tmp_path, "corrector.variant=paper", "corrector.lora={r: 4}", "distillation.objective=paper"
-    )
-    (tmp_path / "unequal.py").write_text(UNEQUAL, encoding="utf-8")
-    ended = subprocess.run(
-        [*TORCHRUN, str(tmp_path / "unequal.py"), str(config), str(tmp_path)],
-        env=one_thread_environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    one, two = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    folder = together.folder / "unequal"
+    one, two = (torch.load(folder / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     assert {name.split(".")[0] for name in one} == {"adapter", "lora", "network"}
     for name, value in one.items():
         assert torch.equal(two[name], value), name
