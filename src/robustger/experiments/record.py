@@ -151,7 +151,7 @@ def _made_by(record: Record) -> str:
             unknown = record.cost["not_recorded"]
             beside = f" ({unknown} of them did not record it)" if unknown else ""
             lines.append(f"which took {spent(record.cost)} from nothing{beside}")
-    if record.cost["kept_seconds"]:
+    if record.cost["kept_seconds"] >= 1:
         lines.append(f"baselines and the like {duration(record.cost['kept_seconds'])} of processor time")
     return "; ".join(lines) + ". What it was made of is in `results.json`."
 
