@@ -47,7 +47,9 @@ def test_many_test_sets_stay_on_one_page() -> None:
 
 
 def test_systems_by_snr() -> None:
-    rates = {name: {snr: around(rate / (snr + 10)) for snr in (-5, 0, 2.5, 20)} for name, rate in RATES.items()}
+    rates = {
+        name: {snr: around(rate / (snr + 10)) for snr in (-5, 0, 2.5, 20)} for name, rate in RATES.items()
+    }
     rates["o_nb"][20] = Measured(0.0)
     rates["1-best"][20] = Measured(0.0)  # no change can be given against nothing
     figure = plots.systems_by_snr(rates)
