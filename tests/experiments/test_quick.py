@@ -67,9 +67,9 @@ def test_every_experiment_leaves_its_page_its_figures_and_all_that_made_them(qui
     assert settings["seeds"] == [0]
     assert "max_steps=4" in settings["changes"]
     digests = settings["data"]["sha256"]
-    assert {Path(path).name for path in digests} == {
-        "corrector-more.jsonl", "test.jsonl", "test-clean.jsonl"
-    }  # fmt: skip
+    parts = ("corrector-more", "test", "test-clean")
+    kinds = (".jsonl", ".embeddings.safetensors")
+    assert {Path(path).name for path in digests} == {part + kind for part in parts for kind in kinds}
     assert all(len(digest) == 64 for digest in digests.values())
     assert "commit" in settings
     assert results["intervals"]["level"] == 0.95
