@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 from torch import Tensor
@@ -399,6 +399,9 @@ tensors = st.sampled_from(
         max_size=3,
     )
 )
+@example([{"id": None, "input": [], "am_score": torch.tensor(2)}])
+@example([{"id": "u", "input": ["a", "b"], "am_score": torch.ones(2, 3)}])
+@example([{"id": "u", "input": ["a", "b"], "am_score": [torch.ones(3), torch.ones(3)]}])
 @settings(max_examples=60)
 def test_no_items_break_the_reader(tmp_path_factory: pytest.TempPathFactory, content: list[Any]) -> None:
     path = save(tmp_path_factory.mktemp("items") / "x.pt", content)

@@ -279,10 +279,12 @@ def _decoded(item: Mapping[Any, Any], decode: Decode | None) -> tuple[list[str],
 
 
 def _scores(scores: Any) -> Any:
-    """As the format wants them: numbers, also where each is a tensor."""
-    if scores is None or not hasattr(scores, "__iter__"):
+    """As the format wants them: numbers, also where all or each are a tensor; what is no row of them, it refuses."""
+    if hasattr(scores, "tolist"):
+        scores = scores.tolist()
+    if not isinstance(scores, list | tuple):
         return scores
-    return [score.item() if hasattr(score, "item") else score for score in scores]
+    return [score.tolist() if hasattr(score, "tolist") else score for score in scores]
 
 
 def _simple(value: Any) -> bool:
