@@ -143,6 +143,11 @@ def test_the_mean_of_tests_counts_every_test_set_once() -> None:
     table = rate_table(Scoreboard(sets, [], "raw"), "rates", [BEST, O_NB])
     assert table.rows[0] == ("all", "2", "20.00", "0.00 (-100.0 %)")
     assert table.rows[-1] == ("mean of tests", "", "31.25", "0.00 (-100.0 %)")
+    right = {name: [one(name, 3, 0)] for name in ("u", "v")}  # nothing can change against no errors
+    assert rate_table(Scoreboard(right, [], "raw"), "rates", [BEST, O_NB]).rows[-1][2:] == (
+        "0.00",
+        "0.00 (n/a %)",
+    )
     alone = rate_table(Scoreboard({"short": sets["short"]}, [], "raw"), "rates", [BEST, O_NB])
     assert [row[0] for row in alone.rows] == ["all"]
 

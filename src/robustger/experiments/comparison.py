@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
+from robustger.evaluation.significance import rates
 from robustger.evaluation.tables import Table, percent
 from robustger.experiments.arms import UNTRAINED
 from robustger.experiments.base import GUARDS, NORMALIZER, Context
@@ -82,26 +83,25 @@ def published_beside(experiment: str) -> tuple[Table, ...]:
 def rate_table(board: Scoreboard, title: str, names: Sequence[str]) -> Table:
     """The paper's layout: a row for each condition, a column for each system, and the change from the 1-best."""
     names = [name for name in names if name in board.errors]
+
+    def cell(name: str, rate: float, change: float) -> str:
+        return (
+            percent(rate) if name == BEST else f"{percent(rate)} ({percent(change, digits=1, signed=True)} %)"
+        )
+
     rows = []
     for group, members in board.groups.items():
-        cells = [group, f"{len(members):,}"]
-        for name in names:
-            rate = percent(board.rate(name, group).value)
-            change = (
-                "" if name == BEST else f" ({percent(-board.relative(name, group), digits=1, signed=True)} %)"
-            )
-            cells.append(f"{rate}{change}")
-        rows.append(tuple(cells))
+        cells = [cell(name, board.rate(name, group).value, -board.relative(name, group)) for name in names]
+        rows.append((group, f"{len(members):,}", *cells))
     notes = f"WER in %, normaliser `{board.normalizer}`; in brackets the change in errors from the 1-best. "
     notes += "Means over seeds where something is trained."
     if board.sets:
-        means = {name: mean(board.rate(name, one).value for one in board.sets) for name in names}
-        changes = {
-            name: percent(rate / means[BEST] - 1, digits=1, signed=True) for name, rate in means.items()
-        }
+        means = {name: mean(board.rate(name, one).value for one in board.sets) for name in (BEST, *names)}
+        changes = rates(list(means.values()), means[BEST]) - 1  # NaN where the 1-best has no errors
         cells = [
-            percent(rate) if name == BEST else f"{percent(rate)} ({changes[name]} %)"
-            for name, rate in means.items()
+            cell(name, means[name], change)
+            for name, change in zip(means, changes, strict=True)
+            if name in names
         ]
         rows.append((AVERAGE, "", *cells))
         notes += f" `all` counts every word once; `{AVERAGE}` every test set, as the paper's `avg.` does."
