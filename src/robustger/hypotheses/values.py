@@ -15,7 +15,10 @@ _KEYS = (
     "id",
     "hypotheses",
     "scores",
+    "written",
     "reference",
+    "written_reference",
+    "language",
     "audio",
     "start",
     "end",
@@ -26,15 +29,18 @@ _KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """One guess of a recogniser.
+    """One guess of a recognizer.
 
     Attributes:
-        text: the words.
-        score: log-probability, or None where the recogniser gives none.
+        text: the words, in the form that the corrector reads.
+        score: log-probability, or None where the recognizer gives none.
+        written: the same words as the recognizer wrote them, with case and punctuation; None where that form is not
+            known apart from `text`.
     """
 
     text: str
     score: float | None = None
+    written: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +49,10 @@ class NBest:
 
     Attributes:
         id: names the utterance; not empty.
-        hypotheses: at least one; either all have a score or none has.
-        reference: what was said, where known.
+        hypotheses: at least one; either all have a score or none has, and the same holds for the written form.
+        reference: what was said, where known, in the same form as the hypotheses' `text`.
+        written_reference: what was said, with case and punctuation, where that form is known apart from `reference`.
+        language: code of the spoken language ("en"), where known.
         audio: path of the recording.
         start: where the utterance begins in the recording, in seconds.
         end: where it ends, in seconds.
@@ -52,7 +60,7 @@ class NBest:
         meta: anything else; kept from file to file.
 
     Raises:
-        InputError: no hypotheses, an empty id, or scores on some hypotheses only.
+        InputError: no hypotheses, an empty id, or scores or written forms on some hypotheses only.
     """
 
     id: str
@@ -63,6 +71,8 @@ class NBest:
     end: float | None = None
     audio_embedding: Mapping[str, Any] | None = field(default=None, hash=False)
     meta: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    written_reference: str | None = None
+    language: str | None = None
 
     def __post_init__(self) -> None:
         if not self.id.strip():
@@ -71,6 +81,10 @@ class NBest:
             raise InputError(f"N-best list {self.id!r} has no hypotheses; give at least one")
         if len({hypothesis.score is None for hypothesis in self.hypotheses}) > 1:
             raise InputError(f"N-best list {self.id!r} has scores on some hypotheses only; give all or none")
+        if len({hypothesis.written is None for hypothesis in self.hypotheses}) > 1:
+            raise InputError(
+                f"N-best list {self.id!r} has written forms of some hypotheses only; give all or none"
+            )
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -78,8 +92,16 @@ class NBest:
         return tuple(hypothesis.text for hypothesis in self.hypotheses)
 
     @property
+    def written(self) -> tuple[str, ...]:
+        """Every hypothesis as the recognizer wrote it, best first; its text where no other form is known."""
+        return tuple(
+            hypothesis.text if hypothesis.written is None else hypothesis.written
+            for hypothesis in self.hypotheses
+        )
+
+    @property
     def best(self) -> str:
-        """The text of the first hypothesis: the recogniser's own answer."""
+        """The text of the first hypothesis: the recognizer's own answer."""
         return self.hypotheses[0].text
 
     @classmethod
@@ -89,7 +111,10 @@ class NBest:
         texts: Sequence[str],
         *,
         scores: Sequence[float] | None = None,
+        written: Sequence[str] | None = None,
         reference: str | None = None,
+        written_reference: str | None = None,
+        language: str | None = None,
         audio: str | None = None,
         start: float | None = None,
         end: float | None = None,
@@ -102,7 +127,10 @@ class NBest:
             id: names the utterance.
             texts: the hypotheses.
             scores: log-probability of each hypothesis.
+            written: each hypothesis with case and punctuation.
             reference: what was said.
+            written_reference: what was said, with case and punctuation.
+            language: code of the spoken language.
             audio: path of the recording.
             start: where the utterance begins in the recording, in seconds.
             end: where it ends, in seconds.
@@ -120,7 +148,10 @@ class NBest:
             "id": id,
             "hypotheses": texts if isinstance(texts, str) else list(texts),
             "scores": None if scores is None else list(scores),
+            "written": None if written is None else list(written),
             "reference": reference,
+            "written_reference": written_reference,
+            "language": language,
             "audio": audio,
             "start": start,
             "end": end,
@@ -150,7 +181,9 @@ class NBest:
         fields: dict[str, Any] = {"id": self.id, "hypotheses": list(self.texts)}
         if self.hypotheses[0].score is not None:
             fields["scores"] = [hypothesis.score for hypothesis in self.hypotheses]
-        for key in ("reference", "audio", "start", "end"):
+        if self.hypotheses[0].written is not None:
+            fields["written"] = [hypothesis.written for hypothesis in self.hypotheses]
+        for key in ("reference", "written_reference", "language", "audio", "start", "end"):
             if getattr(self, key) is not None:
                 fields[key] = getattr(self, key)
         if self.audio_embedding is not None:
@@ -166,32 +199,37 @@ class Transcript:
 
     Attributes:
         id: the id of the N-best list.
-        text: the transcript.
-        best: the recogniser's 1-best.
+        text: the transcript, in the form of the hypotheses' `text`.
+        best: the recognizer's 1-best, in the same form.
         generated: what the language model wrote before the guard; equal to `best` where the model was skipped.
         source: where `text` comes from: "llm"; "agreement" (all hypotheses agree, the model was skipped); "guard" (the
             guard fell back or changed the text); "too_long" (the prompt exceeds the model's context, the 1-best was
-            kept).
+            kept); "language" (the corrector does not know the list's language, the 1-best was kept).
         guard: name of the guard in force.
         confidence: between 0 and 1.
         passes: forward passes of the language model in which this utterance took part, the guard's included; 0 where it
             was skipped.
         tokens: what the language model wrote, in tokens, the one that ends the text included.
+        written: the transcript with the recognizer's case and punctuation; None where the list has no written form.
     """
 
     id: str
     text: str
     best: str
     generated: str
-    source: Literal["llm", "agreement", "guard", "too_long", "baseline"]
+    source: Literal["llm", "agreement", "guard", "too_long", "language", "baseline"]
     guard: str
     confidence: float
     passes: int = 0
     tokens: int = 0
+    written: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields in order, ready for JSON."""
-        return {key: getattr(self, key) for key in self.__slots__}
+        """The fields in order, ready for JSON; a written form that is not known is left out."""
+        fields = {key: getattr(self, key) for key in self.__slots__}
+        if self.written is None:
+            del fields["written"]
+        return fields
 
 
 def parse_fields(fields: Any) -> NBest:
@@ -213,28 +251,41 @@ def parse_fields(fields: Any) -> NBest:
     id_ = fields["id"]
     if isinstance(id_, bool) or not isinstance(id_, str | int) or not str(id_).strip():
         raise InputError(f"'id' must be a string that is not empty, or an integer, not {_kind(id_)}")
-    texts = fields["hypotheses"]
-    if not isinstance(texts, list | tuple):
-        raise InputError(f"'hypotheses' must be a list of strings, not {_kind(texts)}")
+    texts = _strings(fields["hypotheses"], "hypotheses", "hypothesis")
     if not texts:
         raise InputError("'hypotheses' is empty; give at least one hypothesis")
-    for position, text in enumerate(texts, start=1):
-        if not isinstance(text, str):
-            raise InputError(f"hypothesis {position} must be a string, not {_kind(text)}")
     scores = _scores(fields.get("scores"), len(texts))
+    written: Sequence[str | None] = [None] * len(texts)
+    if fields.get("written") is not None:
+        written = _strings(fields["written"], "written", "written form")
+        if len(written) != len(texts):
+            raise InputError(
+                f"{len(written)} forms in 'written' for {len(texts)} 'hypotheses'; give one for each"
+            )
     start, end = _number(fields, "start"), _number(fields, "end")
     if start is not None and end is not None and end < start:
         raise InputError(f"'end' ({end:g} s) lies before 'start' ({start:g} s)")
     return NBest(
         id=str(id_),
-        hypotheses=tuple(map(Hypothesis, texts, scores)),
+        hypotheses=tuple(map(Hypothesis, texts, scores, written)),
         reference=_typed(fields, "reference", str, "a string"),
+        written_reference=_typed(fields, "written_reference", str, "a string"),
+        language=_typed(fields, "language", str, "a string"),
         audio=_typed(fields, "audio", str, "a string"),
         start=start,
         end=end,
         audio_embedding=_typed(fields, "audio_embedding", Mapping, "an object"),
         meta=_typed(fields, "meta", Mapping, "an object") or {},
     )
+
+
+def _strings(values: Any, key: str, item: str) -> Sequence[str]:
+    if not isinstance(values, list | tuple):
+        raise InputError(f"{key!r} must be a list of strings, not {_kind(values)}")
+    for position, value in enumerate(values, start=1):
+        if not isinstance(value, str):
+            raise InputError(f"{item} {position} must be a string, not {_kind(value)}")
+    return values
 
 
 def _scores(scores: Any, count: int) -> Sequence[float | None]:

@@ -15,21 +15,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recognition:
-    """What a recogniser made of one audio.
+    """What a recognizer made of one audio.
 
     Attributes:
-        hypotheses: as many as were asked for, best first; their scores are log-probabilities, and each recogniser
-            says of what. See `robustger.recognition.fill` for where they come from.
-        distinct: how many of them differ after normalising; the others repeat the last of these.
+        hypotheses: what the search found, best first: at least one, at most as many as were asked for, and no two
+            that differ only in how the words are written. Their scores are log-probabilities, and each recognizer says
+            of what.
+        distinct: how many there are.
         embedding: the encoder's last hidden state averaged over the frames of the audio itself, float32 (D,).
         padded_embedding: the same averaged over all frames, those of the padding included, as the released code
-            takes it, float32 (D,); None where the recogniser does not pad.
+            takes it, float32 (D,); None where the recognizer does not pad.
+        language: code of the language that was recognized ("en"); None where the recognizer does not say.
     """
 
     hypotheses: tuple[Hypothesis, ...]
     distinct: int
     embedding: np.ndarray
     padded_embedding: np.ndarray | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a text and where it is heard.
+
+    Attributes:
+        text: as it stands in the text, punctuation included.
+        start: where it begins, in seconds from the beginning of the audio.
+        end: where it ends, in seconds.
+        confidence: how probable the recognizer finds it, between 0 and 1; None where nobody says.
+    """
+
+    text: str
+    start: float
+    end: float
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,6 +123,40 @@ class Recognizer(Protocol):
 
         Args:
             audios: as for `recognize`.
+
+        Raises:
+            InputError: an audio that `check_audios` refuses.
+        """
+        ...
+
+
+@runtime_checkable
+class Listens(Recognizer, Protocol):
+    """A recognizer that can hold any text against an audio, whether it would have written it or not."""
+
+    def align(self, audio: np.ndarray, text: str, *, language: str | None = None) -> list[Word]:
+        """The words of the text, in order, each with the time at which it is heard.
+
+        Args:
+            audio: 16 kHz mono, float32 (samples,); no longer than `window_seconds`.
+            text: what is said in it; its words are what stands between blanks.
+            language: code of the text's language; None takes the recognizer's own.
+
+        Returns:
+            one word for each word of the text; times do not decrease and lie within the audio.
+
+        Raises:
+            InputError: an audio that `check_audios` refuses.
+        """
+        ...
+
+    def score(self, audio: np.ndarray, texts: Sequence[str], *, language: str | None = None) -> list[float]:
+        """Log p(text | audio) for each text: natural log-probabilities, summed over tokens, the end included.
+
+        Args:
+            audio: as for `align`.
+            texts: written as the recognizer would write them.
+            language: as for `align`.
 
         Raises:
             InputError: an audio that `check_audios` refuses.
