@@ -1,0 +1,367 @@
+"""Real Whisper on real noisy speech, beside faster-whisper itself: python benchmarks/real_speech.py STEP [--model ...]
+
+Steps, each of which goes on where it was stopped:
+
+- `lists`: N-best lists of every set, by the command `robustger nbest`;
+- `theirs`: the same files through faster-whisper's own `transcribe`, beam 5, its defaults, int8;
+- `pairs`: the time of both for the same beam, file by file in turns, on the first files of every set;
+- `words`: word times of both on the same texts of test-clean-dev;
+- `report`: the tables, as Markdown, out of what is there. Rows say how many files they stand on.
+
+The sets are read from `$ROBUSTGER_DATA/audio`: LibriSpeech test-clean (a part), VoiceBank-DEMAND p232, NOIZEUS at 0 to
+15 dB, noisy LibriSpeech test-other, speechocean762 test. The files of a set are taken in an order drawn with seed 7, so
+that what is there of an unfinished set is a random part of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.timing import machine
+
+from robustger.corpora import corpus_manifest
+from robustger.evaluation.report import evaluate_domains
+from robustger.evaluation.tables import Table, percent
+from robustger.hypotheses import NBest, load_nbest
+from robustger.manifest import Utterance, load_manifest, save_manifest
+
+MANIFESTS = {
+    "test-clean-dev": "librispeech/test-clean-dev.jsonl",
+    "p232": "voicebank_demand/p232.jsonl",
+    "noizeus": None,  # has no manifest; its folders are read
+    "noisy_librispeech": "noisy_librispeech.jsonl",
+    "speechocean762": "speechocean762/test.jsonl",
+}
+MODELS = ("whisper-tiny.en", "whisper-base")
+BEAMS = 5  # of faster-whisper's defaults
+SEED = 7
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("step", choices=("lists", "theirs", "pairs", "words", "report"))
+    parser.add_argument("--model", action="append", choices=MODELS, help="default: both")
+    parser.add_argument("--set", action="append", dest="sets", choices=tuple(MANIFESTS), help="default: all")
+    parser.add_argument("--limit", type=int, help="files of each set; default: all (pairs: 12)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("-o", "--output", type=Path, default=Path("runs/real_speech"))
+    arguments = parser.parse_args()
+    sets = arguments.sets or list(MANIFESTS)
+    models = arguments.model or list(MODELS)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    if arguments.step == "report":
+        print(report(arguments.output, sets, models))
+        return
+    for name in sets:
+        manifest = drawn_manifest(name, arguments.limit, arguments.output)
+        for model in models:
+            print(f"{arguments.step} {name} {model}", file=sys.stderr, flush=True)
+            if arguments.step == "lists":
+                make_lists(manifest, model, arguments.output / f"{manifest.stem}.{model}.lists.jsonl")
+            elif arguments.step == "theirs":
+                target = arguments.output / f"{manifest.stem}.{model}.theirs.jsonl"
+                theirs(load_manifest(manifest), model, target, arguments.threads)
+            elif arguments.step == "pairs":
+                utterances = load_manifest(manifest)[: arguments.limit or 12]
+                pairs(utterances, model, arguments.output / f"{name}.{model}.pairs.jsonl", arguments.threads)
+            elif name == "test-clean-dev":
+                target = arguments.output / f"{name}.{model}.words.jsonl"
+                words(load_manifest(manifest)[: arguments.limit or 60], model, target, arguments.threads)
+
+
+def drawn_manifest(name: str, limit: int | None, folder: Path) -> Path:
+    """The manifest of a set in the drawn order, cut to `limit` files."""
+    target = folder / (f"{name}.jsonl" if limit is None else f"{name}-{limit}.jsonl")
+    if not target.exists():
+        data = os.environ.get("ROBUSTGER_DATA")
+        if not data:
+            sys.exit("real_speech: ROBUSTGER_DATA is not set; it names the folder with audio/")
+        audio = Path(data).resolve() / "audio"
+        given = MANIFESTS[name]
+        if given is None:
+            everything = folder / f"{name}.all.jsonl"
+            corpus_manifest(name, audio / name, everything)
+            utterances = [one for one in load_manifest(everything) if one.snr_db is not None]
+        else:
+            utterances = load_manifest(audio / given)
+        random.Random(SEED).shuffle(utterances)
+        save_manifest(utterances[:limit], target)
+    return target
+
+
+def make_lists(manifest: Path, model: str, target: Path) -> None:
+    """`robustger nbest`, which says how many audio-hours it did in an hour; what it says is kept beside the lists."""
+    command = [sys.executable, "-m", "robustger", "nbest", str(manifest), "-o", str(target)]
+    command += ["--model", model, "--no-embeddings"]
+    done = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)
+    said = done.stderr.splitlines()[-1] if done.stderr else ""
+    if done.returncode == 2:
+        sys.exit(f"real_speech: {said}")
+    if "complete already" not in said:
+        target.with_suffix(".said.txt").write_text(said + "\n", encoding="utf-8")
+
+
+def theirs(utterances: Sequence[Utterance], model: str, target: Path, threads: int) -> None:
+    """faster-whisper's own transcripts, a row a file, appended."""
+    from faster_whisper.audio import decode_audio
+
+    whisper: Any = None
+    done = {row["id"] for row in rows_of(target)}
+    with target.open("a", encoding="utf-8") as file:
+        for utterance in utterances:
+            if utterance.id in done:
+                continue
+            whisper = whisper or their_model(model, threads)
+            samples = decode_audio(str(utterance.audio))
+            begin, processor = time.perf_counter(), time.process_time()
+            segments, _ = whisper.transcribe(samples, language="en", beam_size=BEAMS)
+            text = " ".join(" ".join(segment.text for segment in segments).split())
+            row = {
+                "id": utterance.id,
+                "text": text,
+                "reference": utterance.text,
+                "seconds": samples.size / 16_000,
+                "wall": time.perf_counter() - begin,
+                "cpu": time.process_time() - processor,
+            }
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            file.flush()
+
+
+def pairs(utterances: Sequence[Utterance], model: str, target: Path, threads: int) -> None:
+    """Wall seconds of both engines with the same beam, in turns; samples in memory, models loaded."""
+    from faster_whisper.audio import decode_audio
+
+    whisper, own = their_model(model, threads), our_model(model, threads)
+    with target.open("w", encoding="utf-8") as file:
+        for number, utterance in enumerate(utterances):
+            samples = decode_audio(str(utterance.audio))
+
+            def they(samples: Any = samples) -> None:
+                list(whisper.transcribe(samples, language="en", beam_size=BEAMS)[0])
+
+            def we(samples: Any = samples) -> None:
+                own.recognize([samples], n=BEAMS, beams=BEAMS)
+
+            def we_adaptive(samples: Any = samples) -> None:
+                own.recognize([samples], n=BEAMS)
+
+            runs = [("theirs", they), ("ours", we), ("adaptive", we_adaptive)]
+            if number == 0:
+                for _, run in runs:  # the first pass of a model costs more
+                    run()
+            row: dict[str, Any] = {"id": utterance.id, "seconds": samples.size / 16_000}
+            for label, run in runs if number % 2 else reversed(runs):
+                begin = time.perf_counter()
+                run()
+                row[label] = time.perf_counter() - begin
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+
+
+def words(utterances: Sequence[Utterance], model: str, target: Path, threads: int) -> None:
+    """Begin and end of the same words of the same texts: faster-whisper's `word_timestamps` and our `align`."""
+    from faster_whisper.audio import decode_audio
+
+    whisper, own = their_model(model, threads), our_model(model, threads)
+    with target.open("w", encoding="utf-8") as file:
+        for utterance in utterances:
+            samples = decode_audio(str(utterance.audio))
+            segments, _ = whisper.transcribe(samples, language="en", beam_size=BEAMS, word_timestamps=True)
+            found = [word for segment in segments for word in segment.words]
+            text = " ".join(word.word.strip() for word in found)
+            if len(text.split()) != len(found) or samples.size > 30 * 16_000:
+                continue  # a word of theirs that holds a blank, or a recording in two windows
+            aligned = own.align(samples, text)
+            rows = [
+                [theirs.word.strip(), theirs.start, theirs.end, ours.start, ours.end]
+                for theirs, ours in zip(found, aligned, strict=True)
+            ]
+            file.write(json.dumps({"id": utterance.id, "words": rows}, ensure_ascii=False) + "\n")
+            file.flush()
+
+
+def their_model(model: str, threads: int) -> Any:
+    from faster_whisper import WhisperModel
+    from robustger.recognition.ct2_checkpoint import ct2_folder
+
+    return WhisperModel(str(ct2_folder(model)), device="cpu", compute_type="int8", cpu_threads=threads)
+
+
+def our_model(model: str, threads: int) -> Any:
+    from robustger.recognition import load_recognizer
+
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    return load_recognizer("faster-whisper", model, dtype="int8", device="cpu")
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file that may not be there yet; a last line that was cut off is left out."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+def report(folder: Path, sets: Sequence[str], models: Sequence[str]) -> str:
+    """All tables as Markdown."""
+    parts = [f"Machine: {machine()}.", accuracy(folder, sets, models).to_markdown()]
+    parts += [written(folder, models).to_markdown(), cost(folder, sets, models).to_markdown()]
+    parts += [word_times(folder, models).to_markdown()]
+    return "\n".join(parts)
+
+
+def both(folder: Path, name: str, model: str) -> tuple[list[NBest], dict[str, str]] | None:
+    """Our lists and their texts of the files that both have done."""
+    path = folder / f"{name}.{model}.lists.jsonl"
+    if not path.exists():
+        return None
+    texts = {row["id"]: row["text"] for row in rows_of(folder / f"{name}.{model}.theirs.jsonl")}
+    lists = [one for one in joined(load_nbest(path)) if one.id in texts]
+    return lists, {one.id: texts[one.id] for one in lists}
+
+
+def joined(lists: Sequence[NBest]) -> Iterator[NBest]:
+    """The lists with their windows' ids; recordings of several windows are left to `robustger evaluate`."""
+    return (one for one in lists if "window" not in one.meta)
+
+
+def accuracy(folder: Path, sets: Sequence[str], models: Sequence[str]) -> Table:
+    rows = []
+    for model in models:
+        found = {name: pair for name in sets if (pair := both(folder, name, model)) and pair[0]}
+        if not found:
+            continue
+        lists = {name: pair[0] for name, pair in found.items()}
+        texts = {name: pair[1] for name, pair in found.items()}
+        result = evaluate_domains(lists, texts, ["number"])
+        for name, part in [*result.domains.items(), ("all", result.total)]:
+            number = part.normalizers["number"]
+            own = lists.get(name) or [one for some in lists.values() for one in some]
+            distinct = statistics.mean(len(one.hypotheses) for one in own)
+            rates = [percent(number.wer[system]) for system in ("best", "o_nb", "o_cp", "corrected")]
+            versus = number.wer["best"] / number.wer["corrected"] - 1 if number.wer["corrected"] else 0.0
+            rows.append(
+                (
+                    f"{model.removeprefix('whisper-')}: {name}",
+                    str(part.utterances),
+                    f"{number.words:,}",
+                    *rates,
+                    percent(versus, digits=1, signed=True),
+                    f"{distinct:.2f}",
+                )
+            )
+    columns = (
+        "set",
+        "files",
+        "words",
+        "1-best",
+        "o_nb",
+        "o_cp",
+        "faster-whisper",
+        "1-best against it",
+        "distinct",
+    )
+    return Table(
+        "WER in %, normalizer `number`; 5 hypotheses, 10 beams, 50 where fewer than 5 differ; faster-whisper at beam 5",
+        columns,
+        tuple(rows),
+        "distinct: hypotheses in a list, none of which repeats another; 1-best against it: relative difference in %.",
+    )
+
+
+def written(folder: Path, models: Sequence[str]) -> Table:
+    """p232 with case and punctuation counted: its references have them."""
+    rows = []
+    for model in models:
+        found = both(folder, "p232", model)
+        if found is None or not found[0]:
+            continue
+        lists, texts = found
+        forms = [
+            NBest.from_texts(one.id, one.written, reference=one.written_reference or one.reference)
+            for one in lists
+        ]
+        part = evaluate_domains({"p232": forms}, {"p232": texts}, ["raw"]).total.normalizers["raw"]
+        systems = ("best", "corrected")
+        cells = [percent(part.wer[system], part.wer_interval[system]) for system in systems]
+        rows.append((model.removeprefix("whisper-"), str(len(lists)), f"{part.words:,}", *cells))
+    return Table(
+        "Written text of p232: WER in % with case and punctuation counted (normalizer `raw`)",
+        ("model", "files", "words", "1-best as written", "faster-whisper"),
+        tuple(rows),
+    )
+
+
+def cost(folder: Path, sets: Sequence[str], models: Sequence[str]) -> Table:
+    rows = []
+    for model in models:
+        for name in sets:
+            timed = rows_of(folder / f"{name}.{model}.pairs.jsonl")
+            if not timed:
+                continue
+            hours = [
+                sum(row["seconds"] for row in timed) / sum(row[label] for row in timed)
+                for label in ("theirs", "ours", "adaptive")
+            ]
+            ratio = statistics.median(row["ours"] / row["theirs"] for row in timed)
+            said = folder / f"{name}.{model}.lists.said.txt"
+            heard = said.read_text(encoding="utf-8") if said.exists() else ""
+            bulk = heard.partition("(")[2].partition(" audio-hours")[0]
+            rows.append(
+                (
+                    f"{model.removeprefix('whisper-')}: {name}",
+                    str(len(timed)),
+                    *(f"{value:.1f}" for value in hours),
+                    f"{ratio:.2f}",
+                    bulk,
+                )
+            )
+    return Table(
+        "Audio-hours per hour, file by file in turns, and the ratio of times at beam 5 (ours / theirs, median)",
+        ("set", "files", "faster-whisper, beam 5", "ours, beam 5", "ours, 5 hypotheses", "ratio", "`nbest`"),
+        tuple(rows),
+        "`nbest`: what the command itself said for the whole set, beside whatever else the machine did.",
+    )
+
+
+def word_times(folder: Path, models: Sequence[str]) -> Table:
+    rows = []
+    for model in models:
+        found = [
+            word for row in rows_of(folder / f"test-clean-dev.{model}.words.jsonl") for word in row["words"]
+        ]
+        if not found:
+            continue
+        begins = sorted(abs(word[1] - word[3]) for word in found)
+        ends = sorted(abs(word[2] - word[4]) for word in found)
+        cells = [
+            f"{1000 * values[int(share * (len(values) - 1))]:.0f}"
+            for values in (begins, ends)
+            for share in (0.5, 0.9)
+        ]
+        rows.append((model.removeprefix("whisper-"), f"{len(found):,}", *cells))
+    return Table(
+        "Word times of test-clean-dev beside faster-whisper's own `word_timestamps`, same texts, difference in ms",
+        ("model", "words", "begin, median", "begin, 90 %", "end, median", "end, 90 %"),
+        tuple(rows),
+    )
+
+
+if __name__ == "__main__":
+    main()
