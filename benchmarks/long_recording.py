@@ -1,4 +1,4 @@
-"""A long recording out of known parts, transcribed by the command: python benchmarks/long_recording.py --minutes 30
+"""A long recording of known parts, transcribed by the command: python benchmarks/long_recording.py --minutes 30
 
 Utterances of test-clean-dev (`$ROBUSTGER_DATA/audio`) follow one another. Between them lie pauses, noise without a voice
 (MS-SNSD: air conditioner, copy machine, vacuum cleaner) or music (chords drawn by seed), 2 to 20 s each. The command

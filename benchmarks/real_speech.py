@@ -4,7 +4,7 @@ Steps, each of which goes on where it was stopped:
 
 - `lists`: N-best lists of every set, by the command `robustger nbest`;
 - `theirs`: the same files through faster-whisper's own `transcribe`, beam 5, its defaults, int8;
-- `pairs`: the time of both for the same beam, file by file in turns, on the first files of every set;
+- `pairs`: the time of both for the same beam, file by file in turns, on some files of every set;
 - `words`: word times of both on the same texts of test-clean-dev;
 - `report`: the tables, as Markdown, out of what is there. Rows say how many files they stand on.
 
@@ -45,6 +45,10 @@ MANIFESTS = {
     "speechocean762": "speechocean762/test.jsonl",
 }
 MODELS = ("whisper-tiny.en", "whisper-base")
+DRAWN = {
+    "noizeus": 320,
+    "speechocean762": 300,
+}  # files; the sets that are not taken whole, unless asked for (--all)
 BEAMS = 5  # of faster-whisper's defaults
 SEED = 7
 
@@ -54,7 +58,10 @@ def main() -> None:
     parser.add_argument("step", choices=("lists", "theirs", "pairs", "words", "report"))
     parser.add_argument("--model", action="append", choices=MODELS, help="default: both")
     parser.add_argument("--set", action="append", dest="sets", choices=tuple(MANIFESTS), help="default: all")
-    parser.add_argument("--limit", type=int, help="files of each set; default: all (pairs: 12)")
+    parser.add_argument(
+        "--all", action="store_true", help=f"every file; without it a part of: {', '.join(DRAWN)}"
+    )
+    parser.add_argument("--timed", type=int, default=12, help="files of each set in the step pairs")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/real_speech"))
     arguments = parser.parse_args()
@@ -65,25 +72,25 @@ def main() -> None:
         print(report(arguments.output, sets, models))
         return
     for name in sets:
-        manifest = drawn_manifest(name, arguments.limit, arguments.output)
+        manifest = drawn_manifest(name, None if arguments.all else DRAWN.get(name), arguments.output)
         for model in models:
             print(f"{arguments.step} {name} {model}", file=sys.stderr, flush=True)
             if arguments.step == "lists":
-                make_lists(manifest, model, arguments.output / f"{manifest.stem}.{model}.lists.jsonl")
+                make_lists(manifest, model, arguments.output / f"{name}.{model}.lists.jsonl")
             elif arguments.step == "theirs":
-                target = arguments.output / f"{manifest.stem}.{model}.theirs.jsonl"
+                target = arguments.output / f"{name}.{model}.theirs.jsonl"
                 theirs(load_manifest(manifest), model, target, arguments.threads)
             elif arguments.step == "pairs":
-                utterances = load_manifest(manifest)[: arguments.limit or 12]
+                utterances = load_manifest(manifest)[: arguments.timed]
                 pairs(utterances, model, arguments.output / f"{name}.{model}.pairs.jsonl", arguments.threads)
             elif name == "test-clean-dev":
                 target = arguments.output / f"{name}.{model}.words.jsonl"
-                words(load_manifest(manifest)[: arguments.limit or 60], model, target, arguments.threads)
+                words(load_manifest(manifest)[: 5 * arguments.timed], model, target, arguments.threads)
 
 
 def drawn_manifest(name: str, limit: int | None, folder: Path) -> Path:
-    """The manifest of a set in the drawn order, cut to `limit` files."""
-    target = folder / (f"{name}.jsonl" if limit is None else f"{name}-{limit}.jsonl")
+    """The manifest of a set in the drawn order, cut to `limit` files; the one that is there is kept."""
+    target = folder / f"{name}.jsonl"
     if not target.exists():
         data = os.environ.get("ROBUSTGER_DATA")
         if not data:
