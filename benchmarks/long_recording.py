@@ -1,10 +1,10 @@
 """A long recording of known parts, transcribed by the command: python benchmarks/long_recording.py --minutes 30
 
-Utterances of test-clean-dev (`$ROBUSTGER_DATA/audio`) follow one another. Between them lie pauses, noise without a voice
-(MS-SNSD: air conditioner, copy machine, vacuum cleaner) or music (chords drawn by seed), 2 to 20 s each. The command
-`robustger transcribe -f json --words` transcribes the file. Printed are the word error rate, the largest memory of the
-process, the words that lie where nobody speaks, and how far the first and the last word of each utterance lie from
-where the utterance was put.
+Utterances of test-clean-dev (`$ROBUSTGER_DATA/audio`) follow one another. Between them lie pauses, noise without a
+voice (MS-SNSD: air conditioner, copy machine, vacuum cleaner) or music (chords drawn by seed), 2 to 20 s each. The
+command `robustger transcribe -f json --words` transcribes the file. Printed are the word error rate, the largest memory
+of the process, the words that lie where nobody speaks, and how far the first and the last word of each utterance lie
+from where the utterance was put.
 
 `--kill-after SECONDS` kills the command once and calls it again: it goes on where it stopped.
 """
