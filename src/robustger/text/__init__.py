@@ -8,6 +8,7 @@ from robustger.text.normalizers import (
     get_normalizer,
     normalize,
     normalize_numbers,
+    normalizer_for,
 )
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "get_normalizer",
     "normalize",
     "normalize_numbers",
+    "normalizer_for",
     "write_as_hyporadise",
 ]

@@ -1,4 +1,4 @@
-"""Text normalisers that compare: applied alike to reference and hypothesis before word errors are counted.
+"""Text normalizers that compare: applied alike to reference and hypothesis before word errors are counted.
 
 Text formatting can look like error correction: on published lists the word error rate of CHiME-4 falls by a third when
 nothing but hyphens, commas, currency signs and number formats is written the same way on both sides. So a result
@@ -12,7 +12,7 @@ released  the rule of the released RobustGER code before its second WER (YUCHEN0
 whisper   the English normaliser of Whisper (package whisper-normalizer): numbers, British spellings, contractions
           expanded, fillers ("uh", "um") and [bracketed] text deleted
 number    lower case without punctuation, and no difference between ways to write a number, an ordinal, an amount of
-          money, a percentage or a hyphenated compound; see `normalize_numbers`
+          money, a percentage or a hyphenated compound; what counts as such is listed at `normalize_numbers`
 ========  ==================================================================================================
 """
 
@@ -24,7 +24,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 
 from robustger.registry import Registry
-from robustger.text.spoken_numbers import CURRENCIES, rewrite_numbers
+from robustger.text.spoken_numbers import CURRENCIES, rewrite_digits, rewrite_numbers
 
 Normalizer = Callable[[str], str]
 
@@ -41,6 +41,24 @@ def get_normalizer(name: str) -> Normalizer:
         InputError: no such normaliser; the message lists the known names.
     """
     return NORMALIZERS.get(name)
+
+
+def normalizer_for(name: str, language: str | None) -> Normalizer:
+    """The normalizer called `name` for texts in a language.
+
+    `number` reads English number words, which are other words elsewhere ("six cents" is 600 in French): in other
+    languages it folds only what is written with digits.
+
+    Args:
+        name: the normalizer.
+        language: code of the language ("en", "de-AT"), or None where it is not known, which is read as English.
+
+    Raises:
+        InputError: no such normalizer; the message lists the known names.
+    """
+    chosen = get_normalizer(name)
+    english = language is None or re.split("[-_]", language.lower())[0] in ("en", "english")
+    return normalize_digits if chosen is normalize_numbers and not english else chosen
 
 
 def normalize(text: str, name: str) -> str:
@@ -85,10 +103,22 @@ def _whisper_normalizer() -> Normalizer:
     return EnglishTextNormalizer()
 
 
-_APOSTROPHES = re.compile("['\u2018\u2019\u02bc\u0060\u00b4\u2032]")
+_APOSTROPHES = re.compile("['\u2018\u2019\u201b\u02b9\u02bb\u02bc\u0060\u00b4\u2032\ua78c\uff07\x91\x92]")
+_PARTED_CONTRACTION = re.compile(r"(?<=\w)\s+(?=(?:n't|'(?:s|t|re|ve|ll|d|m))(?![\w']))")  # "do n't", "it 's"
+_SIGNS = "".join(CURRENCIES)
+_DECIMAL_COMMA = re.compile(
+    r"(?<![0-9.,:])([0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+),([0-9]{1,2})(?![.,:]?[0-9])"
+)  # 3,50 and 1.234,56; but 1,985 and 1,23,456
 _IN_NUMBER = re.compile(r"(?<=[0-9])[,:](?=[0-9])")  # 1,985 and 5:30
 _BARE_FRACTION = re.compile(r"(?<![\w.])\.(?=[0-9])")  # .5
-_SIGN = re.compile(f"[{''.join(CURRENCIES)}¢&%]")
+_SIGN_BEHIND_CURRENCY = re.compile(rf"([{_SIGNS}])\s?([-+])(?=[0-9.])")  # $-5
+_PLUS_OR_MINUS = re.compile(rf"(?<![^\s(\[\"])(?<![0-9]\s)[-+](?=(?:[{_SIGNS}]\s?)?\.?[0-9])")
+_SHORT_SCALE = re.compile(rf"([{_SIGNS}]\s?[0-9][0-9.]*)(k|m|b|t|\s?(?:mn|bn|tn))\b")  # $6.9m
+_SHORT_SCALES = {"k": "thousand", "m": "million", "b": "billion", "t": "trillion"}
+_GLUED_UNIT = re.compile(
+    r"(?<![\w.])([0-9]+(?:\.[0-9]+)?)(?!(?:(?:st|nd|rd|th)s?|s)\b)(?=[a-z]+\b)", re.ASCII
+)
+_SIGN = re.compile(f"[{_SIGNS}¢&%]")
 _SIGN_WORDS = {"&": " and ", "%": " percent ", "¢": " cents "} | {sign: f" {sign} " for sign in CURRENCIES}
 _ASCII_PUNCTUATION = re.compile(r"(?<![0-9])[./]|[./](?![0-9])|[!-#'-,:-@\[-`{-~\-\x00-\x1f\x7f]")
 _PER_CENT = re.compile(r"\bper cent\b")
@@ -99,18 +129,48 @@ _PER_CENT = re.compile(r"\bper cent\b")
 def normalize_numbers(text: str) -> str:
     """Number-, hyphen-, comma- and currency-agnostic text; see `robustger.text.spoken_numbers` for the numbers.
 
-    Lower case (Unicode NFKC and case folding); apostrophes are deleted ("it's" and "its" are one word), hyphens and all
-    other punctuation separate words, a lone "." vanishes; "%" and "per cent" are "percent", "&" is "and". Nothing else
-    changes: fillers, contractions, spelled letters ("n e c" is not "nec"), open and closed compounds ("good bye" is not
-    "goodbye"), misformed ordinals ("onest"), other scripts and emoji stay. Digits in other scripts are words. The
-    result normalised again is itself.
+    Lower case (Unicode NFKC and case folding); apostrophes of every typography are deleted, also where a tokenizer
+    parted a contraction ("it's", "it’s", "it 's" and "its" are one word, "don't", "do n't" and "dont" another);
+    hyphens and all other punctuation separate words, a lone "." vanishes; "%" and "per cent" are "percent", "&" is
+    "and"; a sign before a number is "minus" or "plus".
+
+    One number are "1,985", "1 985" and what is said for it; a comma before one or two last digits is a decimal point
+    ("3,50 €" is "€3.50"). One amount of money are "$6.9m", "$6.9 million" and "six point nine million dollars", and
+    "three euros fifty", "three euros and fifty cents" and "€3.50"; dollars, pounds, euros, yen and rupees are known,
+    cents by themselves are dollars, pence pounds. A unit is parted from its number ("50mm" is "fifty mm", "5pm" "five
+    pm").
+
+    Nothing else changes. Words that mean the same stay different words: "do not" and "don't", "it is" and "it's",
+    "half past ten" and "10:30" (a time is its digits: "ten thirty"), "two thirds" and "2/3", "a dozen" and "12", "mm"
+    and "millimeters". Fillers, spelled letters ("n e c" is not "nec"), open and closed compounds ("good bye" is not
+    "goodbye"), misformed ordinals ("onest"), letters and vowel signs of every script, and emoji stay. Digits in other
+    scripts are words. The result normalized again is itself.
     """
+    return " ".join(rewrite_numbers(_words(text)))
+
+
+@lru_cache(_CACHED_TEXTS)
+def normalize_digits(text: str) -> str:
+    """As `normalize_numbers`, for text that is not English: words that spell numbers in English are no numbers."""
+    return " ".join(rewrite_digits(_words(text)))
+
+
+def _words(text: str) -> list[str]:
+    """Lower-case words without punctuation, decimal points and currency signs left in."""
     text = text.lower() if text.isascii() else _fold(text)
-    text = _APOSTROPHES.sub("", text)
-    text = _BARE_FRACTION.sub("0.", _IN_NUMBER.sub("", text))
+    text = _PARTED_CONTRACTION.sub("", _APOSTROPHES.sub("'", text)).replace("'", "")
+    text = _BARE_FRACTION.sub("0.", _IN_NUMBER.sub("", _DECIMAL_COMMA.sub(_with_decimal_point, text)))
+    text = _SIGN_BEHIND_CURRENCY.sub(r"\2\1", text)
+    text = _PLUS_OR_MINUS.sub(lambda match: " plus " if match[0] == "+" else " minus ", text)
+    text = _SHORT_SCALE.sub(lambda match: f"{match[1]} {_SHORT_SCALES[match[2].strip()[0]]}", text)
+    text = _GLUED_UNIT.sub(r"\1 ", text)
     text = _SIGN.sub(lambda match: _SIGN_WORDS[match[0]], text)
     text = collapse_spaces(_ASCII_PUNCTUATION.sub(" ", text))
-    return " ".join(rewrite_numbers(_PER_CENT.sub("percent", text).split()))
+    return _PER_CENT.sub("percent", text).split()
+
+
+def _with_decimal_point(match: re.Match[str]) -> str:
+    return f"{match[1].replace('.', '')}.{match[2]}"
 
 
 class _CharacterTable(dict[int, int | str | None]):
@@ -125,7 +185,13 @@ class _CharacterTable(dict[int, int | str | None]):
         category = unicodedata.category(character)
         if character.isascii() or character in CURRENCIES or character in "¢\u200c\u200d":
             return ord(character)  # the joiners shape Persian words and emoji
-        if _APOSTROPHES.match(character) or character == "\u00ad":  # soft hyphen
+        if _APOSTROPHES.match(character):
+            return "'"
+        if character == "\u2212":
+            return "-"
+        if (
+            category == "Cf" and character != "\u200b"
+        ):  # soft hyphens, marks of direction; a space of no width is one
             return None
         if character in "\u2044\u2215":  # fraction and division slash
             return "/"

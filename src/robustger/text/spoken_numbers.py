@@ -7,7 +7,7 @@ transcript is equal to itself however its numbers are written:
 nineteen eighty five; one thousand nine hundred and eighty five  1985
 four sixty eight; four hundred and sixty eight; 4 68             468
 six point nine million dollars; $ 6.9 million                    6900000 dollars
-three dollars and fifty cents; $ 3.50                            3.5 dollars
+three dollars and fifty cents; three dollars fifty; $ 3.50       3.5 dollars
 twenty fifth; 25th                                               25th
 zero point five; .5                                              point 5
 nineteen eighties; 1980s                                         1980s
@@ -78,19 +78,30 @@ _TWO_DIGITS = re.compile(r"[0-9]{1,2}")
 _DIGIT_ORDINAL = re.compile(r"([0-9]+)(st|nd|rd|th)")
 _DIGIT_PLURAL = re.compile(r"([0-9]+)s")
 
-CURRENCIES = {"$": "dollars", "£": "pounds", "€": "euros", "¥": "yen"}
+CURRENCIES = {"$": "dollars", "£": "pounds", "€": "euros", "¥": "yen", "₹": "rupees"}
 """Currency signs, each a word of its own in the input of `rewrite_numbers`, and the unit each is read as."""
-_MONEY_WORDS = {
-    "dollar": "dollars",
-    "dollars": "dollars",
-    "pound": "pounds",
-    "pounds": "pounds",
-    "euro": "euros",
-    "euros": "euros",
-    "yen": "yen",
-    "cent": "cents",
-    "cents": "cents",
-}
+_HUNDREDTHS = {"dollars": "cents", "euros": "cents", "pounds": "pence"}
+_WHOLES = {"cents": "dollars", "pence": "pounds"}  # of hundredths that stand by themselves
+_MONEY_WORDS = {unit: unit for unit in [*CURRENCIES.values(), *_WHOLES]}
+_MONEY_WORDS |= {"dollar": "dollars", "pound": "pounds", "euro": "euros", "rupee": "rupees", "cent": "cents"}
+_COUNTED = ("percent", "times")  # what is no money behind an amount: "five dollars twenty times"
+_ENGLISH_WORDS = frozenset(
+    [
+        *_SMALL,
+        *_SHIFTS,
+        *_ORDINALS,
+        *_SHIFT_ORDINALS,
+        *_PLURALS,
+        *_OH,
+        "a",
+        "an",
+        "and",
+        "point",
+        "cent",
+        "cents",
+    ]
+)
+_NO_NUMBER = "\ue000"  # before a word that is not to be read; a private character, which no text of words has
 
 _Ending = Literal["", "th", "s"]
 
@@ -140,6 +151,19 @@ def rewrite_numbers(words: list[str]) -> list[str]:
     return out
 
 
+def rewrite_digits(words: list[str]) -> list[str]:
+    """As `rewrite_numbers`, in any language: only numbers that are written with digits are rewritten.
+
+    Args:
+        words: as for `rewrite_numbers`.
+
+    Returns:
+        the words; neighboring digits one number, and a currency sign the unit behind its amount.
+    """
+    marked = [f"{_NO_NUMBER}{word}" if word in _ENGLISH_WORDS else word for word in words]
+    return [word.removeprefix(_NO_NUMBER) for word in rewrite_numbers(marked)]
+
+
 def _signs_read_out(words: list[str]) -> list[str]:
     """The words with each currency sign as the unit behind its amount: "$ 5 million" becomes "5 million dollars"."""
     out: list[str] = []
@@ -174,24 +198,41 @@ def _word(words: list[str], i: int) -> str:
 
 
 def _append_money(out: list[str], digits: str, unit: str, words: list[str], end: int) -> int:
-    """Appends an amount, together with the cents that follow dollars; returns the position behind it."""
+    """Appends an amount, together with the hundredths that follow it; returns the position behind it."""
     if digits.count(".") > 1:  # a version number, not an amount
         out += [digits, unit]
         return end
-    if unit == "cents":
-        digits, unit = _shift(digits, -2), "dollars"
-    elif unit == "dollars" and "." not in digits:
-        cents = _run(words, end + (_word(words, end) == "and"))
-        if (
-            cents is not None
-            and _TWO_DIGITS.fullmatch(cents.digits + cents.ending)
-            and _MONEY_WORDS.get(_word(words, cents.end)) == "cents"
-        ):
-            digits, end = f"{digits}.{cents.digits:0>2}", cents.end + 1
-    if "." in digits:
-        digits = digits.rstrip("0").rstrip(".")
-    out += [digits, unit]
+    if unit in _WHOLES:
+        digits, unit = _shift(digits, -2), _WHOLES[unit]
+    else:
+        while "." not in digits:
+            hundredths = _hundredths(words, end, unit)
+            if hundredths is None:
+                break
+            digits, end = _without_zeros(f"{digits}.{hundredths.digits:0>2}"), hundredths.end
+    out += [_without_zeros(digits), unit]
     return end
+
+
+def _without_zeros(digits: str) -> str:
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits
+
+
+def _hundredths(words: list[str], i: int, unit: str) -> _Piece | None:
+    """The cents or pence behind an amount in `unit`, with the position behind them.
+
+    They are named ("and fifty cents"), or two digits by themselves ("three euros fifty"), unless these count something
+    else.
+    """
+    joint = _word(words, i) == "and"
+    number = _run(words, i + joint)
+    if number is None or unit not in _HUNDREDTHS or not _TWO_DIGITS.fullmatch(number.digits + number.ending):
+        return None
+    following = _word(words, number.end)
+    if _MONEY_WORDS.get(following) == _HUNDREDTHS[unit]:
+        return _Piece(number.digits, number.end + 1)
+    bare = not joint and len(number.digits) == 2 and number.digits[0] != "0"
+    return number if bare and following not in _MONEY_WORDS and following not in _COUNTED else None
 
 
 def _shift(digits: str, power: int) -> str:
@@ -225,7 +266,9 @@ def _run(words: list[str], i: int, joined: bool = True) -> _Piece | None:
                 break
             number = following
             continue
-        if joined and word in _OH and _base(words, number.end + 1) is not None:
+        # between digits "o" is "or" in Spanish and Italian
+        spelled = word == "oh" or _base_is_spelled(words, number.end + 1)
+        if joined and word in _OH and spelled and _base(words, number.end + 1) is not None:
             number = _Piece(f"{number.digits}0", number.end + 1)
             continue
         if word == "and" and number.room >= 2 and _base_is_spelled(words, number.end + 1):
