@@ -92,7 +92,11 @@ def normalize_as_released(text: str) -> str:
 @NORMALIZERS.register("whisper")
 @lru_cache(_CACHED_TEXTS)
 def normalize_as_whisper(text: str) -> str:
-    """Whisper's English normaliser (Radford et al. 2022, appendix C), as packaged by whisper-normalizer."""
+    """Whisper's English normalizer (Radford et al. 2022, appendix C), as packaged by whisper-normalizer.
+
+    It is left as published: it expands contractions, wrongly for possessives ("woman's" is "woman is"), deletes the
+    vowel signs of other scripts, and may change its own output once more ("02" is "2").
+    """
     return collapse_spaces(_whisper_normalizer()(text))
 
 
@@ -116,7 +120,7 @@ _PLUS_OR_MINUS = re.compile(rf"(?<![^\s(\[\"])(?<![0-9]\s)[-+](?=(?:[{_SIGNS}]\s
 _SHORT_SCALE = re.compile(rf"([{_SIGNS}]\s?[0-9][0-9.]*)(k|m|b|t|\s?(?:mn|bn|tn))\b")  # $6.9m
 _SHORT_SCALES = {"k": "thousand", "m": "million", "b": "billion", "t": "trillion"}
 _GLUED_UNIT = re.compile(
-    r"(?<![\w.])([0-9]+(?:\.[0-9]+)?)(?!(?:(?:st|nd|rd|th)s?|s)\b)(?=[a-z]+\b)", re.ASCII
+    r"(?<![\w.])([0-9]+(?:\.[0-9]+)*)(?!(?:(?:st|nd|rd|th)s?|s)\b)(?=[a-z]+\b)", re.ASCII
 )
 _SIGN = re.compile(f"[{_SIGNS}¢&%]")
 _SIGN_WORDS = {"&": " and ", "%": " percent ", "¢": " cents "} | {sign: f" {sign} " for sign in CURRENCIES}
@@ -163,9 +167,9 @@ def _words(text: str) -> list[str]:
     text = _SIGN_BEHIND_CURRENCY.sub(r"\2\1", text)
     text = _PLUS_OR_MINUS.sub(lambda match: " plus " if match[0] == "+" else " minus ", text)
     text = _SHORT_SCALE.sub(lambda match: f"{match[1]} {_SHORT_SCALES[match[2].strip()[0]]}", text)
-    text = _GLUED_UNIT.sub(r"\1 ", text)
     text = _SIGN.sub(lambda match: _SIGN_WORDS[match[0]], text)
-    text = collapse_spaces(_ASCII_PUNCTUATION.sub(" ", text))
+    text = _GLUED_UNIT.sub(r"\1 ", _ASCII_PUNCTUATION.sub(" ", text))
+    text = collapse_spaces(text)
     return _PER_CENT.sub("percent", text).split()
 
 

@@ -204,13 +204,13 @@ def _append_money(out: list[str], digits: str, unit: str, words: list[str], end:
         return end
     if unit in _WHOLES:
         digits, unit = _shift(digits, -2), _WHOLES[unit]
-    else:
-        while "." not in digits:
-            hundredths = _hundredths(words, end, unit)
-            if hundredths is None:
-                break
-            digits, end = _without_zeros(f"{digits}.{hundredths.digits:0>2}"), hundredths.end
-    out += [_without_zeros(digits), unit]
+    digits = _without_zeros(digits)
+    while "." not in digits:  # again after "zero cents", which leave whole dollars
+        hundredths = _hundredths(words, end, unit)
+        if hundredths is None:
+            break
+        digits, end = _without_zeros(f"{digits}.{hundredths.digits:0>2}"), hundredths.end
+    out += [digits, unit]
     return end
 
 
