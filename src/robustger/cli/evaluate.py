@@ -72,6 +72,13 @@ def evaluate(
         str | None,
         typer.Option(help="Manifest whose fields and recordings are joined to the lists by id."),
     ] = None,
+    written: Annotated[
+        bool,
+        typer.Option(
+            "--written",
+            help="Score the written forms, with case and punctuation, which -n raw then counts.",
+        ),
+    ] = False,
     words: Annotated[
         int, typer.Option(min=0, help="Also the so many words most often fixed and most often broken.")
     ] = 0,
@@ -88,7 +95,8 @@ def evaluate(
 ) -> None:
     """Measure word error rates: 1-best, oracles, and corrections if given.
 
-    Exits with 1 when lists were left out because they have no reference, or recordings got no player on the page.
+    Windows of one recording are joined to one utterance. Exits with 1 when lists were left out because they have no
+    reference or a window is missing, or recordings got no player on the page.
     """
     from robustger.evaluation import report as reports
     from robustger.evaluation.corrections import load_corrections
@@ -109,7 +117,9 @@ def evaluate(
         raise InputError("--words counts what corrections change; give --corrections")
     names = _domain_names(lists)
     systems = [
-        {name: load_corrections(path) for name, path in zip(names, files, strict=True)} if files else None
+        {name: load_corrections(path, written=written) for name, path in zip(names, files, strict=True)}
+        if files
+        else None
         for files in (corrections, against)
     ]
     rows = _rows(manifest) if manifest is not None else None
@@ -125,6 +135,7 @@ def evaluate(
         "cluster": cluster,
         "seed": seed,
         "resamples": resamples,
+        "written": written,
     }
     chosen = normalizers or DEFAULT_NORMALIZERS
     result: EvaluationReport | DomainReport
@@ -139,7 +150,9 @@ def evaluate(
     if words:
         from robustger.evaluation.changes import word_changes
 
-        pairs = ((one.nbest, one.corrected or "") for one in _utterances(domains, *systems))
+        pairs = (
+            (one.nbest, one.corrected or "") for one in _utterances(domains, systems[0], systems[1], written)
+        )
         changes = word_changes(pairs, normalizer=chosen[-1], unit=unit)
     if html is not None:
         from robustger.evaluation.page import write_page
@@ -147,12 +160,14 @@ def evaluate(
         page = write_page(
             html,
             result,
-            _utterances(domains, *systems),
+            _utterances(domains, systems[0], systems[1], written),
             title=f"Evaluation of {', '.join(names)}",
             by=by or (),
             players=_players(audio, html, dict(zip(names, lists, strict=True))),
         )
         problems = page.problems
+    for warning in total.warnings:  # before the figures, which they are about
+        typer.echo(f"robustger: {warning}", err=True)
     _print(result, changes, words, as_json)
     for name, report in total.normalizers.items():
         if report.empty_references:
@@ -166,10 +181,18 @@ def evaluate(
     for problem in problems:
         typer.echo(f"robustger: {problem} (no player on the page)", err=True)
     if total.without_reference:
+        lacking = "written form of hypotheses and reference" if written else "reference"
         typer.echo(
-            f"robustger: {total.without_reference} lists have no reference and were left out", err=True
+            f"robustger: {total.without_reference} lists have no {lacking} and were left out", err=True
         )
-    if total.without_reference or problems:
+    if total.incomplete:
+        shown = "; ".join(total.incomplete[:3]) + ("; ..." if len(total.incomplete) > 3 else "")
+        typer.echo(
+            f"robustger: {len(total.incomplete)} recordings lack windows ({shown}) and were left out; give the whole "
+            "file that `robustger nbest` wrote",
+            err=True,
+        )
+    if total.without_reference or total.incomplete or problems:
         raise typer.Exit(1)
 
 
@@ -189,8 +212,10 @@ def _with_manifest(lists: Iterator[NBest], rows: dict[str, Utterance]) -> Iterat
     """The lists, completed with what the manifest says of them and they do not."""
     from dataclasses import replace
 
+    from robustger.evaluation.recordings import window_of, with_reference
+
     for nbest in lists:
-        row = rows.get(nbest.id)
+        row = rows.get(window_of(nbest) or nbest.id)
         if row is None:
             yield nbest
             continue
@@ -199,25 +224,26 @@ def _with_manifest(lists: Iterator[NBest], rows: dict[str, Utterance]) -> Iterat
         changes: dict[str, Any] = {"meta": {**row.meta, **known, **nbest.meta}}
         if nbest.audio is None:
             changes |= {"audio": str(row.audio.absolute()), "start": row.start, "end": row.end}
-        if nbest.reference is None:
-            changes["reference"] = row.text
-        yield replace(nbest, **changes)
+        changed = replace(nbest, **changes)
+        yield changed if row.text is None else with_reference(changed, row.text, row.text)
 
 
 def _utterances(
     domains: dict[str, list[NBest]],
     corrections: dict[str, dict[str, str]] | None,
     against: dict[str, dict[str, str]] | None,
+    written: bool,
 ) -> Iterator[PageUtterance]:
+    """What was scored, with the texts."""
     from robustger.evaluation.page import PageUtterance
+    from robustger.evaluation.recordings import joined, written_form
 
     for name, lists in domains.items():
-        for nbest in lists:
-            if nbest.reference is not None:
-                own, other = (
-                    None if texts is None else texts[name][nbest.id] for texts in (corrections, against)
-                )
-                yield PageUtterance(nbest, own, other, name)
+        for one in joined(map(written_form, lists) if written else lists):
+            own, other = (
+                None if texts is None else one.corrected(texts[name]) for texts in (corrections, against)
+            )
+            yield PageUtterance(one.whole, own, other, name)
 
 
 def _players(audio: Literal["link", "embed", "none"], page: str, lists: dict[str, str]) -> dict[str, Any]:

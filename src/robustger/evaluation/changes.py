@@ -20,7 +20,7 @@ from robustger.evaluation.alignment import Alignment, align
 from robustger.evaluation.tables import Table
 from robustger.evaluation.units import UNITS
 from robustger.hypotheses import NBest
-from robustger.text import get_normalizer
+from robustger.text import get_normalizer, normalizer_for
 
 
 class Error(NamedTuple):
@@ -128,10 +128,12 @@ def word_changes(
     Raises:
         InputError: an unknown normaliser or unit.
     """
-    normalize, split = get_normalizer(normalizer), UNITS.get(unit).split
+    get_normalizer(normalizer)
+    split = UNITS.get(unit).split
     changes = WordChanges(normalizer=normalizer, unit=unit)
     for nbest, text in corrected:
         if nbest.reference is not None:
+            normalize = normalizer_for(normalizer, nbest.language)
             truth, before, after = (split(normalize(one)) for one in (nbest.reference, nbest.best, text))
             if before != after:
                 changes.add(align(truth, before), align(truth, after))

@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from robustger.evaluation.matched_pairs import MatchedPairs
-from robustger.evaluation.significance import Comparison, Interval
+from robustger.evaluation.significance import FEWEST_UNITS, Comparison, Interval
 from robustger.evaluation.tables import percent
 from robustger.evaluation.wer import WordErrors
+
+TOO_FEW = "too few to tell"
+_NO_INTERVAL = Interval(math.nan, math.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +54,50 @@ class Versus:
         comparison: reductions from the other system to the corrections, with paired bootstrap intervals.
         matched_pairs: the matched-pairs test of the two.
         edits: utterances that the corrections have better and worse than the other system.
+        enough: whether there are enough independent utterances to tell chance from effect. Where not, tables and JSON
+            show neither intervals nor p-values.
     """
 
     comparison: Comparison
     matched_pairs: MatchedPairs
     edits: EditOutcome
+    enough: bool = True
+
+    @property
+    def enough_segments(self) -> bool:
+        """Whether the matched-pairs test can be believed, which holds for many segments only."""
+        return self.enough and self.matched_pairs.segments >= FEWEST_UNITS
 
     def to_json_dict(self) -> dict[str, Any]:
         """The figures as plain JSON values."""
-        names = Comparison.__dataclass_fields__
+        comparison: dict[str, Any] = {
+            name: getattr(self.comparison, name) for name in Comparison.__dataclass_fields__
+        }
+        if not self.enough:
+            comparison |= dict.fromkeys(("absolute_interval", "relative_interval"), _NO_INTERVAL)
+            comparison["share_not_better"] = None
+        matched_pairs = asdict(self.matched_pairs)
+        if not self.enough_segments:
+            matched_pairs["p_value"] = None
         return {
-            "comparison": {name: plain(getattr(self.comparison, name)) for name in names},
-            "matched_pairs": plain(asdict(self.matched_pairs)),
+            "comparison": plain(comparison),
+            "matched_pairs": plain(matched_pairs),
             "edits": {**asdict(self.edits), "harmful_edit_rate": self.edits.harmful_edit_rate},
         }
 
     def change(self) -> str:
         """Table cell: relative change of the errors in percent with its interval; negative is better."""
+        if not self.enough:
+            change = percent(-self.comparison.relative_reduction, digits=1, signed=True)
+            return f"{change.replace('+0.0', '0.0')} ({TOO_FEW})"
         low, high = self.comparison.relative_interval.low, self.comparison.relative_interval.high
         change = percent(-self.comparison.relative_reduction, Interval(-high, -low), digits=1, signed=True)
         return change.replace("+0.0", "0.0")
 
     def test(self) -> str:
         """Table cell: statistic and p-value of the matched-pairs test."""
+        if not self.enough_segments:
+            return TOO_FEW
         p_value = self.matched_pairs.p_value
         return f"z {self.matched_pairs.z:.2f}, p {f'{p_value:.4f}' if p_value >= 0.0001 else '< 0.0001'}"
 
@@ -106,6 +130,10 @@ class NormalizerReport:
         versus_best: corrected beside best; None without corrections.
         versus_against: corrected beside against; None without it.
         empty_references: ids of the lists whose reference has no word; each word written for them is an insertion.
+        hypotheses: hypotheses of a list, mean.
+        distinct: of them those that differ once they are normalized, mean over lists.
+        enough: whether there are enough independent utterances to tell chance from effect. Where not, tables and JSON
+            show no intervals.
     """
 
     wer: Mapping[str, float]
@@ -118,6 +146,13 @@ class NormalizerReport:
     versus_best: Versus | None
     versus_against: Versus | None
     empty_references: tuple[str, ...]
+    hypotheses: float
+    distinct: float
+    enough: bool = True
+
+    def interval(self, system: str) -> Interval | None:
+        """The interval of a system's rate, None where there are too few utterances for one."""
+        return self.wer_interval[system] if self.enough else None
 
     @property
     def comparison(self) -> Comparison | None:
@@ -134,7 +169,7 @@ class NormalizerReport:
         kinds = ("substitutions", "deletions", "insertions")
         result: dict[str, Any] = {
             "wer": self.wer,
-            "wer_interval": self.wer_interval,
+            "wer_interval": {system: self.interval(system) or _NO_INTERVAL for system in self.wer},
             "errors": self.errors,
             "words": self.words,
             "operations": {
@@ -142,10 +177,16 @@ class NormalizerReport:
                 for system, counts in self.operations.items()
             },
             "empty_references": list(self.empty_references),
+            "hypotheses": self.hypotheses,
+            "distinct_hypotheses": self.distinct,
         }
         if self.versus_best is not None:
             result |= self.versus_best.to_json_dict()
-            result |= {"recovered": self.recovered, "recovered_interval": self.recovered_interval}
+            intervals = {
+                oracle: interval if self.enough else _NO_INTERVAL
+                for oracle, interval in self.recovered_interval.items()
+            }
+            result |= {"recovered": self.recovered, "recovered_interval": intervals}
         if self.versus_against is not None:
             result["against"] = self.versus_against.to_json_dict()
         return plain(result)
@@ -155,9 +196,18 @@ class NormalizerReport:
         counts = self.operations[system]
         return f"{counts.substitutions:,}/{counts.deletions:,}/{counts.insertions:,}"
 
+    def rate(self, system: str) -> str:
+        """Table cell: the rate of a system in percent, with its interval."""
+        return percent(self.wer[system], self.interval(system))
+
     def rir(self, oracle: str) -> str:
         """Table cell: the share of the recoverable errors that is recovered, in percent."""
-        return percent(self.recovered[oracle], self.recovered_interval[oracle], digits=1)
+        interval = self.recovered_interval[oracle] if self.enough else None
+        return percent(self.recovered[oracle], interval, digits=1)
+
+    def sizes(self) -> str:
+        """Table cell: distinct hypotheses of a list, of all that it has, both means."""
+        return f"{self.distinct:.1f} of {self.hypotheses:.1f}"
 
 
 def plain(value: Any) -> Any:

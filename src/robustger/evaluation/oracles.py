@@ -1,13 +1,19 @@
 """What a perfect chooser could reach with a list: the oracles of Hu et al. (ICLR 2024).
 
-Both are computed after normalisation, on word lists, and always satisfy o_cp <= o_nb <= 1-best in errors: a
+Both are computed after normalization, on word lists, and always satisfy o_cp <= o_nb <= 1-best in errors: a
 reference word that occurs in no hypothesis costs every hypothesis an error.
+
+A recording that was recognized in windows has one list per window and one reference, and nobody knows which of its
+words belong to which window. There a chooser takes one hypothesis per window, and a writer the words of each window's
+list for that window's text; the words of the reference are shared out among the windows in the way that costs least.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 
@@ -50,3 +56,75 @@ def compositional_errors(reference: Sequence[str], hypotheses: Iterable[Iterable
     """
     available = {word for words in hypotheses for word in words}
     return sum(word not in available for word in reference)
+
+
+def windowed_n_best_errors(reference: Sequence[str], windows: Sequence[Sequence[Sequence[str]]]) -> int:
+    """o_nb of a recording in windows: errors of the best choice of one hypothesis per window, exactly.
+
+    The row of the edit distance over the positions of the reference is carried from window to window: its entry j holds
+    the fewest errors with which the windows so far can be written for the first j words, the minimum over the
+    hypotheses of each window. Entries above the errors of the 1-bests cannot lie on the best path and are dropped, so
+    that the time is that of a band around the diagonal.
+
+    Args:
+        reference: words of the reference, normalized.
+        windows: for each window in order the words of each hypothesis, normalized, the 1-best first.
+
+    Returns:
+        The fewest word errors of any choice.
+
+    Raises:
+        ValueError: no windows, or one without hypotheses.
+    """
+    if not windows or not all(windows):
+        raise ValueError("windowed_n_best_errors needs windows with at least one hypothesis each")
+    numbers: dict[str, int] = {}
+    truth = np.array([numbers.setdefault(word, len(numbers)) for word in reference], dtype=np.int64)
+    most = Levenshtein.distance(reference, [word for texts in windows for word in texts[0]])
+    first, row = 0, np.arange(min(len(truth), most) + 1)  # of the positions first to first + len(row) - 1
+    for texts in windows:
+        reach = min(len(truth) + 1 - first, len(row) + max(map(len, texts)))
+        start = np.full(reach, most + 1)
+        start[: len(row)] = row
+        stretch = truth[first : first + reach - 1]
+        row = np.minimum.reduce(
+            [_row_behind(start, stretch, [numbers.get(word, -1) for word in words]) for words in texts]
+        )
+        useful = np.flatnonzero(row <= most)
+        row = row[useful[0] : useful[-1] + 1]
+        first += int(useful[0])
+    return int(row[-1])
+
+
+def _row_behind(row: NDArray[np.int64], truth: NDArray[np.int64], words: Sequence[int]) -> NDArray[np.int64]:
+    """The row of the edit distance, shape (len(truth) + 1,), once `words` are written after what led to `row`."""
+    places = np.arange(len(row))
+    for word in words:
+        after = row + 1  # the word is inserted
+        np.minimum(after[1:], row[:-1] + (truth != word), out=after[1:])
+        row = np.minimum.accumulate(after - places) + places  # words of the reference left out
+    return row
+
+
+def windowed_compositional_errors(
+    reference: Sequence[str], windows: Sequence[Iterable[Iterable[str]]]
+) -> int:
+    """o_cp of a recording in windows: as `compositional_errors`, but a word serves only in its own window.
+
+    Every window covers a stretch of the reference, and pays an error for each word there that occurs in none of its
+    hypotheses; the stretches are those that cost least.
+
+    Args:
+        reference: words of the reference, normalized.
+        windows: for each window in order the words of each hypothesis, normalized.
+    """
+    numbers: dict[str, int] = {}
+    truth = np.array([numbers.setdefault(word, len(numbers)) for word in reference], dtype=np.int64)
+    row = np.full(len(truth) + 1, len(truth))
+    row[0] = 0  # before the first window nothing is covered
+    for texts in windows:
+        missing = np.ones(len(numbers) + 1, dtype=np.int64)  # the last one for words that the reference lacks
+        missing[[numbers.get(word, -1) for words in texts for word in words]] = 0
+        before = np.concatenate([[0], np.cumsum(missing[truth])])
+        row = before + np.minimum.accumulate(row - before)
+    return int(row[-1])

@@ -7,6 +7,7 @@ What is reported for each normaliser:
 - harmful edits: utterances the corrections made better, worse, or left equal in errors;
 - RIR, the share of the recoverable errors (1-best less oracle) that the corrections recover, for both oracles;
 - whether the difference is significant by the matched-pairs test, too;
+- how many of a list's hypotheses differ, and what stands out in the form of the texts;
 - the same for groups of utterances (by noise, SNR, speaker, length ...), and beside another system's corrections.
 
 **Format-only baseline.** A hypothesis and its reference may differ in typography alone ("twenty one" / "21",
@@ -30,6 +31,8 @@ import numpy as np
 
 from robustger.errors import InputError
 from robustger.evaluation.fields import Grouping, check_found
+from robustger.evaluation.forms import warnings
+from robustger.evaluation.recordings import written_form
 from robustger.evaluation.results import Bootstrap, DomainReport, EvaluationReport, FormatOnly
 from robustger.evaluation.scores import score_lists
 from robustger.evaluation.significance import check_bootstrap
@@ -52,6 +55,7 @@ def evaluate(
     cluster: str | None = None,
     seed: int = 0,
     resamples: int = 1000,
+    written: bool = False,
 ) -> EvaluationReport:
     """Evaluate N-best lists, and corrections of them when given.
 
@@ -59,7 +63,8 @@ def evaluate(
     kept.
 
     Args:
-        lists: N-best lists; those without a reference are left out and counted.
+        lists: N-best lists; those without a reference are left out and counted. The windows of a recording are joined
+            to one utterance; recordings of which a window is missing are left out and counted, too.
         corrections: corrected text by list id; exactly one for each list with a reference, none for unknown
             ids.
         normalizers: names of the normalisers to report.
@@ -71,13 +76,15 @@ def evaluate(
             one depend on each other. None draws utterances.
         seed: seed of the bootstrap; it makes the report reproducible.
         resamples: bootstrap resamples.
+        written: score the written forms, with case and punctuation, which `raw` then counts; lists that lack them are
+            left out as those without a reference.
 
     Raises:
         InputError: an unknown normaliser or unit; no list with a reference; ids of lists and corrections, or of the two
             systems, that do not match (the message counts them and names the first); a field that no list has or that
             names no group; `resamples` below 1 or a negative seed.
     """
-    run = _Run(normalizers, unit, by, cluster, seed, resamples)
+    run = _Run(normalizers, unit, by, cluster, seed, resamples, written)
     summary = run.summary(lists, corrections, against)
     run.check_fields(summary)
     return run.report(summary)
@@ -94,6 +101,7 @@ def evaluate_domains(
     cluster: str | None = None,
     seed: int = 0,
     resamples: int = 1000,
+    written: bool = False,
 ) -> DomainReport:
     """Evaluate several sets of lists and their pool.
 
@@ -111,11 +119,12 @@ def evaluate_domains(
         cluster: as for `evaluate`.
         seed: as for `evaluate`.
         resamples: as for `evaluate`.
+        written: as for `evaluate`.
 
     Raises:
         InputError: as for `evaluate`, naming the domain; no domains; corrections for other domains.
     """
-    run = _Run(normalizers, unit, by, cluster, seed, resamples)
+    run = _Run(normalizers, unit, by, cluster, seed, resamples, written)
     if not domains:
         raise InputError("there are no domains to evaluate; give at least one set of lists")
     for systems in (corrections, against):
@@ -150,6 +159,7 @@ class _Run:
         cluster: str | None,
         seed: int,
         resamples: int,
+        written: bool,
     ) -> None:
         check_bootstrap(resamples, seed)
         if not normalizers:
@@ -163,7 +173,7 @@ class _Run:
         if len(set(fields)) < len(fields):
             raise InputError("a field is given twice to group by; give each once")
         self.cluster = None if cluster is None else Grouping.parse(cluster)
-        self.seed, self.resamples = seed, resamples
+        self.seed, self.resamples, self.written = seed, resamples, written
         self.known_fields: set[str] = set()
 
     def summary(
@@ -179,7 +189,7 @@ class _Run:
         # the reported normalisers and the two that the format-only baseline needs, each once
         names = list(dict.fromkeys([*self.normalizers, "raw", FORMAT_NORMALIZER]))
         scored = score_lists(
-            lists,
+            map(written_form, lists) if self.written else lists,
             corrections,
             names,
             against=against,
@@ -187,6 +197,7 @@ class _Run:
             groupings=self.groupings,
             cluster=self.cluster,
             where="" if domain is None else f"{domain}: ",
+            needed="written form of hypotheses and reference" if self.written else "reference",
         )
         self.known_fields |= scored.known_fields
         seed = np.random.SeedSequence(self.seed)
@@ -203,26 +214,31 @@ class _Run:
         """The summary as the figures that were asked for."""
         sums = summary.normalizers
         counts = sums["raw"].operations["best"]
+        bootstrap = Bootstrap(
+            self.seed,
+            self.resamples,
+            "utterance" if self.cluster is None else self.cluster.field,
+            summary.independent,
+        )
         return EvaluationReport(
-            normalizers={name: sums[name].report() for name in self.normalizers},
-            format_only=_format_only(sums["raw"], sums[FORMAT_NORMALIZER]),
+            normalizers={name: sums[name].report(summary.independent) for name in self.normalizers},
+            format_only=_format_only(sums["raw"], sums[FORMAT_NORMALIZER], bootstrap.enough),
             utterances=counts.utterances,
             without_reference=summary.without_reference,
-            bootstrap=Bootstrap(
-                self.seed,
-                self.resamples,
-                "utterance" if self.cluster is None else self.cluster.field,
-                summary.independent,
-            ),
+            bootstrap=bootstrap,
             unit=self.unit.name,
             by={
                 field: {group.text: self.report(groups[group]) for group in sorted(groups)}
                 for field, groups in summary.groups.items()
             },
+            joined=summary.joined,
+            incomplete=tuple(map(str, summary.incomplete)),
+            written=self.written,
+            warnings=warnings(summary.forms, self.normalizers, self.unit.name),
         )
 
 
-def _format_only(raw: Summary, formatted: Summary) -> FormatOnly:
+def _format_only(raw: Summary, formatted: Summary, enough: bool) -> FormatOnly:
     wer, raw_wer = formatted.rate("best"), raw.rate("best")
     share = None
     if "corrected" in raw.errors:
@@ -231,7 +247,7 @@ def _format_only(raw: Summary, formatted: Summary) -> FormatOnly:
             share = 1 - (wer - formatted.rate("corrected")) / gain
     return FormatOnly(
         wer=wer,
-        interval=formatted.interval("best"),
+        interval=formatted.interval("best") if enough else None,
         relative_reduction=1 - wer / raw_wer if raw_wer else float("nan"),
         share_of_raw_gain=share,
     )

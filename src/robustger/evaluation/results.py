@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from robustger.evaluation.figures import NormalizerReport, plain
-from robustger.evaluation.significance import LEVEL, Interval
+from robustger.evaluation.figures import TOO_FEW, NormalizerReport, plain
+from robustger.evaluation.significance import FEWEST_UNITS, LEVEL, Interval
 from robustger.evaluation.tables import Table, percent
 from robustger.evaluation.units import UNITS
 
@@ -28,14 +28,14 @@ class FormatOnly:
 
     Attributes:
         wer: WER of the 1-best under `number`.
-        interval: its 95 % interval.
+        interval: its 95 % interval; None where there are too few utterances for one.
         relative_reduction: 1 - wer / raw WER of the 1-best.
         share_of_raw_gain: share of the corrections' raw gain that format explains; None without corrections
             or when they do not lower the raw WER.
     """
 
     wer: float
-    interval: Interval
+    interval: Interval | None
     relative_reduction: float
     share_of_raw_gain: float | None
 
@@ -44,7 +44,7 @@ class FormatOnly:
         return plain(
             {
                 "wer": self.wer,
-                "wer_interval": self.interval,
+                "wer_interval": [None, None] if self.interval is None else self.interval,
                 "relative_reduction": self.relative_reduction,
                 "share_of_raw_gain": self.share_of_raw_gain,
                 "definition": _FORMAT_DEFINITION,
@@ -68,6 +68,11 @@ class Bootstrap:
     over: str
     independent: int
 
+    @property
+    def enough(self) -> bool:
+        """Whether they are enough for intervals and tests to mean anything."""
+        return self.independent >= FEWEST_UNITS
+
     def to_json_dict(self) -> dict[str, Any]:
         """The settings, with the level of the intervals."""
         return {
@@ -76,6 +81,7 @@ class Bootstrap:
             "level": LEVEL,
             "over": self.over,
             "independent": self.independent,
+            "enough": self.enough,
         }
 
 
@@ -86,11 +92,15 @@ class EvaluationReport:
     Attributes:
         normalizers: the figures by normaliser.
         format_only: the format-only baseline.
-        utterances: lists scored.
+        utterances: what was scored: lists, and recordings whose windows were joined.
         without_reference: lists left out because they have no reference.
         bootstrap: how the intervals were made.
         unit: what was counted, "word" or "char"; with "char", words are characters and WER is CER.
         by: the reports of the groups by field and group, as they were asked for.
+        joined: recordings among the utterances that were joined of several windows.
+        incomplete: recordings left out because a window is missing, each with what is there of it.
+        written: whether the written forms were scored, with case and punctuation.
+        warnings: what to know about the form of the texts before the figures are believed, one line each.
     """
 
     normalizers: Mapping[str, NormalizerReport]
@@ -100,6 +110,10 @@ class EvaluationReport:
     bootstrap: Bootstrap
     unit: str = "word"
     by: Mapping[str, Mapping[str, EvaluationReport]] = field(default_factory=dict)
+    joined: int = 0
+    incomplete: tuple[str, ...] = ()
+    written: bool = False
+    warnings: tuple[str, ...] = ()
 
     def to_json_dict(self) -> dict[str, Any]:
         """The report as plain JSON values; quantities without a value (no words, say) are None."""
@@ -108,6 +122,10 @@ class EvaluationReport:
             "format_only": self.format_only.to_json_dict(),
             "utterances": self.utterances,
             "without_reference": self.without_reference,
+            "joined_recordings": self.joined,
+            "incomplete_recordings": list(self.incomplete),
+            "written": self.written,
+            "warnings": list(self.warnings),
             "unit": self.unit,
             "bootstrap": self.bootstrap.to_json_dict(),
         }
@@ -122,11 +140,11 @@ class EvaluationReport:
         """One row per system and comparison, one column per normaliser."""
         reports = list(self.normalizers.values())
         first = reports[0]
-        rows = [("1-best", *(percent(r.wer["best"], r.wer_interval["best"]) for r in reports))]
+        rows = [("1-best", *(r.rate("best") for r in reports))]
         format_only = percent(self.format_only.wer, self.format_only.interval)
         rows.append(("format-only", *(format_only if name == "raw" else "-" for name in self.normalizers)))
         rows += [
-            (name, *(percent(r.wer[system], r.wer_interval[system]) for r in reports))
+            (name, *(r.rate(system) for r in reports))
             for system, name in _SYSTEMS.items()
             if system in first.wer and system != "best"
         ]
@@ -134,6 +152,7 @@ class EvaluationReport:
             (f"{_SYSTEMS[system]} sub/del/ins", *(r.kinds(system) for r in reports))
             for system in first.operations
         ]
+        rows.append(("distinct hypotheses", *(r.sizes() for r in reports)))
         versus = [r.versus_best for r in reports if r.versus_best is not None]
         if versus:
             rows.append(("relative change", *(v.change() for v in versus)))
@@ -171,14 +190,26 @@ class EvaluationReport:
     def notes(self) -> str:
         """What the figures rest on, in words."""
         notes = [f"{self.utterances:,} utterances"]
+        if self.joined:
+            notes[0] += f", {self.joined:,} of them recordings joined of several windows"
         if self.without_reference:
-            notes[0] += f" ({self.without_reference:,} without reference left out)"
+            lacking = "written forms" if self.written else "reference"
+            notes[0] += f" ({self.without_reference:,} without {lacking} left out)"
+        if self.incomplete:
+            notes.append(f"{len(self.incomplete):,} recordings of which a window is missing left out")
+        if self.written:
+            notes.append("written forms: under 'raw' case and punctuation are counted")
         drawn, bootstrap = "utterances", self.bootstrap
         if bootstrap.over != "utterance":
             drawn = f"{bootstrap.independent:,} values of {bootstrap.over!r}"
-        notes.append(
-            f"[95 % interval] by bootstrap over {drawn}, {bootstrap.resamples:,} resamples, seed {bootstrap.seed}"
-        )
+        if bootstrap.enough:
+            notes.append(
+                f"[95 % interval] by bootstrap over {drawn}, {bootstrap.resamples:,} resamples, "
+                f"seed {bootstrap.seed}"
+            )
+        else:
+            counted = drawn if bootstrap.over != "utterance" else f"{bootstrap.independent:,} utterances"
+            notes.append(f"no intervals: {counted} are {TOO_FEW} (below {FEWEST_UNITS})")
         notes.append(
             "format-only: 1-best and reference written in one format (normaliser 'number'), no model"
         )
@@ -244,7 +275,7 @@ def rate_table(
     total = whole[1]
     unit = UNITS.get(total.unit)
     systems = total.normalizers[normalizer].wer
-    columns = [column, "utterances", unit.plural, "1-best", "format-only", "o_nb", "o_cp"]
+    columns = [column, "utterances", unit.plural, "1-best", "format-only", "o_nb", "o_cp", "distinct"]
     if "corrected" in systems:
         columns += ["corrected", "relative change", "better/worse/equal"]
     if "against" in systems:
@@ -253,14 +284,14 @@ def rate_table(
     for name, part in [*parts.items(), whole]:
         report = part.normalizers[normalizer]
         cells = [name, f"{part.utterances:,}", f"{report.words:,}"]
-        cells.append(percent(report.wer["best"], report.wer_interval["best"]))
+        cells.append(report.rate("best"))
         cells.append(percent(part.format_only.wer))
-        cells += [percent(report.wer["o_nb"]), percent(report.wer["o_cp"])]
+        cells += [percent(report.wer["o_nb"]), percent(report.wer["o_cp"]), report.sizes()]
         if report.versus_best is not None:
-            cells += [percent(report.wer["corrected"], report.wer_interval["corrected"])]
+            cells += [report.rate("corrected")]
             cells += [report.versus_best.change(), report.versus_best.outcome()]
         if report.versus_against is not None:
-            cells += [percent(report.wer["against"], report.wer_interval["against"])]
+            cells += [report.rate("against")]
             cells += [report.versus_against.change()]
         rows.append(tuple(cells))
     return Table(f"{unit.rate} in %, normaliser {normalizer}", tuple(columns), tuple(rows), notes)

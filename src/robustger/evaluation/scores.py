@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +15,40 @@ from numpy.typing import NDArray
 from robustger.errors import InputError
 from robustger.evaluation.alignment import Alignment, align
 from robustger.evaluation.fields import MISSING, Group, Grouping, known_fields
+from robustger.evaluation.forms import signs
 from robustger.evaluation.matched_pairs import segment_differences
-from robustger.evaluation.oracles import compositional_errors, n_best_errors
+from robustger.evaluation.oracles import (
+    compositional_errors,
+    n_best_errors,
+    windowed_compositional_errors,
+    windowed_n_best_errors,
+)
+from robustger.evaluation.recordings import Incomplete, Recording, join_windows
 from robustger.evaluation.units import Unit
 from robustger.evaluation.wer import IntArray, UtteranceErrors
 from robustger.hypotheses import NBest
-from robustger.text import get_normalizer
+from robustger.text import get_normalizer, normalizer_for
+
+
+@dataclass(frozen=True, slots=True)
+class ListSizes:
+    """How long the lists are; each a sum over lists, or an array of shape (utterances,).
+
+    Attributes:
+        lists: lists; an utterance has several where it is a recording in windows.
+        hypotheses: hypotheses in them.
+        distinct: those that differ once they are normalized.
+    """
+
+    lists: Any
+    hypotheses: Any
+    distinct: Any
+
+    def __add__(self, other: ListSizes) -> ListSizes:
+        """Those of both corpora."""
+        return ListSizes(
+            self.lists + other.lists, self.hypotheses + other.hypotheses, self.distinct + other.distinct
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +79,13 @@ class Scores:
             and perhaps `against`.
         oracles: errors of `o_nb` (the best hypothesis of each list) and `o_cp` (the compositional oracle).
         pairings: the corrections beside `best` and beside `against`.
+        sizes: lists and hypotheses of each utterance.
     """
 
     texts: Mapping[str, UtteranceErrors]
     oracles: Mapping[str, IntArray]
     pairings: Mapping[str, Pairing]
+    sizes: ListSizes
 
     @property
     def words(self) -> IntArray:
@@ -71,6 +103,7 @@ class Scores:
             {name: errors.take(rows) for name, errors in self.texts.items()},
             {name: errors[rows] for name, errors in self.oracles.items()},
             {name: pairing.take(rows) for name, pairing in self.pairings.items()},
+            ListSizes(self.sizes.lists[rows], self.sizes.hypotheses[rows], self.sizes.distinct[rows]),
         )
 
 
@@ -79,9 +112,12 @@ class ScoredLists:
     """All that is kept of the lists that were scored.
 
     Attributes:
-        ids: of the lists, in input order.
+        ids: of the utterances, in input order: of a list, or of a recording whose windows were joined.
         scores: the counts by normaliser.
         without_reference: lists left out because they have no reference.
+        joined: recordings among the utterances that were joined of several windows.
+        incomplete: recordings left out because a window is missing.
+        forms: what the texts say of the forms that they are written in (see `robustger.evaluation.forms`).
         clusters: what is resampled whole, one number per utterance; None where that is the utterance.
         groups: the group of each utterance, by field.
         known_fields: names of fields that the lists have.
@@ -90,6 +126,9 @@ class ScoredLists:
     ids: Sequence[str]
     scores: Mapping[str, Scores]
     without_reference: int
+    joined: int
+    incomplete: tuple[Incomplete, ...]
+    forms: Counter[str]
     clusters: IntArray | None
     groups: Mapping[str, Sequence[Group]]
     known_fields: frozenset[str]
@@ -105,11 +144,14 @@ def score_lists(
     groupings: Sequence[Grouping] = (),
     cluster: Grouping | None = None,
     where: str = "",
+    needed: str = "reference",
 ) -> ScoredLists:
     """Score every list that has a reference; the lists are read once and may stream.
 
+    Windows of one recording are scored as one utterance (see `robustger.evaluation.recordings`).
+
     Args:
-        lists: N-best lists; those without a reference are left out and counted.
+        lists: N-best lists; those without a reference are left out and counted, recordings that lack a window, too.
         corrections: corrected text by list id, or None.
         normalizers: names of the normalisers.
         against: another system's corrections of the same lists; only with `corrections`.
@@ -117,39 +159,51 @@ def score_lists(
         groupings: what the utterances are grouped by.
         cluster: the field whose values are resampled whole.
         where: what the lists are, put before error messages ("chime4: ").
+        needed: what a list without a reference lacks, for the error message.
 
     Raises:
         InputError: no list has a reference; a field to group by that names no group, or a cluster's field that a
             list lacks; or, with corrections: an id occurs twice, a scored list has no correction, a correction
             belongs to no list, a correction is not a string, or the two systems cover different utterances.
     """
-    functions = {name: get_normalizer(name) for name in normalizers}
+    for name in normalizers:
+        get_normalizer(name)
     systems = {"corrections": corrections, "against": against}
     given = {name: texts for name, texts in systems.items() if texts is not None}
-    counts = {name: array("q") for name in functions}
+    counts = {name: array("q") for name in normalizers}
     groups: dict[str, list[Group]] = {grouping.field: [] for grouping in groupings}
     clusters, numbers = array("q"), dict[Group, int]()
     unclustered: list[str] = []
     known: set[str] = set()
     ids: dict[str, bool] = {}  # with corrections: whether the list has a reference
     scored: list[str] = []
-    without_reference = 0
-    for nbest in lists:
-        if given:
+    forms: Counter[str] = Counter()
+    incomplete: list[Incomplete] = []
+    without_reference = joined = 0
+    for recording in join_windows(lists):
+        reference = None if isinstance(recording, Incomplete) else recording.whole.reference
+        for nbest in recording.lists if given else ():
             if nbest.id in ids:
                 raise InputError(
                     f"{where}id {nbest.id!r} occurs twice, so corrections cannot be matched; make ids unique"
                 )
-            ids[nbest.id] = nbest.reference is not None
-        if nbest.reference is None:
+            ids[nbest.id] = reference is not None
+        if isinstance(recording, Incomplete):
+            incomplete.append(recording)
+            continue
+        if reference is None:
             without_reference += 1
             continue
-        if any(nbest.id not in texts for texts in given.values()):
+        if any(nbest.id not in texts for texts in given.values() for nbest in recording.lists):
             continue  # refused below, with all the others
-        texts = [nbest.best, *(_text(texts[nbest.id], nbest.id, where) for texts in given.values())]
-        for name, normalize in functions.items():
+        nbest = recording.whole
+        texts = [nbest.best, *(_corrected(recording, texts, where) for texts in given.values())]
+        for name in normalizers:
+            normalize = normalizer_for(name, nbest.language)
             tokens = cache(lambda text, to=normalize: tuple(unit.split(to(text))))
-            counts[name].extend(_score_list(nbest.reference, nbest.texts, texts, tokens))
+            counts[name].extend(_score_list(reference, recording.lists, texts, tokens))
+        forms.update(signs(reference, nbest.best))
+        joined += len(recording.lists) > 1
         scored.append(nbest.id)
         known.update(known_fields(nbest))
         for grouping in groupings:
@@ -161,12 +215,12 @@ def score_lists(
             clusters.append(numbers.setdefault(value, len(numbers)))
     _check_ids(ids, given, where)
     if not scored:
-        read = (
-            f"none of the {without_reference} lists has a reference"
-            if without_reference
-            else "there are no lists"
-        )
-        raise InputError(f"{where}{read}, so there is nothing to score; give lists with a 'reference'")
+        read = "there are no lists"
+        if incomplete:
+            read = f"every recording lacks a window ({incomplete[0]})"
+        if without_reference:
+            read = f"none of the {without_reference} lists has a {needed}"
+        raise InputError(f"{where}{read}, so there is nothing to score; give lists with a {needed}")
     if cluster is not None and unclustered:
         raise InputError(
             f"{where}{len(unclustered)} lists lack the field {cluster.field!r} to resample by ({_first(unclustered)}); "
@@ -176,36 +230,53 @@ def score_lists(
         ids=scored,
         scores={name: _as_scores(values, list(given)) for name, values in counts.items()},
         without_reference=without_reference,
+        joined=joined,
+        incomplete=tuple(incomplete),
+        forms=forms,
         clusters=None if cluster is None else np.array(clusters, dtype=np.int64),
         groups=groups,
         known_fields=frozenset(known),
     )
 
 
-def _text(text: object, id_: str, where: str) -> str:
-    if not isinstance(text, str):
-        raise InputError(f"{where}the correction of {id_!r} is not a string; give the corrected text")
-    return text
+def _corrected(recording: Recording, texts: Mapping[str, str], where: str) -> str:
+    for nbest in recording.lists:
+        if not isinstance(texts[nbest.id], str):
+            raise InputError(
+                f"{where}the correction of {nbest.id!r} is not a string; give the corrected text"
+            )
+    return recording.corrected(texts)
 
 
 def _score_list(
     reference: str,
-    hypotheses: Sequence[str],
+    lists: Sequence[NBest],
     texts: Sequence[str],
     tokens: Callable[[str], tuple[str, ...]],
 ) -> Iterator[int]:
-    """The counts of one list, in the order `_as_scores` reads."""
+    """The counts of one utterance, in the order `_as_scores` reads; `lists` are its windows, or the only one."""
     truth = tokens(reference)
 
     @cache
     def aligned(text: tuple[str, ...]) -> Alignment:
         return align(truth, text)
 
-    distinct = dict.fromkeys(map(tokens, hypotheses))  # normalising makes many hypotheses equal
-    yield len(truth)
-    yield n_best_errors(truth, distinct)
-    yield compositional_errors(truth, distinct)
+    distinct = [
+        list(dict.fromkeys(map(tokens, nbest.texts))) for nbest in lists
+    ]  # normalizing makes many equal
     written = [tokens(text) for text in texts]
+    yield len(truth)
+    if len(lists) == 1:
+        yield n_best_errors(truth, distinct[0])
+        yield compositional_errors(truth, distinct[0])
+    else:
+        # a number that a cut parts is whole in the joined text alone, so that it may have fewer errors
+        o_nb = min(windowed_n_best_errors(truth, distinct), sum(aligned(written[0]).edits))
+        yield o_nb
+        yield min(windowed_compositional_errors(truth, distinct), o_nb)
+    yield len(lists)
+    yield sum(len(nbest.hypotheses) for nbest in lists)
+    yield sum(map(len, distinct))
     for text in written:
         yield from aligned(text).edits
     if len(written) > 1:
@@ -220,11 +291,12 @@ def _score_list(
 def _as_scores(values: array[int], given: Sequence[str]) -> Scores:
     texts = ["best", *("corrected" if name == "corrections" else name for name in given)]
     bases = [name for name in texts if name != "corrected"] if given else []
-    columns = iter(np.array(values, dtype=np.int64).reshape(-1, 3 + 3 * len(texts) + 3 * len(bases)).T)
+    columns = iter(np.array(values, dtype=np.int64).reshape(-1, 6 + 3 * len(texts) + 3 * len(bases)).T)
     words, o_nb, o_cp = (next(columns) for _ in range(3))
+    sizes = ListSizes(*(next(columns) for _ in range(3)))
     errors = {name: UtteranceErrors(*(next(columns) for _ in range(3)), words=words) for name in texts}
     pairings = {name: Pairing(next(columns).astype(bool), next(columns), next(columns)) for name in bases}
-    return Scores(errors, {"o_nb": o_nb, "o_cp": o_cp}, pairings)
+    return Scores(errors, {"o_nb": o_nb, "o_cp": o_cp}, pairings, sizes)
 
 
 def _check_ids(ids: Mapping[str, bool], given: Mapping[str, Mapping[str, str]], where: str) -> None:

@@ -17,6 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from robustger.errors import InputError
 
 LEVEL = 0.95
+FEWEST_UNITS = (
+    20  # utterances, clusters or segments below which intervals and p-values say less than they seem to
+)
 _DRAWS_AT_ONCE = 2_000_000  # index draws held in memory at a time: 16 MB, and as much again for their counts
 
 FloatArray = NDArray[np.float64]

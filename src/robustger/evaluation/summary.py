@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ import numpy as np
 from robustger.evaluation.fields import Group
 from robustger.evaluation.figures import EditOutcome, NormalizerReport, Versus
 from robustger.evaluation.matched_pairs import SegmentSums
-from robustger.evaluation.scores import ScoredLists, Scores
+from robustger.evaluation.recordings import Incomplete
+from robustger.evaluation.scores import ListSizes, ScoredLists, Scores
 from robustger.evaluation.significance import (
+    FEWEST_UNITS,
     FloatArray,
     Interval,
     cluster_sums,
@@ -40,6 +43,7 @@ class Summary:
     operations: Mapping[str, WordErrors]
     edits: Mapping[str, EditOutcome]
     segments: Mapping[str, SegmentSums]
+    sizes: ListSizes
     empty_references: tuple[str, ...]
 
     def __add__(self, other: Summary) -> Summary:
@@ -52,6 +56,7 @@ class Summary:
             operations=_added(self.operations, other.operations),
             edits=_added(self.edits, other.edits),
             segments=_added(self.segments, other.segments),
+            sizes=self.sizes + other.sizes,
             empty_references=self.empty_references + other.empty_references,
         )
 
@@ -63,8 +68,13 @@ class Summary:
         """Interval of `rate`."""
         return percentile_interval(rates(self.error_samples[system], self.word_samples))
 
-    def report(self) -> NormalizerReport:
-        """The rates, intervals and comparisons."""
+    def report(self, independent: int) -> NormalizerReport:
+        """The rates, intervals and comparisons.
+
+        Args:
+            independent: how many utterances, or clusters of them, the resamples were drawn from.
+        """
+        enough = independent >= FEWEST_UNITS
         oracles = ("o_nb", "o_cp") if "corrected" in self.errors else ()
         return NormalizerReport(
             wer={system: self.rate(system) for system in self.errors},
@@ -76,9 +86,12 @@ class Summary:
             recovered_interval={
                 oracle: percentile_interval(self._recovered(self.error_samples, oracle)) for oracle in oracles
             },
-            versus_best=self._versus("best"),
-            versus_against=self._versus("against"),
+            versus_best=self._versus("best", enough),
+            versus_against=self._versus("against", enough),
             empty_references=self.empty_references,
+            hypotheses=self.sizes.hypotheses / self.sizes.lists,
+            distinct=self.sizes.distinct / self.sizes.lists,
+            enough=enough,
         )
 
     @staticmethod
@@ -86,7 +99,7 @@ class Summary:
         best = np.asarray(errors["best"])
         return rates(best - errors["corrected"], best - errors[oracle])
 
-    def _versus(self, base: str) -> Versus | None:
+    def _versus(self, base: str, enough: bool) -> Versus | None:
         if base not in self.edits:
             return None
         comparison = compare(
@@ -97,7 +110,7 @@ class Summary:
             self.error_samples["corrected"],
             self.word_samples,
         )
-        return Versus(comparison, self.segments[base].test(), self.edits[base])
+        return Versus(comparison, self.segments[base].test(), self.edits[base], enough)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,27 +120,36 @@ class CorpusSummary:
     Attributes:
         normalizers: by normaliser.
         independent: how many utterances, or clusters of them, the bootstrap draws from.
+        groups: the same by field and group; these hold no further groups, and count nothing of what follows.
         without_reference: lists left out because they have no reference.
-        groups: the same by field and group; these hold no further groups.
+        joined: recordings that were joined of several windows.
+        incomplete: recordings left out because a window is missing.
+        forms: signs of the forms that the texts are written in.
     """
 
     normalizers: Mapping[str, Summary]
     independent: int
-    without_reference: int
     groups: Mapping[str, Mapping[Group, CorpusSummary]]
+    without_reference: int = 0
+    joined: int = 0
+    incomplete: tuple[Incomplete, ...] = ()
+    forms: Counter[str] = field(default_factory=Counter)
 
     def __add__(self, other: CorpusSummary) -> CorpusSummary:
         """Both corpora together; both were grouped by the same fields."""
         groups = {}
-        for field, own in self.groups.items():
-            groups[field] = dict(own)
-            for group, summary in other.groups[field].items():
-                groups[field][group] = own[group] + summary if group in own else summary
+        for name, own in self.groups.items():
+            groups[name] = dict(own)
+            for group, summary in other.groups[name].items():
+                groups[name][group] = own[group] + summary if group in own else summary
         return CorpusSummary(
             _added(self.normalizers, other.normalizers),
             self.independent + other.independent,
-            self.without_reference + other.without_reference,
             groups,
+            self.without_reference + other.without_reference,
+            self.joined + other.joined,
+            self.incomplete + other.incomplete,
+            self.forms + other.forms,
         )
 
 
@@ -142,18 +164,20 @@ def summarize(scored: ScoredLists, *, resamples: int, seed: np.random.SeedSequen
     other groups or fields there are.
     """
     groups: dict[str, dict[Group, CorpusSummary]] = {}
-    for field, labels in scored.groups.items():
+    for name, labels in scored.groups.items():
         rows: dict[Group, list[int]] = {}
         for row, group in enumerate(labels):
             rows.setdefault(group, []).append(row)
-        groups[field] = {
+        groups[name] = {
             group: CorpusSummary(
-                *_sums(scored, rows[group], resamples, spawned(seed, f"{field}={group.text}")), 0, {}
+                *_sums(scored, rows[group], resamples, spawned(seed, f"{name}={group.text}")), {}
             )
             for group in sorted(rows)
         }
     whole = _sums(scored, range(len(scored.ids)), resamples, seed)
-    return CorpusSummary(*whole, scored.without_reference, groups)
+    return CorpusSummary(
+        *whole, groups, scored.without_reference, scored.joined, scored.incomplete, scored.forms
+    )
 
 
 def spawned(seed: np.random.SeedSequence, name: str) -> np.random.SeedSequence:
@@ -183,6 +207,12 @@ def _sums(
             operations={system: errors.total() for system, errors in score.texts.items()},
             edits={base: _outcome(score, base) for base in score.pairings},
             segments={base: _segments(score, base) for base in score.pairings},
+            sizes=ListSizes(
+                *(
+                    int(counts.sum())
+                    for counts in (score.sizes.lists, score.sizes.hypotheses, score.sizes.distinct)
+                )
+            ),
             empty_references=tuple(
                 scored.ids[row] for row, words in zip(rows, score.words, strict=True) if words == 0
             ),

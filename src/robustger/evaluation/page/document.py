@@ -24,7 +24,7 @@ from robustger.evaluation.page.utterances import AlignedUtterance, PageUtterance
 from robustger.evaluation.results import DomainReport, EvaluationReport, rate_table
 from robustger.evaluation.units import UNITS
 from robustger.hypotheses.files import atomic_writer
-from robustger.text import get_normalizer
+from robustger.text import normalizer_for
 
 UTTERANCES_SHOWN = 2000  # beyond, browsers get slow and nobody reads on
 _TOP_WORDS = 20
@@ -78,8 +78,11 @@ def write_page(
         raise InputError("a page cannot go to stdout, where the figures go; name a file")
     total = report.total if isinstance(report, DomainReport) else report
     normalizer, unit = list(total.normalizers)[-1], UNITS.get(total.unit)
-    normalize = get_normalizer(normalizer)
-    rows = [aligned(one, normalize, unit) for one in utterances if one.nbest.reference is not None]
+    rows = [
+        aligned(one, normalizer_for(normalizer, one.nbest.language), unit)
+        for one in utterances
+        if one.nbest.reference is not None
+    ]
     table = UtteranceTable(
         unit, [Grouping.parse(text) for text in by], players or {}, isinstance(report, DomainReport)
     )

@@ -140,7 +140,9 @@ def changes_plot(changes: Sequence[int], plural: str) -> str:
 
 def _percentages(report: NormalizerReport, system: str) -> tuple[float, float, float]:
     """The rate, and how far its interval reaches below and above it."""
-    value, interval = report.wer[system], report.wer_interval[system]
+    value, interval = report.wer[system], report.interval(system)
+    if interval is None:  # too few utterances for one
+        return 100 * value, 0.0, 0.0
     # a skewed interval of a few utterances may leave the rate outside
     return 100 * value, max(0.0, 100 * (value - interval.low)), max(0.0, 100 * (interval.high - value))
 
