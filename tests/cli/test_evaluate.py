@@ -97,7 +97,10 @@ def test_groups_the_other_system_and_words(robustger, tmp_path: Path, correction
     assert report["bootstrap"]["resamples"] == 50
     assert report["word_changes"]["fixed"] == [{"reference": "fare", "written": "fair", "count": 1}]
     markdown = robustger("evaluate", *arguments, "--words", "3").out
-    assert "| 0 | 1 | 4 | 25.00 [" in markdown
+    assert (
+        "| 0 | 1 | 4 | 25.00 | 25.00 | 0.00 | 0.00 | 2.0 of 2.0 | 0.00 | -100.0 (too few to tell) |"
+        in markdown
+    )
     assert "| 1 | fare <- fair | 1 |  |  |" in markdown
 
 

@@ -32,7 +32,9 @@ def test_an_empty_file_has_no_corrections(tmp_path: Path):
     ("line", "message"),
     [
         (b'{"id": "b", "text"', "not valid JSON"),
-        (b"[1]", "not a JSON object"),
+        (b"1", "not a JSON object"),
+        (b'[{"id": "b", "text": "x"}]', "a JSON array, not JSON Lines"),
+        (b"[", "a JSON array, not JSON Lines"),
         (b'{"text": "x"}', "'id' must be"),
         (b'{"id": "", "text": "x"}', "'id' must be"),
         (b'{"id": true, "text": "x"}', "'id' must be"),
@@ -77,3 +79,18 @@ def test_any_bytes_give_corrections_or_a_one_line_error(tmp_path: Path, data: by
         texts, message = {}, str(error)
     assert all(isinstance(text, str) for text in texts.values())
     assert "\n" not in message
+
+
+def test_written_forms_are_taken_where_there_are_any(tmp_path: Path):
+    path = tmp_path / "out.jsonl"
+    rows = [
+        {"id": "a", "text": "one", "written": "One."},
+        {"id": "b", "text": "two", "written": None},
+        {"id": "c", "text": "three"},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert load_corrections(path, written=True) == {"a": "One.", "b": "two", "c": "three"}
+    assert load_corrections(path) == {"a": "one", "b": "two", "c": "three"}
+    path.write_text('{"id": "a", "text": "one", "written": 1}')
+    with pytest.raises(InputError, match=r"out.jsonl:1: 'written' of id 'a' must be a string"):
+        load_corrections(path, written=True)

@@ -17,8 +17,8 @@ from robustger.evaluation.units import UNITS
 from robustger.hypotheses import NBest
 
 
-def corpus(count: int = 60) -> tuple[list[NBest], dict[str, str], dict[str, str]]:
-    """Lists of four speakers at three SNRs, the corrections of a good system and of a worse one."""
+def corpus(count: int = 60, speakers: int = 4) -> tuple[list[NBest], dict[str, str], dict[str, str]]:
+    """Lists of some speakers at three SNRs, the corrections of a good system and of a worse one."""
     random_ = random.Random(3)
     lists, good, poor = [], {}, {}
 
@@ -28,7 +28,7 @@ def corpus(count: int = 60) -> tuple[list[NBest], dict[str, str], dict[str, str]
     for number in range(count):
         truth = [random_.choice("abcdefgh") for _ in range(3 + number % 9)]
         snr_db = (0, 5, 10)[number % 3]
-        meta = {"snr_db": snr_db, "speaker": f"s{number % 4}"}
+        meta = {"snr_db": snr_db, "speaker": f"s{number % speakers}"}
         texts = [damaged(truth, 0.4 - snr_db / 50) for _ in range(3)]
         lists.append(NBest.from_texts(str(number), texts, reference=" ".join(truth), meta=meta))
         good[str(number)], poor[str(number)] = damaged(truth, 0.1), damaged(truth, 0.2)
@@ -114,21 +114,22 @@ def test_settings_that_do_not_fit_are_refused(arguments, message: str):
 
 
 def test_clusters_are_resampled_whole():
-    by_speaker, by_utterance = evaluate(LISTS, GOOD, cluster="speaker"), evaluate(LISTS, GOOD)
-    assert (by_speaker.bootstrap.over, by_speaker.bootstrap.independent) == ("speaker", 4)
+    lists, good, _ = corpus(speakers=24)
+    by_speaker, by_utterance = evaluate(lists, good, cluster="speaker"), evaluate(lists, good)
+    assert (by_speaker.bootstrap.over, by_speaker.bootstrap.independent) == ("speaker", 24)
     assert (by_utterance.bootstrap.over, by_utterance.bootstrap.independent) == ("utterance", 60)
-    assert "bootstrap over 4 values of 'speaker'" in by_speaker.to_markdown()
+    assert "bootstrap over 24 values of 'speaker'" in by_speaker.to_markdown()
     one, other = by_speaker.normalizers["raw"], by_utterance.normalizers["raw"]
     assert one.wer == other.wer
     assert one.wer_interval != other.wer_interval
     # the same speakers' sums, drawn by hand
-    errors = [(nbest.meta["speaker"], wer([nbest.reference], [nbest.best])) for nbest in LISTS]
+    errors = [(nbest.meta["speaker"], wer([nbest.reference], [nbest.best])) for nbest in lists]
     columns = [(counts.errors, counts.words) for _, counts in errors]
     result = paired_bootstrap(
         [errors for errors, _ in columns],
-        [wer([nbest.reference], [GOOD[nbest.id]]).errors for nbest in LISTS],
+        [wer([nbest.reference], [good[nbest.id]]).errors for nbest in lists],
         [words for _, words in columns],
-        clusters=[speaker for speaker, _ in errors],
+        clusters=[int(speaker[1:]) for speaker, _ in errors],
     )
     assert one.comparison is not None
     assert result.relative_interval == one.comparison.relative_interval

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robustger.evaluation import compositional_errors, n_best_errors
+from robustger.evaluation.oracles import windowed_compositional_errors, windowed_n_best_errors
 from robustger.evaluation.wer import count_errors
 
 WORDS = st.lists(st.sampled_from("abcdef"), max_size=7)
@@ -57,3 +58,51 @@ def test_empty_reference():
 def test_empty_list():
     with pytest.raises(ValueError, match="at least one"):
         n_best_errors(["a"], [])
+
+
+WINDOWS = st.lists(
+    st.lists(st.lists(st.sampled_from("abcde"), max_size=4), min_size=1, max_size=3), min_size=1, max_size=3
+)
+SHORT = st.lists(st.sampled_from("abcd"), max_size=8)
+
+
+@given(SHORT, WINDOWS)
+def test_o_nb_of_windows_is_the_best_choice_of_one_hypothesis_for_each(reference, windows):
+    choices = itertools.product(*windows)
+    expected = min(count_errors(reference, list(itertools.chain(*choice))) for choice in choices)
+    assert windowed_n_best_errors(reference, windows) == expected
+    if len(windows) == 1:
+        assert expected == n_best_errors(reference, windows[0])
+
+
+@given(SHORT, WINDOWS)
+def test_o_cp_of_windows_is_the_best_way_to_share_the_reference_out(reference, windows):
+    length = len(reference)
+
+    def errors(cuts: tuple[int, ...]) -> int:
+        ends = zip((0, *cuts), (*cuts, length), strict=True)
+        return sum(
+            compositional_errors(reference[start:end], texts)
+            for (start, end), texts in zip(ends, windows, strict=True)
+        )
+
+    cuts = itertools.combinations_with_replacement(range(length + 1), len(windows) - 1)
+    assert windowed_compositional_errors(reference, windows) == min(map(errors, cuts))
+    assert windowed_compositional_errors(reference, windows) <= windowed_n_best_errors(reference, windows)
+
+
+def test_an_hour_in_windows():
+    """9,000 words in 120 windows: words that are wrong in one hypothesis are right in another."""
+    reference = [str(number) for number in range(9000)]
+    windows = []
+    for start in range(0, 9000, 75):
+        words = reference[start : start + 75]
+        windows.append([[*words[:-1], "x"], ["y", *words[1:]], [*words[:40], *words[41:]]])
+    assert windowed_n_best_errors(reference, windows) == 120
+    assert windowed_compositional_errors(reference, windows) == 0
+
+
+def test_windows_need_hypotheses():
+    for windows in ([], [[["a"]], []]):
+        with pytest.raises(ValueError, match="at least one hypothesis"):
+            windowed_n_best_errors(["a"], windows)

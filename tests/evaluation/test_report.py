@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -222,17 +223,76 @@ def test_wrong_domains_are_refused(domains, corrections, message: str):
 def test_tables_show_every_row():
     report = evaluate(LISTS, CORRECTIONS)
     markdown = report.to_markdown()
-    assert "| 1-best | 27.27 [" in markdown
+    assert "| 1-best | 27.27 | 10.00 |" in markdown
     assert "| format-only | " in markdown
-    assert "| relative change | -66.7 [" in markdown
+    assert "| relative change | -66.7 (too few to tell) |" in markdown
+    assert "| matched pairs | too few to tell |" in markdown
+    assert "3 utterances are too few to tell (below 20)" in markdown
     assert "| utterances better/worse/equal | 2/1/0 | 1/1/1 |" in markdown
     assert "| harmful edits | 1 of 3 (33.3 %) | 1 of 2 (50.0 %) |" in markdown
     assert "format explains 100 % of the raw gain" in markdown
-    shown = _render(report.to_rich_table())
-    assert "27.27 [" in shown  # the bracket is not eaten as markup
     domains = evaluate_domains({"[one]": LISTS}, {"[one]": CORRECTIONS})
-    assert "| total | 3 | 11 | 27.27 [" in domains.to_markdown()
+    assert "| total | 3 | 11 | 27.27 | 10.00 | 18.18 | 18.18 | 2.0 of 2.0 |" in domains.to_markdown()
     assert "[one]" in _render(domains.to_rich_table())
+
+
+def every_third_wrong(count: int) -> tuple[list[NBest], dict[str, str]]:
+    """Lists of two words, the first one wrong in every third; the corrections mend every second of these."""
+    lists = [
+        NBest.from_texts(str(n), ["a c" if n % 3 == 0 else "a b", "a b"], reference="a b")
+        for n in range(count)
+    ]
+    return lists, {str(n): "a c" if n % 6 == 0 else "a b" for n in range(count)}
+
+
+def test_intervals_and_p_values_need_twenty_utterances():
+    for count, enough in ((19, False), (20, True), (80, True)):
+        lists, corrections = every_third_wrong(count)
+        report = evaluate(lists, corrections, ["raw"], resamples=50)
+        result = report.to_json_dict()
+        raw = result["normalizers"]["raw"]
+        assert result["bootstrap"]["enough"] is enough
+        for ends in (
+            raw["wer_interval"]["best"],
+            raw["comparison"]["relative_interval"],
+            raw["comparison"]["absolute_interval"],
+            raw["recovered_interval"]["o_nb"],
+            result["format_only"]["wer_interval"],
+        ):
+            assert (ends != [None, None]) is enough
+        assert (raw["comparison"]["share_not_better"] is not None) is enough
+        # the test rests on segments, of which there are as many as wrong lists
+        assert (raw["matched_pairs"]["p_value"] is not None) is (count == 80)
+        markdown = report.to_markdown()
+        assert ("[95 % interval]" in markdown) is enough
+        assert ("| matched pairs | too few to tell |" in markdown) is (count != 80)
+    assert " [" in _render(report.to_rich_table())  # the bracket is not eaten as markup
+
+
+def test_few_clusters_are_too_few_however_many_utterances():
+    lists, corrections = every_third_wrong(80)
+    lists = [replace(nbest, meta={"speaker": int(nbest.id) % 10}) for nbest in lists]
+    report = evaluate(lists, corrections, cluster="speaker", by=["speaker"], resamples=20)
+    assert "10 values of 'speaker' are too few to tell" in report.to_markdown()
+    assert evaluate(lists, corrections, cluster="id", resamples=20).bootstrap.enough
+    pooled = evaluate_domains({"x": lists[:15], "y": lists[15:30]}, resamples=20)
+    assert [report.bootstrap.enough for report in (*pooled.domains.values(), pooled.total)] == [
+        False,
+        False,
+        True,
+    ]
+
+
+def test_repeated_hypotheses_are_visible():
+    repeated = NBest.from_texts("a", ["a b"] * 5 + ["a c", "A, c."], reference="a b")
+    merged = NBest.from_texts("b", ["a b", "a c"], reference="a b")
+    report = evaluate([repeated, merged])
+    assert (report.normalizers["raw"].hypotheses, report.normalizers["raw"].distinct) == (4.5, 2.5)
+    assert report.normalizers["number"].distinct == 2.0
+    assert "| distinct hypotheses | 2.5 of 4.5 | 2.0 of 4.5 |" in report.to_markdown()
+    result = evaluate_domains({"x": [repeated], "y": [merged, merged]}).to_json_dict()
+    assert result["normalizers"]["number"]["distinct_hypotheses"] == 2.0
+    assert result["domains"]["x"]["normalizers"]["raw"]["distinct_hypotheses"] == 3.0
 
 
 def _render(renderable: object) -> str:
