@@ -37,7 +37,9 @@ def test_expanded_contractions_are_named_on_either_side() -> None:
         "(contractions expanded in the hypotheses only), which counts as errors under raw and number" in found
     )
     assert "believe the figures of the normalizer whisper (-n whisper)" in found
-    assert "contractions expanded in the references only" in warnings([(text, truth) for truth, text in pairs])
+    assert "contractions expanded in the references only" in warnings(
+        [(text, truth) for truth, text in pairs]
+    )
     assert warnings(pairs, "whisper") == warnings(pairs, "hyporadise") == ""
     typographic = [(text.replace("'", "’"), expanded) for text, expanded in pairs]
     assert "contractions expanded in the hypotheses only" in warnings(typographic)
