@@ -10,16 +10,18 @@ from typing import Any
 import pytest
 
 from robustger.errors import MissingModelError
-from robustger.models import MODELS, EmbeddedModel, cache_folder, resolve_model
+from robustger.models import MODELS, EmbeddedModel, PackagedFile, cache_folder, resolve_model
 
-TINY = EmbeddedModel("tiny", "tiny_llm_package", "tiny-llm", ("--no-deps",), "tiny.gguf", "tiny")
+PACKAGE, GGUF = "tiny_llm_package", "tiny.gguf"
+TINY = EmbeddedModel("tiny", "tiny", (PackagedFile(PACKAGE, GGUF, "tiny-llm"),), ("--no-deps",))
 
 RESOLVE = """
 import json, sys
 from robustger import models
 from robustger.errors import RobustGERError
 
-models.MODELS["tiny"] = models.EmbeddedModel("tiny", "tiny_llm_package", "tiny-llm", (), "tiny.gguf", "tiny")
+file = models.PackagedFile("tiny_llm_package", "tiny.gguf", "tiny-llm")
+models.MODELS["tiny"] = models.EmbeddedModel("tiny", "tiny", (file,))
 for name in sys.argv[1:]:
     try:
         print(json.dumps([str(models.resolve_model(name)), None]))
@@ -37,6 +39,11 @@ def start(*names: str, **environment: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def found_first(folder: Path) -> str:
+    """The Python path of a process that finds packages in the folder first."""
+    return os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
 
 
 def results(process: subprocess.Popen[str]) -> list[tuple[Any, ...]]:
@@ -61,14 +68,14 @@ def tiny_package(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> P
     from transformers import AutoModelForCausalLM
 
     root = tmp_path_factory.mktemp("site")
-    package = root / TINY.package
+    package = root / PACKAGE
     package.mkdir()
     (package / "__init__.py").touch()
     llama = AutoModelForCausalLM.from_pretrained(tiny_base)
     config, weights = llama.config, {name: value.numpy() for name, value in llama.state_dict().items()}
     tokenizer = json.loads((tiny_base / "tokenizer.json").read_text(encoding="utf-8"))["model"]
 
-    writer = GGUFWriter(package / TINY.path, "llama")
+    writer = GGUFWriter(package / GGUF, "llama")
     writer.add_name("tiny")
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
@@ -233,10 +240,10 @@ def test_a_gguf_becomes_a_bfloat16_folder(tiny: Path, tiny_base: Path) -> None:
 
 def test_two_processes_convert_once(tiny_package: Path, tmp_path: Path) -> None:
     cache = tmp_path / "models"
-    size = (tiny_package / TINY.package / TINY.path).stat().st_size
+    size = (tiny_package / PACKAGE / GGUF).stat().st_size
     abandoned = cache / f".tiny-{size}-1.abandoned"  # by a process that was killed
     abandoned.mkdir(parents=True)
-    environment = {"ROBUSTGER_CACHE": str(tmp_path), "PYTHONPATH": str(tiny_package)}
+    environment = {"ROBUSTGER_CACHE": str(tmp_path), "PYTHONPATH": found_first(tiny_package)}
     processes = [start("tiny", **environment) for _ in range(2)]
     found = [results(process) for process in processes]
     assert found[0] == found[1] == [(str(cache / f"tiny-{size}-1"), None)]
@@ -259,7 +266,7 @@ def test_a_full_disk_leaves_nothing(tiny_package: Path, tmp_path: Path) -> None:
     script = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n" + RESOLVE
     done = subprocess.run(
         [sys.executable, "-c", script, "tiny"],
-        env=os.environ | {"ROBUSTGER_CACHE": str(tmp_path), "PYTHONPATH": str(tiny_package)},
+        env=os.environ | {"ROBUSTGER_CACHE": str(tmp_path), "PYTHONPATH": found_first(tiny_package)},
         capture_output=True,
         text=True,
         check=False,
