@@ -23,7 +23,7 @@ def list_models(
             "name": model.alias,
             "description": model.description,
             "path": str(source) if (source := model.source()) else None,
-            "bytes": _size(source) if source else None,
+            "bytes": sum(_size(path) for path in model.sources() or []) or None,
             "install": f"robustger models fetch {model.alias}",
         }
         for model in MODELS.values()
@@ -34,12 +34,15 @@ def list_models(
     for row in rows:
         size = f"{row['bytes'] / 1e6:.0f} MB" if row["bytes"] else "-"
         where = row["path"] or f"not installed; get it with: {row['install']}"
-        typer.echo(f"{row['name']:<14} {size:>7}  {row['description']}\n{'':24}{where}")
+        typer.echo(f"{row['name']:<15} {size:>7}  {row['description']}\n{'':25}{where}")
 
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="An embedded model's name, or a hub name such as org/model.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="An embedded model's name, a hub name such as org/model, or large-v3, turbo..."),
+    ],
 ) -> None:
     """Get the files of a model, and print the folder they are in."""
     from robustger.models import fetch_model

@@ -23,15 +23,20 @@ def nbest(
     preset: Annotated[
         str,
         typer.Option(
-            help="Whose recogniser: whisper, from the model hub; lab, a laboratory that works offline; or a folder."
+            help="Whose recognizer: whisper, with embedded weights of OpenAI's; lab, of synthetic speech; or a folder."
         ),
     ] = "whisper",
     recognizer: Annotated[
         str | None,
-        typer.Option(help="Another kind of recogniser: whisper, ctc or faster-whisper. Needs --model."),
+        typer.Option(
+            help="Another kind of recognizer: whisper, faster-whisper, or ctc, which needs --model."
+        ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Other weights for the recogniser: a folder, or a name on the hub.")
+        str | None,
+        typer.Option(
+            help="Other weights: whisper-tiny.en, a folder of transformers or CTranslate2, a name of the hub, large-v3..."
+        ),
     ] = None,
     n: Annotated[
         int | None, typer.Option("-n", min=1, max=50, help="Hypotheses per list. Default: the preset's.")

@@ -26,15 +26,20 @@ def transcribe(
     preset: Annotated[
         str,
         typer.Option(
-            help="whisper, whose recogniser the model hub has; lab, a laboratory that works offline; or a folder."
+            help="whisper, with embedded weights of OpenAI's Whisper; lab, a laboratory of synthetic speech; or a folder."
         ),
     ] = "whisper",
     recognizer: Annotated[
         str | None,
-        typer.Option(help="Another kind of recogniser: whisper, ctc or faster-whisper. Needs --model."),
+        typer.Option(
+            help="Another kind of recognizer: whisper, faster-whisper, or ctc, which needs --model."
+        ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Other weights for the recogniser: a folder, or a name on the hub.")
+        str | None,
+        typer.Option(
+            help="Other weights: whisper-tiny.en, a folder of transformers or CTranslate2, a name of the hub, large-v3..."
+        ),
     ] = None,
     checkpoint: Annotated[
         str | None, typer.Option(help="Another corrector: a checkpoint folder or a preset.")

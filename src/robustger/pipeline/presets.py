@@ -2,13 +2,13 @@
 
 ::
 
-    kind: whisper                     # a recogniser's name
-    model: openai/whisper-small.en    # a model's name, or a folder inside the preset's folder
-    n: 5                              # hypotheses
-    beams: 10                         # width of the beam search; at least n
-    normalizer: hyporadise            # how hypotheses are written before they are corrected
-    options: {language: en}           # anything else that this recogniser takes
-    corrector: whisper                # another preset's corrector, where there is none beside this file
+    kind: faster-whisper      # a recognizer's name
+    model: whisper-base       # a model's name, or a folder inside the preset's folder
+    n: 5                      # hypotheses
+    beams: 10                 # width of the beam search; at least n. Default: the recognizer's own way to search
+    normalizer: hyporadise    # how hypotheses are written before they are corrected
+    options: {dtype: int8}    # anything else that this recognizer takes
+    corrector: whisper        # another preset's corrector, where there is none beside this file
 
 Only `kind` and `model` are required.
 """
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from robustger.recognition import Recognizer
 
 SETTINGS = "recognizer.yaml"
+_WHISPERS = ("whisper", "faster-whisper")  # kinds that run the same weights
 
 
 class RecognizerSettings(BaseModel):
@@ -78,14 +79,15 @@ class RecognizerSettings(BaseModel):
     ) -> RecognizerSettings:
         """These settings with what a user wants otherwise; None leaves a setting as it is.
 
-        Another kind of recogniser starts without this one's options. More hypotheses than beams widen the search.
+        Another kind of recognizer starts without this one's options, and has its model only where both run Whisper.
+        More hypotheses than beams widen the search.
 
         Raises:
-            InputError: another kind without a model of its own, or a value that is refused.
+            InputError: another kind that needs a model of its own, or a value that is refused.
         """
         changes: dict[str, Any] = {} if model is None else {"model": os.fspath(model)}
         if kind is not None and kind != self.kind:
-            if model is None:
+            if model is None and not {kind, self.kind} <= set(_WHISPERS):
                 raise InputError(f"the recogniser {kind!r} needs a model of its own; name it with --model")
             changes |= {"kind": kind, "options": {}, "beams": None}
         if n is not None:
@@ -107,13 +109,12 @@ class RecognizerSettings(BaseModel):
         try:
             return load_recognizer(self.kind, self.model, **(self.options | options))
         except MissingModelError as error:
-            if Path(self.model).is_dir():
+            is_hub_name = "/" in self.model and not Path(self.model).exists()
+            if not is_hub_name or self.kind not in _WHISPERS:
                 raise
             raise MissingModelError(
-                f"the recogniser's weights {self.model} are not on this machine and the model hub did not give them; "
-                f"get them where it can be reached (robustger models fetch {self.model}), name a folder that has some "
-                "(--model FOLDER), or try --preset lab, which works offline but is a laboratory and knows synthetic "
-                "speech only"
+                f"{error}; or name a folder that has weights (--model FOLDER), or take the embedded ones, which work "
+                "offline (--model whisper-base)"
             ) from error
 
 

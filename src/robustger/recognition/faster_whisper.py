@@ -1,33 +1,22 @@
 """Whisper through CTranslate2, the engine of faster-whisper: the same checkpoints, several times as fast on a CPU.
 
-CTranslate2 is asked directly, because faster-whisper keeps one hypothesis of those its search has found. Checkpoints
-are those of transformers; each is converted once and kept in the user's cache.
+CTranslate2 is asked directly, because faster-whisper keeps one hypothesis of those its search has found. Checkpoints in
+its own format run as they are; those of transformers are converted once and kept in the user's cache.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import torch
 from pydantic import Field, FiniteFloat
-from transformers import (
-    AutoConfig,
-    AutoTokenizer,
-    GenerationConfig,
-    WhisperFeatureExtractor,
-    WhisperForConditionalGeneration,
-)
 
-from robustger.errors import InputError, MissingExtraError
+from robustger.errors import InputError
 from robustger.hypotheses import Hypothesis
-from robustger.models import cache_folder, converted_once, resolve_model
 from robustger.recognition.base import AudioEmbedding, Recognition, check_audios, check_request
+from robustger.recognition.ct2_checkpoint import load_ct2_checkpoint
 from robustger.recognition.fill import distinct, fill_up
 from robustger.recognition.options import checked_options
 from robustger.recognition.whisper_checkpoint import (
@@ -39,12 +28,10 @@ from robustger.recognition.whisper_checkpoint import (
 
 DEFAULT_BEAMS = 10
 WIDEST = 50  # beams up to which a list that is too short is searched for again
-_NO_TIMESTAMPS = "<|notimestamps|>"
-_TIMESTAMP = re.compile(r"<\|\d+\.\d\d\|>")
 
 
 class FasterWhisperRecognizer:
-    """Any Whisper checkpoint of transformers with OpenAI's order of special tokens, run by CTranslate2.
+    """Any Whisper checkpoint with OpenAI's order of special tokens, run by CTranslate2.
 
     A hypothesis' score is the sum of the natural log-probabilities of its tokens, the end token included, under the
     model's softmax over the tokens that are not suppressed: CTranslate2 rescales for those that are, the recogniser
@@ -55,7 +42,8 @@ class FasterWhisperRecognizer:
     sampling cannot be repeated, as it seeds its random numbers once in a thread's life. `seeds` have no effect.
 
     Args:
-        model: name or folder of the transformers checkpoint, see `robustger.models.resolve_model`.
+        model: an embedded model, a folder in the format of CTranslate2 or transformers, a short name (`large-v3`), or
+            a name on the hub; see `robustger.recognition.ct2_checkpoint`.
         device: "cpu" or "cuda"; None takes a GPU that CTranslate2 can use, where there is one.
         dtype: of the computation; None is float32 on the CPU and float16 on a GPU. The int8 kinds are faster and less
             exact.
@@ -66,7 +54,6 @@ class FasterWhisperRecognizer:
         batch_size: audios in one pass.
 
     Raises:
-        MissingExtraError: ctranslate2 is not installed (extra `ct2`).
         MissingModelError: no such model, or nowhere to keep the converted one.
         InputError: not a complete Whisper checkpoint for 16 kHz, one that CTranslate2 cannot run, or an option it
             cannot follow.
@@ -86,17 +73,15 @@ class FasterWhisperRecognizer:
         max_new_tokens: int | None = None,
         batch_size: Annotated[int, Field(ge=1)] = 8,
     ) -> None:
-        try:
-            import ctranslate2
-        except ImportError:
-            raise MissingExtraError("ctranslate2", "ct2") from None
-        folder = resolve_model(model)
-        described, self._tokenizer, self._extractor = _description(folder)
+        import ctranslate2
+
+        checkpoint = load_ct2_checkpoint(model)
+        folder, described = checkpoint.folder, checkpoint.described
+        self._tokenizer, self._extractor = checkpoint.tokenizer, checkpoint.extractor
         self._stride = frame_stride(described)
         self._window_samples = window_samples(folder, described, self._extractor)
         self._prompt = prompt_ids(folder, described, self._tokenizer, language, task)
         self._suppressed: list[int] = search_settings(described, self._tokenizer)["suppress_tokens"] or []
-        _check_order(folder, self._tokenizer)
         most = described.config.max_target_positions - len(self._prompt)
         if max_new_tokens is not None and not 1 <= max_new_tokens <= most:
             raise InputError(f"max_new_tokens is {max_new_tokens}; {folder} takes 1 to {most}")
@@ -105,18 +90,8 @@ class FasterWhisperRecognizer:
         self._batch_size = batch_size
         self._width: int = described.config.d_model
         device = device or ("cuda" if ctranslate2.get_cuda_device_count() else "cpu")
-        converted = _converted(folder)
-        try:
-            self._whisper: Any = ctranslate2.models.Whisper(
-                str(converted),
-                device=device,
-                compute_type=dtype or ("float32" if device == "cpu" else "float16"),
-            )
-        except (
-            ValueError,
-            RuntimeError,
-        ) as error:  # an unknown device or dtype, or one that this machine lacks
-            raise InputError(f"{folder}: CTranslate2 cannot run it: {' '.join(str(error).split())}") from None
+        compute_type = dtype or ("float32" if device == "cpu" else "float16")
+        self._whisper: Any = checkpoint.load(device, compute_type)
 
     @property
     def window_seconds(self) -> float:
@@ -226,63 +201,3 @@ class FasterWhisperRecognizer:
             ):  # less is no log-probability: suppressed tokens stand in where nothing else was left
                 text = self._tokenizer.decode(ids, skip_special_tokens=True)
                 yield Hypothesis(" ".join(text.split()), summed)
-
-
-def _description(folder: Path) -> tuple[WhisperForConditionalGeneration, Any, WhisperFeatureExtractor]:
-    """The checkpoint as transformers knows it, but without memory for its weights."""
-    try:
-        config = AutoConfig.from_pretrained(folder)
-        if config.model_type != "whisper":
-            raise InputError(
-                f"{folder}: a model of the kind {config.model_type!r}; faster-whisper takes 'whisper' only"
-            )
-        with torch.device("meta"):
-            model = WhisperForConditionalGeneration(config)  # pyright: ignore[reportArgumentType]
-        if (folder / "generation_config.json").is_file():
-            model.generation_config = GenerationConfig.from_pretrained(folder)
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        extractor = WhisperFeatureExtractor.from_pretrained(folder)
-    except (OSError, ValueError, KeyError) as error:  # as transformers says that a file is missing or no JSON
-        hint = ""
-        if (folder / "model.bin").is_file():
-            hint = "; it seems converted already: name the transformers checkpoint, it is converted once and kept"
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{folder}: not a complete Whisper checkpoint ({reason}){hint}") from None
-    return model, tokenizer, extractor
-
-
-def _check_order(folder: Path, tokenizer: Any) -> None:
-    """CTranslate2 takes all ids beyond that of "no timestamps" for timestamps, as they are in OpenAI's checkpoints."""
-    vocabulary: dict[str, int] = tokenizer.get_vocab()
-    last = vocabulary.get(_NO_TIMESTAMPS)
-    if last is None or any(i > last and not _TIMESTAMP.fullmatch(token) for token, i in vocabulary.items()):
-        raise InputError(
-            f"{folder}: has no {_NO_TIMESTAMPS} token behind all of its text, which CTranslate2 needs; "
-            "use the recogniser 'whisper'"
-        )
-
-
-def _converted(folder: Path) -> Path:
-    """The checkpoint converted for CTranslate2, at most once per user and state of the checkpoint's files.
-
-    Raises:
-        InputError: the weights cannot be converted.
-        MissingModelError: the cache cannot be written to.
-    """
-    import ctranslate2
-    from ctranslate2.converters import TransformersConverter
-
-    files = sorted(folder.glob("*.safetensors")) + sorted(folder.glob("*.json"))
-    stats = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    state = hashlib.sha256(repr((str(folder.resolve()), stats, ctranslate2.__version__)).encode()).hexdigest()
-
-    def convert(partial: Path) -> None:
-        try:
-            TransformersConverter(str(folder)).convert(str(partial), force=True)
-        except (ValueError, RuntimeError, KeyError, AttributeError) as error:  # as converters fail
-            raise InputError(
-                f"{folder}: cannot be converted for CTranslate2: {' '.join(str(error).split())[:200]}"
-            ) from None
-
-    megabytes = 1 + sum(file.stat().st_size for file in files) // 1_000_000
-    return converted_once(cache_folder() / "ctranslate2" / state[:32], convert, megabytes)

@@ -16,6 +16,7 @@ from transformers import (
 from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
 
 from robustger.errors import InputError
+from robustger.models.ctranslate2_folder import is_ctranslate2_folder
 from robustger.recognition.whisper_decoder import SHARED
 
 _SAMPLE_RATE = 16_000
@@ -29,8 +30,13 @@ def load_checkpoint(
     """Model, tokenizer and feature extractor; `dtype` may be "auto", the checkpoint's own.
 
     Raises:
-        InputError: another kind of model, or files are missing or broken.
+        InputError: another kind of model, another format, or files are missing or broken.
     """
+    if is_ctranslate2_folder(folder):
+        raise InputError(
+            f"{folder}: in the format of CTranslate2; run it with --recognizer faster-whisper, or name the same "
+            "model in the format of transformers"
+        )
     try:
         kind = AutoConfig.from_pretrained(folder).model_type
         if kind != "whisper":
