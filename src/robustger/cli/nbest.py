@@ -35,7 +35,7 @@ def nbest(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Other weights: whisper-tiny.en, a folder of transformers or CTranslate2, a name of the hub, large-v3..."
+            help="Other weights: whisper-tiny.en, large-v3, a hub's name, or a folder (transformers or CTranslate2)."
         ),
     ] = None,
     n: Annotated[

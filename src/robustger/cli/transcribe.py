@@ -26,7 +26,7 @@ def transcribe(
     preset: Annotated[
         str,
         typer.Option(
-            help="whisper, with embedded weights of OpenAI's Whisper; lab, a laboratory of synthetic speech; or a folder."
+            help="whisper, with embedded weights of OpenAI's; lab, a laboratory of synthetic speech; or a folder."
         ),
     ] = "whisper",
     recognizer: Annotated[
@@ -38,7 +38,7 @@ def transcribe(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Other weights: whisper-tiny.en, a folder of transformers or CTranslate2, a name of the hub, large-v3..."
+            help="Other weights: whisper-tiny.en, large-v3, a hub's name, or a folder (transformers or CTranslate2)."
         ),
     ] = None,
     checkpoint: Annotated[

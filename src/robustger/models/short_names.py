@@ -61,8 +61,8 @@ def refuse_weight_file(name: str) -> None:
         MissingModelError: `name` is such a file, or is called like one.
     """
     path = Path(name)
-    if not path.is_file() and path.suffix.lower() not in _WEIGHT_FILES:
-        return
+    if not path.is_file() and (path.suffix.lower() not in _WEIGHT_FILES or "/" in name):
+        return  # org/model.pt may be on the hub: a Portuguese one
     size = _short_name_in(path.stem)
     example = size or "small.en"
     if not path.is_file():
