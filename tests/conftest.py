@@ -34,6 +34,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="no CUDA device"))
 
 
+@pytest.fixture(scope="session")
+def embedded_whisper() -> Callable[[str], str]:
+    """Gives the name of an embedded Whisper back; skips the test where its package is not installed."""
+    from robustger.models import MODELS
+
+    def name(alias: str) -> str:
+        if MODELS[alias].sources() is None:
+            pytest.skip(f"needs an embedded model: robustger models fetch {alias}")
+        return alias
+
+    return name
+
+
 SENTENCES = (
     "what is the fare from boston to denver on sunday",
     "show me the first flight that leaves before nine in the morning",

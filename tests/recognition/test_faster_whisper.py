@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-
-from robustger.errors import InputError, MissingExtraError
-from robustger.recognition import load_recognizer
-
-pytest.importorskip("ctranslate2", reason="extra `ct2` is not installed")
-
 from tests.tiny_whisper import babble, build_tiny_whisper
 
+from robustger.errors import InputError
+from robustger.recognition import load_recognizer
 from robustger.recognition.faster_whisper import FasterWhisperRecognizer
 from robustger.recognition.fill import as_spoken
 from robustger.recognition.whisper import WhisperRecognizer
@@ -228,15 +223,3 @@ def test_what_cannot_be_run_is_refused(checkpoint: Path, tiny_base: Path, tmp_pa
         FasterWhisperRecognizer(checkpoint, language="fr")
     with pytest.raises(InputError, match="max_new_tokens is 99"):
         FasterWhisperRecognizer(checkpoint, max_new_tokens=99)
-    folder = tmp_path / "ct2"
-    folder.mkdir()
-    (folder / "config.json").write_text("{}")
-    (folder / "model.bin").touch()
-    with pytest.raises(InputError, match="name the transformers checkpoint"):
-        FasterWhisperRecognizer(folder)
-
-
-def test_the_missing_extra_is_named(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ctranslate2", None)
-    with pytest.raises(MissingExtraError, match=r"robustger\[ct2\]"):
-        FasterWhisperRecognizer(checkpoint)

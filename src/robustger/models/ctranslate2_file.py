@@ -112,6 +112,8 @@ class _Reader:
             if name not in variables:
                 raise self._broken(f"{alias} stands for {name}, which is not there")
             variables[alias] = variables[name]
+        if self._file.read(1):
+            raise self._broken("there is more behind its end")
         return CTranslate2File(self._path, kind, variables)
 
     def _variable(self, name: str) -> Variable:
