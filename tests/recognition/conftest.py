@@ -51,7 +51,7 @@ def teacher_forced() -> Callable[[Path, np.ndarray, Sequence[int]], Any]:
     def run(folder: Path, samples: np.ndarray, ids: Sequence[int]) -> Any:
         if folder not in loaded:
             loaded[folder] = (
-                WhisperForConditionalGeneration.from_pretrained(folder).eval(),
+                WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval(),
                 WhisperFeatureExtractor.from_pretrained(folder),
             )
         model, extractor = loaded[folder]

@@ -115,9 +115,10 @@ def test_a_clip_of_the_repository_is_heard_alike_by_both(
 
     manifest = demo_manifest("lab")
     assert manifest is not None
-    clip = read_audio(sorted(manifest.parent.glob("*.flac"))[0])
-    (ours,), (theirs,) = (recognizer.recognize([clip], n=1, beams=5) for recognizer in (tiny, tiny_stock))
-    assert ours.hypotheses[0].text == theirs.hypotheses[0].text != ""
+    clip = read_audio(manifest.parent / "music_10dB.flac")
+    for recognizer in (tiny, tiny_stock):
+        (result,) = recognizer.recognize([clip], n=1, beams=5)
+        assert result.hypotheses[0].text == "Please turn right at the museum and drive straight ahead."
 
 
 def test_a_folder_of_ctranslate2_runs_as_it_is(
@@ -127,6 +128,7 @@ def test_a_folder_of_ctranslate2_runs_as_it_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nothing is converted and nothing kept; with or without preprocessor_config.json, and with vocabulary.json."""
+    features = resolve_model(TINY) / "preprocessor_config.json"
     monkeypatch.setenv("ROBUSTGER_CACHE", str(ctranslate2_folder / "cache"))
     (expected,) = tiny.recognize([recording], n=3, beams=5)
     words = (ctranslate2_folder / "vocabulary.txt").read_text(encoding="utf-8").splitlines()
@@ -135,13 +137,13 @@ def test_a_folder_of_ctranslate2_runs_as_it_is(
             (ctranslate2_folder / change).write_text(json.dumps(words), encoding="utf-8")
             (ctranslate2_folder / "vocabulary.txt").unlink()
         elif change == "preprocessor_config.json":
-            shutil.copyfile(resolve_model(TINY) / change, ctranslate2_folder / change)
+            shutil.copyfile(features, ctranslate2_folder / change)
         (result,) = FasterWhisperRecognizer(ctranslate2_folder, device="cpu").recognize(
             [recording], n=3, beams=5
         )
         assert result.hypotheses == expected.hypotheses, change
         np.testing.assert_array_equal(result.embedding, expected.embedding)
-    assert not (ctranslate2_folder / "cache" / "ctranslate2").exists()
+    assert not (ctranslate2_folder / "cache").exists()
 
 
 def test_what_is_known_of_it_is_what_transformers_knows(embedded_whisper: Callable[[str], str]) -> None:
@@ -181,7 +183,7 @@ def _broken_tokenizer(folder: Path) -> None:
 def _tokenizer_of_another(folder: Path) -> None:
     path = folder / "tokenizer.json"
     tokenizer = json.loads(path.read_text(encoding="utf-8"))
-    tokenizer["added_tokens"] = tokenizer["added_tokens"][1:]
+    del tokenizer["added_tokens"][2]  # <|en|>: the ids of those behind it move
     path.write_text(json.dumps(tokenizer), encoding="utf-8")
 
 
@@ -240,7 +242,10 @@ def _another_feature_size(folder: Path) -> None:
     [
         (_no_tokenizer, r"tokenizer\.json: is missing; copy it there"),
         (_broken_tokenizer, r"tokenizer\.json: not a tokenizer"),
-        (_tokenizer_of_another, r"tokenizer\.json and the vocabulary do not agree on the token"),
+        (
+            _tokenizer_of_another,
+            r"tokenizer\.json and the vocabulary do not agree on the token <\|notimestamps\|>",
+        ),
         (_no_vocabulary, r"has no vocabulary\.json and no vocabulary\.txt"),
         (_short_vocabulary, r"2 tokens in its vocabulary and 51864 in model\.bin"),
         (_odd_vocabulary, r"vocabulary\.json: not a vocabulary"),
