@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robustger.errors import InputError, MissingModelError
+from robustger.peft import refuse_peft
 
 if TYPE_CHECKING:
     import torch
@@ -125,9 +126,11 @@ def resolve_model(name: str | os.PathLike[str]) -> Path:
     A GGUF inside a package is converted once to bfloat16 safetensors in the user's cache (about 20 s).
 
     Raises:
+        InputError: an adapter of PEFT in the place of a model.
         MissingModelError: nothing found; the message says which command gets the files.
     """
     folder = Path(name)
+    refuse_peft(folder)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise MissingModelError(f"{folder}: no config.json there; a Hugging Face model folder is needed")

@@ -182,7 +182,7 @@ class RobustGER:
 
     def transcribe_files(
         self,
-        files: Iterable[str | os.PathLike[str]],
+        files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
         *,
         window_seconds: float | None = None,
         on_progress: Callable[[float], object] = lambda seconds: None,
@@ -191,7 +191,7 @@ class RobustGER:
         """One value per file, in order; short files share batches. "-" is standard input.
 
         Args:
-            files: the recordings.
+            files: the recordings; a single path is one recording.
             window_seconds: as for `transcribe`.
             on_progress: called with the seconds of audio just finished.
             correction: as for `transcribe`.
@@ -201,6 +201,8 @@ class RobustGER:
         """
         from robustger.audio import AudioError
 
+        if isinstance(files, str | os.PathLike):  # one file, and not its letters
+            files = [files]
         waiting: list[_Recording | Failure] = []
         for file in (os.fspath(file) for file in files):
             try:
