@@ -64,7 +64,8 @@ def import_nbest(
 ) -> None:
     """Read N-best lists that other programs wrote.
 
-    Hypotheses that say the same are merged, and decoder tokens put together to words. What cannot be read is reported and left out, and makes the exit code 1.
+    Hypotheses that say the same are merged, and decoder tokens put together to words. What cannot be read is reported
+    and left out, and makes the exit code 1.
     """
     import sys
     from functools import partial
@@ -97,7 +98,8 @@ def import_nbest(
     merged = f", {summary.merged} repeated hypotheses merged" if summary.merged else ""
     joined = f", {summary.joined} lists of decoder tokens put together to words" if summary.joined else ""
     typer.echo(
-        f"robustger: {summary.lists} lists, {summary.problems} problems{missing}{unused}{merged}{joined}", err=True
+        f"robustger: {summary.lists} lists, {summary.problems} problems{missing}{unused}{merged}{joined}",
+        err=True,
     )
     if summary.problems or summary.without_reference:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""What a value out of a file or a caller is, said and checked: the checks that the values of this room have in common."""
+"""Checks of values out of files or from callers, and what messages call them."""
 
 from __future__ import annotations
 
@@ -103,3 +103,8 @@ def shown(value: Any) -> str:
         return reprlib.repr(value)
     except ValueError:
         return "an integer of thousands of digits"
+
+
+def printable(text: str) -> str:
+    """The text as any file can hold it: bytes of a file's name that are not UTF-8 stand there as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

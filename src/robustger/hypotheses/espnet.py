@@ -80,7 +80,7 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 
 
 def _text_file(folder: Path) -> Path:
-    """What holds the texts of a rank; without any, the tokens, which are put together to words when they are imported."""
+    """What holds the texts of a rank; without any, its tokens, which are put together where lists are imported."""
     found = (folder / name for name in ("text_nospecial", "text", "token") if (folder / name).is_file())
     return next(found, folder / "text")
 

@@ -85,7 +85,8 @@ def import_lists(
     """Writes lists of another format as N-best JSONL.
 
     What cannot be read is reported and left out, and everything else goes on; of lists with one id, the first is kept.
-    Decoder tokens are put together to words (`robustger.hypotheses.tokens`), and hypotheses that say the same are merged.
+    Decoder tokens are put together to words (`robustger.hypotheses.tokens`), and hypotheses that say the same are
+    merged.
 
     Args:
         source: file or folder.

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
+from robustger.hypotheses.checks import printable, shown
 from robustger.hypotheses.files import closing_unless_stdin, open_binary, shown_name
-from robustger.hypotheses.checks import shown
 from robustger.hypotheses.jsonl import BadLine, decode
 from robustger.hypotheses.values import NBest, parse_fields
 
@@ -66,7 +66,7 @@ def numbered_hyporadise(path: str | Path) -> Iterator[tuple[int, NBest | BadLine
     name = shown_name(path)
     with closing_unless_stdin(open_binary(path)) as file:
         content = file.read()
-    stem = "stdin" if name == "stdin" else Path(path).stem
+    stem = "stdin" if name == "stdin" else printable(Path(path).stem)
     content = content.removeprefix(b"\xef\xbb\xbf")
     try:
         entries = _lines(content, stem) or list(_entries(decode(content, constants=True), stem))

@@ -13,6 +13,9 @@ from collections.abc import Callable
 from robustger.hypotheses.values import Hypothesis, NBest
 
 
+_SPOKEN = frozenset("%‰&@#")  # signs that Unicode counts as punctuation, and that are read out
+
+
 def words_alone(text: str) -> str:
     """The text without case and punctuation: what two texts have in common that say the same words.
 
@@ -35,7 +38,7 @@ def words_alone(text: str) -> str:
 
 
 def _is_punctuation(character: str) -> bool:
-    return unicodedata.category(character).startswith("P")
+    return character not in _SPOKEN and unicodedata.category(character).startswith("P")
 
 
 def _in_word(character: str) -> bool:

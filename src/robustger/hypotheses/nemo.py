@@ -9,7 +9,7 @@ manifest, and nothing that says where an utterance ends: `eval_neural_rescorer.p
 done here. Its own output, with new scores in the old order, has the same form; candidates are therefore sorted by their
 score. The score is the search's: acoustic log-probability, language model and word bonus together.
 
-Counting mixes up the rows where utterances have different numbers of candidates, which a search that ended early leaves.
+Counting mixes up the rows where utterances have different numbers of candidates, as a search that ended early leaves.
 A search writes the candidates of an utterance best first, so a score that rises within one betrays it (unless scores
 rise nearly everywhere, as those of the neural rescorer do), and so do words. Such a table is refused, unless both the
 manifest and the number of candidates are given: no search writes more candidates than it was asked for, so if the lines
@@ -19,11 +19,12 @@ are as many as they can be, every utterance has all of its.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
-from robustger.hypotheses.checks import finite_number, kind_of
+from robustger.hypotheses.checks import finite_number, kind_of, printable
 from robustger.hypotheses.files import shown_name
 from robustger.hypotheses.jsonl import BadLine, decode
 from robustger.hypotheses.keyed import Placed, parse_score, read_lines
@@ -61,7 +62,9 @@ def read_nemo(
     first = next((line for _, line in read if isinstance(line, str)), "")
     if first.startswith("{"):
         if beams is not None:
-            raise InputError(f"{name}: is a manifest, whose lists end where they end; leave out the number of beams")
+            raise InputError(
+                f"{name}: is a manifest, whose lists end where they end; leave out the number of beams"
+            )
         return _from_manifest(name, read, utterances)
     if utterances is None and beams is None:
         raise InputError(
@@ -83,7 +86,7 @@ def read_nemo(
         )
     if not surely_even:
         _refuse_uneven(name, lines, beams)
-    stem = "stdin" if name == "stdin" else Path(source).stem
+    stem = "stdin" if name == "stdin" else printable(Path(source).stem)
     return _lists(
         name, lines, beams, utterances or [{"id": f"{stem}-{k:05d}"} for k in range(len(lines) // beams)]
     )
@@ -98,14 +101,18 @@ def _refuse_uneven(name: str, lines: list[tuple[int, Candidate | BadLine]], beam
     """
     pairs = [
         (position, before, after)
-        for position, ((_, before), (_, after)) in enumerate(zip(lines, lines[1:], strict=False), start=1)
+        for position, ((_, before), (_, after)) in enumerate(pairwise(lines), start=1)
         if not isinstance(before, BadLine) and not isinstance(after, BadLine)
     ]
     rises = [position for position, before, after in pairs if after[0] > before[0]]
     within = [position for position in rises if position % beams]
     sorted_ = len(rises) < len(lines) // beams and 2 * len(rises) <= len(pairs)
     signs = [(within[0], "the score rises")] if within and sorted_ else []
-    alike = {position for position, before, after in pairs if position % beams == 0 and _overlap(before, after) >= 0.5}
+    alike = {
+        position
+        for position, before, after in pairs
+        if position % beams == 0 and _overlap(before, after) >= 0.5
+    }
     for position, before, after in pairs:
         first = position - position % beams
         if position % beams and {first, first + beams} & alike and _overlap(before, after) == 0:

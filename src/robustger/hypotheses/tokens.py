@@ -1,6 +1,6 @@
 """Decoder tokens put together to words.
 
-Recognizers write their hypotheses in pieces of words, with marks of where a word begins or goes on, and with tokens that
+Recognizers write hypotheses in pieces of words, with marks of where a word begins or goes on, and with tokens that
 stand for no sound. What forgot to put them together leaves lists of which a corrector would read the pieces as words.
 
 ======================  =================================================================================
@@ -31,10 +31,9 @@ def words_of(nbest: NBest) -> tuple[NBest, str | None]:
 
     The marks of one hypothesis hold for all of its list. The reference is put together only where it has marks itself.
     """
-    texts = nbest.texts
-    joined = tuple(_joined(text, _scheme(texts)) for text in texts)
-    reference = nbest.reference and _joined(nbest.reference, _scheme((nbest.reference,)))
-    if joined != texts or reference != nbest.reference:
+    joined = _joined(nbest.texts)
+    reference = nbest.reference and _joined((nbest.reference,))[0]
+    if joined != nbest.texts or reference != nbest.reference:
         hypotheses = tuple(
             dataclasses.replace(hypothesis, text=text)
             for hypothesis, text in zip(nbest.hypotheses, joined, strict=True)
@@ -59,10 +58,16 @@ def _scheme(texts: tuple[str, ...]) -> str | None:
     return None
 
 
-def _joined(text: str, scheme: str | None) -> str:
-    heard = _SILENT.sub(" ", text)
-    if heard != text:
-        text = " ".join(heard.split())
+def _joined(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """The texts in words, all cut in one way."""
+    heard = tuple(
+        " ".join(_SILENT.sub(" ", text).split()) if _SILENT.search(text) else text for text in texts
+    )
+    scheme = _scheme(heard)
+    return tuple(_without_marks(text, scheme) for text in heard)
+
+
+def _without_marks(text: str, scheme: str | None) -> str:
     if scheme in (_BEGINS_WORD, _SPACE, "|"):
         return " ".join("".join(text.split()).replace(scheme, " ").split())
     if scheme == "@@":

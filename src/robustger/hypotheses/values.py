@@ -15,6 +15,7 @@ from robustger.hypotheses.checks import (
     finite_number,
     kind_of,
     number_of,
+    printable,
     scores_of,
     shown,
     strings_of,
@@ -106,7 +107,7 @@ class NBest:
             for hypothesis in self.hypotheses
         ):
             raise InputError(
-                f"N-best list {shown(self.id)}: 'hypotheses' must be Hypothesis values, not {kind_of(self.hypotheses)}; "
+                f"N-best list {shown(self.id)}: 'hypotheses' must be a tuple of Hypothesis values; "
                 "of plain strings a list is made by NBest.from_texts(id, texts)"
             )
         object.__setattr__(self, "hypotheses", tuple(self.hypotheses))
@@ -210,15 +211,19 @@ class NBest:
             raise InputError(f"{where}: {error}") from None
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields of one line of an N-best file; what is not known is left out."""
+        """The fields of one line of an N-best file; what is not known is left out.
+
+        A recording's name that is not UTF-8 is written with escapes, because JSON cannot hold it.
+        """
         fields: dict[str, Any] = {"id": self.id, "hypotheses": list(self.texts)}
         if self.hypotheses[0].score is not None:
             fields["scores"] = [hypothesis.score for hypothesis in self.hypotheses]
         if self.hypotheses[0].written is not None:
             fields["written"] = [hypothesis.written for hypothesis in self.hypotheses]
         for key in ("reference", "written_reference", "language", "audio", "start", "end"):
-            if getattr(self, key) is not None:
-                fields[key] = getattr(self, key)
+            value = getattr(self, key)
+            if value is not None:
+                fields[key] = printable(value) if key == "audio" else value
         if self.audio_embedding is not None:
             fields["audio_embedding"] = dict(self.audio_embedding)
         if self.meta:
@@ -323,7 +328,9 @@ def each_nbest(lists: Iterable[NBest]) -> Iterator[NBest]:
     if isinstance(lists, NBest):
         raise InputError("one N-best list was given where several are taken; write it in brackets: [nbest]")
     if isinstance(lists, str | bytes | os.PathLike):
-        raise InputError(f"N-best lists are needed, not the path {shown(lists)}; read it with load_nbest(path)")
+        raise InputError(
+            f"N-best lists are needed, not the path {shown(lists)}; read it with load_nbest(path)"
+        )
     if isinstance(lists, Mapping) or not isinstance(lists, Iterable):
         raise InputError(f"a list of NBest values is needed, not {kind_of(lists)}")
     return _each(lists)

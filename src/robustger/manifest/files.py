@@ -24,8 +24,8 @@ def read_manifest(path: str | Path) -> Iterator[Row]:
     recordings exist is not looked at.
 
     Args:
-        path: JSON Lines, NeMo's among them; CSV or TSV, told by the suffix; a Kaldi data folder or its `wav.scp`; "-" is
-            JSON Lines from standard input, with paths relative to the working folder.
+        path: JSON Lines, NeMo's among them; CSV or TSV, told by the suffix; a Kaldi data folder or its `wav.scp`; "-"
+            is JSON Lines from standard input, with paths relative to the working folder.
 
     Returns:
         an iterator over (line number from 1, utterance or what is wrong with the line). A repeated id is wrong.
@@ -100,5 +100,3 @@ def _unique(
         elif isinstance(value, Utterance):
             seen[value.id] = line
         yield line, value
-
-

@@ -59,10 +59,15 @@ def _nemo_rows(lines: list[Line], folder: Path) -> Iterator[Row]:
                 found[number] = nemo_row(fields)
     names = dict(zip(found, named_rows(list(found.values())), strict=True))
     for number, line in lines:
-        yield number, line if isinstance(line, BadLine) else _parsed(number, line, folder, names.get(number, {}))
+        yield (
+            number,
+            line if isinstance(line, BadLine) else _parsed(number, line, folder, names.get(number, {})),
+        )
 
 
-def _parsed(number: int, line: bytes, folder: Path, name: dict[str, Any] | None = None) -> Utterance | BadLine:
+def _parsed(
+    number: int, line: bytes, folder: Path, name: dict[str, Any] | None = None
+) -> Utterance | BadLine:
     """The utterance of a line.
 
     Args:

@@ -1,4 +1,4 @@
-"""A row of a manifest as fields, checked: what it names, where it lies in its recording, and what a key was meant as."""
+"""A row of a manifest, checked: its keys, what they were meant as, and where in its recording it lies."""
 
 from __future__ import annotations
 
@@ -21,14 +21,23 @@ _ELSEWHERE = {
         *("audio_filepath", "audio_file", "audio_path", "file", "file_name", "filename", "filepath", "path"),
         *("wav", "wav_path", "recording"),
     ),
-    "text": ("transcript", "transcripts", "transcription", "transcriptions", "normalized_text", "supervisions"),
+    "text": (
+        "transcript",
+        "transcripts",
+        "transcription",
+        "transcriptions",
+        "normalized_text",
+        "supervisions",
+    ),
     "start": ("begin", "begin_time", "onset", "start_time", "start_sec", "start_seconds"),
     "end": ("end_time", "end_sec", "end_seconds", "stop"),
 }
 _MEANT = {name: key for key, names in _ELSEWHERE.items() for name in names}
 
 
-def parsed(number: int, fields_of: Callable[[], Any], folder: Path, id_: str | None = None) -> Utterance | BadLine:
+def parsed(
+    number: int, fields_of: Callable[[], Any], folder: Path, id_: str | None = None
+) -> Utterance | BadLine:
     """The utterance of a row, or what is wrong with it.
 
     Args:
@@ -65,7 +74,9 @@ def utterance_of(fields: Any, folder: Path) -> Utterance:
         known["id"] = str(known["id"])
     for key in known.keys() & set(TEXTS):
         if not isinstance(known[key], str):
-            hint = "; write the path of its file" if key == "audio" and isinstance(known[key], Mapping) else ""
+            hint = (
+                "; write the path of its file" if key == "audio" and isinstance(known[key], Mapping) else ""
+            )
             raise InputError(f"{key!r} must be a string, not {shown(known[key])}{hint}")
     for key in ("id", "audio"):
         if not known[key].strip() or "\0" in known[key]:
@@ -95,6 +106,8 @@ def with_times(fields: dict[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: times that are no numbers, or that say two things.
     """
+    if fields.get("onset") is not None and fields.get("offset") is not None:  # an offset is an end there
+        raise InputError("unknown key 'onset'; name 'onset' and 'offset' 'start' and 'end'")
     offset, duration = fields.get("offset"), fields.get("duration")
     start, end = fields.get("start"), fields.get("end")
     if offset is not None and start is not None and finite_number(offset, "'offset'") != start:

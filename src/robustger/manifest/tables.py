@@ -1,9 +1,9 @@
 """Reader for manifests that are tables: CSV and TSV with a line of column names.
 
-In a TSV a quote is a character like any other, as those who write them (Kaldi, Common Voice, ESPnet) mean it. In a CSV a
-cell that begins with a quote ends with the next one, and may hold line ends until then. Where that next quote does not
-close the cell, or closes it only behind lines that are rows themselves, the quote was never closed: its row is reported
-and the reading goes on with the next line, so that a broken row costs no other.
+In a TSV a quote is a character like any other, as those who write them (Kaldi, Common Voice, ESPnet) mean it. In a CSV
+a cell that begins with a quote ends with the next one, and may hold line ends until then. Where that next quote does
+not close the cell, or closes it only behind lines that are rows themselves, the quote was never closed: its row is
+reported and the reading goes on with the next line, so that a broken row costs no other.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ class _Table:
         self._separator = ","
         if not self._quotes:
             self._separator = "\t"
-        elif match := re.fullmatch(r"sep=(.)", first.strip("\r\n")):  # a line by which Excel is told
-            self._separator = match[1]
+        elif match := re.fullmatch(r"sep=([,;|\t])", first.rstrip("\r\n")):  # a line by which Excel is told
+            self._separator: str = match[1]
             _, first = next(lines, (1, ""))
         else:
             self._separator = next((one for one in _SEPARATORS if self._names_columns(first, one)), ",")
@@ -114,15 +114,15 @@ class _Table:
     def _next(self) -> tuple[int, str] | None:
         return self._waiting.popleft() if self._waiting else next(self._lines, None)
 
-    def _cells(self, text: str, separator: str | None = None) -> tuple[list[str], bool]:
+    def _cells(self, text: str, separator: str = "") -> tuple[list[str], bool]:
         """The cells of one line, and whether the last of them is still open at its end.
 
         Raises:
             csv.Error: a cell is longer than cells may be.
         """
-        separator = separator or self._separator
+        between = separator or self._separator
         if not self._quotes:
-            return text.rstrip("\r\n").split(separator), False
+            return text.rstrip("\r\n").split(between), False
         asked = False
 
         def lines() -> Iterator[str]:
@@ -130,7 +130,7 @@ class _Table:
             yield text
             asked = True
 
-        return next(csv.reader(lines(), delimiter=separator), []), asked
+        return next(csv.reader(lines(), delimiter=between), []), asked
 
     def _whole(self, text: str) -> list[str] | None:
         """The row that begins with `text` and goes on in the lines behind it; None where there is no such row.
@@ -145,7 +145,7 @@ class _Table:
                 yield line[1]
 
         try:
-            row = next(csv.reader(chain([text], more()), delimiter=self._separator, strict=True))
+            row = next(csv.reader(chain([text], more()), delimiter=self._separator, strict=True), [])
         except csv.Error:  # the quote was not closed, or closed in the middle of a word
             row = []
         if len(row) == len(self.header) and not any(self._is_row(line) for _, line in taken):

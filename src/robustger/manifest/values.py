@@ -58,7 +58,7 @@ class Utterance:
 
 
 def path_in(folder: str | Path | None, path: Path) -> str:
-    """The path as it is written: relative to the folder where it lies in it, else absolute; as it is without a folder."""
+    """The path as it is written: relative to the folder that it lies in, else absolute; without a folder as it is."""
     if folder is None:
         return str(path)
     absolute, base = os.path.abspath(path), os.path.abspath(folder)

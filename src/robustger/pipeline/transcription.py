@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from robustger.errors import InputError
 from robustger.hypotheses import NBest
+from robustger.hypotheses.checks import printable
 from robustger.pipeline.presets import load_preset_recognizer
 from robustger.pipeline.values import Failure, Segment, Transcription
 from robustger.text import get_normalizer
@@ -209,9 +210,9 @@ class RobustGER:
                 samples = _read(file, SAMPLE_RATE)
             except InputError as error:
                 message = str(error) if isinstance(error, AudioError) else f"{file}: {error}"
-                waiting.append(Failure(_id(file), file, message))
+                waiting.append(Failure(_id(file), printable(file), message))
             else:
-                waiting.append(self._cut(_id(file), file, samples, window_seconds))
+                waiting.append(self._cut(_id(file), printable(file), samples, window_seconds))
             if sum(len(item.windows) for item in waiting if isinstance(item, _Recording)) >= BATCH_WINDOWS:
                 yield from self._in_order(waiting, on_progress, correction)
                 waiting = []
@@ -307,7 +308,7 @@ def _read(audio: str | os.PathLike[str] | BinaryIO | np.ndarray, sample_rate: in
 
 
 def _id(file: str) -> str:
-    return "stdin" if file == "-" else Path(file).stem
+    return "stdin" if file == "-" else printable(Path(file).stem)
 
 
 def _window_id(recording: _Recording, window: Window) -> str:
