@@ -18,7 +18,8 @@ from robustger.hypotheses.foreign import FORMATS, ImportSummary, import_lists
 ROWS: list[dict[str, Any]] = [
     {"audio_filepath": "/d/a1.wav", "duration": 2.1, "text": "turn it down", "pred_text": "turn it town",
      "beams": [["turn it town", -3.2], ["turn  it down", -3.9], ["turn it", -5.0]]},
-    {"audio_filepath": "/d/a2.wav", "offset": 1.0, "duration": 2, "text": "lock it", "beams": [["look it", -2], ["lock it", -2.2]]},
+    {"audio_filepath": "/d/a2.wav", "offset": 1.0, "duration": 2, "text": "lock it",
+     "beams": [["look it", -2], ["lock it", -2.2]]},
 ]  # fmt: skip
 LISTS = [
     NBest.from_texts("a1", ["turn it town", "turn it down", "turn it"], scores=[-3.2, -3.9, -5.0],

@@ -62,7 +62,7 @@ def test_offset_and_duration_in_a_table(tmp_path: Path) -> None:
         ({"audio": "a", "start_time": 2}, "unknown key 'start_time'; did you mean 'start'?"),
         ({"audio": "a", "onset": 2, "offset": 3}, "unknown key 'onset'"),
         ({"audio": "a", "transcription": "x"}, "unknown key 'transcription'; did you mean 'text'?"),
-        ({"path": "a.wav", "text": "x"}, "key 'audio' is missing; every utterance needs 'id' and 'audio'; name 'path' so"),
+        ({"path": "a.wav"}, "key 'audio' is missing; every utterance needs 'id' and 'audio'; name 'path' so"),
         ({"file_name": "a.wav"}, "name 'file_name' so"),
         ({"audio": {"path": "a.wav", "bytes": None}}, "'audio' must be a string"),
         ({"recording": {"id": "r"}, "start": 0, "end": 1}, "name 'recording' so"),

@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 from robustger.hypotheses.values import Hypothesis, NBest
 
-
 _SPOKEN = frozenset("%‰&@#")  # signs that Unicode counts as punctuation, and that are read out
 
 
