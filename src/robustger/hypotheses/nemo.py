@@ -97,7 +97,7 @@ def _refuse_uneven(name: str, lines: list[tuple[int, Candidate | BadLine]], beam
 
     Raises:
         InputError: scores rise within what would be an utterance, and no more often than utterances begin; or two
-            candidates of it have no word in common, while its first or last is like its neighbor's.
+            candidates of it have no word in common, while about there one utterance goes on as the other ended.
     """
     pairs = [
         (position, before, after)
@@ -115,7 +115,10 @@ def _refuse_uneven(name: str, lines: list[tuple[int, Candidate | BadLine]], beam
     }
     for position, before, after in pairs:
         first = position - position % beams
-        if position % beams and {first, first + beams} & alike and _overlap(before, after) == 0:
+        near = range(
+            first - 2 * beams, first + 4 * beams, beams
+        )  # where this list and two on each side begin and end
+        if position % beams and _overlap(before, after) == 0 and not alike.isdisjoint(near):
             signs.append((position, "the words are others"))
             break
     if signs:
