@@ -16,10 +16,11 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "robustger"
 
 # A room may import the rooms named behind it, itself, and nothing else of robustger.
-BASE = {"batches", "errors", "registry"}
+BASE = {"batches", "errors", "peft", "registry"}
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "presets": set(),
+    "peft": {"errors"},
     "registry": {"errors"},
     "batches": set(),
     "hypotheses": BASE,

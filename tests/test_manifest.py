@@ -124,16 +124,19 @@ def test_a_bad_line_is_told_and_the_others_are_read(tmp_path: Path, line: Any, m
         load_manifest(path)
 
 
-@pytest.mark.parametrize(("suffix", "comma"), [(".csv", ","), (".tsv", "\t")])
-def test_tables(tmp_path: Path, suffix: str, comma: str) -> None:
+@pytest.mark.parametrize(
+    ("suffix", "comma", "cell", "text"),
+    [(".csv", ",", '"two\nlines"', "two\nlines"), (".tsv", "\t", '"one line"', '"one line"')],
+)
+def test_tables(tmp_path: Path, suffix: str, comma: str, cell: str, text: str) -> None:
     rows = [
         ["id", "audio", "text", "snr_db", "speaker"],
-        ["u1", "a b.wav", '"two\nlines"', "2.5", "f1"],
+        ["u1", "a b.wav", cell, "2.5", "f1"],
         ["u2", "b.wav", "", "", ""],
     ]
     path = write(tmp_path / f"m{suffix}", "\ufeff" + "\n".join(comma.join(row) for row in rows))
     assert load_manifest(path) == [
-        Utterance("u1", tmp_path / "a b.wav", text="two\nlines", snr_db=2.5, meta={"speaker": "f1"}),
+        Utterance("u1", tmp_path / "a b.wav", text=text, snr_db=2.5, meta={"speaker": "f1"}),
         Utterance("u2", tmp_path / "b.wav"),
     ]
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,3 +100,36 @@ def test_bad_input_is_one_line_and_2(
     assert result.err.count("\n") == 1
     assert message in result.err
     assert not Path("lists.jsonl").exists()
+
+
+def test_repeats_are_merged_and_tokens_put_together(robustger: Callable[..., Any]) -> None:
+    Path("nbest.txt").write_text("a-1 ▁the ▁fair\na-2 ▁The ▁fair .\na-3 ▁the ▁fare\n", encoding="utf-8")
+    result = robustger("import-nbest", "nbest.txt", "-f", "kaldi")
+    assert lists(result.out) == {"a": {"hypotheses": ["the fair", "the fare"]}}
+    assert result.err == (
+        "robustger: 1 lists, 0 problems, 1 repeated hypotheses merged, "
+        "1 lists of decoder tokens put together to words\n"
+    )
+    result = robustger("import-nbest", "nbest.txt", "-f", "kaldi", "--keep-repeats")
+    assert lists(result.out) == {"a": {"hypotheses": ["the fair", "The fair.", "the fare"]}}
+
+
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    """File names are bytes; what of them goes into lists is text, and messages say the rest in escapes."""
+    folder = os.fsencode(tmp_path) + b"/f\xff"
+    os.mkdir(folder)
+    with open(folder + b"/h\xfc.json", "wb") as file:
+        file.write(b'[{"input": ["a", "b"], "output": "a"}, 3]')
+    with open(folder + b"/beams\xfc.tsv", "wb") as file:
+        file.write(b"a\t-1\n")
+    command = [os.fsencode(sys.executable), b"-m", b"robustger", b"import-nbest"]
+    for arguments, code in (
+        ([folder + b"/h\xfc.json", b"-f", b"hyporadise", b"-o", folder + b"/out\xfd.jsonl"], 1),
+        ([folder + b"/beams\xfc.tsv", b"-f", b"nemo", b"--beams", b"1"], 0),
+        ([folder + b"/none\xfc", b"-f", b"kaldi"], 2),
+    ):
+        result = subprocess.run([*command, *arguments], capture_output=True, check=False)
+        assert result.returncode == code
+        assert b"Traceback" not in result.stderr
+    with open(folder + b"/out\xfd.jsonl", encoding="utf-8") as file:
+        assert json.loads(file.read())["id"] == "h\\udcfc-00000"

@@ -7,6 +7,7 @@ import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -76,6 +77,20 @@ def test_a_list_alone_equals_the_list_in_a_batch(corrector: Corrector, guard: st
 
 def test_no_lists_no_transcripts(corrector: Corrector) -> None:
     assert corrector.correct([]) == []
+
+
+@pytest.mark.parametrize(
+    ("lists", "message"),
+    [
+        (NBest.from_texts("u", ["a", "b"]), "write it in brackets"),
+        ("lists.jsonl", "read it with load_nbest"),
+        ([["a", "b"]], "item 1 of the lists must be an NBest, not a list"),
+        (None, "a list of NBest values is needed"),
+    ],
+)
+def test_what_is_no_sequence_of_lists_is_one_line(corrector: Corrector, lists: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        corrector.correct(lists)
 
 
 def test_longer_lists_are_cut(corrector: Corrector, transcripts: dict[str, Transcript]) -> None:

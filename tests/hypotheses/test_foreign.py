@@ -94,6 +94,11 @@ def test_kaldi(given: Lists) -> None:
         assert {h.score for nbest in alone.values() for h in nbest.hypotheses} == {None}
 
 
+def write_beams(path: Path, given: list[list[tuple[str, float]]]) -> None:
+    """As eval_beamsearch_ngram_ctc.py does: candidates, and nothing between the utterances."""
+    path.write_text("".join(f"{text}\t{score}\n" for own in given for text, score in own), encoding="utf-8")
+
+
 @given(
     st.lists(st.lists(st.tuples(texts, scores), min_size=3, max_size=3), min_size=1, max_size=6),
     st.booleans(),
@@ -102,14 +107,18 @@ def test_kaldi(given: Lists) -> None:
 def test_nemo(given: list[list[tuple[str, float]]], with_manifest: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         beams, manifest = Path(folder) / "preds_out.tsv", Path(folder) / "manifest.json"
-        beams.write_text(
-            "".join(f"{text}\t{score}\n" for own in given for text, score in own), encoding="utf-8"
-        )
+        write_beams(beams, given)
         rows = [
             {"audio_filepath": f"/a/{k}.wav", "duration": 2, "text": f"word {k}"} for k in range(len(given))
         ]
         manifest.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        found = read("nemo", beams, **({"manifest": manifest} if with_manifest else {"beams": 3}))
+        # Both say that all have three, whatever their scores; of one of them alone, scores in order are believed.
+        options = {"manifest": manifest, "beams": 3} if with_manifest else {"beams": 3}
+        if not with_manifest:
+            given = [sorted(own, key=lambda one: -one[1]) for own in given]
+            given = [[(f"same {text}".strip(), score) for text, score in own] for own in given]
+            write_beams(beams, given)
+        found = read("nemo", beams, **options)
         for position, own in enumerate(given):
             nbest = found[str(position) if with_manifest else f"preds_out-{position:05d}"]
             best_first = sorted(own, key=lambda one: -one[1])

@@ -144,3 +144,14 @@ def test_arguments_go_before_the_preset(tiny_preset: Path, robustger: RobustGER)
     ]:
         with pytest.raises(InputError, match=message):
             RobustGER.from_preset(tiny_preset, **arguments)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_single_path_is_one_file_and_not_its_letters(tmp_path: Path, kind: type) -> None:
+    def refuse() -> object:
+        raise AssertionError("loaded")
+
+    missing = kind(tmp_path / "none.wav")
+    (result,) = RobustGER(refuse, refuse).transcribe_files(missing)  # type: ignore[arg-type]
+    assert isinstance(result, Failure)
+    assert result.audio == str(missing)

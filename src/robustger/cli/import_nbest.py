@@ -30,6 +30,13 @@ def import_nbest(
     beams: Annotated[
         int | None, typer.Option(min=1, help="nemo: candidates per utterance, where no manifest tells.")
     ] = None,
+    keep_repeats: Annotated[
+        bool,
+        typer.Option(
+            "--keep-repeats",
+            help="Keep hypotheses that differ from a better one in case and punctuation alone. robusthp keeps them.",
+        ),
+    ] = False,
     acoustic_scale: Annotated[
         float | None, typer.Option(min=0, help="kaldi: weight of the acoustic costs. Default: 1/12.")
     ] = None,
@@ -57,7 +64,8 @@ def import_nbest(
 ) -> None:
     """Read N-best lists that other programs wrote.
 
-    What cannot be read is reported and left out, and makes the exit code 1.
+    Hypotheses that say the same are merged, and decoder tokens put together to words. What cannot be read is reported
+    and left out, and makes the exit code 1.
     """
     import sys
     from functools import partial
@@ -75,7 +83,8 @@ def import_nbest(
         "embeddings": embeddings,
         "noise_embeddings": noise_embeddings,
     }
-    run = import_robusthp if format == "robusthp" else partial(import_lists, format=format)
+    kept = {"same": None} if keep_repeats else {}
+    run = import_robusthp if format == "robusthp" else partial(import_lists, format=format, **kept)
     with tqdm(desc="importing", unit=" lists", disable=None) as bar:
         summary = run(
             source,
@@ -86,6 +95,11 @@ def import_nbest(
         )
     missing = f", {summary.without_reference} without a reference" if summary.without_reference else ""
     unused = f", {summary.unused_references} references without a list" if summary.unused_references else ""
-    typer.echo(f"robustger: {summary.lists} lists, {summary.problems} problems{missing}{unused}", err=True)
+    merged = f", {summary.merged} repeated hypotheses merged" if summary.merged else ""
+    joined = f", {summary.joined} lists of decoder tokens put together to words" if summary.joined else ""
+    typer.echo(
+        f"robustger: {summary.lists} lists, {summary.problems} problems{missing}{unused}{merged}{joined}",
+        err=True,
+    )
     if summary.problems or summary.without_reference:
         raise typer.Exit(1)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from robustger.correction.conditioning import ConditionedLLM
 from robustger.correction.config import CorrectorConfig, read_yaml, validate_config
 from robustger.errors import InputError
+from robustger.peft import refuse_peft
 
 WEIGHTS = "adapter.safetensors"
 CONFIG = "config.yaml"
@@ -33,12 +34,14 @@ def checkpoint_folder(name: str | os.PathLike[str]) -> Path:
     """The folder of a checkpoint or a preset.
 
     Raises:
-        InputError: neither a folder with `config.yaml` and `adapter.safetensors` nor a preset.
+        InputError: neither a folder with `config.yaml` and `adapter.safetensors` nor a preset; an adapter of PEFT is
+            named as such.
     """
     folder = Path(name)
     if not (folder / CONFIG).is_file() and str(name) in presets():
         folder = Path(str(resources.files("robustger.presets"))) / str(name)
-    elif not folder.is_dir():
+    refuse_peft(folder)
+    if not folder.is_dir():
         raise InputError(
             f"{name}: no such folder and no such preset; presets: {', '.join(presets()) or 'none'}"
         )

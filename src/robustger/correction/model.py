@@ -28,6 +28,7 @@ from robustger.correction.lora import add_lora, fold_lora
 from robustger.correction.tokens import ListTokens
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
+from robustger.hypotheses.values import each_nbest
 from robustger.models import resolve_model, torch_device
 from robustger.noise.controls import donors, one_level, random_like
 from robustger.noise.embedding import LEVELS, NoiseEmbedder
@@ -253,6 +254,7 @@ class Corrector:
                 more than a GPU's memory holds.
             UnsupportedModelError: `fixed_shapes`, and the language model's pass cannot be recorded.
         """
+        lists = list(each_nbest(lists))
         settings = self._guard_settings(guard)
         if guard_changes:
             settings = validate_config(GuardConfig, settings.model_dump() | dict(guard_changes), "guard")

@@ -25,6 +25,7 @@ from robustger.correction.conditioning import ConditionedLLM
 from robustger.correction.config import CorrectorConfig
 from robustger.errors import InputError
 from robustger.models import resolve_model
+from robustger.peft import KEY_PREFIX, peft_message, refuse_peft
 
 # Released name -> ours. "{}" is the place of a layer among the adapted ones; without it, layers are stacked.
 VANILLA = {"adapter_wte.weight": "prompt", "gating_factor": "gate"}
@@ -68,6 +69,9 @@ def convert_released(
         UnsupportedModelError: the language model's family cannot carry the noise prompt.
     """
     path = Path(adapter)
+    refuse_peft(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name the file that the released code saved (.pth)")
     layers = _by_layer(_read_state_dict(path), path)
     first, last = min(layers), max(layers)
     names = VANILLA | NOISE if any(name in NOISE for layer in layers.values() for name in layer) else VANILLA
@@ -147,6 +151,8 @@ def _by_layer(state: Mapping[str, Any], path: Path) -> dict[int, dict[str, Tenso
             if match[2] in ("adapter_wte.weight", "ef_key.weight") and value.dim() != 2:
                 raise InputError(f"{path}: {key} is {_sizes(value.shape)}, not a matrix")
             layers.setdefault(int(match[1]), {})[match[2]] = value
+        elif str(key).startswith(KEY_PREFIX):
+            raise InputError(peft_message(path, {}))
         elif not FROZEN_KEY.fullmatch(str(key)):
             raise InputError(
                 f"{path}: {str(key)!r} belongs neither to an adapter of the released code nor to the language model"

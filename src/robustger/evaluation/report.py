@@ -39,6 +39,7 @@ from robustger.evaluation.significance import check_bootstrap
 from robustger.evaluation.summary import CorpusSummary, Summary, spawned, summarize
 from robustger.evaluation.units import UNITS
 from robustger.hypotheses import NBest
+from robustger.hypotheses.values import each_nbest
 from robustger.text import DEFAULT_NORMALIZERS
 
 FORMAT_NORMALIZER = "number"
@@ -188,8 +189,12 @@ class _Run:
             raise InputError("corrections to compare against were given, but none to compare; give both")
         # the reported normalisers and the two that the format-only baseline needs, each once
         names = list(dict.fromkeys([*self.normalizers, "raw", FORMAT_NORMALIZER]))
+        for system in (corrections, against):
+            if system is not None and not isinstance(system, Mapping):
+                raise InputError("corrections must be texts by list id: {id: text, ...}")
+        checked = each_nbest(lists)
         scored = score_lists(
-            map(written_form, lists) if self.written else lists,
+            map(written_form, checked) if self.written else checked,
             corrections,
             names,
             against=against,

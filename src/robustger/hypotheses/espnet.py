@@ -1,4 +1,4 @@
-"""Reader for the N-best lists that ESPnet's decoding writes with `nbest` above 1.
+"""Reader for the N-best lists that ESPnet 2's decoding writes with `nbest` above 1; ESPnet 1 is told to its own reader.
 
 `espnet2/bin/asr_inference.py` makes one folder for each rank, and its recipes one set of them for each job::
 
@@ -20,6 +20,7 @@ from itertools import chain
 from pathlib import Path
 
 from robustger.errors import InputError
+from robustger.hypotheses.espnet1 import read_results, result_files
 from robustger.hypotheses.jsonl import BadLine
 from robustger.hypotheses.keyed import Archive, Placed, read_archive
 from robustger.hypotheses.values import NBest
@@ -35,23 +36,28 @@ def read_espnet(source: str | Path) -> Iterator[Placed]:
     without scores.
 
     Args:
-        source: the decoding's folder, or any below it that holds `1best_recog`.
+        source: the decoding's folder, or any below it that holds `1best_recog`; of ESPnet 1 a result file, or a folder
+            that holds such files.
 
     Yields:
         (place, list or bad line).
 
     Raises:
-        InputError: no such folder, or no `1best_recog/text` in it.
+        InputError: no such file or folder, no `1best_recog/text` in it, or a file that is no result of ESPnet 1.
     """
     folder = Path(source)
     if not folder.is_dir():
-        raise InputError(
-            f"{source}: is not a folder; name the one in which ESPnet wrote 1best_recog, 2best_recog, ..."
-        )
+        if str(source) != "-" and not folder.exists():
+            raise InputError(
+                f"{source}: is not a folder; name the one in which ESPnet wrote 1best_recog, 2best_recog, ..."
+            )
+        return read_results(source)
     if _RANK.fullmatch(folder.name):
         folder = folder.parent
     jobs = sorted({path.parent for path in folder.rglob("1best_recog") if path.is_dir()}, key=_natural)
     if not jobs:
+        if results := result_files(folder):
+            return (placed for path in results for placed in read_results(path))
         spoken = next(folder.rglob("1best_recog_spk*"), None)
         hint = "; the lists of several speakers in one recording are not read" if spoken else ""
         raise InputError(f"{source}: has no folder 1best_recog in it{hint}")
@@ -73,6 +79,12 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", str(path))]
 
 
+def _text_file(folder: Path) -> Path:
+    """What holds the texts of a rank; without any, its tokens, which are put together where lists are imported."""
+    found = (folder / name for name in ("text_nospecial", "text", "token") if (folder / name).is_file())
+    return next(found, folder / "text")
+
+
 def _read_job(job: Path) -> Iterator[Placed]:
     ranks = sorted(
         (int(match[1]), path)
@@ -82,8 +94,8 @@ def _read_job(job: Path) -> Iterator[Placed]:
     scored = any((folder / "score").is_file() for _, folder in ranks)
     texts, scores = [], []
     for _, folder in ranks:
-        clean, score = folder / "text_nospecial", folder / "score"
-        texts.append(read_archive(clean if clean.is_file() else folder / "text"))
+        score = folder / "score"
+        texts.append(read_archive(_text_file(folder)))
         scores.append(read_archive(score) if score.is_file() else Archive(str(score)))
         yield from texts[-1].bad + scores[-1].bad
     for id_ in dict.fromkeys(key for archive in texts for key in archive.values):

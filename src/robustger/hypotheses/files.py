@@ -26,8 +26,10 @@ def open_binary(path: str | Path) -> BinaryIO:
     """Opens a file for reading; "-" is standard input.
 
     Raises:
-        InputError: no such file, a folder, or no permission.
+        InputError: no such file, a folder, no permission, or no path at all.
     """
+    if not isinstance(path, str | os.PathLike):  # an integer would be opened as a descriptor
+        raise InputError(f"a path is needed, a string or a Path, not a {type(path).__name__}")
     try:
         if str(path) == "-":
             return sys.stdin.buffer

@@ -3,10 +3,12 @@
 Formats are documented where they are read:
 
 ==============  ==================================================================================
-espnet          `robustger.hypotheses.espnet`: a decoding's folder with 1best_recog, 2best_recog, ...
+espnet          `robustger.hypotheses.espnet`: a decoding's folder with 1best_recog, 2best_recog, ...;
+                `robustger.hypotheses.espnet1`: data.json of ESPnet 1
 kaldi           `robustger.hypotheses.kaldi`: `utt-k words` lines, or archives.*/words_text with costs
-nemo            `robustger.hypotheses.nemo`: a beams TSV, with the manifest as references
-hyporadise      `robustger.hypotheses.hyporadise`: a JSON file of the data set
+nemo            `robustger.hypotheses.nemo`: an output manifest with beams, or a beams TSV, with the
+                manifest as references
+hyporadise      `robustger.hypotheses.hyporadise`: a JSON file of the data set, or JSON Lines
 robusthp        `robustger.hypotheses.robusthp`: a .pt file of the data set, or a folder of them
 ==============  ==================================================================================
 """
@@ -28,8 +30,11 @@ from robustger.hypotheses.hyporadise import numbered_hyporadise
 from robustger.hypotheses.jsonl import BadLine
 from robustger.hypotheses.kaldi import read_kaldi
 from robustger.hypotheses.keyed import Archive, Placed, read_references
+from robustger.hypotheses.merging import merged, words_alone
 from robustger.hypotheses.nemo import read_nemo
 from robustger.hypotheses.robusthp import read_robusthp
+from robustger.hypotheses.tokens import words_of
+from robustger.hypotheses.values import NBest
 from robustger.registry import Registry
 
 FORMATS: Registry[Callable[..., Iterator[Placed]]] = Registry("format")
@@ -54,12 +59,16 @@ class ImportSummary:
         problems: lines, entries, scores and ids that could not be used as they are; each was reported.
         without_reference: lists written for which references were given, but not theirs; reported, too.
         unused_references: references whose utterance has no list.
+        merged: hypotheses left out because one of their list says the same.
+        joined: lists written in decoder tokens, which were put together to words.
     """
 
     lists: int = 0
     problems: int = 0
     without_reference: int = 0
     unused_references: int = 0
+    merged: int = 0
+    joined: int = 0
 
 
 def import_lists(
@@ -68,6 +77,7 @@ def import_lists(
     *,
     format: str,
     references: str | Path | None = None,
+    same: Callable[[str], str] | None = words_alone,
     on_problem: Callable[[str, str], None] = lambda place, message: None,
     on_progress: Callable[[int], object] = lambda lists: None,
     **options: Any,
@@ -75,6 +85,8 @@ def import_lists(
     """Writes lists of another format as N-best JSONL.
 
     What cannot be read is reported and left out, and everything else goes on; of lists with one id, the first is kept.
+    Decoder tokens are put together to words (`robustger.hypotheses.tokens`), and hypotheses that say the same are
+    merged.
 
     Args:
         source: file or folder.
@@ -82,6 +94,7 @@ def import_lists(
         format: a name in `FORMATS`.
         references: what was said: Kaldi's `text`, or JSON Lines with `id` and `text`; for `nemo` the manifest that was
             evaluated. They replace references that the source has itself.
+        same: what hypotheses that say the same have in common; None keeps lists that repeat themselves.
         on_problem: called with the place ("file:line") and what is wrong there.
         on_progress: called with the number of lists just written.
         options: of the format's reader (`beams`, `acoustic_scale`); those that are None are not passed on.
@@ -125,6 +138,11 @@ def import_lists(
             elif said is not None:
                 summary.without_reference += 1
                 on_problem(place, f"{value.id!r} has no reference in {said.name}; the list is kept as it is")
+            value = _in_words(place, value, summary, report)
+            whole = len(value.hypotheses)
+            if same is not None:
+                value = merged(value, same)
+            summary.merged += whole - len(value.hypotheses)
             file.write(json.dumps(value.to_dict(), ensure_ascii=False) + "\n")
             summary.lists += 1
             on_progress(1)
@@ -133,3 +151,12 @@ def import_lists(
     if said is not None:
         summary.unused_references = len(said.values.keys() - seen.keys())
     return summary
+
+
+def _in_words(place: str, nbest: NBest, summary: ImportSummary, report: Callable[[str, str], None]) -> NBest:
+    """The list with words in the place of decoder tokens; a list whose words look like tokens is reported, and kept."""
+    words, doubt = words_of(nbest)
+    summary.joined += words is not nbest
+    if doubt is not None:
+        report(place, f"{nbest.id!r}: {doubt}; the list is kept as it is")
+    return words

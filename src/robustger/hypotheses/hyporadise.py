@@ -9,28 +9,32 @@ Two layouts of an entry are in use:
   joined: here a list is taken as it is and a string is split at ". ", a separator that is in no hypothesis, since the
   generator's normaliser deletes it.
 
-Entries stand in a list, in an object under their ids, or column by column (``{"input": [...], "output": [...]}``, as
-pandas writes it).
+- as the second, with ``"input1"``, ``"input2"``, ``"input3"``, ..., each one hypothesis.
+
+Entries stand in a list, in an object under their ids, column by column (``{"input": [...], "output": [...]}``, as
+pandas writes it), or one a line (JSON Lines, as `datasets` and the hub write them).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
+from robustger.hypotheses.checks import printable, shown
 from robustger.hypotheses.files import closing_unless_stdin, open_binary, shown_name
 from robustger.hypotheses.jsonl import BadLine, decode
-from robustger.hypotheses.values import NBest, parse_fields, shown
+from robustger.hypotheses.values import NBest, parse_fields
 
 _REFERENCE = "output"
 _SCORES = ("am_score", "am_scores", "score", "scores")
-_HYPOTHESES = ("input", "input1", "input2")
+_NUMBERED = re.compile(r"input([1-9]\d?)")
 
 
 def read_hyporadise(path: str | Path) -> list[NBest]:
-    """Reads a HyPoradise JSON file, in any of its layouts.
+    """Reads a file of HyPoradise, JSON in any of its layouts, or JSON Lines.
 
     Args:
         path: the file, or "-" for standard input.
@@ -62,9 +66,10 @@ def numbered_hyporadise(path: str | Path) -> Iterator[tuple[int, NBest | BadLine
     name = shown_name(path)
     with closing_unless_stdin(open_binary(path)) as file:
         content = file.read()
-    stem = "stdin" if name == "stdin" else Path(path).stem
+    stem = "stdin" if name == "stdin" else printable(Path(path).stem)
+    content = content.removeprefix(b"\xef\xbb\xbf")
     try:
-        entries = list(_entries(decode(content.removeprefix(b"\xef\xbb\xbf")), stem))
+        entries = _lines(content, stem) or list(_entries(decode(content, constants=True), stem))
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
     if not entries:
@@ -72,8 +77,30 @@ def numbered_hyporadise(path: str | Path) -> Iterator[tuple[int, NBest | BadLine
     return ((number, _list(number, id_, entry)) for number, (id_, entry) in enumerate(entries, start=1))
 
 
+def _lines(content: bytes, stem: str) -> list[tuple[str, Any]]:
+    """The entries of JSON Lines, each an object or what is wrong with its line; none where the file is of another form.
+
+    It is of this form where it has several lines, and the first of them is an object by itself.
+    """
+    lines = [line for line in content.split(b"\n") if line.strip()]
+    if len(lines) < 2 or not lines[0].lstrip().startswith(b"{"):
+        return []
+    entries: list[tuple[str, Any]] = []
+    for index, line in enumerate(lines):
+        try:
+            entry = decode(line, constants=True)
+        except InputError as error:
+            if index == 0:
+                return []
+            entry = error
+        entries.append((f"{stem}-{index:05d}", entry))
+    return entries
+
+
 def _list(number: int, id_: str, entry: Any) -> NBest | BadLine:
     try:
+        if isinstance(entry, InputError):
+            raise entry
         return parse_fields(_fields(id_, entry))
     except InputError as error:
         return BadLine(number, id_, str(error))
@@ -123,10 +150,10 @@ def _fields(id_: str, entry: Any) -> dict[str, Any]:
     if "input" in entry:
         hypotheses = entry["input"]
     elif "input1" in entry:
-        hypotheses = [entry["input1"], *_others(entry.get("input2"))]
+        hypotheses = _numbered(entry)
     else:
         raise InputError("has neither 'input' nor 'input1'; HyPoradise entries hold their hypotheses there")
-    used = {"id", _REFERENCE, *_SCORES, *_HYPOTHESES}
+    used = {"id", "input", _REFERENCE, *_SCORES, *filter(_NUMBERED.fullmatch, entry)}
     return {
         "id": entry.get("id", id_),
         "hypotheses": hypotheses,
@@ -134,6 +161,17 @@ def _fields(id_: str, entry: Any) -> dict[str, Any]:
         "reference": entry.get(_REFERENCE),
         "meta": {key: value for key, value in entry.items() if key not in used},
     }
+
+
+def _numbered(entry: Mapping[str, Any]) -> list[Any]:
+    """The hypotheses of `input1`, `input2`, ...: of two keys, the second holds all but the best."""
+    numbers = sorted(int(match[1]) for key in entry if (match := _NUMBERED.fullmatch(str(key))))
+    if numbers != list(range(1, len(numbers) + 1)):
+        gap = next(number for number in range(1, numbers[-1]) if number not in numbers)
+        raise InputError(f"has 'input{numbers[-1]}', but no 'input{gap}'")
+    if len(numbers) <= 2:
+        return [entry["input1"], *_others(entry.get("input2"))]
+    return [entry[f"input{number}"] for number in numbers if entry[f"input{number}"] is not None]
 
 
 def _others(others: Any) -> list[Any]:

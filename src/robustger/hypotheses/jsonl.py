@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from robustger.errors import InputError
+from robustger.hypotheses.checks import JSON_ARRAY, shown
 from robustger.hypotheses.files import atomic_writer, closing_unless_stdin, open_binary, shown_name
-from robustger.hypotheses.values import NBest, parse_fields, shown
+from robustger.hypotheses.values import NBest, each_nbest, parse_fields
 
 logger = logging.getLogger(__name__)
 
@@ -113,8 +115,9 @@ def save_nbest(lists: Iterable[NBest], path: str | Path) -> None:
         path: the file, or "-" for standard output.
 
     Raises:
-        InputError: the file cannot be written, or a list holds what JSON cannot.
+        InputError: the file cannot be written, or a list holds what JSON cannot, or is none.
     """
+    lists = each_nbest(lists)
     with atomic_writer(path) as file:
         for nbest in lists:
             try:
@@ -125,13 +128,45 @@ def save_nbest(lists: Iterable[NBest], path: str | Path) -> None:
             file.write(line + "\n")
 
 
-def _numbered(file: BinaryIO) -> Iterator[tuple[int, NBest | BadLine]]:
+def numbered_lines(file: BinaryIO) -> Iterator[tuple[int, bytes | BadLine]]:
+    """The lines of a JSON Lines file that are not blank, numbered from 1, without a byte order mark.
+
+    An array that is spread over lines is named as such, once; its other lines say that they belong to it. The file is
+    closed at the end, unless it is standard input.
+    """
+    began: int | None = None  # the line in which an array begins
+    first = True
     with closing_unless_stdin(file):
         for number, line in enumerate(file, start=1):
             if number == 1:
                 line = line.removeprefix(b"\xef\xbb\xbf")
-            if line.strip():
-                yield number, _read_line(number, line)
+            if not line.strip():
+                continue
+            if first and _begins_array(line):
+                began = number
+                yield number, BadLine(number, None, JSON_ARRAY)
+            elif began is not None:
+                yield number, BadLine(number, None, f"belongs to the JSON array that begins in line {began}")
+            else:
+                yield number, line
+            first = False
+
+
+def _begins_array(line: bytes) -> bool:
+    """Whether an array begins in the line and does not end in it; a line like "[INFO] loading" begins none."""
+    start = line.strip()
+    if not start.startswith(b"[") or start[1:].lstrip()[:1] not in (b"", b"{"):
+        return False
+    try:
+        decode(line)
+    except InputError:
+        return True
+    return False
+
+
+def _numbered(file: BinaryIO) -> Iterator[tuple[int, NBest | BadLine]]:
+    for number, line in numbered_lines(file):
+        yield number, line if isinstance(line, BadLine) else _read_line(number, line)
 
 
 def _read_line(number: int, line: bytes) -> NBest | BadLine:
@@ -145,10 +180,22 @@ def _read_line(number: int, line: bytes) -> NBest | BadLine:
         return BadLine(number, str(id_) if known else None, str(error))
 
 
-def decode(line: bytes) -> Any:
+def decode(text: bytes, *, constants: bool = False) -> Any:
+    """A JSON value.
+
+    Args:
+        text: one value, in UTF-8.
+        constants: take NaN and Infinity, which Python's programs write, for numbers; for files of many entries, of
+            which one that holds such a score must not make the others unreadable.
+
+    Raises:
+        InputError: what is wrong with it: not UTF-8, not JSON, half a character, or a key that stands twice in one
+            object, of which a dictionary would keep the last without a word.
+    """
+    refuse = None if constants else _refuse_constant
     try:
-        fields = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
-        if b"\\ud" in line.lower():
+        fields = json.loads(text.decode("utf-8"), parse_constant=refuse, object_pairs_hook=_unique_keys)
+        if b"\\ud" in text.lower():
             json.dumps(fields, ensure_ascii=False).encode()  # fails on half of a surrogate pair
     except UnicodeEncodeError:
         raise InputError(
@@ -162,6 +209,14 @@ def decode(line: bytes) -> Any:
         raise InputError("nested too deeply; an N-best list is a flat JSON object") from None
     except ValueError as error:  # an integer of thousands of digits
         raise InputError(f"not readable as JSON: {error}") from None
+    return fields
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise InputError(f"key {shown(twice)} stands twice in one object; write it once")
     return fields
 
 

@@ -38,6 +38,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robustger.errors import InputError
+from robustger.hypotheses.checks import printable
 from robustger.hypotheses.files import shown_name
 from robustger.hypotheses.jsonl import BadLine
 from robustger.hypotheses.keyed import Placed
@@ -179,7 +180,7 @@ def _lists(
         if decode is None and isinstance(item, Mapping) and _has_tokens_alone(item):
             raise InputError(f"{place}: holds tokens and no texts; name the tokenizer they were made with")
         try:
-            nbest = _list(item, f"{path.stem}-{number - 1:05d}", decode)
+            nbest = _list(item, f"{printable(path.stem)}-{number - 1:05d}", decode)
         except InputError as error:
             id_ = item.get("id") if isinstance(item, Mapping) else None
             yield place, BadLine(number, id_ if isinstance(id_, str) else None, str(error))

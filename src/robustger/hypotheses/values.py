@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 import difflib
-import math
+import os
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from robustger.errors import InputError
+from robustger.hypotheses.checks import (
+    JSON_ARRAY,
+    finite_number,
+    kind_of,
+    number_of,
+    printable,
+    scores_of,
+    shown,
+    strings_of,
+    typed_of,
+)
+
+__all__ = [
+    "Hypothesis",
+    "NBest",
+    "Transcript",
+    "each_nbest",
+    "finite_number",
+    "parse_fields",
+    "shown",
+]
 
 _KEYS = (
     "id",
@@ -25,6 +46,7 @@ _KEYS = (
     "audio_embedding",
     "meta",
 )
+_HYPORADISE_KEYS = ("input", "input1", "input2", "output")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +82,8 @@ class NBest:
         meta: anything else; kept from file to file.
 
     Raises:
-        InputError: no hypotheses, an empty id, or scores or written forms on some hypotheses only.
+        InputError: no hypotheses, something else in their place, an id that is empty or no string, or scores or written
+            forms on some hypotheses only.
     """
 
     id: str
@@ -75,8 +98,19 @@ class NBest:
     language: str | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.id, str):
+            raise InputError(f"the id of an N-best list must be a string, not {kind_of(self.id)}")
         if not self.id.strip():
             raise InputError("the id of an N-best list is empty; give every list a name")
+        if not isinstance(self.hypotheses, list | tuple) or not all(
+            isinstance(hypothesis, Hypothesis) and isinstance(hypothesis.text, str)
+            for hypothesis in self.hypotheses
+        ):
+            raise InputError(
+                f"N-best list {shown(self.id)}: 'hypotheses' must be a tuple of Hypothesis values; "
+                "of plain strings a list is made by NBest.from_texts(id, texts)"
+            )
+        object.__setattr__(self, "hypotheses", tuple(self.hypotheses))
         if not self.hypotheses:
             raise InputError(f"N-best list {self.id!r} has no hypotheses; give at least one")
         if len({hypothesis.score is None for hypothesis in self.hypotheses}) > 1:
@@ -146,9 +180,9 @@ class NBest:
         """
         fields = {
             "id": id,
-            "hypotheses": texts if isinstance(texts, str) else list(texts),
-            "scores": None if scores is None else list(scores),
-            "written": None if written is None else list(written),
+            "hypotheses": _listed(texts),
+            "scores": _listed(scores),
+            "written": _listed(written),
             "reference": reference,
             "written_reference": written_reference,
             "language": language,
@@ -177,15 +211,19 @@ class NBest:
             raise InputError(f"{where}: {error}") from None
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields of one line of an N-best file; what is not known is left out."""
+        """The fields of one line of an N-best file; what is not known is left out.
+
+        A recording's name that is not UTF-8 is written with escapes, because JSON cannot hold it.
+        """
         fields: dict[str, Any] = {"id": self.id, "hypotheses": list(self.texts)}
         if self.hypotheses[0].score is not None:
             fields["scores"] = [hypothesis.score for hypothesis in self.hypotheses]
         if self.hypotheses[0].written is not None:
             fields["written"] = [hypothesis.written for hypothesis in self.hypotheses]
         for key in ("reference", "written_reference", "language", "audio", "start", "end"):
-            if getattr(self, key) is not None:
-                fields[key] = getattr(self, key)
+            value = getattr(self, key)
+            if value is not None:
+                fields[key] = printable(value) if key == "audio" else value
         if self.audio_embedding is not None:
             fields["audio_embedding"] = dict(self.audio_embedding)
         if self.meta:
@@ -238,110 +276,84 @@ def parse_fields(fields: Any) -> NBest:
     Raises:
         InputError: what is wrong, without saying where the fields come from.
     """
+    if isinstance(fields, list) and fields and isinstance(fields[0], Mapping):
+        foreign = next((_hint(key, fields[0]) for key in fields[0] if key in _HYPORADISE_KEYS), "")
+        raise InputError(foreign or JSON_ARRAY)
     if not isinstance(fields, Mapping):
-        raise InputError(f"expected a JSON object with 'id' and 'hypotheses', found {_kind(fields)}")
+        raise InputError(f"expected a JSON object with 'id' and 'hypotheses', found {kind_of(fields)}")
     for key in fields:
         if key not in _KEYS:
-            near = difflib.get_close_matches(str(key), _KEYS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(_KEYS)}"
-            raise InputError(f"unknown key {shown(key)}; {hint}")
+            raise InputError(f"unknown key {shown(key)}; {_hint(key, fields)}")
     for key in ("id", "hypotheses"):
         if fields.get(key) is None:
             raise InputError(f"key {key!r} is missing; every N-best list needs 'id' and 'hypotheses'")
     id_ = fields["id"]
     if isinstance(id_, bool) or not isinstance(id_, str | int) or not str(id_).strip():
-        raise InputError(f"'id' must be a string that is not empty, or an integer, not {_kind(id_)}")
-    texts = _strings(fields["hypotheses"], "hypotheses", "hypothesis")
+        raise InputError(f"'id' must be a string that is not empty, or an integer, not {kind_of(id_)}")
+    texts = strings_of(fields["hypotheses"], "hypotheses", "hypothesis")
     if not texts:
         raise InputError("'hypotheses' is empty; give at least one hypothesis")
-    scores = _scores(fields.get("scores"), len(texts))
+    scores = scores_of(fields.get("scores"), len(texts))
     written: Sequence[str | None] = [None] * len(texts)
     if fields.get("written") is not None:
-        written = _strings(fields["written"], "written", "written form")
+        written = strings_of(fields["written"], "written", "written form")
         if len(written) != len(texts):
             raise InputError(
                 f"{len(written)} forms in 'written' for {len(texts)} 'hypotheses'; give one for each"
             )
-    start, end = _number(fields, "start"), _number(fields, "end")
+    start, end = number_of(fields, "start"), number_of(fields, "end")
     if start is not None and end is not None and end < start:
         raise InputError(f"'end' ({end:g} s) lies before 'start' ({start:g} s)")
     return NBest(
         id=str(id_),
         hypotheses=tuple(map(Hypothesis, texts, scores, written)),
-        reference=_typed(fields, "reference", str, "a string"),
-        written_reference=_typed(fields, "written_reference", str, "a string"),
-        language=_typed(fields, "language", str, "a string"),
-        audio=_typed(fields, "audio", str, "a string"),
+        reference=typed_of(fields, "reference", str, "a string"),
+        written_reference=typed_of(fields, "written_reference", str, "a string"),
+        language=typed_of(fields, "language", str, "a string"),
+        audio=typed_of(fields, "audio", str, "a string"),
         start=start,
         end=end,
-        audio_embedding=_typed(fields, "audio_embedding", Mapping, "an object"),
-        meta=_typed(fields, "meta", Mapping, "an object") or {},
+        audio_embedding=typed_of(fields, "audio_embedding", Mapping, "an object"),
+        meta=typed_of(fields, "meta", Mapping, "an object") or {},
     )
 
 
-def _strings(values: Any, key: str, item: str) -> Sequence[str]:
-    if not isinstance(values, list | tuple):
-        raise InputError(f"{key!r} must be a list of strings, not {_kind(values)}")
-    for position, value in enumerate(values, start=1):
-        if not isinstance(value, str):
-            raise InputError(f"{item} {position} must be a string, not {_kind(value)}")
-    return values
-
-
-def _scores(scores: Any, count: int) -> Sequence[float | None]:
-    if scores is None:
-        return [None] * count
-    if not isinstance(scores, list | tuple):
-        raise InputError(f"'scores' must be a list of numbers, not {_kind(scores)}")
-    if len(scores) != count:
-        raise InputError(f"{len(scores)} 'scores' for {count} 'hypotheses'; give one score for each")
-    return [finite_number(score, f"score {position}") for position, score in enumerate(scores, start=1)]
-
-
-def _number(fields: Mapping[str, Any], key: str) -> float | None:
-    return None if fields.get(key) is None else finite_number(fields[key], repr(key))
-
-
-def finite_number(value: Any, name: str) -> float:
-    """The value as a float.
+def each_nbest(lists: Iterable[NBest]) -> Iterator[NBest]:
+    """The lists, one after the other, each seen to be one.
 
     Raises:
-        InputError: `name`, and that it is no number, or not finite.
+        InputError: a single list, a path, or anything else that is no collection of lists; raised here. Something else
+            among the lists; raised when it is reached.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{name} must be a number, not {_kind(value)}")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise InputError(f"{name} must be finite, not {shown(value)}")
-    return number
+    if isinstance(lists, NBest):
+        raise InputError("one N-best list was given where several are taken; write it in brackets: [nbest]")
+    if isinstance(lists, str | bytes | os.PathLike):
+        raise InputError(
+            f"N-best lists are needed, not the path {shown(lists)}; read it with load_nbest(path)"
+        )
+    if isinstance(lists, Mapping) or not isinstance(lists, Iterable):
+        raise InputError(f"a list of NBest values is needed, not {kind_of(lists)}")
+    return _each(lists)
 
 
-def _typed(fields: Mapping[str, Any], key: str, kind: type, name: str) -> Any:
-    value = fields.get(key)
-    if value is not None and not isinstance(value, kind):
-        raise InputError(f"{key!r} must be {name}, not {_kind(value)}")
-    return value
+def _each(lists: Iterable[NBest]) -> Iterator[NBest]:
+    for position, nbest in enumerate(lists, start=1):
+        if not isinstance(nbest, NBest):
+            raise InputError(
+                f"item {position} of the lists must be an NBest, not {kind_of(nbest)}; "
+                "make one with NBest.from_texts(id, texts)"
+            )
+        yield nbest
 
 
-def _kind(value: Any) -> str:
-    """What JSON calls the value, with the value itself where it is short."""
-    if value is None:
-        return "null"
-    names = {bool: "the boolean", int: "the number", float: "the number", str: "the string"}
-    for kind, name in names.items():
-        if isinstance(value, kind):
-            return f"{name} {shown(value)}"
-    if isinstance(value, Mapping):
-        return "an object"
-    return "a list" if isinstance(value, list | tuple) else f"a {type(value).__name__}"
+def _listed(values: Any) -> Any:
+    """Items of any collection as a list; what is none is left to be refused by the check of its key."""
+    return list(values) if isinstance(values, Iterable) and not isinstance(values, str | Mapping) else values
 
 
-def shown(value: Any) -> str:
-    """`repr` of the value on one line, shortened; never fails on integers of thousands of digits."""
-    try:
-        return reprlib.repr(value)
-    except ValueError:
-        return "an integer of thousands of digits"
+def _hint(key: Any, fields: Mapping[str, Any]) -> str:
+    """What is meant by an unknown key."""
+    if key in _HYPORADISE_KEYS and "hypotheses" not in fields:
+        return "entries of HyPoradise are read by: robustger import-nbest FILE -f hyporadise"
+    near = difflib.get_close_matches(str(key), _KEYS, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(_KEYS)}"

@@ -14,6 +14,7 @@ from robustger.models.gguf import converted_gguf
 from robustger.models.hub import NotOnTheHub, from_hub, from_hub_cache
 from robustger.models.short_names import CTRANSLATE2, EMBEDDED, TRANSFORMERS, fetched_name, refuse_weight_file
 from robustger.models.whisper_package import packaged_ctranslate2, packaged_transformers
+from robustger.peft import refuse_peft
 
 
 def resolve_model(name: str | os.PathLike[str]) -> Path:
@@ -79,9 +80,11 @@ def _local_folder(name: str | os.PathLike[str]) -> Path | None:
     """The folder on this machine; None where `name` is no folder.
 
     Raises:
+        InputError: an adapter of PEFT in the place of a model.
         MissingModelError: a folder without a model, or a file.
     """
     folder = Path(name)
+    refuse_peft(folder)
     if not folder.is_dir():
         refuse_weight_file(os.fspath(name))
         return None

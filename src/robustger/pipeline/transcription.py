@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from robustger.errors import InputError
 from robustger.hypotheses import NBest
+from robustger.hypotheses.checks import printable
 from robustger.pipeline.presets import load_preset_recognizer
 from robustger.pipeline.values import Failure, Segment, Transcription
 from robustger.text import get_normalizer
@@ -182,7 +183,7 @@ class RobustGER:
 
     def transcribe_files(
         self,
-        files: Iterable[str | os.PathLike[str]],
+        files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
         *,
         window_seconds: float | None = None,
         on_progress: Callable[[float], object] = lambda seconds: None,
@@ -191,7 +192,7 @@ class RobustGER:
         """One value per file, in order; short files share batches. "-" is standard input.
 
         Args:
-            files: the recordings.
+            files: the recordings; a single path is one recording.
             window_seconds: as for `transcribe`.
             on_progress: called with the seconds of audio just finished.
             correction: as for `transcribe`.
@@ -201,15 +202,17 @@ class RobustGER:
         """
         from robustger.audio import AudioError
 
+        if isinstance(files, str | os.PathLike):  # one file, and not its letters
+            files = [files]
         waiting: list[_Recording | Failure] = []
         for file in (os.fspath(file) for file in files):
             try:
                 samples = _read(file, SAMPLE_RATE)
             except InputError as error:
                 message = str(error) if isinstance(error, AudioError) else f"{file}: {error}"
-                waiting.append(Failure(_id(file), file, message))
+                waiting.append(Failure(_id(file), printable(file), message))
             else:
-                waiting.append(self._cut(_id(file), file, samples, window_seconds))
+                waiting.append(self._cut(_id(file), printable(file), samples, window_seconds))
             if sum(len(item.windows) for item in waiting if isinstance(item, _Recording)) >= BATCH_WINDOWS:
                 yield from self._in_order(waiting, on_progress, correction)
                 waiting = []
@@ -305,7 +308,7 @@ def _read(audio: str | os.PathLike[str] | BinaryIO | np.ndarray, sample_rate: in
 
 
 def _id(file: str) -> str:
-    return "stdin" if file == "-" else Path(file).stem
+    return "stdin" if file == "-" else printable(Path(file).stem)
 
 
 def _window_id(recording: _Recording, window: Window) -> str:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from robustger.errors import InputError
+from robustger.hypotheses.checks import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,8 +35,8 @@ KINDS = ("noisy", "clean")
 
 
 def embeddings_path(lists: Path) -> Path:
-    """Where the embeddings of the lists in the file `lists` are."""
-    return lists.with_name(f"{lists.stem}.embeddings.safetensors")
+    """Where the embeddings of the lists in the file `lists` are; the lists hold this name, so it is always text."""
+    return lists.with_name(f"{printable(lists.stem)}.embeddings.safetensors")
 
 
 def write_embeddings(file: BinaryIO, rows: Mapping[str, Path], ids: Mapping[str, Path], size: int) -> None:

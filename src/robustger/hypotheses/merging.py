@@ -1,0 +1,62 @@
+"""Hypotheses that say the same, merged: a list then holds as many guesses as it has entries.
+
+Transducer searches find one text on several paths and list it as often. Of such a list the first N entries say nothing
+about what else the recognizer heard.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import unicodedata
+from collections.abc import Callable
+
+from robustger.hypotheses.values import Hypothesis, NBest
+
+_SPOKEN = frozenset("%‰&@#")  # signs that Unicode counts as punctuation, and that are read out
+
+
+def words_alone(text: str) -> str:
+    """The text without case and punctuation: what two texts have in common that say the same words.
+
+    Letters, marks, digits and symbols of every script stay, an apostrophe within a word ("it's" is not "its"), a sign
+    before a number and what stands between two digits ("-3.5" is none of "3.5" and "-3 5").
+    """
+    folded = text.casefold().replace("’", "'")
+    kept = []
+    for position, character in enumerate(folded):
+        before, after = folded[position - 1 : position], folded[position + 1 : position + 2]
+        if not _is_punctuation(character) or (
+            (_in_word(before) and _in_word(after) and character == "'")
+            or (before.isdigit() and after.isdigit())
+            or (not _in_word(before) and after.isdigit() and character == "-")
+        ):
+            kept.append(character)
+        else:
+            kept.append(" ")
+    return " ".join("".join(kept).split())
+
+
+def _is_punctuation(character: str) -> bool:
+    return character not in _SPOKEN and unicodedata.category(character).startswith("P")
+
+
+def _in_word(character: str) -> bool:
+    return bool(character.strip()) and not _is_punctuation(character)
+
+
+def merged(nbest: NBest, same: Callable[[str], str] = words_alone) -> NBest:
+    """The list with one hypothesis for all that say the same: the one with the best score, in the place of the first.
+
+    Args:
+        nbest: the list.
+        same: what hypotheses that say the same have in common.
+    """
+    kept: dict[str, Hypothesis] = {}
+    for hypothesis in nbest.hypotheses:
+        key = same(hypothesis.text)
+        before = kept.setdefault(key, hypothesis)
+        if before.score is not None and hypothesis.score is not None and hypothesis.score > before.score:
+            kept[key] = hypothesis
+    if len(kept) == len(nbest.hypotheses):
+        return nbest
+    return dataclasses.replace(nbest, hypotheses=tuple(kept.values()))

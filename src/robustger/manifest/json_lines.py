@@ -1,0 +1,101 @@
+"""Reader for manifests of JSON Lines: one object a line with the keys of `Utterance`, or NeMo's.
+
+A manifest whose first object names its recording `audio_filepath`, and has no `id`, is NeMo's. Its utterances are named
+as `robustger.hypotheses.nemo_manifest` says, for which all its lines are held in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from robustger.errors import InputError
+from robustger.hypotheses.files import open_binary
+from robustger.hypotheses.jsonl import BadLine, decode, numbered_lines
+from robustger.hypotheses.nemo_manifest import AUDIO, named_rows, nemo_row
+from robustger.manifest.rows import Row, parsed
+from robustger.manifest.values import Utterance
+
+Line = tuple[int, bytes | BadLine]
+
+
+def read_json_lines(path: str | Path) -> Iterator[Row]:
+    """The utterances of a JSON Lines manifest, each under the number of its line.
+
+    Args:
+        path: the file; "-" is standard input, with paths relative to the working folder.
+
+    Raises:
+        InputError: the file cannot be opened; raised here, before the first value.
+    """
+    file = open_binary(path)
+    return _rows(numbered_lines(file), Path() if str(path) == "-" else Path(path).parent)
+
+
+def _rows(lines: Iterator[Line], folder: Path) -> Iterator[Row]:
+    before: list[Line] = []
+    for line in lines:
+        before.append(line)
+        fields = _object(line[1])
+        if isinstance(fields, dict):
+            if AUDIO in fields and not {"id", "audio"} & fields.keys():
+                yield from _nemo_rows([*before, *lines], folder)
+                return
+            break
+    for number, line in chain(before, lines):
+        yield number, line if isinstance(line, BadLine) else _parsed(number, line, folder)
+
+
+def _nemo_rows(lines: list[Line], folder: Path) -> Iterator[Row]:
+    """The rows of a NeMo manifest; names depend on all of them."""
+    found: dict[int, dict[str, Any]] = {}
+    for number, line in lines:
+        fields = _object(line)
+        if isinstance(fields, dict) and "id" not in fields:
+            with contextlib.suppress(InputError):  # told below, where the line is read again
+                found[number] = nemo_row(fields)
+    names = dict(zip(found, named_rows(list(found.values())), strict=True))
+    for number, line in lines:
+        yield (
+            number,
+            line if isinstance(line, BadLine) else _parsed(number, line, folder, names.get(number, {})),
+        )
+
+
+def _parsed(
+    number: int, line: bytes, folder: Path, name: dict[str, Any] | None = None
+) -> Utterance | BadLine:
+    """The utterance of a line.
+
+    Args:
+        number: of the line.
+        line: its JSON.
+        folder: what paths are relative to.
+        name: in a manifest of NeMo's the name and times that the row got, empty where it could not be named.
+    """
+
+    def fields_of() -> Any:
+        fields = decode(line)
+        if not isinstance(fields, dict) or AUDIO not in fields or "audio" in fields:
+            return fields
+        if name is not None and "id" not in fields:
+            nemo_row(fields)  # says what is wrong, where something is
+            fields["id"] = name["id"]
+            if "start" in name:
+                fields["offset"] = name["start"]
+        if "id" in fields:
+            fields["audio"] = fields.pop(AUDIO)
+        return fields
+
+    return parsed(number, fields_of, folder)
+
+
+def _object(line: bytes | BadLine) -> Any:
+    """What the line holds; None where it cannot be read."""
+    try:
+        return None if isinstance(line, BadLine) else decode(line)
+    except InputError:
+        return None

@@ -1,0 +1,51 @@
+"""Adapters of the package peft, which are neither checkpoints of ours nor language models: named as what they are."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from robustger.errors import InputError
+
+CONFIG = "adapter_config.json"
+WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
+KEY_PREFIX = "base_model.model."  # how the names of its weights begin
+_CONFIG_BYTES = 1 << 20  # a configuration is small; what is larger is not read
+
+
+def refuse_peft(path: str | os.PathLike[str]) -> None:
+    """Passes what is no adapter of peft: anything but a folder that holds one and no whole model, or its weights.
+
+    Raises:
+        InputError: it is one; the message says of which language model, and what can be done with it.
+    """
+    folder = Path(path)
+    if folder.name in WEIGHTS and folder.is_file():
+        folder = folder.parent
+    elif not folder.is_dir() or (folder / "config.json").is_file():
+        return
+    if (folder / CONFIG).is_file() or any((folder / name).is_file() for name in WEIGHTS):
+        raise InputError(peft_message(path, _read(folder / CONFIG)))
+
+
+def peft_message(path: str | os.PathLike[str], config: dict[str, Any]) -> str:
+    """One line on an adapter of peft and what can be done with it."""
+    kind, base = config.get("peft_type", "LORA"), config.get("base_model_name_or_path")
+    name = "a LoRA adapter" if kind == "LORA" else f"an adapter ({str(kind)[:40]})"
+    model = str(base)[:200] if isinstance(base, str) and base.isprintable() else "some language model"
+    return (
+        f"{path}: {name} of PEFT for {model}, which is not read; merge it into its base (peft: merge_and_unload, "
+        "save_pretrained) and name that with --base, or train a checkpoint with: robustger train"
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The configuration; empty where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            config = json.loads(file.read(_CONFIG_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return config if isinstance(config, dict) else {}
