@@ -113,10 +113,12 @@ def segment_spoken(text: str) -> list[Token]:
     for match in _CORE.finditer(seen):
         start, end = match.span()
         quoted = quoted or seen[last:start].endswith("'")
-        if match.lastgroup in ("word", "clitic") and seen[end - 1] == "'":
-            if quoted or match["word"] and seen[end - 2] not in "sSnN":
-                quoted = False
-                end -= 1
+        if (
+            match.lastgroup in ("word", "clitic") and seen[end - 1] == "'"
+        ):  # "boys'", or the end of a quotation
+            apostrophe = not quoted and (match["clitic"] or seen[end - 2] in "sSnN")
+            quoted = quoted and apostrophe
+            end -= not apostrophe
         if words := _READERS[_kind(match)](match, text[start:end], seen[end:]):
             cores.append((start, end, words))
         last = end
