@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from robustger.text.forms import Form
 from robustger.text.segments import CLOSING, ENDING, Token
@@ -149,7 +150,7 @@ def separate(pieces: list[Piece]) -> None:
 
     They stay joined where the hypothesis from which the changed one comes joins it in the same way.
     """
-    for left, right in zip(pieces, pieces[1:], strict=False):
+    for left, right in pairwise(pieces):
         if left.gap or (left.kept and right.kept and right.place == (left.place or 0) + 1):
             continue
         joint = left.after + right.before
@@ -160,7 +161,7 @@ def separate(pieces: list[Piece]) -> None:
             continue
         if not left.after or _JOINTS.issuperset(left.after):
             left.after, left.gap = "", " "
-    for left, right in zip(pieces, pieces[1:], strict=False):
+    for left, right in pairwise(pieces):
         if (
             not left.gap
             and not left.after

@@ -76,7 +76,7 @@ _IN_LISTS = re.compile(  # texts as the lists of HyPoradise hold them, their lon
     rf"(?=.*[a-z])(?:(?:[a-z]+(?:'[a-z]+)*'?|'(?:{_CLITICS})|[a-z]*(?:{_TEN})-(?:{_UNIT})[a-z]*|\.\.?|<UNK>"
     rf"|{_MONEY}[a-z]+(?:-[a-z]+)*|(?:{_SCALE}),(?= (?:{_NUMBER_WORD})(?![a-z])))(?: |$))+"
 )
-_ADDRESS_PARTS = re.compile(r"[^\W\d_]+|[0-9]+|[.@/_]")
+_ADDRESS_PARTS = re.compile(rf"{LETTERS}|[.@/_]")
 _ADDRESS_WORDS = {".": "dot", "@": "at", "/": "slash", "_": "underscore"}
 _ENGLISH_GROUPS = re.compile(r"(?P<whole>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?:\.(?P<decimals>[0-9]+))?")
 _CONTINENTAL_GROUPS = re.compile(r"(?P<whole>[0-9]{1,3}(?:\.[0-9]{3})*|[0-9]+),(?P<decimals>[0-9]+)")
@@ -117,7 +117,7 @@ def segment_spoken(text: str) -> list[Token]:
             match.lastgroup in ("word", "clitic") and seen[end - 1] == "'"
         ):  # "boys'", or the end of a quotation
             apostrophe = not quoted and (match["clitic"] or seen[end - 2] in "sSnN")
-            quoted = quoted and apostrophe
+            quoted = False
             end -= not apostrophe
         if words := _READERS[_kind(match)](match, text[start:end], seen[end:]):
             cores.append((start, end, words))
@@ -170,11 +170,7 @@ def _time(match: re.Match[str], core: str, rest: str) -> tuple[str, ...]:
 
 def _address(match: re.Match[str], core: str, rest: str) -> tuple[str, ...]:
     parts = _ADDRESS_PARTS.findall(re.sub("^https?://", "", lowered(core)))
-    words = (
-        cardinal(part) if part.isdigit() and part.isascii() else _ADDRESS_WORDS.get(part, part)
-        for part in parts
-    )
-    return tuple(" ".join(words).split())
+    return tuple(" ".join(_ADDRESS_WORDS.get(part) or write_as_spoken(part) for part in parts).split())
 
 
 def _word(match: re.Match[str], core: str, rest: str) -> tuple[str, ...]:
