@@ -17,6 +17,7 @@ _TRAILING = CLOSING | ENDING | frozenset(",;:\u060c\u3001") - frozenset("\"'")
 
 MARK = "\u0301"
 JOINER = "\u200d"
+FRACTION = "\u00ac"
 LETTERS = f"(?:[^\\W_]{MARK}*(?:{JOINER}+(?=[^\\W_]))?)+"
 """Regular expression for a run of letters and digits in a shadow: marks belong to their letter, joiners join."""
 _APOSTROPHES = "'\u2018\u2019\u02bc\u0060\u00b4\u2032\uff07"
@@ -112,7 +113,9 @@ class _Shadows(dict[int, int | str]):
             shadow = JOINER
         elif character in "\u2010\u2011\u2212":  # hyphens, the minus sign
             shadow = "-"
-        elif character == "_":  # no letter, whatever regular expressions say
+        elif character in "\u00bd\u00bc\u00be":
+            shadow = FRACTION
+        elif character in f"_{FRACTION}":  # "_" is no letter, whatever regular expressions say
             shadow = "~"
         elif unicodedata.category(character).startswith("M"):
             shadow = MARK

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from robustger.text.normalizers import NORMALIZERS
 from robustger.text.number_words import SCALES, TEENS, TENS, UNITS, cardinal, digit_by_digit, ordinal, plural
-from robustger.text.segments import JOINER, LETTERS, MARK, Token, lowered, plain, shadow, tokens_of
+from robustger.text.segments import FRACTION, JOINER, LETTERS, MARK, Token, lowered, plain, shadow, tokens_of
 
 _UNIT = "|".join((*UNITS[1:], "first", "second", "third", "fifth", "ninth"))
 _TEN = "|".join(TENS)
@@ -55,7 +55,7 @@ _CORE = re.compile(
     | (?P<number>  (?:(?<![^\s(\["'\u201c\u2018])(?P<sign>[-+])(?={_MONEY}?\.?[0-9]))?
                    (?:(?P<money>{_MONEY})|(?<![^\W\u00bd\u00bc\u00be]))(?P<value>{_VALUE})
                    (?: (?P<suffix>st|nd|rd|th|'?s)(?!\w)
-                     | (?=(?:{"|".join(_MEASURES)})(?!\w)|[ap]\.m\.|[\u00bd\u00bc\u00be]) | (?(money)|(?!\w)) )
+                     | (?=(?:{"|".join(_MEASURES)})(?!\w)|[ap]\.m\.) | (?(money)|(?!\w)) )
                    (?P<percent>\ ?%)?
                    (?P<scale>\ (?:hundred|{_SCALE})(?![\w-]))?
                    (?:\ ?(?P<unit>[\u20ac\u00a3\u00a5]|\$(?!\S)|\u00a2))? )
@@ -64,7 +64,7 @@ _CORE = re.compile(
     | (?P<compound> (?<![\w'])[a-z]*(?:{_TEN})-(?:{_UNIT})[a-z]*(?!\w) )
     | (?P<scaled>  (?<![\w'])(?:{_SCALE}),(?=\ (?:{_NUMBER_WORD})(?![a-z])) )
     | (?P<clitic>  (?<![^\W_])'(?:{_CLITICS})(?!\w)'? )
-    | (?P<fraction> (?<![^\W\d\u00bd\u00bc\u00be])[\u00bd\u00bc\u00be] )
+    | (?P<fraction> {FRACTION} )
     | (?P<word>    {LETTERS}(?:'{LETTERS})*'? )
     | (?P<hash>    \#(?=[^\W_]) )
     | (?P<degree>  \u00b0\ ?(?P<degrees>[CF])(?!\w) )

@@ -10,12 +10,12 @@ import re
 from functools import lru_cache
 
 from robustger.text.normalizers import NORMALIZERS
-from robustger.text.segments import LETTERS, Token, lowered, plain, shadow, tokens_of
+from robustger.text.segments import FRACTION, LETTERS, Token, lowered, plain, shadow, tokens_of
 
 _SIGNS = re.escape(
     "%&@#+=\u00b0\u00a7\u00d7\u00f7$\u00a3\u20ac\u00a5\u00a2\u20b9\u20bd\u20a9\u20aa\u20ba\u20ab"
 )
-_UNIT = f"(?:{LETTERS}|[{_SIGNS}])+"
+_UNIT = f"(?:{LETTERS}|[{_SIGNS}{FRACTION}])+"
 _CORE = re.compile(
     rf"(?:(?<![^\s(\[])-(?=\.?[0-9]))?(?:(?<![\w.])\.(?=[0-9]))?{_UNIT}(?:(?:['-](?={LETTERS})|(?<=[0-9])[.,:/](?=[0-9])){_UNIT})*"
 )
