@@ -79,7 +79,15 @@ def test_no_text_is_emptied_and_none_is_made_of_nothing(guard: str) -> None:
 @pytest.mark.parametrize("guard", ["edits", "margin"])
 @pytest.mark.parametrize(
     ("words", "left", "allowed"),
-    [(200, 1, False), (200, 99, False), (200, 100, True), (6, 2, False), (6, 3, True), (3, 1, True), (2, 1, True)],
+    [
+        (200, 1, False),
+        (200, 99, False),
+        (200, 100, True),
+        (6, 2, False),
+        (6, 3, True),
+        (3, 1, True),
+        (2, 1, True),
+    ],
 )
 def test_no_text_is_shortened_to_less_than_half(guard: str, words: int, left: int, allowed: bool) -> None:
     """Whatever the edit rate lets through; deleting every word is a rate of 1. Two words may always go."""

@@ -50,10 +50,10 @@ class Piece:
 
 
 def with_last_period(tokens: Sequence[Token]) -> list[Token]:
-    """The tokens of a text, the last one's period apart: that of "at 5 p.m." ends the sentence, too."""
+    """The tokens of a text, the last one with a period of its own: that of "at 5 p.m." ends the sentence, too."""
     last = tokens[-1]
     if last.core.endswith(".") and not last.after:
-        last = dataclasses.replace(last, core=last.core[:-1], after=".")
+        last = dataclasses.replace(last, after=".")
     return [*tokens[:-1], last]
 
 

@@ -44,8 +44,8 @@ def project(text: str, written: Sequence[str], normalize: str = "spoken") -> str
     words = text.split()
     lists = [segment(form) for form in dict.fromkeys(" ".join(form.split()) for form in written)]
     best = lists[0]
-    if words == plain(best).split():
-        return joined(best)
+    if words == get_normalizer(normalize)(written[0]).split():
+        return " ".join(written[0].split())
     if not words:
         return ""
     expected = plain(segment(text))

@@ -35,7 +35,8 @@ def sentence_cased(pieces: Sequence[Piece], best: Sequence[Token], forms: Forms)
             core = core.upper() if piece.form.token is None else core
         elif not small:
             core = _cased(piece, at_start and sentences, starts, forms, follows=_follows(before, piece))
-        tokens.append(Token(piece.before, core, piece.after, piece.gap, piece.form.words))
+        after = piece.after.removeprefix(".") if core.endswith(".") else piece.after  # "at 5 p.m."
+        tokens.append(Token(piece.before, core, after, piece.gap, piece.form.words))
         before = piece
     if tokens:
         last = tokens[-1]

@@ -112,7 +112,8 @@ def segment_spoken(text: str) -> list[Token]:
     last = 0
     for match in _CORE.finditer(seen):
         start, end = match.span()
-        quoted = quoted or seen[last:start].endswith("'")
+        if "'" in (between := seen[last:start]):
+            quoted = between.endswith("'")
         if (
             match.lastgroup in ("word", "clitic") and seen[end - 1] == "'"
         ):  # "boys'", or the end of a quotation
