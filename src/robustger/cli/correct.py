@@ -92,5 +92,11 @@ def correct(
         f"{summary.guarded} held back by the guard, {summary.too_long} too long, {summary.problems} problems",
         err=True,
     )
+    if summary.foreign:
+        typer.echo(
+            f"robustger: {summary.foreign} lists are not in a language that this corrector knows "
+            f"({', '.join(summary.languages)}); they keep the recognizer's text",
+            err=True,
+        )
     if summary.problems:
         raise typer.Exit(1)

@@ -40,6 +40,11 @@ class GuardConfig(Section):
         ge=0,
         description="`edits`, `margin`: word edits per word of the 1-best that are let through",
     )
+    max_deletion_rate: float = Field(
+        default=0.5,
+        ge=0,
+        description="`edits`, `margin`: by which share of its words a 1-best of more than four may get shorter",
+    )
     min_gain: float = Field(default=0.0, description="`margin`: nats by which every edited stretch must win")
 
 
@@ -63,6 +68,9 @@ class CorrectorConfig(Section):
             `utterance` and `token` keep the rows of one level and put zeros in the place of the other's (the paper's
             Table 3).
         prompt: name of the prompt template.
+        languages: codes of the languages it was trained on ("en"); lists in others are passed through uncorrected.
+        normalizer: name of the normalizer through which lists are read that come in written form alone, with capitals,
+            punctuation or digits; their transcripts come in the same form. `raw` reads them as they are.
         lora: low-rank updates beside the prompt, or None.
         guard: the guard used unless another is asked for.
         skip_agreeing: pass lists whose hypotheses all agree through without the language model.
@@ -82,6 +90,8 @@ class CorrectorConfig(Section):
     encoder: str = "minilm"
     noise: Literal["real", "zero", "shuffled", "random", "audio", "utterance", "token"] = "real"
     prompt: str = "compact"
+    languages: list[str] = Field(default=["en"], min_length=1)
+    normalizer: str = "spoken"
     lora: LoraConfig | None = None
     guard: GuardConfig = GuardConfig()
     skip_agreeing: bool = True

@@ -24,6 +24,8 @@ class CorrectionSummary:
         changed: transcripts that differ from the 1-best.
         agreeing: lists passed through because their hypotheses agree.
         guarded: corrections the guard replaced by the 1-best.
+        foreign: lists passed through because the corrector does not know their language.
+        languages: the languages that the corrector knows.
         too_long: lists that exceed the language model's prompt or answer limit and kept their 1-best.
         problems: lines that could not be read, and repeated ids.
     """
@@ -34,6 +36,8 @@ class CorrectionSummary:
     guarded: int = 0
     too_long: int = 0
     problems: int = 0
+    foreign: int = 0
+    languages: tuple[str, ...] = ()
 
 
 def correct_file(
@@ -67,6 +71,7 @@ def correct_file(
     lines = read_numbered(source)
     with atomic_writer(target) as file:
         corrector = load_corrector()
+        summary.languages = tuple(corrector.config.languages)
         for chunk in _chunks(lines):
             good = [value for _, value in chunk if isinstance(value, NBest)]
             transcripts = iter(corrector.correct(good, **options))
@@ -89,6 +94,7 @@ def correct_file(
                     summary.agreeing += transcript.source == "agreement"
                     summary.guarded += transcript.source == "guard"
                     summary.too_long += transcript.source == "too_long"
+                    summary.foreign += transcript.source == "language"
                 file.write(json.dumps(fields, ensure_ascii=False) + "\n")
             on_progress(len(chunk))
     return summary

@@ -3,8 +3,11 @@
 - `none`    whatever the language model writes
 - `words`   constrained decoding: only words that occur in the list's hypotheses can be written
 - `edits`   the 1-best is kept where the correction changes more than `max_edit_rate` of its words
+            or makes it much shorter (`max_deletion_rate`)
 - `margin`  every edited stretch is put back that does not raise the log-probability under the language model by
             `min_gain`; then as `edits`
+
+No guard but `none` lets a text be emptied, or one be written where the recognizer heard nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from transformers import LogitsProcessor
 
 from robustger.correction.config import GuardConfig
 from robustger.registry import Registry
+
+FREE_DELETIONS = 2  # words that a text may always be shorter: "uh yes yes" is "yes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,11 @@ class Proposal:
     def edits(self) -> int:
         """Word edits between the 1-best and the text."""
         return Levenshtein.distance(self.best.split(), self.text.split())
+
+    @property
+    def words_lost(self) -> int:
+        """By how many words the text is shorter than the 1-best; not more than 0 where it is not."""
+        return len(self.best.split()) - len(self.text.split())
 
 
 class Guard:
@@ -62,7 +72,14 @@ class Guard:
         return True
 
 
-class WordsGuard(Guard):
+class NeverEmptyGuard(Guard):
+    """What all guards but `none` have in common: where the 1-best has words the text has some, and else none."""
+
+    def allows(self, proposal: Proposal) -> bool:
+        return bool(proposal.best.strip()) == bool(proposal.text.strip())
+
+
+class WordsGuard(NeverEmptyGuard):
     """Constrained decoding; see `ListWords`.
 
     Some tokenizers do not give back the text they were given (they compose Unicode characters, or write "l ' amour").
@@ -72,15 +89,27 @@ class WordsGuard(Guard):
     constrains_words = True
 
     def allows(self, proposal: Proposal) -> bool:
-        return set(proposal.text.split()) <= set(proposal.words)
+        return super().allows(proposal) and set(proposal.text.split()) <= set(proposal.words)
 
 
-class EditsGuard(Guard):
-    """Falls back to the 1-best past an edit rate."""
+class EditsGuard(NeverEmptyGuard):
+    """Falls back to the 1-best past an edit rate, or where too many words are lost.
+
+    An edit rate alone bounds no deletion: deleting every word is a rate of 1. So a text may be shorter than the 1-best
+    by `max_deletion_rate` of its words; by two words any text may.
+    """
 
     def allows(self, proposal: Proposal) -> bool:
+        if not super().allows(proposal):
+            return False
+        words = max(1, len(proposal.best.split()))
+        if (
+            proposal.words_lost > FREE_DELETIONS
+            and proposal.words_lost / words > self.config.max_deletion_rate
+        ):
+            return False
         # A quotient, because it rounds as the rate itself was rounded: 29 edits in 100 words are a rate of 0.29.
-        return proposal.edits / max(1, len(proposal.best.split())) <= self.config.max_edit_rate
+        return proposal.edits / words <= self.config.max_edit_rate
 
 
 class MarginGuard(EditsGuard):

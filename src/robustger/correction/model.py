@@ -26,8 +26,10 @@ from robustger.correction.guard import GUARDS
 from robustger.correction.language_model import load_llm
 from robustger.correction.lora import add_lora, fold_lora
 from robustger.correction.tokens import ListTokens
+from robustger.correction.writing import Writing, knows_language
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
+from robustger.hypotheses.distinct import first_distinct
 from robustger.hypotheses.values import each_nbest
 from robustger.models import resolve_model, torch_device
 from robustger.noise.controls import donors, one_level, random_like
@@ -193,7 +195,7 @@ class Corrector:
                 f"{self.config.encoder!r} are {self.embedder.dimension} wide; give corrector.noise_dimension that "
                 "width, or name another corrector.encoder"
             )
-        noise = self.embedder(lists)
+        noise = self.embedder([first_distinct(texts, self.config.n_best) for texts in lists])
         if self.config.noise in LEVELS:
             return one_level(noise, self.embedder.rows_of(self.config.noise))
         return random_like(noise, lists) if self.config.noise == "random" else noise
@@ -230,7 +232,8 @@ class Corrector:
         """Transcripts of N-best lists, in their order.
 
         Args:
-            lists: N-best lists; longer ones are cut to `config.n_best` hypotheses.
+            lists: N-best lists; of longer ones the first `config.n_best` hypotheses that differ are read. What is read
+                is plain: a list that comes in written form alone is read through `config.normalizer`.
             guard: name of a guard or its settings; None takes the checkpoint's.
             guard_changes: thresholds of the guard that differ from its settings, by name.
             num_beams: 1 decodes greedily.
@@ -244,9 +247,11 @@ class Corrector:
                 when a shape is first met; buffers and graphs take memory until the corrector goes.
 
         Returns:
-            one transcript a list. Its confidence is the geometric mean of the probabilities the language model gives
-            the tokens of what it wrote, and the end of it; 1 where all hypotheses agree and the language model was
-            skipped; 0 where the list is too long for an answer.
+            one transcript a list, in the list's own form: where the list has a written form beside the plain one, the
+            transcript has it, too. Lists in a language that the checkpoint does not know are passed through, with the
+            source "language" and a confidence of 0. The confidence of others is the geometric mean of the
+            probabilities the language model gives the tokens of what it wrote, and the end of it; 1 where all
+            hypotheses agree and the language model was skipped; 0 where the list is too long for an answer.
 
         Raises:
             InputError: no guard of that name, or a threshold it does not have or that is out of range; a batch size
@@ -263,9 +268,15 @@ class Corrector:
         skip = self.config.skip_agreeing if skip_agreeing is None else skip_agreeing
         transcripts: dict[int, Transcript] = {}
         waiting: list[Prompt] = []
+        writings = [Writing.of(nbest, self.config) for nbest in lists]
+        known = [knows_language(nbest, self.config.languages) for nbest in lists]
+        lists = [writing.plain for writing in writings]
         for index, nbest in enumerate(lists):
-            hypotheses = {" ".join(text.split()) for text in nbest.texts[: self.config.n_best]}
+            hypotheses = {" ".join(text.split()) for text in nbest.texts}
             best = " ".join(nbest.best.split())
+            if not known[index]:
+                transcripts[index] = Transcript(nbest.id, best, best, best, "language", settings.name, 0.0)
+                continue
             if hypotheses == {""} or (skip and len(hypotheses) == 1):
                 transcripts[index] = Transcript(nbest.id, best, best, best, "agreement", settings.name, 1.0)
                 continue
@@ -285,7 +296,7 @@ class Corrector:
                 )
             else:
                 noise = self.noise_embedding([lists[sources[index]].texts for index in indices])
-            texts = [[" ".join(text.split()) for text in each.texts[: self.config.n_best]] for each in chosen]
+            texts = [[" ".join(text.split()) for text in each.texts] for each in chosen]
             drafts = [
                 [draft, *(self.answer_tokens(text) for text in others)]
                 for (_, _, draft), (_, *others) in zip(items, texts, strict=True)
@@ -303,7 +314,7 @@ class Corrector:
         for batch in prepared(sizes.batches(waiting), prepare, ahead):
             for part, found in in_parts(batch, run, sizes):
                 transcripts.update(zip(part.indices, found, strict=True))
-        return [transcripts[index] for index in range(len(lists))]
+        return [writing.transcript(transcripts[index]) for index, writing in enumerate(writings)]
 
     def _guard_settings(self, guard: str | GuardConfig | None) -> GuardConfig:
         if isinstance(guard, GuardConfig):

@@ -9,6 +9,7 @@ from typing import Any
 from robustger.correction.config import CorrectorConfig
 from robustger.correction.prompt import PROMPTS
 from robustger.errors import InputError
+from robustger.hypotheses.distinct import first_distinct
 from robustger.models import resolve_model
 
 
@@ -53,7 +54,7 @@ class ListTokens:
 
     def prompt(self, texts: Sequence[str]) -> list[int]:
         """The prompt of one list. The answer's tokens follow directly."""
-        return self.of(self._prompt(list(texts)[: self._n_best]), add_special_tokens=True)
+        return self.of(self._prompt(first_distinct(texts, self._n_best)), add_special_tokens=True)
 
     def answer(self, text: str) -> list[int]:
         """A transcription, with the token that ends it."""

@@ -1,4 +1,8 @@
-"""Text normalisers, by name: `normalizers` to compare texts, `hyporadise` to write them as correctors know them."""
+"""Text normalizers, by name, to compare texts or to write them as correctors read them; and the way back.
+
+`normalizers` compares. `hyporadise`, `spoken` and `words` write: `spoken` is what correctors of English read, and
+`project` brings what they write back into the form in which the recognizer wrote.
+"""
 
 from robustger.text.hyporadise import write_as_hyporadise
 from robustger.text.normalizers import (
@@ -10,6 +14,8 @@ from robustger.text.normalizers import (
     normalize_numbers,
     normalizer_for,
 )
+from robustger.text.spoken import write_as_spoken
+from robustger.text.words import write_as_words
 
 __all__ = [
     "DEFAULT_NORMALIZERS",
@@ -20,4 +26,6 @@ __all__ = [
     "normalize_numbers",
     "normalizer_for",
     "write_as_hyporadise",
+    "write_as_spoken",
+    "write_as_words",
 ]

@@ -16,36 +16,8 @@ from functools import cache, lru_cache
 from typing import Any
 
 from robustger.text.normalizers import NORMALIZERS
+from robustger.text.number_words import cardinal, digit_by_digit, ordinal, plural
 
-_SMALL = (
-    *(
-        "zero",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-    ),
-    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
-)
-_TENS = ("", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_SCALES = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"), (1000, "thousand"))
-_IRREGULAR_ORDINALS = {
-    "one": "first",
-    "two": "second",
-    "three": "third",
-    "five": "fifth",
-    "eight": "eighth",
-    "nine": "ninth",
-    "twelve": "twelfth",
-}
 _CURRENCIES = {"$": "dollar", "£": "pound", "€": "euro"}
 _DOTTED = re.compile(r"[0-9]+(?:\.[0-9]+){2,}")  # 192.168.0.1
 _NUMBER = re.compile(
@@ -84,51 +56,16 @@ def _said(match: re.Match[str]) -> str:
     sign, whole, decimals, suffix, scale = match.group("sign", "whole", "decimals", "suffix", "scale")
     if not whole and not decimals:
         return match[0]
-    words = _cardinal(whole or "0")
+    words = cardinal(whole or "0")
     if decimals:
-        words += " point " + " ".join(_SMALL[int(digit)] for digit in decimals)
+        words += f" point {digit_by_digit(decimals)}"
     if suffix in ("st", "nd", "rd", "th"):
-        words = _with_last(words, _ordinal)
+        words = ordinal(words)
     elif suffix == "s":
-        words = _with_last(words, _plural)
+        words = plural(words)
     elif suffix == "%":
         words += " percent"
     words += scale or ""
     if unit := _CURRENCIES.get(sign or ""):
         words += f" {unit}" if words == "one" else f" {unit}s"
     return words
-
-
-def _cardinal(digits: str) -> str:
-    """As num2words writes it; digit by digit where there is a leading zero, or more than a quadrillion."""
-    if len(digits) > 15 or (digits[0] == "0" and len(digits) > 1):
-        return " ".join(_SMALL[int(digit)] for digit in digits)
-    return _spelled(int(digits))
-
-
-def _spelled(value: int) -> str:
-    for size, name in _SCALES:
-        if value >= size:
-            rest = value % size
-            joint = "" if not rest else f" and {_spelled(rest)}" if rest < 100 else f", {_spelled(rest)}"
-            return f"{_spelled(value // size)} {name}{joint}"
-    if value >= 100:
-        return f"{_SMALL[value // 100]} hundred" + (f" and {_spelled(value % 100)}" if value % 100 else "")
-    if value >= 20:
-        return _TENS[value // 10] + (f"-{_SMALL[value % 10]}" if value % 10 else "")
-    return _SMALL[value]
-
-
-def _with_last(words: str, change: Callable[[str], str]) -> str:
-    head, joint, last = re.fullmatch(r"(.*?)([ -]?)([a-z]+)", words).groups()  # type: ignore[union-attr]
-    return f"{head}{joint}{change(last)}"
-
-
-def _ordinal(word: str) -> str:
-    if word in _IRREGULAR_ORDINALS:
-        return _IRREGULAR_ORDINALS[word]
-    return f"{word[:-1]}ieth" if word.endswith("y") else f"{word}th"
-
-
-def _plural(word: str) -> str:
-    return f"{word[:-1]}ies" if word.endswith("y") else f"{word}es" if word == "six" else f"{word}s"

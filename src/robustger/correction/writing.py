@@ -1,0 +1,124 @@
+"""A list as the corrector reads it, in plain words, and its transcript in the list's own writing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from robustger.correction.config import CorrectorConfig
+from robustger.hypotheses import NBest, Transcript
+from robustger.hypotheses.distinct import first_distinct
+from robustger.hypotheses.values import Hypothesis
+from robustger.text import normalize
+from robustger.text.projection import project
+
+_READABLE = ("spoken", "words", "hyporadise")  # normalizers through which lists with both forms are made
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """A list, and the way from its writing to plain words and back.
+
+    Attributes:
+        plain: the list in plain words, without what is beyond the first N hypotheses that differ; its `written` is
+            that of the original.
+        best: the 1-best as the list has it.
+        written: every hypothesis as it was written, best first; None where the list is in plain words alone.
+        normalizer: leads from `written` to plain words.
+        beside: whether the list has plain words beside its written form, as its transcript then has.
+    """
+
+    plain: NBest
+    best: str
+    written: Sequence[str] | None
+    normalizer: str
+    beside: bool
+
+    @classmethod
+    def of(cls, nbest: NBest, config: CorrectorConfig) -> Writing:
+        """How a corrector reads a list.
+
+        Args:
+            nbest: with plain and written forms; or with one form alone, which is read through `config.normalizer`.
+            config: of the corrector.
+
+        Raises:
+            InputError: no normalizer of that name.
+        """
+        best = " ".join(nbest.best.split())
+        beside = nbest.hypotheses[0].written is not None
+        texts = list(nbest.texts)
+        written: Sequence[str] | None = nbest.written if beside else None
+        normalizer = config.normalizer
+        if beside:
+            normalizer = _normalizer_between(nbest, normalizer)
+        elif (read := [normalize(text, normalizer) for text in texts]) != [
+            " ".join(t.split()) for t in texts
+        ]:
+            written, texts = texts, read
+        chosen = first_distinct(texts, config.n_best)
+        if chosen == list(nbest.texts):
+            return cls(nbest, best, written, normalizer, beside)
+        hypotheses = tuple(Hypothesis(text) for text in chosen)
+        return cls(dataclasses.replace(nbest, hypotheses=hypotheses), best, written, normalizer, beside)
+
+    def transcript(self, read: Transcript) -> Transcript:
+        """A transcript of the plain list in the list's own writing.
+
+        Args:
+            read: what became of the plain list; its `best` is the plain 1-best.
+        """
+        if self.written is None:
+            return read
+        if self.beside:
+            return dataclasses.replace(read, written=self._written(read.text, read.best))
+        return dataclasses.replace(
+            read,
+            text=self._written(read.text, read.best),
+            best=self.best,
+            generated=self._written(read.generated, read.best),
+        )
+
+    def _written(self, text: str, plain_best: str) -> str:
+        assert self.written is not None
+        if text == plain_best:
+            return " ".join(self.written[0].split())
+        return project(text, self.written, self.normalizer)
+
+
+def knows_language(nbest: NBest, languages: Sequence[str]) -> bool:
+    """Whether a corrector of these languages can read a list.
+
+    A list that names its language is taken at its word. One that names none is refused to a corrector of English alone
+    where its 1-best is obviously something else: no letter of it is Latin, or more than a third of its words, and two
+    at least, hold a letter that English does not have.
+
+    Args:
+        nbest: in either form.
+        languages: codes such as "en"; regions ("en-US") make no difference.
+    """
+    if nbest.language is not None:
+        return _primary(nbest.language) in map(_primary, languages)
+    if set(map(_primary, languages)) != {"en"}:
+        return True
+    words = ["".join(filter(str.isalpha, word)) for word in nbest.best.split()]
+    words = [word for word in words if word]
+    foreign = sum(not word.isascii() for word in words)
+    latin = any(character < "\u0250" for word in words for character in word)
+    return not words or (latin and not (foreign > 1 and 3 * foreign > len(words)))
+
+
+def _primary(language: str) -> str:
+    return language.replace("_", "-").partition("-")[0].strip().lower()
+
+
+def _normalizer_between(nbest: NBest, default: str) -> str:
+    """Name of the normalizer that made a list's plain words of its written form; `default` where none did."""
+    for name in dict.fromkeys((default, *_READABLE)):
+        if all(
+            normalize(hypothesis.written or "", name) == " ".join(hypothesis.text.split())
+            for hypothesis in nbest.hypotheses
+        ):
+            return name
+    return default

@@ -1,0 +1,106 @@
+"""The way back: a corrected plain text in the form in which the recognizer wrote its hypotheses.
+
+What did not change is taken from the written 1-best as it stands, with case, punctuation, numerals and units. A changed
+word takes the form that it has in another hypothesis, and is written plain where none has it. Punctuation stays in its
+place, and sentences keep their capital.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from robustger.text.forms import Forms, places_of, sentence_starts
+from robustger.text.normalizers import get_normalizer
+from robustger.text.pieces import Piece, balance, delete, insert, replace, separate, with_last_period
+from robustger.text.segments import Segmenter, Token, joined, plain, tokens_of
+from robustger.text.sentence_case import sentence_cased
+from robustger.text.spoken import segment_spoken
+from robustger.text.words import segment_words
+
+_SEGMENTERS: dict[str, Segmenter] = {"spoken": segment_spoken, "words": segment_words}
+
+
+def project(text: str, written: Sequence[str], normalize: str = "spoken") -> str:
+    """A plain text in the writing of a list's hypotheses.
+
+    The projected text, normalized again, is the plain text, as long as that is a text that the normalizer leaves as it
+    is. A text that equals the normalized 1-best gives the written 1-best itself.
+
+    Args:
+        text: the corrected words.
+        written: the hypotheses as the recognizer wrote them, best first; at least one.
+        normalize: name of the normalizer that leads from them to the plain text. `spoken` and `words` are followed
+            through text that is read across spaces ("3,50 \u20ac"); any other is applied to one stretch between spaces
+            at a time.
+
+    Raises:
+        InputError: no such normalizer; the message lists the known names.
+
+    Example:
+        >>> project("the lens is fifteen mm wide", ["The lens is 50 mm wide.", "The lens is 15 mm wide."])
+        'The lens is 15 mm wide.'
+    """
+    segment = segmenter(normalize)
+    words = text.split()
+    lists = [segment(form) for form in dict.fromkeys(" ".join(form.split()) for form in written)]
+    best = lists[0]
+    if words == get_normalizer(normalize)(written[0]).split():
+        return " ".join(written[0].split())
+    if not words:
+        return ""
+    expected = plain(segment(text))
+    for borrowed in (lists, lists[:1], []):
+        found = joined(_projected(words, with_last_period(best), Forms(words, borrowed)))
+        if plain(segment(found)) == expected:
+            return found
+    return " ".join(words)
+
+
+def segmenter(normalize: str) -> Segmenter:
+    """What cuts written text into tokens whose words are those of the normalizer of this name.
+
+    Raises:
+        InputError: no such normalizer; the message lists the known names.
+    """
+    if known := _SEGMENTERS.get(normalize):
+        return known
+    read = get_normalizer(normalize)
+
+    def segment(text: str) -> list[Token]:
+        cores, start = [], 0
+        for chunk in text.split():
+            start = text.index(chunk, start)
+            if words := tuple(read(chunk).split()):
+                cores.append((start, start + len(chunk), words))
+            start += len(chunk)
+        return tokens_of(text, cores)
+
+    return segment
+
+
+def _projected(words: Sequence[str], best: Sequence[Token], forms: Forms) -> list[Token]:
+    """The words as tokens: those of the 1-best that are among them, and between these the forms of the others."""
+    starts = sentence_starts(best)
+    pieces: list[Piece] = []
+    token_at = word_at = 0
+    kept = [(token, word) for token, word in enumerate(places_of(best, words)) if word is not None]
+    for token, word in [*kept, (len(best), len(words))]:
+        at_end = token == len(best)
+        opening = ""
+        borrowed = forms.cover(word_at, word)
+        if borrowed and token > token_at:
+            replace(pieces, borrowed, best, token_at, token)
+        elif borrowed:
+            insert(pieces, borrowed, at_end)
+        elif token > token_at:
+            opening = delete(pieces, best[token_at:token])
+        if not at_end:
+            piece = Piece.kept_token(best, token, starts[token])
+            if token == 0 and pieces:  # what is inserted before the first word comes into its quotes, too
+                pieces[0].before, piece.before = piece.before, ""
+            piece.before = opening + piece.before
+            pieces.append(piece)
+            token_at, word_at = token + 1, word + len(best[token].words)
+    separate(pieces)
+    balance(pieces, best)
+    return sentence_cased(pieces, best, forms)
