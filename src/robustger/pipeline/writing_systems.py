@@ -72,8 +72,13 @@ def joined(texts: Iterable[str]) -> str:
     line = ""
     for text in texts:
         if text:
-            line += _blank(line, text) + text
+            line += text if not line or glues(line, text) else f" {text}"
     return line
+
+
+def glues(left: str, right: str) -> bool:
+    """Whether no blank stands between two texts, neither of them empty: Chinese or Japanese on both sides."""
+    return _in(left[-1], _EAST_ASIAN) and _in(right[0], _EAST_ASIAN)
 
 
 def display_width(text: str) -> int:
@@ -86,12 +91,6 @@ def display_width(text: str) -> int:
         else 1
         for character in text
     )
-
-
-def _blank(left: str, right: str) -> str:
-    if not left or (_in(left[-1], _EAST_ASIAN) and _in(right[0], _EAST_ASIAN)):
-        return ""
-    return " "
 
 
 def _may_cut(left: str, right: str) -> bool:
