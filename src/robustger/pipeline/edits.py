@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,16 +47,15 @@ def edits_between(
         start: where the texts begin in the recording, in seconds.
         end: where they end.
     """
-    from rapidfuzz.distance import Levenshtein
-
     if before == after:
         return ()
     old, new = pieces(before), pieces(after)
     timed = words if words is not None and len(words) == len(new) else None
     found = []
-    for first, last, begin, stop in _joint_blocks(
-        Levenshtein.opcodes([piece.text for piece in old], [piece.text for piece in new])
-    ):
+    for equal, here, there in blocks_between([piece.text for piece in old], [piece.text for piece in new]):
+        if equal:
+            continue
+        begin, stop = there.start, there.stop
         times: tuple[float | None, float | None] = (None, None)
         if timed is not None and stop > begin:
             times = (timed[begin].start, timed[stop - 1].end)
@@ -65,19 +64,25 @@ def edits_between(
                 timed[begin - 1].end if begin else start,
                 timed[stop].start if stop < len(timed) else end,
             )
-        found.append(Edit(text_of(old[first:last]), text_of(new[begin:stop]), *times))
+        found.append(Edit(text_of(old[here.start : here.stop]), text_of(new[begin:stop]), *times))
     return tuple(found)
 
 
-def _joint_blocks(opcodes: Any) -> list[tuple[int, int, int, int]]:
-    """The blocks that differ; "replace" beside "insert" or "delete" is one."""
-    blocks: list[tuple[int, int, int, int]] = []
-    for code in opcodes:
-        if code.tag == "equal":
-            continue
-        block = (code.src_start, code.src_end, code.dest_start, code.dest_end)
-        if blocks and blocks[-1][1] == block[0] and blocks[-1][3] == block[2]:
-            block = (blocks[-1][0], block[1], blocks[-1][2], block[3])
-            blocks.pop()
-        blocks.append(block)
+def blocks_between(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[tuple[bool, range, range]]:
+    """Two sequences laid against each other with the fewest changes, in order.
+
+    Returns:
+        for each stretch whether it is the same in both, and where it lies in either; stretches that are the same and
+        stretches that differ take turns.
+    """
+    from rapidfuzz.distance import Levenshtein
+
+    blocks: list[tuple[bool, range, range]] = []
+    for code in Levenshtein.opcodes(old, new):
+        equal = code.tag == "equal"
+        here, there = range(code.src_start, code.src_end), range(code.dest_start, code.dest_end)
+        if blocks and blocks[-1][0] == equal:
+            _, before, beside = blocks.pop()
+            here, there = range(before.start, here.stop), range(beside.start, there.stop)
+        blocks.append((equal, here, there))
     return blocks

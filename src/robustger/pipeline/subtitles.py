@@ -24,6 +24,7 @@ _NEW_CHUNK_MS = 2_000  # a pause that no cue spans
 _EXTENSION_MS = 1_000  # how long a cue may stay after its last word
 _CHARACTERS_PER_SECOND = 17.0
 _NOTICED_PAUSE_MS = 700
+_FULL_WIDTH = 28  # a part of a sentence that is shorter looks lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +68,18 @@ def readable_cues(transcription: Transcription, *, plain: bool = False) -> list[
     """
     timed = _timed_pieces(transcription.segments, plain=plain)
     groups: list[tuple[tuple[TimedPiece, ...], ...]] = []
-    for chunk in _chunks(timed):
-        groups += _best_cut(chunk)
-    return _on_screen(groups, shortest_ms=_SHORTEST_MS, extended=True)
+    until_ms = round(1000 * transcription.seconds)
+    chunks = _chunks(timed)
+    for position, chunk in enumerate(chunks):
+        last = position + 1 == len(chunks)
+        groups += _best_cut(chunk, until_ms if last else chunks[position + 1][0].start_ms)
+    return _on_screen(groups, shortest_ms=_SHORTEST_MS, stays_until_ms=until_ms)
 
 
 def word_cues(transcription: Transcription, *, plain: bool = False) -> list[Cue]:
     """One cue per word, for as long as it is said; arguments as for `readable_cues`."""
     timed = _timed_pieces(transcription.segments, plain=plain)
-    return _on_screen([((word,),) for word in timed], shortest_ms=1, extended=False)
+    return _on_screen([((word,),) for word in timed], shortest_ms=1, stays_until_ms=None)
 
 
 def _timed_pieces(segments: Sequence[Segment], *, plain: bool) -> list[TimedPiece]:
@@ -109,8 +113,9 @@ def _chunks(timed: Sequence[TimedPiece]) -> list[list[TimedPiece]]:
 class _Chunk:
     """A stretch of pieces with everything that the costs of cues are added up from."""
 
-    def __init__(self, timed: Sequence[TimedPiece]) -> None:
+    def __init__(self, timed: Sequence[TimedPiece], until_ms: int) -> None:
         self.timed = timed
+        self.until_ms = until_ms
         count = len(timed)
         # Up to each piece: the width of all before it, with the blanks between them.
         self.ends = [0] * (count + 1)
@@ -159,7 +164,7 @@ class _Chunk:
             return None
         cost, second = lines
         width = self.width(first, last)
-        following = words[last].start_ms if last < len(words) else None
+        following = words[last].start_ms if last < len(words) else max(end, self.until_ms)
         shown = max(_end_ms(start, end, width, following) - start, 1)
         whole = first == 0 or self.cut_costs[first] == SENTENCE_END
         whole = whole and (last == len(words) or self.cut_costs[last] == SENTENCE_END)
@@ -167,15 +172,15 @@ class _Chunk:
         cost += 6.0 * max(0, _SHORT_MS - shown) / _SHORT_MS + 2.0 * max(0, shown - _LONG_MS) / _SHORT_MS
         cost += 0.1 * min(max(0.0, 1000 * width / shown - _CHARACTERS_PER_SECOND), 50.0)
         if not whole:
-            cost += 0.06 * max(0, LINE_WIDTH // 2 - width) + (3.0 if last == first + 1 else 0.0)
+            cost += 0.1 * max(0, _FULL_WIDTH - width) + (3.0 if last == first + 1 else 0.0)
         inside = sum(self.sentence_ends[first + 1 : last])
         cost += inside * (0.7 if whole else 1.5)
         return cost + 1.5 * sum(self.noticed_pauses[first + 1 : last]), second
 
 
-def _best_cut(timed: Sequence[TimedPiece]) -> list[tuple[tuple[TimedPiece, ...], ...]]:
-    """The lines of the cues into which the pieces are best cut."""
-    chunk, count = _Chunk(timed), len(timed)
+def _best_cut(timed: Sequence[TimedPiece], until_ms: int) -> list[tuple[tuple[TimedPiece, ...], ...]]:
+    """The lines of the cues into which the pieces are best cut; the last cue may stay until `until_ms`."""
+    chunk, count = _Chunk(timed, until_ms), len(timed)
     # Of the best way to cut the first k pieces: its cost, where its last cue begins, and where that one's second line.
     best: list[tuple[float, int, int]] = [(0.0, 0, 0)] + [(float("inf"), 0, 0)] * count
     for first in range(count):
@@ -196,25 +201,26 @@ def _best_cut(timed: Sequence[TimedPiece]) -> list[tuple[tuple[TimedPiece, ...],
     return groups[::-1]
 
 
-def _end_ms(start: int, end: int, width: int, following: int | None) -> int:
+def _end_ms(start: int, end: int, width: int, following: int) -> int:
     """When a cue goes: after its last word, later where a pause lets it be read, never after the next begins."""
     wanted = max(end, start + _SHORT_MS, start + round(1000 * width / _CHARACTERS_PER_SECOND))
     wanted = min(wanted, end + _EXTENSION_MS, max(end, start + _LONG_MS))
-    return wanted if following is None else min(wanted, following)
+    return min(wanted, following)
 
 
 def _on_screen(
-    groups: Sequence[tuple[tuple[TimedPiece, ...], ...]], *, shortest_ms: int, extended: bool
+    groups: Sequence[tuple[tuple[TimedPiece, ...], ...]], *, shortest_ms: int, stays_until_ms: int | None
 ) -> list[Cue]:
+    """The groups with their times; `stays_until_ms` is the recording's end, None where no cue outstays its words."""
     cues: list[Cue] = []
     for position, lines in enumerate(groups):
         start, end = lines[0][0].start_ms, lines[-1][-1].end_ms
         if cues:
             start = max(start, cues[-1].end_ms)
         following = groups[position + 1][0][0].start_ms if position + 1 < len(groups) else None
-        if extended:
+        if stays_until_ms is not None:
             width = sum(display_width(word.piece.text) + 1 for line in lines for word in line)
-            end = _end_ms(start, end, width, following)
+            end = _end_ms(start, end, width, max(end, stays_until_ms) if following is None else following)
         elif following is not None:
             end = min(end, following)
         end = max(min(end, start + LONGEST_MS), start + shortest_ms)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from robustger.errors import InputError
+from robustger.pipeline.edits import blocks_between
 from robustger.pipeline.writing_systems import pieces
 from robustger.recognition.base import Listens, Word
 
@@ -90,29 +93,22 @@ def retimed(words: Sequence[Word], text: str) -> tuple[Word, ...]:
     word, take the times of what they stand against. A word's confidence is the lowest of those it stands against.
 
     Args:
-        words: words in order.
+        words: words in order; without any, all times are 0.
         text: the same text in another form, such as without punctuation.
     """
-    from rapidfuzz.distance import Levenshtein
-
     parts = [piece.text for piece in pieces(text)]
     if [word.text for word in words] == parts:
         return tuple(words)
     if not words or not parts:
         return spread_words(text, 0.0, 0.0)
-    # Of each source character: its word, and where it ends; a character begins where the one before it ends.
+    # Of each source character: its word, and its share of the word's time.
     owners = [index for index, word in enumerate(words) for _ in word.text]
-    spans = [
-        (word.start + (word.end - word.start) * k / len(word.text),
-         word.start + (word.end - word.start) * (k + 1) / len(word.text))
-        for word in words
-        for k in range(len(word.text))
-    ]  # fmt: skip
+    spans = [span for word in words for span in _character_spans(word)]
     source, target = "".join(word.text for word in words), "".join(parts)
     found: list[tuple[float, float, range]] = []
-    for block in Levenshtein.opcodes(list(map(str.casefold, source)), list(map(str.casefold, target))):
-        before, count = range(block.src_start, block.src_end), block.dest_end - block.dest_start
-        if block.tag == "equal":
+    for equal, before, after in blocks_between([*map(str.casefold, source)], [*map(str.casefold, target)]):
+        count = len(after)
+        if equal:
             found += [(*spans[index], range(index, index + 1)) for index in before]
         elif count:
             opening = spans[before[0]][0] if before else (found[-1][1] if found else words[0].start)
@@ -128,6 +124,17 @@ def retimed(words: Sequence[Word], text: str) -> tuple[Word, ...]:
         known = [confidence for confidence in confidences if confidence is not None]
         result.append(Word(part, characters[0][0], characters[-1][1], min(known) if known else None))
     return tuple(result)
+
+
+def _character_spans(word: Word) -> list[tuple[float, float]]:
+    """When each character of the word is said, as if all took the same time, and punctuation none."""
+    voiced = [unicodedata.category(character)[0] != "P" for character in word.text]
+    if not any(voiced):
+        voiced = [True] * len(voiced)
+    times = [
+        word.start + (word.end - word.start) * said / sum(voiced) for said in accumulate(voiced, initial=0)
+    ]
+    return list(pairwise(times))
 
 
 def _in_order(words: Sequence[Word], start: float, seconds: float) -> tuple[Word, ...]:
