@@ -163,7 +163,8 @@ def _count_changes(console: Console, clips: Sequence[Clip]) -> None:
     counted = ", ".join(
         f"{verdicts.count(kind)} [{_STYLES[kind]}]{name}[/]" for kind, name in kinds if kind in verdicts
     )
-    console.print(f"{len(verdicts)} changes{f': {counted}' if counted else ''}")
+    changes = "1 change" if len(verdicts) == 1 else f"{len(verdicts)} changes"
+    console.print(f"{changes}{f': {counted}' if counted else ''}")
 
 
 def _drawn(clips: Sequence[Clip], picture: str) -> str:

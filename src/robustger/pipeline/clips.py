@@ -87,7 +87,7 @@ def transcribe_clips(
             )
         transcription = robustger.transcribe(utterance.audio, id=utterance.id, words=True)
         if not transcription.segments:
-            raise InputError(f"{utterance.audio}: nobody is heard to speak in it; take another clip")
+            raise InputError(f"{utterance.audio}: nobody speaks in it; take another clip")
         [clip] = clips_of(transcription, str(utterance.audio), utterance.text, normalize)
         clips.append(replace(clip, noise=utterance.noise, snr_db=utterance.snr_db))
     return sorted(clips, key=_snr_db)
@@ -204,7 +204,7 @@ def _draw(figure: Figure, axes: Axes, clip: Clip, seconds: float) -> None:
     )
     image.set_array(image.get_array() - image.get_array().max())
     image.set_clim(-80, 0)
-    figure.colorbar(image, ax=axes, label="dB below the loudest", pad=0.01)
+    figure.colorbar(image, ax=axes, label="dB, the loudest is 0", pad=0.01)
     axes.set(xlim=(start, start + seconds), ylabel="frequency in Hz", yticks=range(0, 8_001, 2_000))
     axes.set_xlabel(f"time in {clip.audio} in s" if start else "time in s", parse_math=False)
     colors = [_COLORS.get(part.verdict, "black") for part in clip.parts for _ in part.after]
