@@ -14,8 +14,8 @@ _TITLES = "mr. mrs. ms. dr. prof. st."
 _ABBREVIATIONS = set(f"{_TITLES} vs. e.g. i.e. etc. u.s. a.m. p.m.".split())
 # English words that begin a clause or a phrase, and words that belong to what follows them.
 _CONJUNCTION_LIST = """
-    and but or nor so because although though while when where how why what which who whose that if unless until since before after
-    as than whether"""
+    and but or nor so because although though while when where how why what which who whose that if unless until since
+    before after as than whether"""
 _OPENING_LIST = """
     a an the this these those my your his her its our their of to in on at by for from with into about over under is
     are was were be been has have had will would can could shall should may might must do does did not no very and but

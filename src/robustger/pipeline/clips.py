@@ -194,6 +194,8 @@ def save_spectrograms(clips: Sequence[Clip], path: str | Path) -> None:
 
 
 def _draw(figure: Figure, axes: Axes, clip: Clip, seconds: float) -> None:
+    import numpy as np
+
     from robustger.audio import SAMPLE_RATE, read_audio
 
     start, end = clip.segment.start, clip.segment.end
@@ -202,7 +204,8 @@ def _draw(figure: Figure, axes: Axes, clip: Clip, seconds: float) -> None:
     *_, image = axes.specgram(
         samples + 2.0**-16, NFFT=400, noverlap=240, Fs=SAMPLE_RATE, cmap="magma", xextent=(start, end)
     )
-    image.set_array(image.get_array() - image.get_array().max())
+    levels = np.asarray(image.get_array())
+    image.set_array(levels - levels.max())
     image.set_clim(-80, 0)
     figure.colorbar(image, ax=axes, label="dB, the loudest is 0", pad=0.01)
     axes.set(xlim=(start, start + seconds), ylabel="frequency in Hz", yticks=range(0, 8_001, 2_000))
