@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.tiny_preset import build_tiny_preset, save_babble
+from tests.tiny_preset import build_tiny_preset
+from tests.voice import save_voice
 
 from robustger.pipeline.judged import judged, marked
 
@@ -22,7 +23,7 @@ def preset(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     rows = []
     for seed, snr_db in enumerate([5, 0, 0, None]):
         row = {"id": f"clip-{seed}", "audio": f"{seed}.flac", "text": TEXT}
-        save_babble(folder / "demo" / f"{seed}.flac", 1.0 + 0.2 * seed, seed)
+        save_voice(folder / "demo" / f"{seed}.flac", 1.0 + 0.2 * seed, seed)
         rows.append(row if snr_db is None else row | {"noise": "rain", "snr_db": snr_db})
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (folder / "demo" / "demo.jsonl").write_text(lines, encoding="utf-8")
@@ -71,8 +72,8 @@ def test_a_bad_manifest_is_one_line(
 ) -> None:
     folder = build_tiny_preset(tmp_path / "preset", tiny_checkpoint)
     (folder / "demo").mkdir()
-    save_babble(folder / "demo" / "0.flac", 1.0, 1)
-    save_babble(folder / "demo" / "long.flac", 4.0, 1)
+    save_voice(folder / "demo" / "0.flac", 1.0, 1)
+    save_voice(folder / "demo" / "long.flac", 4.0, 1)
     (folder / "demo" / "demo.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     result = robustger("demo", "--preset", folder, "--picture", tmp_path / "clips.png")
     assert result.code == 2
@@ -87,7 +88,7 @@ def test_a_recording_of_ones_own_has_lists_times_and_a_picture(
 ) -> None:
     pytest.importorskip("matplotlib")
     picture = tmp_path / "own.png"
-    save_babble(tmp_path / "own.wav", 5.0, 3)  # several windows of the recognizer
+    save_voice(tmp_path / "own.wav", 5.0, 3)  # several windows of the recognizer
     result = robustger("demo", tmp_path / "own.wav", "--preset", preset, "--picture", picture, "--show", 2)
     assert (result.code, result.err) == (0, "")
     assert result.out.count("  recognized ") == result.out.count("  corrected  ") == 2
@@ -99,13 +100,13 @@ def test_a_recording_of_ones_own_has_lists_times_and_a_picture(
 
 
 def test_what_is_said_can_be_given(robustger, preset: Path, tmp_path: Path) -> None:
-    save_babble(tmp_path / "own.wav", 1.0, 3)
+    save_voice(tmp_path / "own.wav", 1.0, 3)
     options = ["--preset", preset, "--picture", tmp_path / "own.png", "--reference", TEXT]
     result = robustger("demo", tmp_path / "own.wav", *options)
     assert result.code == 0
     assert "  said       " + TEXT in result.out
     assert "WER in %" in result.out
-    save_babble(tmp_path / "long.wav", 5.0, 3)
+    save_voice(tmp_path / "long.wav", 5.0, 3)
     for arguments, message in [
         ([tmp_path / "long.wav", *options], "longer than a window"),
         (options, "--reference says what is said in a recording of your own"),

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.pipeline.subtitle_reader import read_srt, read_vtt
-from tests.tiny_preset import build_tiny_preset, save_babble, save_broken
+from tests.tiny_preset import build_tiny_preset, save_broken
+from tests.voice import save_voice
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +25,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    save_babble(folder / "a.wav", 0.8, 1)
-    save_babble(folder / "b.flac", 3.5, 2)
+    save_voice(folder / "a.wav", 0.8, 1)
+    save_voice(folder / "b.flac", 3.5, 2)
     save_broken(folder / "broken.wav", 1)
     return folder
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Result
 from tests.cli.conftest import robustger as robustger  # a fixture
-from tests.tiny_preset import build_tiny_preset, save_babble, save_broken
+from tests.tiny_preset import build_tiny_preset, save_broken
+from tests.voice import save_voice
 
 from robustger.pipeline import RobustGER
 from robustger.pipeline.formats import nbest_lines, to_text
@@ -42,7 +43,7 @@ def test_fifty_broken_files_are_fifty_reports_and_nothing_else(
 
 def test_a_pipe_says_what_the_python_class_says(preset: Path, tmp_path: Path) -> None:
     path = tmp_path / "stdin.wav"  # the seed of what fills up short lists comes from the name
-    save_babble(path, 1.2, 5)
+    save_voice(path, 1.2, 5)
     piped = subprocess.run(
         [sys.executable, "-m", "robustger", "transcribe", "-", "--preset", str(preset), "--nbest"],
         input=path.read_bytes(),
@@ -59,7 +60,7 @@ def test_a_pipe_says_what_the_python_class_says(preset: Path, tmp_path: Path) ->
 
 def test_the_default_preset_without_a_hub_says_what_can_be_done(tmp_path: Path) -> None:
     path = tmp_path / "u.wav"
-    save_babble(path, 0.5, 1)
+    save_voice(path, 0.5, 1)
     result = subprocess.run(
         [sys.executable, "-m", "robustger", "transcribe", str(path), "-o", str(tmp_path / "u.txt")],
         capture_output=True,
