@@ -21,7 +21,7 @@ def _said() -> np.ndarray:
 
 
 def voice(seconds: float, seed: int) -> np.ndarray:
-    """Float32 (samples,) at 16 kHz in which somebody speaks all the time; another part of what is said for each seed."""
+    """Float32 (samples,) at 16 kHz in which somebody speaks all the time; for each seed another part of it."""
     return np.roll(_said(), -round((0.4 + 0.37 * seed) * SAMPLE_RATE))[: round(seconds * SAMPLE_RATE)].copy()
 
 
