@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.tiny_preset import build_tiny_preset, save_babble
+from tests.tiny_preset import build_tiny_preset
+from tests.voice import save_voice
 
-from robustger.cli.demo import marked_difference
+from robustger.pipeline.judged import judged, marked
 
 TEXT = "what is the fare from boston to denver"
 
@@ -22,7 +23,7 @@ def preset(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     rows = []
     for seed, snr_db in enumerate([5, 0, 0, None]):
         row = {"id": f"clip-{seed}", "audio": f"{seed}.flac", "text": TEXT}
-        save_babble(folder / "demo" / f"{seed}.flac", 1.0 + 0.2 * seed, seed)
+        save_voice(folder / "demo" / f"{seed}.flac", 1.0 + 0.2 * seed, seed)
         rows.append(row if snr_db is None else row | {"noise": "rain", "snr_db": snr_db})
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (folder / "demo" / "demo.jsonl").write_text(lines, encoding="utf-8")
@@ -36,8 +37,8 @@ def test_recordings_are_transcribed_and_measured_by_snr(robustger, preset: Path,
     assert (result.code, result.err) == (0, "")
     order = [line.split()[0] for line in result.out.splitlines() if line.startswith("clip-")]
     assert order == ["clip-1", "clip-2", "clip-0", "clip-3"]  # the noisiest first
-    assert "clip-1  rain at 0 dB, 1.2 s" in result.out
-    assert result.out.count("reference  " + TEXT) == 4
+    assert "clip-1  rain at 0 dB, 0.0 - 1.2 s" in result.out
+    assert result.out.count("said       " + TEXT) == 4
     assert all(f"\n   {rank} " in result.out for rank in range(1, 6))
     rows = {line.split("│")[1].strip() for line in result.out.splitlines() if line.count("│") > 2}
     assert {"0 dB", "5 dB", "clean", "all"} <= rows
@@ -52,7 +53,7 @@ def test_without_matplotlib_it_says_how_to_get_the_picture(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     result = robustger("demo", "--preset", preset, "--show", 1, "--picture", tmp_path / "clips.png")
     assert result.code == 0
-    assert result.out.count("reference  ") == 1
+    assert result.out.count("said       ") == 1
     assert "pip install 'robustger[plots]'" in result.out
     assert not (tmp_path / "clips.png").exists()
 
@@ -71,8 +72,8 @@ def test_a_bad_manifest_is_one_line(
 ) -> None:
     folder = build_tiny_preset(tmp_path / "preset", tiny_checkpoint)
     (folder / "demo").mkdir()
-    save_babble(folder / "demo" / "0.flac", 1.0, 1)
-    save_babble(folder / "demo" / "long.flac", 4.0, 1)
+    save_voice(folder / "demo" / "0.flac", 1.0, 1)
+    save_voice(folder / "demo" / "long.flac", 4.0, 1)
     (folder / "demo" / "demo.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     result = robustger("demo", "--preset", folder, "--picture", tmp_path / "clips.png")
     assert result.code == 2
@@ -82,5 +83,64 @@ def test_a_bad_manifest_is_one_line(
     assert not (tmp_path / "clips.png").exists()
 
 
+def test_a_recording_of_ones_own_has_lists_times_and_a_picture(
+    robustger, preset: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "own.png"
+    save_voice(tmp_path / "own.wav", 5.0, 3)  # several windows of the recognizer
+    result = robustger("demo", tmp_path / "own.wav", "--preset", preset, "--picture", picture, "--show", 2)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.count("  recognized ") == result.out.count("  corrected  ") == 2
+    assert "own-00000000  0.0 - " in result.out
+    assert " more stretches" in result.out
+    assert "said" not in result.out
+    assert "WER" not in result.out  # nobody knows what is said
+    assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_what_is_said_can_be_given(robustger, preset: Path, tmp_path: Path) -> None:
+    save_voice(tmp_path / "own.wav", 1.0, 3)
+    options = ["--preset", preset, "--picture", tmp_path / "own.png", "--reference", TEXT]
+    result = robustger("demo", tmp_path / "own.wav", *options)
+    assert result.code == 0
+    assert "  said       " + TEXT in result.out
+    assert "WER in %" in result.out
+    save_voice(tmp_path / "long.wav", 5.0, 3)
+    for arguments, message in [
+        ([tmp_path / "long.wav", *options], "longer than a window"),
+        (options, "--reference says what is said in a recording of your own"),
+        ([tmp_path / "none.wav", *options], "none.wav: "),
+    ]:
+        result = robustger("demo", *arguments)
+        assert result.code == 2
+        assert result.err.count("\n") == 1
+        assert message in result.err
+
+
+def test_a_change_that_is_wrong_is_not_shown_as_a_success() -> None:
+    said = "the fare to Leeds is ten pounds"
+    heard = "the fair to Leeds is ten pound"
+    written = "the fare to Leads was ten pence"
+    verdicts = [(part.before, part.after, part.verdict) for part in judged(heard, written, said)]
+    assert [(" ".join(p.text for p in after), verdict) for _, after, verdict in verdicts] == [
+        ("the", "same"),
+        ("fare", "better"),
+        ("to", "same"),
+        ("Leads was", "worse"),
+        ("ten", "same"),
+        ("pence", "neither"),
+    ]
+    assert {part.verdict for part in judged(heard, written, None)} == {"same", "unknown"}
+
+
+def test_judgments_are_made_in_the_form_of_the_normalizer() -> None:
+    parts = judged("It is Fair.", "It is fare!", "it is fare", lambda text: text.lower().strip(".!"))
+    assert [part.verdict for part in parts] == ["same", "better"]
+    case_only = judged("It is Fare.", "It is fare.", "it is fare", lambda text: text.lower().strip(".!"))
+    assert [part.verdict for part in case_only] == ["same", "neither"]
+
+
 def test_markup_in_texts_is_text() -> None:
-    assert marked_difference("a [bold]b", "a [bold]c", "a [bold]c")[1] == "a [bold green]\\[bold]c[/]"
+    [same, changed] = judged("a [bold]b", "a [bold]c", None)
+    assert marked([(same.after, ""), (changed.after, "green")]) == "a [green]\\[bold]c[/]"

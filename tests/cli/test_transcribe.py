@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.tiny_preset import build_tiny_preset, save_babble, save_broken
+from tests.pipeline.subtitle_reader import read_srt, read_vtt
+from tests.tiny_preset import build_tiny_preset, save_broken
+from tests.voice import save_voice
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +25,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    save_babble(folder / "a.wav", 0.8, 1)
-    save_babble(folder / "b.flac", 3.5, 2)
+    save_voice(folder / "a.wav", 0.8, 1)
+    save_voice(folder / "b.flac", 3.5, 2)
     save_broken(folder / "broken.wav", 1)
     return folder
 
@@ -103,6 +105,31 @@ def test_the_suffix_says_the_format(robustger, folder: Path, preset: Path) -> No
     assert Path("b.srt").read_text(encoding="utf-8").startswith("1\n00:00:00,")
 
 
+def test_words_have_times_in_json_srt_and_vtt(robustger, folder: Path, preset: Path) -> None:
+    result = robustger("transcribe", "b.flac", "--preset", preset, "-f", "json", "--words")
+    assert result.code == 0
+    fields = json.loads(result.out)
+    words = [word for part in fields["segments"] for word in part["words"]]
+    assert " ".join(word["word"] for word in words) == fields["text"]
+    times = [time for word in words for time in (word["start"], word["end"])]
+    assert times == sorted(times)
+    assert 0 <= times[0] <= times[-1] <= 3.5
+    assert "words" not in robustger("transcribe", "b.flac", "--preset", preset, "-f", "json").out
+    one_by_one = read_srt(robustger("transcribe", "b.flac", "--preset", preset, "-f", "srt", "--words").out)
+    assert [cue.lines for cue in one_by_one] == [[word["word"]] for word in words]
+    assert [cue.start for cue in one_by_one] == [round(1000 * word["start"]) for word in words]
+    marked = robustger("transcribe", "b.flac", "--preset", preset, "-f", "vtt", "--words").out
+    assert marked.count("<c>") == len(words)
+    assert " ".join(" ".join(cue.lines) for cue in read_vtt(marked)) == fields["text"]
+
+
+def test_plain_is_what_the_corrector_reads(robustger, folder: Path, preset: Path) -> None:
+    fields = json.loads(robustger("transcribe", "a.wav", "--preset", preset, "-f", "json").out)
+    plain = robustger("transcribe", "a.wav", "--preset", preset, "--plain").out
+    assert plain == fields["plain"] + "\n"
+    assert robustger("transcribe", "a.wav", "--preset", preset).out == fields["text"] + "\n"
+
+
 def test_a_file_that_cannot_be_read_leaves_the_output_as_it_was(
     robustger, folder: Path, preset: Path
 ) -> None:
@@ -130,6 +157,7 @@ def test_a_file_that_cannot_be_read_leaves_the_output_as_it_was(
         (["a.wav", "--beams", "2"], "beams = 2: n = 5 hypotheses need at least as many beams"),
         (["a.wav", "--window", "90"], "a window of 90 s: choose more than 0 and at most 2 s"),
         (["a.wav", "--nbest", "-o", "a.srt"], "--nbest has no place in srt"),
+        (["a.wav", "--words"], "--words has no place in text; choose --format json, srt or vtt"),
         (["a.wav", "b.flac", "-f", "srt"], "do not fit into one file of subtitles"),
         (["a.wav", "-o", "a.wav"], "a.wav: is one of the recordings"),
         (["a.wav", "-o", "none/a.txt"], "none/a.txt: cannot be written"),

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Result
 from tests.cli.conftest import robustger as robustger  # a fixture
-from tests.tiny_preset import build_tiny_preset, save_babble, save_broken
+from tests.tiny_preset import build_tiny_preset, save_broken
+from tests.voice import save_voice
 
 from robustger.pipeline import RobustGER
 from robustger.pipeline.formats import nbest_lines, to_text
@@ -42,7 +43,7 @@ def test_fifty_broken_files_are_fifty_reports_and_nothing_else(
 
 def test_a_pipe_says_what_the_python_class_says(preset: Path, tmp_path: Path) -> None:
     path = tmp_path / "stdin.wav"  # the seed of what fills up short lists comes from the name
-    save_babble(path, 1.2, 5)
+    save_voice(path, 1.2, 5)
     piped = subprocess.run(
         [sys.executable, "-m", "robustger", "transcribe", "-", "--preset", str(preset), "--nbest"],
         input=path.read_bytes(),
@@ -74,7 +75,7 @@ def test_weights_that_cannot_be_had_are_told_before_anything_is_written(
     model: str, parts: list[str], tmp_path: Path
 ) -> None:
     """Without a hub, in a folder with weights of other programs and a broken folder of CTranslate2."""
-    save_babble(tmp_path / "u.wav", 0.5, 1)
+    save_voice(tmp_path / "u.wav", 0.5, 1)
     (tmp_path / "small.en.pt").write_bytes(b"PK")
     (tmp_path / "ggml-small.bin").write_bytes(b"lmgg")
     (tmp_path / "ct2").mkdir()

@@ -59,6 +59,21 @@ def transcribe(
     nbest: Annotated[
         bool, typer.Option("--nbest", help="Show the N-best lists beneath the text; json always has them.")
     ] = False,
+    words: Annotated[
+        bool,
+        typer.Option(
+            "--words",
+            help="Give every word its time: json lists them with their confidence, vtt marks each word, "
+            "srt has one cue per word.",
+        ),
+    ] = False,
+    plain: Annotated[
+        bool,
+        typer.Option(
+            "--plain",
+            help="The words alone, as the corrector reads them: no case, no punctuation. json always has both.",
+        ),
+    ] = False,
     n: Annotated[
         int | None, typer.Option("-n", min=1, max=50, help="Hypotheses per list. Default: the preset's.")
     ] = None,
@@ -115,6 +130,8 @@ def transcribe(
             output,
             format=format,
             show_nbest=nbest,
+            words=words,
+            plain=plain,
             on_problem=lambda message: bar.write(f"robustger: {message}", file=sys.stderr),
             on_progress=bar.update,
             window_seconds=window,

@@ -1,50 +1,83 @@
-"""A few recordings whose text is known: transcribed, measured by SNR, drawn."""
+"""A few stretches of recordings: transcribed, measured where it is known what is said, drawn."""
 
 from __future__ import annotations
 
 import io
 import os
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING
 
 from robustger.errors import InputError, MissingExtraError
 from robustger.evaluation.tables import Table, percent
-from robustger.hypotheses import NBest, Transcript
-from robustger.manifest import Utterance, load_manifest
+from robustger.hypotheses import NBest
+from robustger.manifest import load_manifest
+from robustger.pipeline.judged import Part, judged
 from robustger.pipeline.transcription import RobustGER
+from robustger.pipeline.values import Segment, Transcription
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLORS = {
+    "better": "green",
+    "worse": "red",
+    "neither": "darkorange",
+    "unknown": "blue",
+}  # as in the terminal
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A short recording, what was heard in it and what was made of that.
+    """A stretch of a recording, what was heard in it and what was made of that.
 
     Attributes:
-        utterance: the recording, with `text`, and with `noise` and `snr_db` where they are known.
-        seconds: its length.
-        nbest: what the recogniser heard; its reference is the utterance's text.
-        transcript: the correction.
+        name: what it is called.
+        audio: the recording.
+        segment: the stretch; its words have times. Its list's reference is `reference` in the plain form.
+        reference: what is said, where known.
+        noise: what else is heard, where known.
+        snr_db: how much louder the speech is, in dB, where known.
+        normalize: writes texts as the corrector reads them.
     """
 
-    utterance: Utterance
-    seconds: float
-    nbest: NBest
-    transcript: Transcript
+    name: str
+    audio: str
+    segment: Segment
+    reference: str | None = None
+    noise: str | None = None
+    snr_db: float | None = None
+    normalize: Callable[[str], str] = field(default=lambda text: text, compare=False, repr=False)
 
     @property
     def condition(self) -> str:
-        """Noise and SNR in words."""
-        snr_db = self.utterance.snr_db
-        return f"{self.utterance.noise or 'noise'} at {snr_db:g} dB" if snr_db is not None else "no noise"
+        """Where it lies in the recording, and noise and SNR in words."""
+        place = f"{self.segment.start:.1f} - {self.segment.end:.1f} s"
+        return place if self.snr_db is None else f"{self.noise or 'noise'} at {self.snr_db:g} dB, {place}"
+
+    @property
+    def parts(self) -> list[Part]:
+        """The corrected text against what the recognizer wrote, each change judged where there is a reference."""
+        return judged(self.segment.recognized, self.segment.text, self.reference, self.normalize)
 
 
-def transcribe_clips(robustger: RobustGER, manifest: str | Path) -> list[Clip]:
+def transcribe_clips(
+    robustger: RobustGER, manifest: str | Path, normalize: Callable[[str], str] = lambda text: text
+) -> list[Clip]:
     """The clips of a manifest, the noisiest first.
+
+    Args:
+        robustger: what transcribes.
+        manifest: recordings with `text`, and with `noise` and `snr_db` where they are known.
+        normalize: writes texts as the corrector reads them.
 
     Raises:
         InputError: a line that is no utterance or has no `text`, or a recording that cannot be read or is longer than a
-            window of the recogniser.
+            window of the recogniser, or has no speech in it.
     """
     clips = []
     for utterance in load_manifest(manifest):
@@ -52,15 +85,43 @@ def transcribe_clips(robustger: RobustGER, manifest: str | Path) -> list[Clip]:
             raise InputError(
                 f"{manifest}: {utterance.id!r} has no 'text'; give what is said in {utterance.audio}"
             )
-        transcription = robustger.transcribe(utterance.audio, id=utterance.id)
-        if len(transcription.segments) != 1:
-            raise InputError(
-                f"{utterance.audio}: longer than a window of the recogniser; take a shorter clip"
-            )
-        [segment] = transcription.segments
-        nbest = replace(segment.nbest, reference=utterance.text)
-        clips.append(Clip(utterance, transcription.seconds, nbest, segment.transcript))
+        transcription = robustger.transcribe(utterance.audio, id=utterance.id, words=True)
+        if not transcription.segments:
+            raise InputError(f"{utterance.audio}: nobody speaks in it; take another clip")
+        [clip] = clips_of(transcription, str(utterance.audio), utterance.text, normalize)
+        clips.append(replace(clip, noise=utterance.noise, snr_db=utterance.snr_db))
     return sorted(clips, key=_snr_db)
+
+
+def clips_of(
+    transcription: Transcription,
+    audio: str,
+    reference: str | None = None,
+    normalize: Callable[[str], str] = lambda text: text,
+) -> list[Clip]:
+    """A clip per segment of a transcription.
+
+    Args:
+        transcription: made with `words=True`.
+        audio: the recording.
+        reference: what is said in it, where known; there has to be one segment then.
+        normalize: writes texts as the corrector reads them.
+
+    Raises:
+        InputError: a reference, and not one segment.
+    """
+    segments = list(transcription.segments)
+    if reference is not None:
+        if len(segments) > 1:
+            raise InputError(
+                f"{audio}: longer than a window of the recogniser; take a shorter clip, "
+                "as what is said cannot be divided among several windows"
+            )
+        segments = [
+            replace(segment, nbest=replace(segment.nbest, reference=normalize(reference)))
+            for segment in segments
+        ]
+    return [Clip(segment.nbest.id, audio, segment, reference, normalize=normalize) for segment in segments]
 
 
 def table_by_snr(clips: Sequence[Clip]) -> Table:
@@ -74,10 +135,10 @@ def table_by_snr(clips: Sequence[Clip]) -> Table:
     lists: dict[str, list[NBest]] = {}
     corrections: dict[str, dict[str, str]] = {}
     for clip in sorted(clips, key=_snr_db):
-        snr_db = clip.utterance.snr_db
+        snr_db = clip.snr_db
         name = "clean" if snr_db is None else f"{snr_db:g} dB"
-        lists.setdefault(name, []).append(clip.nbest)
-        corrections.setdefault(name, {})[clip.nbest.id] = clip.transcript.text
+        lists.setdefault(name, []).append(clip.segment.nbest)
+        corrections.setdefault(name, {})[clip.segment.nbest.id] = clip.segment.plain
     report = evaluate_domains(lists, corrections, ["raw"])
     rows = []
     for name, part in [*report.domains.items(), ("all", report.total)]:
@@ -95,7 +156,15 @@ def table_by_snr(clips: Sequence[Clip]) -> Table:
 
 
 def save_spectrograms(clips: Sequence[Clip], path: str | Path) -> None:
-    """Draws every clip's spectrogram with what was heard and what became of it, as PNG.
+    """Draws every clip's spectrogram with its words where they are heard, as PNG.
+
+    Above each stands what the recognizer wrote, what became of it, and what is said where that is known. Changed words
+    are green where they are nearer to what is said, red where they are farther from it, orange where neither, and blue
+    where nobody knows.
+
+    Args:
+        clips: one at least.
+        path: of the picture.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -105,26 +174,13 @@ def save_spectrograms(clips: Sequence[Clip], path: str | Path) -> None:
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtraError("matplotlib", "plots") from None
-    from robustger.audio import SAMPLE_RATE, read_audio
 
-    figure = Figure(figsize=(9, 2.3 * len(clips)), layout="constrained")
-    longest = max(clip.seconds for clip in clips)
+    figure = Figure(figsize=(12, 3.6 * len(clips)), layout="constrained")
+    longest = max(clip.segment.end - clip.segment.start for clip in clips)
     for axes, clip in zip(figure.subplots(len(clips), squeeze=False)[:, 0], clips, strict=True):
-        samples = read_audio(clip.utterance.audio)
-        # 25 ms windows every 10 ms, as recognisers look at speech
-        *_, image = axes.specgram(samples + 1e-6, NFFT=400, noverlap=240, Fs=SAMPLE_RATE, cmap="magma")
-        loudest = float(image.get_array().max())
-        image.set_clim(loudest - 80, loudest)
-        axes.set(xlim=(0, longest), yticks=(0, 4_000, 8_000), ylabel="Hz")
-        axes.set_title(f"{clip.utterance.id}: {clip.condition}", loc="left", fontsize=9, parse_math=False)
-        axes.set_xlabel(
-            f"1-best: {clip.nbest.best}\ncorrected: {clip.transcript.text}",
-            loc="left",
-            fontsize=8,
-            parse_math=False,
-        )
+        _draw(figure, axes, clip, longest)
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=120)
+    figure.savefig(picture, format="png", dpi=110)
     target = Path(os.path.realpath(path))
     partial = target.with_name(f".robustger-{secrets.token_hex(8)}.partial")
     try:
@@ -137,5 +193,43 @@ def save_spectrograms(clips: Sequence[Clip], path: str | Path) -> None:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
 
 
+def _draw(figure: Figure, axes: Axes, clip: Clip, seconds: float) -> None:
+    import numpy as np
+
+    from robustger.audio import SAMPLE_RATE, read_audio
+
+    start, end = clip.segment.start, clip.segment.end
+    samples = read_audio(clip.audio, start=start, end=end)
+    # 25 ms windows every 10 ms, as recognisers look at speech; the smallest 16-bit step keeps silence off log 0
+    *_, image = axes.specgram(
+        samples + 2.0**-16, NFFT=400, noverlap=240, Fs=SAMPLE_RATE, cmap="magma", xextent=(start, end)
+    )
+    levels = np.asarray(image.get_array())
+    image.set_array(levels - levels.max())
+    image.set_clim(-80, 0)
+    figure.colorbar(image, ax=axes, label="dB, the loudest is 0", pad=0.01)
+    axes.set(xlim=(start, start + seconds), ylabel="frequency in Hz", yticks=range(0, 8_001, 2_000))
+    axes.set_xlabel(f"time in {clip.audio} in s" if start else "time in s", parse_math=False)
+    colors = [_COLORS.get(part.verdict, "black") for part in clip.parts for _ in part.after]
+    words = clip.segment.words or ()
+    if words:
+        above = axes.secondary_xaxis("top")
+        above.set_xticks(
+            [(word.start + word.end) / 2 for word in words],
+            [word.text for word in words],
+            rotation=60, ha="left", fontsize=7, parse_math=False,
+        )  # fmt: skip
+        above.tick_params(length=2, pad=1)
+        for label, color in zip(above.get_xticklabels(), colors, strict=False):
+            label.set(
+                color=color, fontweight="normal" if color == "black" else "bold", rotation_mode="anchor"
+            )
+        axes.vlines([word.start for word in words], 0, 8_000, colors="white", linewidths=0.4, alpha=0.6)
+    said = [("recognized", clip.segment.recognized), ("corrected", clip.segment.text)]
+    said += [("said", clip.reference)] if clip.reference is not None else []
+    lines = [f"{clip.name}: {clip.condition}", *(fill(f"{key}: {text}", 150) for key, text in said)]
+    axes.set_title("\n".join(lines), loc="left", fontsize=8, parse_math=False)
+
+
 def _snr_db(clip: Clip) -> float:
-    return float("inf") if clip.utterance.snr_db is None else clip.utterance.snr_db
+    return float("inf") if clip.snr_db is None else clip.snr_db

@@ -11,7 +11,7 @@ from typing import Any
 
 from robustger.errors import InputError
 from robustger.hypotheses import atomic_writer
-from robustger.pipeline.formats import FORMATS, SUBTITLES, SUFFIXES, nbest_lines
+from robustger.pipeline.formats import FORMATS, SUBTITLES, SUFFIXES, WITH_WORDS, nbest_lines
 from robustger.pipeline.transcription import RobustGER
 from robustger.pipeline.values import Failure, Transcription
 
@@ -24,7 +24,7 @@ class TranscriptionSummary:
         files: files that were transcribed.
         seconds: length of these, in seconds.
         segments: windows that were recognised.
-        changed: windows whose text differs from the 1-best.
+        changed: windows whose text differs from the recognizer's own.
         problems: files that could not be read.
     """
 
@@ -42,6 +42,8 @@ def transcribe_to(
     *,
     format: str | None = None,
     show_nbest: bool = False,
+    words: bool = False,
+    plain: bool = False,
     on_problem: Callable[[str], None] = lambda message: None,
     on_progress: Callable[[float], object] = lambda seconds: None,
     **options: Any,
@@ -59,6 +61,8 @@ def transcribe_to(
         output: a file, a folder, or "-" for standard output. Files appear complete or not at all.
         format: `text`, `json`, `srt` or `vtt`; None goes by the suffix of `output`, else is `text`.
         show_nbest: `text` shows the N-best lists beneath.
+        words: `json`, `srt` and `vtt` give the time of every word.
+        plain: `text`, `srt` and `vtt` show the words alone, without the recognizer's case and punctuation.
         on_problem: called with what is wrong with a file, and which.
         on_progress: called with the seconds of audio just finished.
         options: of `RobustGER.transcribe_files`.
@@ -71,14 +75,19 @@ def transcribe_to(
     if show_nbest and name in SUBTITLES:
         raise InputError(f"--nbest has no place in {name}; choose --format text or json")
     write = FORMATS.get(name)
+    if words and name not in WITH_WORDS:
+        raise InputError(f"--words has no place in {name}; choose --format json, srt or vtt")
+    if words or name in SUBTITLES:
+        options["words"] = True
     summary = TranscriptionSummary()
 
     def rendered(result: Transcription) -> str:
         summary.files += 1
         summary.seconds += result.seconds
         summary.segments += len(result.segments)
-        summary.changed += sum(part.text != part.transcript.best for part in result.segments)
-        return write(result) + (nbest_lines(result) if show_nbest and name == "text" else "")
+        summary.changed += sum(bool(part.edits) for part in result.segments)
+        lists = nbest_lines(result, plain=plain) if show_nbest and name == "text" else ""
+        return write(result, plain=plain, words=words) + lists
 
     if _is_folder(output, len(files), name):
         targets = _targets(files, Path(output), SUFFIXES[name])

@@ -1,77 +1,118 @@
 """How a transcription is written.
 
 ====  ======================================================================================================
-text  the words, nothing else
-json  one line: text, segments, N-best lists, confidences
-srt   SubRip subtitles, one cue per segment
-vtt   WebVTT subtitles (W3C), one cue per segment
+text  the text, nothing else
+json  one line: text, segments, words where they are known, N-best lists, confidences, what was changed
+srt   SubRip subtitles
+vtt   WebVTT subtitles (W3C)
 ====  ======================================================================================================
 
-Segments without words give no cue.
+Subtitles are cut by `robustger.pipeline.subtitles`; segments without words give no cue.
 """
 
 from __future__ import annotations
 
 import html
 import json
-from collections.abc import Callable, Iterator
+from typing import Protocol
 
-from robustger.pipeline.values import Segment, Transcription
+from robustger.pipeline.subtitles import Cue, readable_cues, word_cues
+from robustger.pipeline.values import Transcription
 from robustger.registry import Registry
 
-FORMATS: Registry[Callable[[Transcription], str]] = Registry("format")
+
+class Format(Protocol):
+    """Writes a transcription as a string."""
+
+    def __call__(self, transcription: Transcription, *, plain: bool = False, words: bool = False) -> str:
+        """The transcription, written.
+
+        Args:
+            transcription: what is written.
+            plain: the words alone instead of the written text.
+            words: each word with its time, where the format has a place for it.
+        """
+        ...
+
+
+FORMATS: Registry[Format] = Registry("format")
 SUBTITLES = ("srt", "vtt")
+WITH_WORDS = ("json", *SUBTITLES)
 SUFFIXES = {"text": ".txt", "json": ".json", "srt": ".srt", "vtt": ".vtt"}
 
 
 @FORMATS.register("text")
-def to_text(transcription: Transcription) -> str:
-    """The text on one line."""
-    return transcription.text + "\n"
+def to_text(transcription: Transcription, *, plain: bool = False, words: bool = False) -> str:
+    """The text on one line; it has no place for times."""
+    return (transcription.plain if plain else transcription.text) + "\n"
 
 
 @FORMATS.register("json")
-def to_json(transcription: Transcription) -> str:
-    """A JSON object on one line, so that those of many recordings are JSON Lines."""
+def to_json(transcription: Transcription, *, plain: bool = False, words: bool = False) -> str:
+    """A JSON object on one line, so that those of many recordings are JSON Lines.
+
+    Both the written text and the words alone are in it, and the times of words where the transcription has them.
+    """
     return json.dumps(transcription.to_dict(), ensure_ascii=False, allow_nan=False) + "\n"
 
 
 @FORMATS.register("srt")
-def to_srt(transcription: Transcription) -> str:
-    """SubRip: numbered cues, times with a decimal comma."""
+def to_srt(transcription: Transcription, *, plain: bool = False, words: bool = False) -> str:
+    """SubRip: numbered cues, times with a decimal comma; with `words` each word is a cue."""
+    cues = (word_cues if words else readable_cues)(transcription, plain=plain)
     return "".join(
-        f"{number}\n{_time(segment.start, ',')} --> {_time(segment.end, ',')}\n{segment.text}\n\n"
-        for number, segment in enumerate(_spoken(transcription), start=1)
+        f"{number}\n{_time(cue.start_ms, ',')} --> {_time(cue.end_ms, ',')}\n{cue.text}\n\n"
+        for number, cue in enumerate(cues, start=1)
     )
 
 
 @FORMATS.register("vtt")
-def to_vtt(transcription: Transcription) -> str:
-    """WebVTT: times with a decimal point, `&`, `<` and `>` escaped as its cue text demands."""
+def to_vtt(transcription: Transcription, *, plain: bool = False, words: bool = False) -> str:
+    """WebVTT: times with a decimal point, `&`, `<` and `>` escaped as its cue text demands.
+
+    With `words` each word stands in a `<c>` behind the time at which it begins, so that players can light it up.
+    """
     return "WEBVTT\n\n" + "".join(
-        f"{_time(segment.start, '.')} --> {_time(segment.end, '.')}\n{html.escape(segment.text, quote=False)}\n\n"
-        for segment in _spoken(transcription)
+        f"{_time(cue.start_ms, '.')} --> {_time(cue.end_ms, '.')}\n"
+        f"{_words_with_times(cue) if words else html.escape(cue.text, quote=False)}\n\n"
+        for cue in readable_cues(transcription, plain=plain)
     )
 
 
-def nbest_lines(transcription: Transcription) -> str:
-    """The N-best list of every segment, indented, with scores where there are any."""
+def _words_with_times(cue: Cue) -> str:
+    """The cue's text with a time before each word, except where the standard has no place for it.
+
+    Times inside a cue have to lie between its beginning and its end, each after the one before it.
+    """
+    lines, latest = [], cue.start_ms
+    for line in cue.lines:
+        written = ""
+        for position, word in enumerate(line):
+            written += "" if word.piece.glued or not position else " "
+            if latest < word.start_ms < cue.end_ms:
+                latest = word.start_ms
+                written += f"<{_time(latest, '.')}>"
+            written += f"<c>{html.escape(word.piece.text, quote=False)}</c>"
+        lines.append(written)
+    return "\n".join(lines)
+
+
+def nbest_lines(transcription: Transcription, *, plain: bool = False) -> str:
+    """The N-best list of every segment, indented, with scores where there are any; as written unless `plain`."""
     lines = []
     for segment in transcription.segments:
         lines.append(f"  {segment.start:.2f} - {segment.end:.2f} s")
-        for rank, hypothesis in enumerate(segment.nbest.hypotheses, start=1):
+        nbest = segment.nbest
+        texts = nbest.texts if plain else nbest.written
+        for rank, (hypothesis, text) in enumerate(zip(nbest.hypotheses, texts, strict=True), start=1):
             score = "" if hypothesis.score is None else f"{hypothesis.score:9.3f}"
-            lines.append(f"  {rank:3d}{score}  {hypothesis.text}")
+            lines.append(f"  {rank:3d}{score}  {text}")
     return "".join(f"{line}\n" for line in lines)
 
 
-def _spoken(transcription: Transcription) -> Iterator[Segment]:
-    return (segment for segment in transcription.segments if segment.text)
-
-
-def _time(seconds: float, mark: str) -> str:
+def _time(milliseconds: int, mark: str) -> str:
     """hh:mm:ss and milliseconds."""
-    rest, milliseconds = divmod(round(1000 * seconds), 1000)
-    rest, seconds_ = divmod(rest, 60)
+    rest, milliseconds = divmod(milliseconds, 1000)
+    rest, seconds = divmod(rest, 60)
     hours, minutes = divmod(rest, 60)
-    return f"{hours:02d}:{minutes:02d}:{seconds_:02d}{mark}{milliseconds:03d}"
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{mark}{milliseconds:03d}"

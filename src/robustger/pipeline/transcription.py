@@ -17,6 +17,7 @@ from robustger.hypotheses import NBest
 from robustger.hypotheses.checks import printable
 from robustger.pipeline.presets import load_preset_recognizer
 from robustger.pipeline.values import Failure, Segment, Transcription
+from robustger.pipeline.words import timed_words
 from robustger.text import get_normalizer
 
 if TYPE_CHECKING:
@@ -170,7 +171,8 @@ class RobustGER:
             id: what the transcription and its lists are called; None takes the file's name, or "audio".
             sample_rate: of samples that come as an array, in Hz.
             window_seconds: longest stretch that is recognised at once; None takes the recogniser's.
-            correction: options of `Corrector.correct`, such as `guard`.
+            correction: options of `Corrector.correct`, such as `guard`; and `words`, whether the times of the words are
+                looked for.
 
         Raises:
             AudioError: the audio cannot be read, or holds nothing to recognise.
@@ -254,6 +256,8 @@ class RobustGER:
         """Transcriptions of recordings that are read and cut, their windows in batches."""
         # What is missing is told before the work begins.
         recognizer, corrector = self.recognizer, self.corrector
+        correction = dict(correction)
+        words = bool(correction.pop("words", False))
         jobs = [(index, window) for index, recording in enumerate(recordings) for window in recording.windows]
         segments: list[list[Segment]] = [[] for _ in recordings]
         for first in range(0, len(jobs), BATCH_WINDOWS):
@@ -271,7 +275,14 @@ class RobustGER:
             ]
             transcripts = corrector.correct(lists, **correction)
             for (index, window), nbest, transcript in zip(batch, lists, transcripts, strict=True):
-                segments[index].append(Segment(window.start, window.end, nbest, transcript))
+                segment = Segment(window.start, window.end, nbest, transcript)
+                if words:
+                    samples = _slice(recordings[index].samples, window)
+                    heard = timed_words(
+                        recognizer, samples, segment.text, start=window.start, language=nbest.language
+                    )
+                    segment = replace(segment, words=heard)
+                segments[index].append(segment)
             on_progress(sum(window.end - window.start for _, window in batch))
         return [
             Transcription(recording.id, recording.audio, recording.samples.size / SAMPLE_RATE, tuple(parts))

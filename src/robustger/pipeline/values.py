@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from robustger.hypotheses import NBest, Transcript
+from robustger.pipeline.edits import Edit, edits_between
+from robustger.pipeline.writing_systems import joined
+from robustger.recognition.base import Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,23 +21,55 @@ class Segment:
         nbest: what the recogniser heard, written as the corrector knows it; `meta` holds how many of the hypotheses are
             distinct and, where it was rewritten, the 1-best as the recogniser wrote it (`recognized`).
         transcript: what became of it.
+        words: the words of `text` with their times in the recording; None where nobody asked for them.
     """
 
     start: float
     end: float
     nbest: NBest
     transcript: Transcript
+    words: tuple[Word, ...] | None = None
 
     @property
     def text(self) -> str:
-        """The corrected text."""
+        """The corrected text with the recognizer's case and punctuation, where that form is known."""
+        written = self.transcript.written
+        return self.transcript.text if written is None else written
+
+    @property
+    def plain(self) -> str:
+        """The words of the corrected text alone, as the corrector wrote them."""
         return self.transcript.text
 
+    @property
+    def recognized(self) -> str:
+        """The recognizer's own answer, in the form of `text`."""
+        return self.transcript.best if self.transcript.written is None else self.nbest.written[0]
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """What turns `recognized` into `text`: what the correction changed."""
+        return edits_between(self.recognized, self.text, self.words, self.start, self.end)
+
     def to_dict(self) -> dict[str, Any]:
-        """The fields in order, ready for JSON."""
-        fields = {"start": round(self.start, 3), "end": round(self.end, 3), **self.transcript.to_dict()}
-        heard = self.nbest.to_dict()
-        return fields | {key: heard[key] for key in ("hypotheses", "scores", "meta") if key in heard}
+        """The fields in order, ready for JSON; words and the list's written form only where they are known."""
+        transcript, heard = self.transcript.to_dict(), self.nbest.to_dict()
+        transcript.pop("written", None)  # it is the text; the key holds the forms of all hypotheses
+        fields = {"start": round(self.start, 3), "end": round(self.end, 3), **transcript}
+        fields |= {"text": self.text, "plain": self.plain, "edits": [edit.to_dict() for edit in self.edits]}
+        if self.words is not None:
+            fields["words"] = [
+                {
+                    "word": word.text,
+                    "start": round(word.start, 3),
+                    "end": round(word.end, 3),
+                    "confidence": word.confidence,
+                }
+                for word in self.words
+            ]
+        return fields | {
+            key: heard[key] for key in ("language", "hypotheses", "written", "scores", "meta") if key in heard
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +90,23 @@ class Transcription:
 
     @property
     def text(self) -> str:
-        """The corrected text of all segments."""
-        return " ".join(segment.text for segment in self.segments if segment.text)
+        """The corrected text of all segments, with case and punctuation where that form is known."""
+        return joined(segment.text for segment in self.segments)
+
+    @property
+    def plain(self) -> str:
+        """The words of all segments alone."""
+        return joined(segment.plain for segment in self.segments)
+
+    @property
+    def words(self) -> tuple[Word, ...] | None:
+        """The words of all segments with their times; None where those of a segment are not known."""
+        found: list[Word] = []
+        for segment in self.segments:
+            if segment.words is None:
+                return None
+            found += segment.words
+        return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields in order, ready for JSON."""
@@ -65,6 +115,7 @@ class Transcription:
             "audio": self.audio,
             "seconds": round(self.seconds, 3),
             "text": self.text,
+            "plain": self.plain,
             "segments": [segment.to_dict() for segment in self.segments],
         }
 
