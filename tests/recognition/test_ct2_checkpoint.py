@@ -18,7 +18,7 @@ from robustger.audio import read_audio
 from robustger.errors import InputError
 from robustger.models import resolve_ctranslate2, resolve_model
 from robustger.recognition import load_recognizer
-from robustger.recognition.ct2_checkpoint import load_ct2_checkpoint
+from robustger.recognition.ct2_checkpoint import ct2_folder, load_ct2_checkpoint
 from robustger.recognition.faster_whisper import FasterWhisperRecognizer
 from robustger.recognition.whisper import WhisperRecognizer
 from robustger.text import get_normalizer
@@ -151,8 +151,8 @@ def test_what_is_known_of_it_is_what_transformers_knows(embedded_whisper: Callab
     for alias in (TINY, BASE):
         native = load_ct2_checkpoint(embedded_whisper(alias))
         other = load_ct2_checkpoint(resolve_model(alias))
-        assert native.native
-        assert not other.native
+        assert ct2_folder(alias) == native.folder
+        assert (ct2_folder(other.folder) / "model.bin").is_file()
         ours, theirs = native.described, other.described
         for size in ("d_model", "num_mel_bins", "vocab_size", "max_source_positions", "max_target_positions"):
             assert getattr(ours.config, size) == getattr(theirs.config, size)

@@ -38,14 +38,12 @@ class CT2Checkpoint:
         described: the model as transformers knows it, sizes and settings, without memory for its weights.
         tokenizer: of transformers.
         extractor: makes the features.
-        native: whether the folder is in CTranslate2's format; else it is converted when it is loaded.
     """
 
     folder: Path
     described: WhisperForConditionalGeneration
     tokenizer: Any
     extractor: WhisperFeatureExtractor
-    native: bool
 
     def load(self, device: str, compute_type: str) -> Any:
         """The `ctranslate2.models.Whisper`; a checkpoint of transformers is converted before, once per user.
@@ -60,7 +58,7 @@ class CT2Checkpoint:
         """
         import ctranslate2
 
-        folder = self.folder if self.native else _converted(self.folder)
+        folder = _ct2_folder(self.folder)
         try:
             return ctranslate2.models.Whisper(str(folder), device=device, compute_type=compute_type)
         except (ValueError, RuntimeError) as error:
@@ -85,10 +83,23 @@ def load_ct2_checkpoint(model: str | os.PathLike[str]) -> CT2Checkpoint:
             described = WhisperForConditionalGeneration(whisper.config)
         described.generation_config = whisper.generation
         _check_order(folder, whisper.tokenizer)
-        return CT2Checkpoint(folder, described, whisper.tokenizer, whisper.extractor, native=True)
+        return CT2Checkpoint(folder, described, whisper.tokenizer, whisper.extractor)
     described, tokenizer, extractor = _description(folder)
     _check_order(folder, tokenizer)
-    return CT2Checkpoint(folder, described, tokenizer, extractor, native=False)
+    return CT2Checkpoint(folder, described, tokenizer, extractor)
+
+
+def ct2_folder(model: str | os.PathLike[str]) -> Path:
+    """The folder in CTranslate2's format of the checkpoint called `model`, which is converted where it has to be.
+
+    Raises:
+        InputError, MissingModelError: as `load_ct2_checkpoint` and `CT2Checkpoint.load`.
+    """
+    return _ct2_folder(resolve_ctranslate2(model))
+
+
+def _ct2_folder(folder: Path) -> Path:
+    return folder if is_ctranslate2_folder(folder) else _converted(folder)
 
 
 def _description(folder: Path) -> tuple[WhisperForConditionalGeneration, Any, WhisperFeatureExtractor]:
