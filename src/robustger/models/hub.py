@@ -50,11 +50,11 @@ def from_hub(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
     cached = from_hub_cache(name)
-    if cached is not None and _has_weights(cached):
+    if cached is not None and has_weights(cached):
         return cached
     try:
         folder = Path(snapshot_download(name, allow_patterns=_FILES, ignore_patterns=_TWICE_THE_SIZE))
-        if not _has_weights(folder):
+        if not has_weights(folder):
             patterns = [*_FILES, _CTRANSLATE2_WEIGHTS]
             folder = Path(snapshot_download(name, allow_patterns=patterns))
     except Exception as error:  # the hub raises a different class for every way of not answering
@@ -64,5 +64,6 @@ def from_hub(name: str) -> Path:
     return folder
 
 
-def _has_weights(folder: Path) -> bool:
+def has_weights(folder: Path) -> bool:
+    """Whether the folder holds weights in one of the formats that are read; tokenizers alone are fetched, too."""
     return any(folder.glob("*.safetensors")) or (folder / _CTRANSLATE2_WEIGHTS).is_file()

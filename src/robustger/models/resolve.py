@@ -11,7 +11,7 @@ from pathlib import Path
 from robustger.errors import MissingModelError
 from robustger.models.embedded import MODELS, EmbeddedModel
 from robustger.models.gguf import converted_gguf
-from robustger.models.hub import NotOnTheHub, from_hub, from_hub_cache
+from robustger.models.hub import NotOnTheHub, from_hub, from_hub_cache, has_weights
 from robustger.models.short_names import CTRANSLATE2, EMBEDDED, TRANSFORMERS, fetched_name, refuse_weight_file
 from robustger.models.whisper_package import packaged_ctranslate2, packaged_transformers
 from robustger.peft import refuse_peft
@@ -51,7 +51,7 @@ def resolve_ctranslate2(name: str | os.PathLike[str]) -> Path:
     short = str(name)
     if short in CTRANSLATE2:
         for repository in (CTRANSLATE2[short], TRANSFORMERS[short]):
-            if (folder := from_hub_cache(repository)) is not None:
+            if (folder := from_hub_cache(repository)) is not None and has_weights(folder):
                 return folder
         try:
             return from_hub(CTRANSLATE2[short])
