@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -77,36 +77,43 @@ def test_null_is_absent_and_a_key_stands_once(tmp_path: Path) -> None:
     assert bad.message == "key 'hypotheses' stands twice in one object; write it once"  # type: ignore[union-attr]
 
 
+# What type checkers refuse, and Python does not.
+nbest, from_texts, hypothesis, each = (
+    cast(Any, one) for one in (NBest, NBest.from_texts, Hypothesis, each_nbest)
+)
+load, save, save_rows, measure = (cast(Any, one) for one in (load_nbest, save_nbest, save_manifest, evaluate))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: NBest("a", ["x"]), "of plain strings a list is made by NBest.from_texts(id, texts)"),
-        (lambda: NBest("a", "x"), "NBest.from_texts"),
-        (lambda: NBest("a", Hypothesis("x")), "NBest.from_texts"),
-        (lambda: NBest("a", (Hypothesis(3),)), "NBest.from_texts"),
-        (lambda: NBest("a", None), "NBest.from_texts"),
-        (lambda: NBest(7, (Hypothesis("x"),)), "must be a string, not the number 7"),
-        (lambda: NBest("a", (Hypothesis("x", written="X"), Hypothesis("y"))), "written forms of some hypotheses"),
-        (lambda: NBest.from_texts("a", "x"), "must be a list of strings"),
-        (lambda: NBest.from_texts("a", None), "'hypotheses' is missing"),
-        (lambda: NBest.from_texts("a", ["x"], scores=-0.5), "'scores' must be a list of numbers"),
-        (lambda: NBest.from_texts("a", ["x"], scores=[float("nan")]), "score 1 must be finite"),
-        (lambda: NBest.from_texts("a", ["x"], written="X"), "'written' must be a list of strings"),
-        (lambda: each_nbest(LIST), "write it in brackets: [nbest]"),
-        (lambda: each_nbest("lists.jsonl"), "read it with load_nbest(path)"),
-        (lambda: each_nbest(Path("lists.jsonl")), "read it with load_nbest(path)"),
-        (lambda: each_nbest(None), "a list of NBest values is needed, not null"),
-        (lambda: each_nbest({"u": LIST}), "not an object"),
-        (lambda: list(each_nbest([LIST, ["a", "b"]])), "item 2 of the lists must be an NBest, not a list"),
-        (lambda: save_nbest(LIST, "-"), "write it in brackets"),
-        (lambda: load_nbest(None), "a path is needed, a string or a Path, not a NoneType"),
-        (lambda: load_nbest(0), "a path is needed"),
-        (lambda: evaluate("lists.jsonl"), "read it with load_nbest(path)"),
-        (lambda: evaluate(Path("lists.jsonl")), "read it with load_nbest(path)"),
-        (lambda: evaluate(LIST), "write it in brackets"),
-        (lambda: evaluate([LIST], "corrections.jsonl"), "corrections must be texts by list id"),
-        (lambda: evaluate([LIST], ["a b"]), "corrections must be texts by list id"),
-        (lambda: save_manifest(Utterance("u", Path("a")), "-"), "write it in brackets: [utterance]"),
+        (lambda: nbest("a", ["x"]), "of plain strings a list is made by NBest.from_texts(id, texts)"),
+        (lambda: nbest("a", "x"), "NBest.from_texts"),
+        (lambda: nbest("a", Hypothesis("x")), "NBest.from_texts"),
+        (lambda: nbest("a", (hypothesis(3),)), "NBest.from_texts"),
+        (lambda: nbest("a", None), "NBest.from_texts"),
+        (lambda: nbest(7, (Hypothesis("x"),)), "must be a string, not the number 7"),
+        (lambda: nbest("a", (Hypothesis("x", written="X"), Hypothesis("y"))), "written forms of some hypotheses"),
+        (lambda: from_texts("a", "x"), "must be a list of strings"),
+        (lambda: from_texts("a", None), "'hypotheses' is missing"),
+        (lambda: from_texts("a", ["x"], scores=-0.5), "'scores' must be a list of numbers"),
+        (lambda: from_texts("a", ["x"], scores=[float("nan")]), "score 1 must be finite"),
+        (lambda: from_texts("a", ["x"], written="X"), "'written' must be a list of strings"),
+        (lambda: each(LIST), "write it in brackets: [nbest]"),
+        (lambda: each("lists.jsonl"), "read it with load_nbest(path)"),
+        (lambda: each(Path("lists.jsonl")), "read it with load_nbest(path)"),
+        (lambda: each(None), "a list of NBest values is needed, not null"),
+        (lambda: each({"u": LIST}), "not an object"),
+        (lambda: list(each([LIST, ["a", "b"]])), "item 2 of the lists must be an NBest, not a list"),
+        (lambda: save(LIST, "-"), "write it in brackets"),
+        (lambda: load(None), "a path is needed, a string or a Path, not a NoneType"),
+        (lambda: load(0), "a path is needed"),
+        (lambda: measure("lists.jsonl"), "read it with load_nbest(path)"),
+        (lambda: measure(Path("lists.jsonl")), "read it with load_nbest(path)"),
+        (lambda: measure(LIST), "write it in brackets"),
+        (lambda: measure([LIST], "corrections.jsonl"), "corrections must be texts by list id"),
+        (lambda: measure([LIST], ["a b"]), "corrections must be texts by list id"),
+        (lambda: save_rows(Utterance("u", Path("a")), "-"), "write it in brackets: [utterance]"),
     ],
 )  # fmt: skip
 def test_misuse_is_one_line(make: Any, message: str) -> None:
