@@ -16,7 +16,7 @@ from robustger.correction.writing import Writing, knows_language
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript, load_nbest, save_nbest
 from robustger.hypotheses.distinct import first_distinct
-from robustger.text import normalize
+from robustger.text import normalize, without_accents
 
 SPOKEN = [  # as a recognizer with capitals and numerals writes them
     ["Mario's castle is old.", "Mario's castles is old.", "Marios castle is old.", "Mario's castle is cold."],
@@ -42,14 +42,15 @@ def corrector(tiny_corrector: Callable[..., Corrector]) -> Corrector:
     return tiny_corrector(max_new_tokens=40)
 
 
-def both_forms(texts: list[str], normalizer: str = "spoken", **fields: str) -> NBest:
+def both_forms(texts: list[str], normalizer: str = "spoken", language: str | None = None) -> NBest:
     plain = [normalize(text, normalizer) for text in texts]
-    return NBest.from_texts(texts[0], plain, written=texts, **fields)
+    return NBest.from_texts(texts[0], plain, written=texts, language=language)
 
 
 def answered(nbest: NBest, text: str) -> Transcript:
-    """The transcript of a list whose language model writes the text."""
+    """The transcript of a list whose language model writes the text, as it reads: without accents."""
     writing = Writing.of(nbest, CorrectorConfig())
+    text = without_accents(text)
     read = Transcript(nbest.id, text, " ".join(writing.plain.best.split()), text, "llm", "none", 0.5)
     return writing.transcript(read)
 
@@ -63,7 +64,7 @@ def answered(nbest: NBest, text: str) -> Transcript:
         (SPOKEN[3], "the president's wife met the mens team", "The president's wife met the mens team."),
         (SPOKEN[4], "the ticket cost three point five zero euros in köln", "The ticket cost 3,50 € in Köln."),
         (SPOKEN[5], "we need one more reps for the set", "We need one more reps for the set."),
-        (SPOKEN[6], "i don't know jose", "I don’t know Jose."),
+        (SPOKEN[6], "i don't know hose", "I don’t know hose."),
     ],
 )
 def test_a_correction_comes_in_the_lists_own_writing(texts: list[str], text: str, written: str) -> None:
@@ -78,6 +79,19 @@ def test_what_does_not_change_stays_letter_for_letter(texts: list[str]) -> None:
     plain = normalize(texts[0], "spoken")
     assert answered(both_forms(texts), plain).written == texts[0]
     assert answered(NBest.from_texts("a", texts), plain).text == texts[0]
+
+
+def test_english_is_read_without_accents_and_written_with_them() -> None:
+    """A corrector that has never seen "josé" would write another word."""
+    texts = ["José met Zoë in Köln.", "Jose met Zoe in Koln.", "José met so in Köln."]
+    for nbest in (both_forms(texts), NBest.from_texts("a", texts)):
+        read = Writing.of(nbest, CorrectorConfig()).plain.texts
+        assert read == ("jose met zoe in koln", "jose met zoe in koln", "jose met so in koln")
+    found = answered(both_forms(texts), "jose met so in koln")
+    assert (found.text, found.written) == ("josé met so in köln", "José met so in Köln.")
+    assert found.best == "josé met zoë in köln"
+    german = CorrectorConfig(languages=["de"])
+    assert Writing.of(both_forms(texts), german).plain.best == "josé met zoë in köln"
 
 
 def test_plain_lists_are_read_as_they_are() -> None:

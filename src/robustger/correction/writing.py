@@ -10,7 +10,7 @@ from robustger.correction.config import CorrectorConfig
 from robustger.hypotheses import NBest, Transcript
 from robustger.hypotheses.distinct import first_distinct
 from robustger.hypotheses.values import Hypothesis
-from robustger.text import normalize
+from robustger.text import normalize, without_accents
 from robustger.text.projection import project
 
 _READABLE = ("spoken", "words", "hyporadise")  # normalizers through which lists with both forms are made
@@ -21,8 +21,9 @@ class Writing:
     """A list, and the way from its writing to plain words and back.
 
     Attributes:
-        plain: the list in plain words, without what is beyond the first N hypotheses that differ; its `written` is
-            that of the original.
+        plain: the list as the language model reads it: in plain words, without accents where it knows English alone,
+            and without what is beyond the first N hypotheses that differ.
+        words: the plain words of every hypothesis, with their accents; the list's own `plain` texts where it has none.
         best: the 1-best as the list has it.
         written: every hypothesis as it was written, best first; None where the list is in plain words alone.
         normalizer: leads from `written` to plain words.
@@ -30,6 +31,7 @@ class Writing:
     """
 
     plain: NBest
+    words: Sequence[str]
     best: str
     written: Sequence[str] | None
     normalizer: str
@@ -57,11 +59,14 @@ class Writing:
             " ".join(t.split()) for t in texts
         ]:
             written, texts = texts, read
-        chosen = first_distinct(texts, config.n_best)
-        if chosen == list(nbest.texts):
-            return cls(nbest, best, written, normalizer, beside)
-        hypotheses = tuple(Hypothesis(text) for text in chosen)
-        return cls(dataclasses.replace(nbest, hypotheses=hypotheses), best, written, normalizer, beside)
+        bare = texts
+        if _english_alone(config.languages) and config.normalizer != "raw":
+            bare = [text if text.isascii() else without_accents(text) for text in texts]
+        chosen = first_distinct(bare, config.n_best)
+        plain = nbest
+        if chosen != list(nbest.texts):
+            plain = dataclasses.replace(nbest, hypotheses=tuple(map(Hypothesis, chosen)))
+        return cls(plain, texts, best, written, normalizer, beside)
 
     def transcript(self, read: Transcript) -> Transcript:
         """A transcript of the plain list in the list's own writing.
@@ -69,16 +74,24 @@ class Writing:
         Args:
             read: what became of the plain list; its `best` is the plain 1-best.
         """
-        if self.written is None:
-            return read
-        if self.beside:
-            return dataclasses.replace(read, written=self._written(read.text, read.best))
+        text = self._accented(read.text, read.best)
+        generated = self._accented(read.generated, read.best)
+        best = " ".join(self.words[0].split())
+        if self.written is None or self.beside:
+            written = self._written(text, best) if self.beside else None
+            return dataclasses.replace(read, text=text, best=best, generated=generated, written=written)
         return dataclasses.replace(
             read,
-            text=self._written(read.text, read.best),
+            text=self._written(text, best),
             best=self.best,
-            generated=self._written(read.generated, read.best),
+            generated=self._written(generated, best),
         )
+
+    def _accented(self, text: str, bare_best: str) -> str:
+        """Plain words as the hypotheses have them."""
+        if text == bare_best:
+            return " ".join(self.words[0].split())
+        return text if all(map(str.isascii, self.words)) else project(text, self.words, "unaccented")
 
     def _written(self, text: str, plain_best: str) -> str:
         assert self.written is not None
@@ -100,13 +113,17 @@ def knows_language(nbest: NBest, languages: Sequence[str]) -> bool:
     """
     if nbest.language is not None:
         return _primary(nbest.language) in map(_primary, languages)
-    if set(map(_primary, languages)) != {"en"}:
+    if not _english_alone(languages):
         return True
     words = ["".join(filter(str.isalpha, word)) for word in nbest.best.split()]
     words = [word for word in words if word]
     foreign = sum(not word.isascii() for word in words)
     latin = any(character < "\u0250" for word in words for character in word)
     return not words or (latin and not (foreign > 1 and 3 * foreign > len(words)))
+
+
+def _english_alone(languages: Sequence[str]) -> bool:
+    return set(map(_primary, languages)) == {"en"}
 
 
 def _primary(language: str) -> str:

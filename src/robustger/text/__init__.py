@@ -15,6 +15,7 @@ from robustger.text.normalizers import (
     normalizer_for,
 )
 from robustger.text.spoken import write_as_spoken
+from robustger.text.unaccented import without_accents
 from robustger.text.words import write_as_words
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "normalize",
     "normalize_numbers",
     "normalizer_for",
+    "without_accents",
     "write_as_hyporadise",
     "write_as_spoken",
     "write_as_words",
