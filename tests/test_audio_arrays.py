@@ -80,7 +80,7 @@ class TestWriting:
     @pytest.mark.parametrize("name", ["a.wav", "a.FLAC"])
     @given(
         samples=st.lists(st.integers(-32768, 32767), min_size=1, max_size=50).filter(
-            lambda x: max(map(abs, x)) > 3
+            lambda x: max(x) - min(x) > 6
         )
     )
     @settings(max_examples=30)
