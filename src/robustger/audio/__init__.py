@@ -5,6 +5,7 @@ Whatever cannot be read whole raises `AudioError`, one line that names the file 
 lists the formats and what is found out about a file that was cut off or is damaged.
 """
 
+from robustger.audio.arrays import as_samples
 from robustger.audio.files import AudioInfo, ReadingOptions, probe_audio, read_audio, stream_audio
 from robustger.audio.samples import SAMPLE_RATE, SILENCE_PEAK, AudioError, check_samples, to_mono_16k
 from robustger.audio.windows import Window, windows
@@ -17,6 +18,7 @@ __all__ = [
     "AudioInfo",
     "ReadingOptions",
     "Window",
+    "as_samples",
     "check_samples",
     "probe_audio",
     "read_audio",

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import BinaryIO, Literal
 
-# With what files begin whose container is known here: when they cannot be read, they are damaged and not "not audio".
-_SIGNATURES = (
-    (0, b"RIFF"), (0, b"RF64"), (0, b"riff"), (0, b"FORM"), (0, b".snd"), (0, b"caff"), (0, b"fLaC"), (0, b"OggS"),
-    (0, b"ID3"), (0, b"\xff\xe3"), (0, b"\xff\xf3"), (0, b"\xff\xfb"), (0, b"\xff\xfa"), (0, b"\xff\xf2"), (0, b"\xff\xfc"),
-    (0, b"\xff\xf1"), (0, b"\xff\xf9"), (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"wide"), (0, b"\x1aE\xdf\xa3"),
-    (0, b"0&\xb2u\x8ef\xcf\x11"), (0, b"FLV\x01"), (0, b"#!AMR"), (0, b"G@"), (0, b"\x00\x00\x01\xba"), (0, b"wvpk"),
+# With what files begin whose header says all about the sound.
+_PLAIN = ((0, b"RF64"), (0, b"riff"), (0, b"FORM"), (0, b".snd"), (0, b"fLaC"), (8, b"WAVE"))
+# With what others begin that are known here.
+_CONTAINERS = (
+    (0, b"OggS"), (0, b"\x1aE\xdf\xa3"), (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"wide"), (0, b"caff"), (0, b"RIFF"),
+    (0, b"0&\xb2u\x8ef\xcf\x11"), (0, b"FLV\x01"), (0, b"#!AMR"), (0, b"\x00\x00\x01\xba"), (0, b"wvpk"),
 )  # fmt: skip
 _MATROSKA = b"\x1aE\xdf\xa3"
 _FLAC = b"fLaC\0\0\0\x22"
@@ -29,9 +29,18 @@ UNKNOWN_SIZE = (
 LONGEST_OGG_PAGE = 65_307
 
 
-def is_known(head: bytes) -> bool:
-    """Whether a file that begins with these bytes, 16 or more, is in a container that is known here."""
-    return any(head[at : at + len(signature)] == signature for at, signature in _SIGNATURES)
+def describes_itself(head: bytes) -> bool:
+    """Whether a file that begins with these 16 bytes has a header that says all about its sound."""
+    return _begins(head, _PLAIN)
+
+
+def is_container(head: bytes) -> bool:
+    """Whether a file that begins with these 16 bytes is in a container that is known here."""
+    return _begins(head, _PLAIN) or _begins(head, _CONTAINERS)
+
+
+def _begins(head: bytes, signatures: tuple[tuple[int, bytes], ...]) -> bool:
+    return any(head[at : at + len(signature)] == signature for at, signature in signatures)
 
 
 def missing_end(file: BinaryIO, begin: int, end: int) -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from robustger.audio.containers import describes_itself
 from robustger.audio.samples import MOST_CHANNELS, SAMPLE_RATES, AudioError
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ _LONGEST_PAUSE_SECONDS = 4 * 3600.0
 _LONGEST_PAUSE_OF_JUMPING_SECONDS = 10.0
 _LATEST_START_SECONDS = 600.0  # what begins later was cut out of something longer, whose clock went on
 _STATED_TOLERANCE_SECONDS = 0.1  # of MP4; the padding of its codecs is in the length or is not
+_TICK_SECONDS = 0.005  # time stamps are whole ticks of a clock, of up to so long
+_BLOCK_SECONDS = 2.0  # frames are put together to blocks of that length
 _MOST_ERRORS = 1000  # in a row without a sound between; the rest is given up then
 _UNSIGNED_8_BIT_ZERO = 128
 
@@ -130,6 +133,9 @@ def opened(window: Window, demuxer: str | None = None) -> Iterator[InputContaine
         "err_detect": "crccheck",
         "max_size": "65536",  # of packets of plain samples: fewer, larger ones
     }
+    if describes_itself(window.read(16)):
+        options["probesize"] = "32768"  # bytes; more are read to find out about streams that no header describes
+    window.seek(0)
     try:
         container = av.open(window, "r", format=demuxer, options=options)
     except (av.FFmpegError, ValueError, OverflowError) as error:
@@ -203,10 +209,14 @@ def decoded(
     zero = _zero(container, track)
     context = track.codec_context
     context.thread_count = 1  # the order of frames, and of errors, is that of the packets
+    promised = stated(container, track).seconds if seek_to is None else None
     if seek_to is not None:
         container.seek(int((seek_to + zero) * 1_000_000), backward=True)
-    heard_samples, end, errors, started = 0, 0.0, 0, False
+    tick = float(track.time_base or 0)
+    heard, following, errors, started = 0, 0.0, 0, False
     waiting: list[av.AudioFrame] = []
+    waiting_samples, begin = 0, None
+    form_of_samples: tuple[object, ...] = ()
     for packet in _packets(container, track):
         problem = "its bytes are not what its checksum says or end too soon"
         frames: list[av.AudioFrame] = []
@@ -218,16 +228,22 @@ def decoded(
             except av.FFmpegError as error:
                 broken, problem = True, _complaint(error)
         for frame in frames:
-            if waiting and not _continues(waiting[-1], frame):
-                yield _heard(waiting, zero, pause)
-                waiting = []
+            time = None if frame.pts is None else frame.pts * tick - zero
+            same = (frame.sample_rate, frame.format.name, frame.layout.nb_channels)
+            apart = time is not None and abs(time - following) > _TICK_SECONDS
+            if waiting and (apart or same != form_of_samples):
+                yield _heard(waiting, begin, pause)
+                waiting, waiting_samples = [], 0
+            if not waiting:
+                begin, form_of_samples = time, same
             waiting.append(frame)
-            heard_samples += frame.samples
+            samples, rate = frame.samples, frame.sample_rate
+            waiting_samples, heard = waiting_samples + samples, heard + samples
+            following = (following if time is None else time) + samples / rate
             started, errors = True, 0
-            end = (_time(frame) or end) - zero + frame.samples / frame.sample_rate
-        if waiting and (broken or sum(frame.samples for frame in waiting) >= waiting[0].sample_rate):
-            yield _heard(waiting, zero, pause)
-            waiting = []
+        if waiting and (broken or waiting_samples >= _BLOCK_SECONDS * waiting[0].sample_rate):
+            yield _heard(waiting, begin, pause)
+            waiting, waiting_samples = [], 0
         if broken:
             errors += 1
             if started or errors > 2 or pause:  # the first frames of a cut MP3 need what came before them
@@ -235,11 +251,11 @@ def decoded(
             if errors > _MOST_ERRORS:
                 break
     if waiting:
-        yield _heard(waiting, zero, pause)
+        yield _heard(waiting, begin, pause)
     if errors and not started:
         yield Broken("no sound in it can be decoded")
-    if seek_to is None and (promised := stated(container, track).seconds) is not None:
-        yield from _missing_end(form, promised, heard_samples / context.sample_rate, end)
+    if promised is not None:
+        yield from _missing_end(form, promised, heard / context.sample_rate, following)
 
 
 def _missing_end(form: str, promised: float, heard: float, end: float) -> Iterator[Broken]:
@@ -282,23 +298,7 @@ def _seconds(time_stamp: int | None, track: AudioStream) -> float:
     return 0.0 if time_stamp is None or track.time_base is None else float(time_stamp * track.time_base)
 
 
-def _time(frame: Any) -> float | None:
-    return None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
-
-
-def _continues(before: Any, frame: Any) -> bool:
-    """Whether a frame follows right behind another, in the same form; a tick of a clock aside."""
-    if (before.sample_rate, before.format.name) != (frame.sample_rate, frame.format.name):
-        return False
-    if before.layout.nb_channels != frame.layout.nb_channels:
-        return False
-    times = _time(before), _time(frame)
-    if times[0] is None or times[1] is None:
-        return times[1] is None
-    return abs(times[0] + before.samples / before.sample_rate - times[1]) < 0.005
-
-
-def _heard(frames: list[Any], zero: float, longest_pause: float) -> Heard:
+def _heard(frames: list[Any], start: float | None, longest_pause: float) -> Heard:
     first = frames[0]
     channels, planar = first.layout.nb_channels, first.format.is_planar
     parts = [frame.to_ndarray() for frame in frames]
@@ -313,8 +313,7 @@ def _heard(frames: list[Any], zero: float, longest_pause: float) -> Heard:
         samples = (stored.astype(np.float32) - _UNSIGNED_8_BIT_ZERO) / _UNSIGNED_8_BIT_ZERO
     else:
         samples = stored.astype(np.float32) * np.float32(1 / -float(np.iinfo(stored.dtype).min))
-    time = _time(first)
-    return Heard(None if time is None else time - zero, first.sample_rate, samples, longest_pause)
+    return Heard(start, first.sample_rate, samples, longest_pause)
 
 
 def _complaint(error: Exception) -> str:

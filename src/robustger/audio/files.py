@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from robustger.audio.containers import is_known, joined, missing_end
+from robustger.audio.containers import is_container, joined, missing_end
 from robustger.audio.decoding import (
     Broken,
     Heard,
@@ -236,19 +236,23 @@ def _parts(file: BinaryIO, name: str, size: int, damage: Damage) -> list[_Part]:
     for part in parts:
         if why := missing_end(file, part.begin, part.end):
             damage.truncated(why)
+    file.seek(0)
+    if is_container(file.read(HEAD)):
+        return parts
     try:
-        with opened(Window(file, 0, parts[0].end)) as container:
+        with opened(Window(file, 0, size)) as container:
             frames_only = container.format.name in ("mp3", "aac")
-        runs = runs_of_frames(file, size) if frames_only else []
-    except NotRecognized as problem:
+    except NotRecognized:
         runs = runs_of_frames(file, size, search=False)  # FFmpeg wants to see a number of frames
         if not runs:
             file.seek(0)
-            if is_known(file.read(HEAD)):
-                raise AudioError(name, f"truncated or damaged: {problem}; get the whole file") from None
+            if file.read(3) == b"ID3" or runs_of_frames(file, size):
+                raise AudioError(name, "truncated or damaged: there is next to nothing; get the whole file") from None
             raise AudioError(name, "not audio, or in a format that is not known here") from None
-    if not runs:
-        return parts
+    else:
+        runs = runs_of_frames(file, size) if frames_only else []
+        if not runs:
+            return parts
     for run, following in zip(runs, [*runs[1:], None], strict=True):
         if run.end > size:
             damage.truncated(f"at least {run.end:,} bytes are promised, and {size:,} are there")

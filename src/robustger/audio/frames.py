@@ -149,20 +149,20 @@ def _run(look: _Look, begin: int, damaged: bool, lost_bytes: int) -> tuple[Run, 
     first = frame(look(begin, 7))
     assert first is not None
     position, last, frames, samples = begin, begin, 0, 0
-    while (each := frame(look(position, 7))) is not None and each.kind == first.kind:
-        if frames and _stated_frames(look(position, 192)) is not None:
+    while (each := frame(head := look(position, 64))) is not None and each.kind == first.kind:
+        if frames and _stated_frames(head) is not None:
             break  # the tag of another recording
         last, frames, samples = position, frames + 1, samples + each.samples
         position += each.length
     mean = (position - begin) / frames
     lost = lost_bytes / mean * first.samples / first.rate if damaged else 0.0
-    stated = None if damaged else _stated_frames(look(begin, 192))
+    stated = None if damaged else _stated_frames(look(begin, 64))
     return Run(begin, position, frames, samples / first.rate, first.kind[0] != _ADTS, damaged, lost, stated), last
 
 
 def _after(look: _Look, run: Run, last: int) -> tuple[int | None, bool]:
     """Where the next run begins, if there is one, and whether frames are missing in front of it."""
-    rest = look(run.end, 192)
+    rest = look(run.end, 64)
     if frame(rest) is not None and (_chained(look, run.end) or _stated_frames(rest) is not None):
         return run.end, False
     position = _behind_tags(look, run.end)
@@ -174,7 +174,7 @@ def _after(look: _Look, run: Run, last: int) -> tuple[int | None, bool]:
     if other is None:
         return None, False
     between = other - run.end
-    joined = tagged or found is None or _stated_frames(look(other, 192)) is not None
+    joined = tagged or found is None or _stated_frames(look(other, 64)) is not None
     return other, between != 0 and not joined
 
 
