@@ -276,6 +276,8 @@ def _heard(
             with opened(Window(file, part.begin, part.end), part.demuxer) as container:
                 yield from decoded(container, chosen_track(container, options.track, name))
         except NotRecognized as problem:
+            if len(parts) == 1:  # there is nothing to go on with
+                raise AudioError(name, f"truncated or damaged: {problem}; get the whole file") from None
             yield Broken(str(problem))
 
 
