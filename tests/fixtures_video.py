@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -29,9 +30,11 @@ def muxed(
     """
     file = io.BytesIO()
     with av.open(file, "w", format=container) as output:
-        picture = output.add_stream("mpeg4", rate=25, width=32, height=32, pix_fmt="yuv420p") if video else None
+        picture = (
+            output.add_stream("mpeg4", rate=25, width=32, height=32, pix_fmt="yuv420p") if video else None
+        )
         layouts = ["stereo" if stretches[0][1].ndim == 2 else "mono" for stretches in tracks]
-        streams = [output.add_stream(codec, rate=rate, layout=layout) for layout in layouts]
+        streams: list[Any] = [output.add_stream(codec, rate=rate, layout=layout) for layout in layouts]
         if picture is not None and video is not None:
             for number in range(round(video[0] * 25), round(video[1] * 25)):
                 image = av.VideoFrame(32, 32, "yuv420p")

@@ -48,7 +48,7 @@ def ffmpeg_file(
 
     file = io.BytesIO()
     with av.open(file, "w", format=container, options=options or {}) as output:
-        stream = output.add_stream(codec, rate=sample_rate, layout="mono")
+        stream: Any = output.add_stream(codec, rate=sample_rate, layout="mono")
         frame = av.AudioFrame.from_ndarray(speech_like(1.5, sample_rate)[None], format="fltp", layout="mono")
         frame.sample_rate, frame.pts = sample_rate, 0
         convert = av.AudioResampler(
@@ -324,7 +324,9 @@ class TestBrokenFiles:
         pages = ogg_pages(content)
         ends = {sum(map(len, pages[:count])) for count in range(1, len(pages) + 1)}
         assert ends == {
-            cut for cut in range(4, len(content) + 1) if missing_end(io.BytesIO(content[:cut]), 0, cut) is None
+            cut
+            for cut in range(4, len(content) + 1)
+            if missing_end(io.BytesIO(content[:cut]), 0, cut) is None
         }
 
     def test_an_ogg_shows_a_cut_between_the_pages_of_one_packet(self) -> None:

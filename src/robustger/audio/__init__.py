@@ -1,8 +1,8 @@
 """Audio files and arrays to what a recognizer takes: 16 kHz, mono, float32; long audio cut into windows.
 
 Whatever cannot be read whole raises `AudioError`, one line that names the file and says what is wrong with it; with
-`ReadingOptions(keep_going=True)` what is left of it is read, and a warning says what is missing. docs/reference/audio.md
-lists the formats and what is found out about a file that was cut off or is damaged.
+`ReadingOptions(keep_going=True)` what is left of it is read, and a warning says what is missing.
+docs/reference/audio.md lists the formats, and what is found out about a file that was cut off or is damaged.
 """
 
 from robustger.audio.arrays import as_samples

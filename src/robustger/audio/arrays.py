@@ -33,8 +33,8 @@ def as_samples(value: Any, sample_rate: int = SAMPLE_RATE, name: str = "audio") 
 
     Args:
         value: a file (its path, its bytes, or open for reading); samples as a numpy array, a torch tensor or a list:
-            (samples,), (samples, channels) or (channels, samples), floats in [-1, 1], signed integers, or unsigned 8-bit
-            ones; or a dict with "array" and "sampling_rate", or with "bytes" or "path".
+            (samples,), (samples, channels) or (channels, samples), floats in [-1, 1], signed integers, or unsigned
+            8-bit ones; or a dict with "array" and "sampling_rate", or with "bytes" or "path".
         sample_rate: of samples that come without one, in Hz.
         name: what errors call it, where it is no file.
 
@@ -79,14 +79,16 @@ def _numbers(value: Any, name: str) -> np.ndarray:
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:  # lists of different lengths
-        raise AudioError(name, f"of type {type(value).__name__} is no array of samples ({error}); {TAKEN}") from None
+        raise AudioError(
+            name, f"of type {type(value).__name__} is no array of samples ({error}); {TAKEN}"
+        ) from None
     if array.dtype == np.uint8:
         return (array.astype(np.float32) - _BIAS_8_BIT) / _BIAS_8_BIT
     if array.dtype.kind not in "fi" and array.size:
         raise AudioError(
             name,
-            f"of type {type(value).__name__} holds {array.dtype} values; floats in [-1, 1], signed integers or unsigned "
-            f"8-bit ones are needed; {TAKEN}",
+            f"of type {type(value).__name__} holds {array.dtype} values; floats in [-1, 1], signed integers or "
+            f"unsigned 8-bit ones are needed; {TAKEN}",
         )
     if not array.size:
         raise AudioError(name, "empty: it holds no samples")
@@ -96,15 +98,16 @@ def _numbers(value: Any, name: str) -> np.ndarray:
             return np.clip(array, -_LARGEST_16_BIT, _LARGEST_16_BIT - 1).astype(np.int16)
         if array.dtype.itemsize > 4:
             raise AudioError(
-                name, f"holds {array.dtype} values up to {peak:,}; give floats in [-1, 1], or int16 or int32 samples"
+                name,
+                f"holds {array.dtype} values up to {peak:,}; give floats in [-1, 1], or int16 or int32 samples",
             )
     if array.dtype.kind == "f":
         peak = float(np.nanmax(np.abs(array)))
         if 2 < peak < np.inf and np.array_equal(array, np.rint(array)):
             raise AudioError(
                 name,
-                f"samples reach {peak:.5g} and are whole numbers, integers that were cast to floats; divide 16-bit ones by "
-                "32768, or pass the integers",
+                f"samples reach {peak:.5g} and are whole numbers, integers that were cast to floats; divide "
+                "16-bit ones by 32768, or pass the integers",
             )
     return array
 

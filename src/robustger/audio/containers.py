@@ -15,8 +15,8 @@ from typing import BinaryIO, Literal
 _PLAIN = ((0, b"RF64"), (0, b"riff"), (0, b"FORM"), (0, b".snd"), (0, b"fLaC"), (8, b"WAVE"))
 # With what others begin that are known here.
 _CONTAINERS = (
-    (0, b"OggS"), (0, b"\x1aE\xdf\xa3"), (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"wide"), (0, b"caff"), (0, b"RIFF"),
-    (0, b"0&\xb2u\x8ef\xcf\x11"), (0, b"FLV\x01"), (0, b"#!AMR"), (0, b"\x00\x00\x01\xba"), (0, b"wvpk"),
+    (0, b"OggS"), (0, b"\x1aE\xdf\xa3"), (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"wide"), (0, b"caff"),
+    (0, b"RIFF"), (0, b"0&\xb2u\x8ef\xcf\x11"), (0, b"FLV\x01"), (0, b"#!AMR"), (0, b"\x00\x00\x01\xba"), (0, b"wvpk"),
 )  # fmt: skip
 _MATROSKA = b"\x1aE\xdf\xa3"
 _FLAC = b"fLaC\0\0\0\x22"

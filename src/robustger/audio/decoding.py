@@ -47,8 +47,8 @@ class Heard:
         start: when it is heard, in seconds on the recording's time line; None right behind what came before.
         rate: in Hz.
         samples: float32 (channels, samples), full scale at 1.
-        longest_pause: seconds by which it may lie behind what came before; 0 where the container has no pauses, and what
-            is missing was lost.
+        longest_pause: seconds by which it may lie behind what came before; 0 where the container has no pauses,
+            and what is missing was lost.
     """
 
     start: float | None
@@ -134,7 +134,9 @@ def opened(window: Window, demuxer: str | None = None) -> Iterator[InputContaine
         "max_size": "65536",  # of packets of plain samples: fewer, larger ones
     }
     if describes_itself(window.read(16)):
-        options["probesize"] = "32768"  # bytes; more are read to find out about streams that no header describes
+        options["probesize"] = (
+            "32768"  # bytes; more are read to find out about streams that no header describes
+        )
     window.seek(0)
     try:
         container = av.open(window, "r", format=demuxer, options=options)
@@ -161,13 +163,18 @@ def chosen_track(container: InputContainer, track: int | None, name: str) -> Aud
         raise AudioError(name, f"track {track} was asked for; it has {_count(len(tracks), 'audio track')}")
     found = tracks[(track or 1) - 1]
     if found.codec_context is None:
-        raise AudioError(name, "its sound is in a codec that is not known here; convert it, to WAV for example")
+        raise AudioError(
+            name, "its sound is in a codec that is not known here; convert it, to WAV for example"
+        )
     if found.codec_context.sample_rate and found.codec_context.sample_rate not in SAMPLE_RATES:
         raise AudioError(
-            name, f"its sample rate of {found.codec_context.sample_rate} Hz lies outside 1,000 to 1,000,000 Hz"
+            name,
+            f"its sample rate of {found.codec_context.sample_rate} Hz lies outside 1,000 to 1,000,000 Hz",
         )
     if found.codec_context.channels > MOST_CHANNELS:
-        raise AudioError(name, f"has {found.codec_context.channels} channels; at most {MOST_CHANNELS} are taken")
+        raise AudioError(
+            name, f"has {found.codec_context.channels} channels; at most {MOST_CHANNELS} are taken"
+        )
     return found
 
 
@@ -302,10 +309,9 @@ def _heard(frames: list[Any], start: float | None, longest_pause: float) -> Hear
     first = frames[0]
     channels, planar = first.layout.nb_channels, first.format.is_planar
     parts = [frame.to_ndarray() for frame in frames]
-    if planar:
-        stored = np.concatenate(parts, axis=1)
-    else:
-        stored = np.concatenate(parts, axis=1).reshape(-1, channels).T
+    stored = np.concatenate(parts, axis=1)
+    if not planar:
+        stored = stored.reshape(-1, channels).T
     if stored.dtype.kind == "f":
         with np.errstate(over="ignore"):  # becomes infinite, which is refused by that name
             samples = stored.astype(np.float32)

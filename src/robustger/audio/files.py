@@ -7,7 +7,6 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -86,13 +85,13 @@ def read_audio(
     *,
     start: float | None = None,
     end: float | None = None,
-    options: ReadingOptions = ReadingOptions(),  # noqa: B008 - frozen
+    options: ReadingOptions = ReadingOptions(),
     on_warning: Callable[[str], object] = lambda message: None,
 ) -> np.ndarray:
     """Reads a recording as 16 kHz mono, whatever it is stored as.
 
-    Sample i is what a player shows at i / 16000 s: a track that begins late begins with silence, and so are pauses in its
-    time stamps.
+    Sample i is what a player plays at i / 16000 s: a track that begins late begins with silence, and pauses in its time
+    stamps are silence.
 
     Args:
         source: a file's path, or an open binary file.
@@ -115,7 +114,7 @@ def read_audio(
 def stream_audio(
     source: str | os.PathLike[str] | BinaryIO,
     *,
-    options: ReadingOptions = ReadingOptions(),  # noqa: B008 - frozen
+    options: ReadingOptions = ReadingOptions(),
     on_warning: Callable[[str], object] = lambda message: None,
     block_seconds: float = 60.0,
 ) -> Iterator[np.ndarray]:
@@ -149,7 +148,7 @@ def stream_audio(
 def probe_audio(
     source: str | os.PathLike[str] | BinaryIO,
     *,
-    options: ReadingOptions = ReadingOptions(),  # noqa: B008 - frozen
+    options: ReadingOptions = ReadingOptions(),
 ) -> AudioInfo:
     """Length, sample rate and channels of a recording; decodes it only where its format does not state its length.
 
@@ -247,7 +246,9 @@ def _parts(file: BinaryIO, name: str, size: int, damage: Damage) -> list[_Part]:
         if not runs:
             file.seek(0)
             if file.read(3) == b"ID3" or runs_of_frames(file, size):
-                raise AudioError(name, "truncated or damaged: there is next to nothing; get the whole file") from None
+                raise AudioError(
+                    name, "truncated or damaged: there is next to nothing; get the whole file"
+                ) from None
             raise AudioError(name, "not audio, or in a format that is not known here") from None
     else:
         runs = runs_of_frames(file, size) if frames_only else []
@@ -256,7 +257,11 @@ def _parts(file: BinaryIO, name: str, size: int, damage: Damage) -> list[_Part]:
     for run, following in zip(runs, [*runs[1:], None], strict=True):
         if run.end > size:
             damage.truncated(f"at least {run.end:,} bytes are promised, and {size:,} are there")
-        if run.stated_frames is not None and run.stated_frames > run.frames and not (following and following.damaged):
+        if (
+            run.stated_frames is not None
+            and run.stated_frames > run.frames
+            and not (following and following.damaged)
+        ):
             damage.truncated(f"{run.stated_frames:,} frames are promised, and {run.frames:,} are there")
     return [_Part(run.begin, min(run.end, size), "mp3" if run.mpeg else "aac", run) for run in runs]
 
@@ -281,9 +286,7 @@ def _heard(
             yield Broken(str(problem))
 
 
-def _stated(
-    file: BinaryIO, name: str, part: _Part, options: ReadingOptions, damage: Damage
-) -> Stated:
+def _stated(file: BinaryIO, name: str, part: _Part, options: ReadingOptions, damage: Damage) -> Stated:
     """What a part says about itself, its length counted where it does not say it."""
     try:
         with opened(Window(file, part.begin, part.end), part.demuxer) as container:

@@ -23,10 +23,26 @@ _BITRATES = {
     (False, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _MPEG_RATES = (44_100, 48_000, 32_000)  # MPEG 1; MPEG 2 halves and MPEG 2.5 quarters them
-_ADTS_RATES = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350)
+_ADTS_RATES = (
+    96_000,
+    88_200,
+    64_000,
+    48_000,
+    44_100,
+    32_000,
+    24_000,
+    22_050,
+    16_000,
+    12_000,
+    11_025,
+    8_000,
+    7_350,
+)
 _ADTS = 4  # beside the versions of MPEG, which have two bits
 _CHAIN = 3  # frames of one kind that follow each other are no accident
-_TRAILING_FRAMES = 2  # from so many on, bytes behind the last frame that are no tag were sound; fewer are of no account
+_TRAILING_FRAMES = (
+    2  # from so many on, bytes behind the last frame that are no tag were sound; fewer are of no account
+)
 _CHUNK = 1 << 20  # bytes read at a time
 
 
@@ -157,7 +173,9 @@ def _run(look: _Look, begin: int, damaged: bool, lost_bytes: int) -> tuple[Run, 
     mean = (position - begin) / frames
     lost = lost_bytes / mean * first.samples / first.rate if damaged else 0.0
     stated = None if damaged else _stated_frames(look(begin, 64))
-    return Run(begin, position, frames, samples / first.rate, first.kind[0] != _ADTS, damaged, lost, stated), last
+    return Run(
+        begin, position, frames, samples / first.rate, first.kind[0] != _ADTS, damaged, lost, stated
+    ), last
 
 
 def _after(look: _Look, run: Run, last: int) -> tuple[int | None, bool]:

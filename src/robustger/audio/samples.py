@@ -15,8 +15,8 @@ SILENCE_PEAK = 1e-4
 """Audio that nowhere exceeds this (-80 dBFS, three steps of 16 bit) counts as silent: dither, not speech."""
 
 CANCELLED = 0.02
-"""The mean of channels that have nothing in common has one part in N of their energy; below this share of it they cancel
-each other out."""
+"""The mean of N channels that have nothing in common has one part in N of their energy; below this share of that they
+cancel each other out."""
 
 LARGEST_PEAK = 100.0  # beyond: not audio stored in [-1, 1], most likely integers that were cast to float
 SAMPLE_RATES = range(1_000, 1_000_001)  # Hz; a damaged header can promise anything

@@ -66,8 +66,8 @@ class Damage:
         if not self.keep_going and seconds >= self._begin:
             raise AudioError(
                 self.name,
-                f"truncated or damaged at {seconds:.1f} s: {reason}; get the whole file, or read what is left of it with "
-                "--keep-going",
+                f"truncated or damaged at {seconds:.1f} s: {reason}; get the whole file, or read what is left of it "
+                "with --keep-going",
             )
         self._places.append((seconds, None))
 
