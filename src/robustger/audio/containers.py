@@ -7,6 +7,7 @@ their length, and here it is compared with the bytes that are there.
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import BinaryIO, Literal
@@ -26,6 +27,7 @@ _CHUNK = 1 << 20  # bytes searched at a time
 UNKNOWN_SIZE = (
     0x7FFF_0000  # 32-bit sizes from here on stand for "unknown", by programs that wrote into a pipe
 )
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 LONGEST_OGG_PAGE = 65_307
 
 
@@ -52,7 +54,7 @@ def missing_end(file: BinaryIO, begin: int, end: int) -> str | None:
         end: the byte behind its last one.
     """
     if _at(file, begin, 4) == b"OggS":
-        return None if _ogg_has_end(file, begin, end) else "its last page is missing or cut off"
+        return None if _ogg_has_end(file, begin, end) else "its last page is missing, cut off or damaged"
     promised = _promised_bytes(file, begin, end)
     if promised is None or promised <= end:
         return None
@@ -211,9 +213,18 @@ def _ogg_has_end(file: BinaryIO, begin: int, end: int) -> bool:
         return False
     lengths = page[27 : 27 + page[26]]  # of segments; one of 255 bytes says that its packet goes on
     length = 27 + page[26] + sum(lengths)
+    if length <= len(page) and not _ogg_page_is_sound(page[:length]):
+        return False
     if page[5] & 4:
         return length <= len(page)
     return length == len(page) and len(lengths) > 0 and lengths[-1] < 255
+
+
+def _ogg_page_is_sound(page: bytes) -> bool:
+    """Whether a page's checksum is right: zlib's polynomial, the bits the other way round, nothing inverted."""
+    mirrored = (page[:22] + bytes(4) + page[26:]).translate(_MIRRORED)
+    checksum = int(f"{zlib.crc32(mirrored, 0xFFFFFFFF) ^ 0xFFFFFFFF:032b}"[::-1], 2)
+    return checksum == int.from_bytes(page[22:26], "little")
 
 
 def _number(field: bytes, order: Literal["little", "big"]) -> int | None:

@@ -14,6 +14,7 @@ from robustger.audio.containers import describes_itself
 from robustger.audio.samples import MOST_CHANNELS, SAMPLE_RATES, AudioError
 
 if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
@@ -32,7 +33,8 @@ _PLAIN = ("wav", "w64")
 _LONGEST_PAUSE_SECONDS = 4 * 3600.0
 _LONGEST_PAUSE_OF_JUMPING_SECONDS = 10.0
 _LATEST_START_SECONDS = 600.0  # what begins later was cut out of something longer, whose clock went on
-_STATED_TOLERANCE_SECONDS = 0.1  # of MP4; the padding of its codecs is in the length or is not
+_STATED_TOLERANCE_SECONDS = 0.1  # of MP4 and Ogg; the padding of its codecs is in the length or is not
+_CHECKSUMMED = ("flac", "wavpack", "tta")  # codecs whose frames carry a checksum
 _TICK_SECONDS = 0.005  # time stamps are whole ticks of a clock, of up to so long
 _BLOCK_SECONDS = 2.0  # frames are put together to blocks of that length
 _MOST_ERRORS = 1000  # in a row without a sound between; the rest is given up then
@@ -126,6 +128,7 @@ def opened(window: Window, demuxer: str | None = None) -> Iterator[InputContaine
         NotRecognized: FFmpeg does not find a recording in it.
     """
     import av
+    from av.error import FFmpegError
 
     options = {
         "format_whitelist": _DEMUXERS,
@@ -140,7 +143,7 @@ def opened(window: Window, demuxer: str | None = None) -> Iterator[InputContaine
     window.seek(0)
     try:
         container = av.open(window, "r", format=demuxer, options=options)
-    except (av.FFmpegError, ValueError, OverflowError) as error:
+    except (FFmpegError, ValueError, OverflowError) as error:
         raise NotRecognized(_complaint(error)) from None
     with container:
         yield container
@@ -208,7 +211,7 @@ def decoded(
         track: one of its audio tracks.
         seek_to: a time in seconds; what is heard before it may be left out.
     """
-    import av
+    from av.error import FFmpegError
 
     form = container.format.name.split(",")[0]
     pause = 0.0 if form not in _WITH_PAUSES else _LONGEST_PAUSE_SECONDS
@@ -216,23 +219,25 @@ def decoded(
     zero = _zero(container, track)
     context = track.codec_context
     context.thread_count = 1  # the order of frames, and of errors, is that of the packets
+    if context.name in _CHECKSUMMED:
+        context.options = {"err_detect": "crccheck+explode"}
     promised = stated(container, track).seconds if seek_to is None else None
     if seek_to is not None:
         container.seek(int((seek_to + zero) * 1_000_000), backward=True)
     tick = float(track.time_base or 0)
     heard, following, errors, started = 0, 0.0, 0, False
-    waiting: list[av.AudioFrame] = []
+    waiting: list[AudioFrame] = []
     waiting_samples, begin = 0, None
     form_of_samples: tuple[object, ...] = ()
     for packet in _packets(container, track):
         problem = "its bytes are not what its checksum says or end too soon"
-        frames: list[av.AudioFrame] = []
+        frames: list[AudioFrame] = []
         # A last packet of plain samples need not be full where their number is not known.
         broken = packet is None or (packet.is_corrupt and form not in _PLAIN)
         if packet is not None:
             try:
                 frames = packet.decode()
-            except av.FFmpegError as error:
+            except FFmpegError as error:
                 broken, problem = True, _complaint(error)
         for frame in frames:
             time = None if frame.pts is None else frame.pts * tick - zero
@@ -268,7 +273,7 @@ def decoded(
 def _missing_end(form: str, promised: float, heard: float, end: float) -> Iterator[Broken]:
     if form in _EXACT:
         lost, least = promised - heard, 1e-6
-    elif form == "mov":
+    elif form in ("mov", "ogg"):
         lost, least = promised - end, _STATED_TOLERANCE_SECONDS
     else:
         return
@@ -278,7 +283,7 @@ def _missing_end(form: str, promised: float, heard: float, end: float) -> Iterat
 
 def _packets(container: InputContainer, track: AudioStream) -> Iterator[Any]:
     """The packets of a track; None stands for one that cannot be read."""
-    import av
+    from av.error import FFmpegError
 
     errors = 0
     while errors <= _MOST_ERRORS:
@@ -287,7 +292,7 @@ def _packets(container: InputContainer, track: AudioStream) -> Iterator[Any]:
                 errors = 0
                 yield packet
             return
-        except av.FFmpegError:
+        except FFmpegError:
             errors += 1
             yield None
 
