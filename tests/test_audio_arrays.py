@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.fixtures_audio import speech_like
+from tests.fixtures_audio import encoded, speech_like
 
 from robustger.audio import (
     SAMPLE_RATE,
     AudioError,
+    as_samples,
     check_samples,
     probe_audio,
     read_audio,
@@ -76,11 +78,83 @@ class TestArrays:
             to_mono_16k(np.ones(shape), 16_000)
 
 
+STEREO = np.stack([SPEECH, SPEECH * 0.5], axis=1)
+
+
+class TestWhatProgramsHave:
+    @pytest.mark.parametrize(
+        ("value", "expected"),
+        [
+            (SPEECH[None], SPEECH), (SPEECH[:, None], SPEECH), (SPEECH[None, None], SPEECH), (STEREO, SPEECH * 0.75),
+            (STEREO.T, SPEECH * 0.75), (list(SPEECH[:2000]), SPEECH[:2000]), (tuple(SPEECH[:200]), SPEECH[:200]),
+            (np.rint(SPEECH * 127 + 128).astype(np.uint8), SPEECH), (SPEECH.astype(np.float64), SPEECH),
+            (np.rint(SPEECH * 32768).astype(np.int16), SPEECH), (np.rint(SPEECH * 32768).astype(np.int64), SPEECH),
+            (np.rint(SPEECH * 32768).astype(int).tolist(), SPEECH),
+            ({"array": SPEECH, "sampling_rate": 16_000}, SPEECH),
+            ({"bytes": encoded(SPEECH), "path": None}, SPEECH), (encoded(SPEECH), SPEECH),
+            (bytearray(encoded(SPEECH)), SPEECH),
+            (memoryview(encoded(SPEECH)), SPEECH), (io.BytesIO(encoded(SPEECH)), SPEECH),
+        ],
+    )  # fmt: skip
+    def test_is_taken(self, value: Any, expected: np.ndarray) -> None:
+        samples = as_samples(value)
+        assert samples.dtype == np.float32
+        assert samples.shape == expected.shape
+        assert np.allclose(samples, expected, atol=0.01)
+
+    @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float64", "int16"])
+    def test_tensors(self, dtype: str) -> None:
+        torch = pytest.importorskip("torch")
+        scale = 32767 if dtype == "int16" else 1
+        tensor = (torch.from_numpy(SPEECH) * scale).to(getattr(torch, dtype))
+        assert np.allclose(as_samples(tensor), SPEECH, atol=0.01)
+        assert np.allclose(as_samples(tensor[None]), SPEECH, atol=0.01)
+
+    def test_rates_of_rows_of_data_sets(self, tmp_path: Path) -> None:
+        row = {"array": speech_like(1.5, 44_100), "sampling_rate": 44_100}
+        assert len(as_samples(row)) == len(SPEECH)
+        assert len(as_samples(speech_like(1.5, 44_100), 44_100)) == len(SPEECH)
+        write_audio(tmp_path / "a.flac", SPEECH)
+        assert len(as_samples({"bytes": None, "path": str(tmp_path / "a.flac")})) == len(SPEECH)
+
+    @pytest.mark.parametrize(
+        ("value", "why"),
+        [
+            (None, "NoneType; taken are"), (b"RIFF", "truncated or damaged"), ({}, "keys none; taken are"),
+            (3, "int; taken"),
+            ({"text": "hello"}, "keys text; taken"), (["a", "b"], "taken are"), ([[0.1], [0.1, 0.2]], "taken are"),
+            (SPEECH.astype(complex), "complex"), (np.ones(9, bool), "bool"), (np.ones(9, np.uint16), "uint16"),
+            (np.ones((3, 2, 100)), "shape"), (np.ones((100, 200)), "shape"), (object(), "taken are"), ([], "empty"),
+            ((SPEECH * 32767).astype(np.int16).astype(np.float32), "whole numbers.*32768"),
+            (np.rint(SPEECH * 100), "whole numbers"), (SPEECH * 30_000, "32768"), (SPEECH[5000:5001], "silent"),
+            (np.stack([SPEECH, -SPEECH]), "cancel"), (np.full(9000, 0.01), "silent"), (SPEECH * np.nan, "NaN"),
+            ((SPEECH * 1e12).astype(np.int64), "int64"), (b"", "empty"), ("no such file.wav", "cannot be read"),
+        ],
+    )  # fmt: skip
+    def test_is_refused_by_one_line(self, value: Any, why: str) -> None:
+        with pytest.raises(AudioError, match=why) as caught:
+            as_samples(value)
+        assert len(str(caught.value).splitlines()) == 1
+
+    @given(
+        values=st.lists(st.floats(-1, 1, width=32), max_size=70),
+        shape=st.sampled_from([(-1,), (1, -1), (-1, 1), (1, 1, -1)]),
+    )
+    @settings(max_examples=50)
+    def test_any_array_is_taken_or_refused(self, values: list[float], shape: tuple[int, ...]) -> None:
+        array = np.array(values, np.float32).reshape(shape)
+        try:
+            samples = as_samples(array)
+        except AudioError:
+            return
+        assert np.array_equal(samples, array.ravel())
+
+
 class TestWriting:
     @pytest.mark.parametrize("name", ["a.wav", "a.FLAC"])
     @given(
         samples=st.lists(st.integers(-32768, 32767), min_size=1, max_size=50).filter(
-            lambda x: max(map(abs, x)) > 3
+            lambda x: max(x) - min(x) > 6
         )
     )
     @settings(max_examples=30)

@@ -1,22 +1,28 @@
-"""Audio files and arrays to what a recogniser takes: 16 kHz, mono, float32; long audio cut into windows.
+"""Audio files and arrays to what a recognizer takes: 16 kHz, mono, float32; long audio cut into windows.
 
-Whatever cannot be read whole raises `AudioError`, one line that names the file and says what is wrong with it.
-docs/reference/audio.md lists the formats and what is found out about a file that was cut off.
+Whatever cannot be read whole raises `AudioError`, one line that names the file and says what is wrong with it; with
+`ReadingOptions(keep_going=True)` what is left of it is read, and a warning says what is missing.
+docs/reference/audio.md lists the formats, and what is found out about a file that was cut off or is damaged.
 """
 
-from robustger.audio.files import AudioInfo, probe_audio, read_audio, write_audio
+from robustger.audio.arrays import as_samples
+from robustger.audio.files import AudioInfo, ReadingOptions, probe_audio, read_audio, stream_audio
 from robustger.audio.samples import SAMPLE_RATE, SILENCE_PEAK, AudioError, check_samples, to_mono_16k
 from robustger.audio.windows import Window, windows
+from robustger.audio.writing import write_audio
 
 __all__ = [
     "SAMPLE_RATE",
     "SILENCE_PEAK",
     "AudioError",
     "AudioInfo",
+    "ReadingOptions",
     "Window",
+    "as_samples",
     "check_samples",
     "probe_audio",
     "read_audio",
+    "stream_audio",
     "to_mono_16k",
     "windows",
     "write_audio",

@@ -7,94 +7,159 @@ their length, and here it is compared with the bytes that are there.
 from __future__ import annotations
 
 import struct
+import zlib
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import BinaryIO, Literal
 
-from robustger.audio.mpeg import scan_mpeg
-
-HEAD = 16  # bytes that tell the containers apart
-
-# Where the signature stands, the signature, and FFmpeg's name for the container. libsndfile reads none of these. The
-# name is given to FFmpeg, which else guesses, and may take a text for a playlist and open what is named in it.
-FFMPEG_CONTAINERS = (
-    (4, b"ftyp", "mov"),  # m4a, mp4, mov, 3gp
-    (4, b"moov", "mov"),
-    (4, b"mdat", "mov"),
-    (4, b"wide", "mov"),
-    (0, b"\x1aE\xdf\xa3", "matroska"),  # webm, mkv, mka
-    (0, b"0&\xb2u\x8ef\xcf\x11", "asf"),  # wma, wmv
-    (8, b"AVI ", "avi"),
-    (0, b"FLV\x01", "flv"),
-    (0, b"\xff\xf1", "aac"),
-    (0, b"\xff\xf9", "aac"),
-    (0, b"#!AMR", "amr"),
-    (0, b"G@", "mpegts"),
-    (0, b"\x00\x00\x01\xba", "mpeg"),
-    (0, b"wvpk", "wv"),
-    (0, b"\x0bw", "ac3"),
-)
-# libsndfile's own containers, in which it does not know every codec.
-SHARED_CONTAINERS = ((0, b"OggS", "ogg"), (0, b"RIFF", "wav"), (0, b"fLaC", "flac"), (0, b"caff", "caf"))
+# With what files begin whose header says all about the sound.
+_PLAIN = ((0, b"RF64"), (0, b"riff"), (0, b"FORM"), (0, b".snd"), (0, b"fLaC"), (8, b"WAVE"))
+# With what others begin that are known here.
+_CONTAINERS = (
+    (0, b"OggS"), (0, b"\x1aE\xdf\xa3"), (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"wide"), (0, b"caff"),
+    (0, b"RIFF"), (0, b"0&\xb2u\x8ef\xcf\x11"), (0, b"FLV\x01"), (0, b"#!AMR"), (0, b"\x00\x00\x01\xba"), (0, b"wvpk"),
+)  # fmt: skip
+_MATROSKA = b"\x1aE\xdf\xa3"
+_FLAC = b"fLaC\0\0\0\x22"
+_QUICKTIME = (b"ftyp", b"moov", b"mdat", b"wide")
+_CHUNK = 1 << 20  # bytes searched at a time
 
 UNKNOWN_SIZE = (
     0x7FFF_0000  # 32-bit sizes from here on stand for "unknown", by programs that wrote into a pipe
 )
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 LONGEST_OGG_PAGE = 65_307
 
 
-def ffmpeg_container(head: bytes, known: tuple[tuple[int, bytes, str], ...]) -> str | None:
-    """FFmpeg's name of the container that begins with `head`, None where it is none of `known`."""
-    for offset, signature, name in known:
-        if head[offset : offset + len(signature)] == signature:
-            return name
-    return None
+def describes_itself(head: bytes) -> bool:
+    """Whether a file that begins with these 16 bytes has a header that says all about its sound."""
+    return _begins(head, _PLAIN)
 
 
-def missing_end(file: BinaryIO, size: int) -> str | None:
-    """What shows that a file was cut off or damaged, None where nothing does.
+def is_container(head: bytes) -> bool:
+    """Whether a file that begins with these 16 bytes is in a container that is known here."""
+    return _begins(head, _PLAIN) or _begins(head, _CONTAINERS)
+
+
+def _begins(head: bytes, signatures: tuple[tuple[int, bytes], ...]) -> bool:
+    return any(head[at : at + len(signature)] == signature for at, signature in signatures)
+
+
+def missing_end(file: BinaryIO, begin: int, end: int) -> str | None:
+    """What shows that a recording was cut off, None where nothing does.
+
+    Args:
+        file: the file, seekable; its position is changed.
+        begin: the recording's first byte.
+        end: the byte behind its last one.
+    """
+    if _at(file, begin, 4) == b"OggS":
+        return None if _ogg_has_end(file, begin, end) else "its last page is missing, cut off or damaged"
+    promised = _promised_bytes(file, begin, end)
+    if promised is None or promised <= end:
+        return None
+    return f"at least {promised - begin:,} bytes are promised, and {end - begin:,} are there"
+
+
+def joined(file: BinaryIO, size: int) -> list[tuple[int, int]]:
+    """Where the recordings begin and end in a file that holds several one after the other, as `cat` joins them.
+
+    Most files hold one. FFmpeg reads no further than the first one, or reads on with the rate and the clock of the
+    first; so each is given to it by itself. (For files that are nothing but frames see `runs_of_frames`.)
 
     Args:
         file: the file, seekable; its position is changed.
         size: how many bytes it has.
     """
-    if _at(file, 0, 4) == b"OggS":
-        return None if _ogg_has_end(file, size) else "its last page is missing or cut off"
-    mpeg = scan_mpeg(file)
-    if mpeg is not None:
-        if mpeg.frames == 1 and mpeg.end < size:
-            return "its first frame is followed by something else"
-        if mpeg.stated_frames is not None and mpeg.stated_frames > mpeg.frames:
-            return f"{mpeg.stated_frames:,} frames are promised, and {mpeg.frames:,} are there"
-    promised = mpeg.end if mpeg is not None else _promised_bytes(file, size)
-    if promised is None or promised <= size:
-        return None
-    return f"at least {promised:,} bytes are promised, and {size:,} are there"
+    head = _at(file, 0, 12)
+    if head[:4] == b"OggS":
+        begins = _begins_of_ogg(file, size)
+    elif head[:4] == b"RIFF" and head[8:] == b"WAVE":
+        begins = _begins_of_waves(file, size)
+    elif head[:8] == _FLAC:
+        begins = _found(file, _FLAC, size)
+    elif head[:4] == _MATROSKA:
+        begins = _begins_of_matroska(file, size)
+    elif head[4:8] == b"ftyp":
+        begins = [begin for begin, _, name in _boxes(file, 0, size) if name == b"ftyp"]
+    else:
+        begins = [0]
+    return list(pairwise([*begins, size]))
 
 
-def _promised_bytes(file: BinaryIO, size: int) -> int | None:
-    """How long the file is at least by its own account; None where it gives none."""
-    head = _at(file, 0, HEAD)
+def _begins_of_ogg(file: BinaryIO, size: int) -> list[int]:
+    begins, position, had_data = [0], 0, False
+    while len(page := _at(file, position, 282)) >= 27:
+        if page[:4] != b"OggS":  # damaged
+            ahead = _at(file, position, 2 * LONGEST_OGG_PAGE)
+            if (found := ahead.find(b"OggS", 1)) < 0:
+                break
+            position += found
+            continue
+        first_of_stream = bool(page[5] & 2)
+        if first_of_stream and had_data:
+            begins.append(position)
+        had_data = not first_of_stream
+        position += 27 + page[26] + sum(page[27 : 27 + page[26]])
+    return begins
+
+
+def _begins_of_waves(file: BinaryIO, size: int) -> list[int]:
+    begins = [0]
+    while length := _number(_at(file, begins[-1] + 4, 4), "little"):
+        following = begins[-1] + 8 + length + length % 2
+        head = _at(file, following, 12)
+        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+            break
+        begins.append(following)
+    return begins
+
+
+def _begins_of_matroska(file: BinaryIO, size: int) -> list[int]:
+    begins = [0]
+    while (following := _end_of_matroska_segment(file, begins[-1])) and _at(file, following, 4) == _MATROSKA:
+        begins.append(following)
+    return begins
+
+
+def _found(file: BinaryIO, signature: bytes, size: int) -> list[int]:
+    """Where a signature stands that is too long to be there by accident."""
+    places, position = [], 0
+    while position < size:
+        chunk = _at(file, position, _CHUNK + len(signature) - 1)
+        at = -1
+        while (at := chunk.find(signature, at + 1)) >= 0:
+            places.append(position + at)
+        position += _CHUNK
+    return places
+
+
+def _promised_bytes(file: BinaryIO, begin: int, end: int) -> int | None:
+    """Where the recording ends at the earliest by its own account; None where it gives none."""
+    head = _at(file, begin, 16)
     if head[:4] == b"RIFF":
         if head[8:12] == b"WAVE":
-            return _end_of_chunk(file, b"data", "<4sI")
-        return _sum(8, _number(head[4:8], "little"))
+            return _end_of_chunk(file, begin, b"data", "<4sI")
+        return _sum(begin + 8, _number(head[4:8], "little"))
     if head[:4] == b"FORM":
-        return _end_of_chunk(file, b"SSND", ">4sI")
+        return _end_of_chunk(file, begin, b"SSND", ">4sI")
     if head[:4] == b"RF64":  # its sizes have 64 bits and stand in the chunk ds64, which comes first
-        return 8 + int.from_bytes(_at(file, 20, 8), "little")
+        return begin + 8 + int.from_bytes(_at(file, begin + 20, 8), "little")
     if head[:4] == b".snd":
-        return _sum(int.from_bytes(head[4:8], "big"), _number(head[8:12], "big"))
+        return _sum(begin + int.from_bytes(head[4:8], "big"), _number(head[8:12], "big"))
     if head[:4] == b"riff":  # Wave64
-        return int.from_bytes(_at(file, 16, 8), "little")
-    if head[:4] == b"\x1aE\xdf\xa3":
-        return _end_of_matroska_segment(file)
-    if ffmpeg_container(head, FFMPEG_CONTAINERS) == "mov":
-        return _end_of_boxes(file, size)
+        return begin + int.from_bytes(_at(file, begin + 16, 8), "little")
+    if head[:4] == _MATROSKA:
+        return _end_of_matroska_segment(file, begin)
+    if head[4:8] in _QUICKTIME:
+        last, length, _ = list(_boxes(file, begin, end))[-1]
+        return last + length
     return None
 
 
-def _end_of_chunk(file: BinaryIO, wanted: bytes, header: str) -> int | None:
+def _end_of_chunk(file: BinaryIO, begin: int, wanted: bytes, header: str) -> int | None:
     """Where the chunk `wanted` of a RIFF or AIFF file ends; what comes behind it is not sound."""
-    position = 12
+    position = begin + 12
     while len(found := _at(file, position, 8)) == 8:
         name, length = struct.unpack(header, found)
         if name == wanted:
@@ -103,26 +168,26 @@ def _end_of_chunk(file: BinaryIO, wanted: bytes, header: str) -> int | None:
     return position + 8  # cut off before the sound begins
 
 
-def _end_of_boxes(file: BinaryIO, size: int) -> int | None:
-    """Where the last box of an MP4 or QuickTime file ends."""
-    position = 0
-    while position < size:
+def _boxes(file: BinaryIO, position: int, end: int) -> Iterator[tuple[int, int, bytes]]:
+    """Where the boxes of an MP4 or QuickTime file begin, how long they are, and their names."""
+    while position < end:
         header = _at(file, position, 16)
         length = int.from_bytes(header[:4], "big")
         if length == 1:  # the real one follows the name
             length = int.from_bytes(header[8:16], "big")
-        if length < 8:  # 0: to the end of the file; others: no box
-            return position + 8 if len(header) < 8 else None
+        if length < 8:  # 0: to the end of the file; others: no box, or less than the header of one
+            length = max(8, end - position) if len(header) >= 8 else 8
+        yield position, length, header[4:8]
         position += length
-    return position
 
 
-def _end_of_matroska_segment(file: BinaryIO) -> int | None:
-    head = _at(file, 0, 128)
+def _end_of_matroska_segment(file: BinaryIO, begin: int) -> int | None:
+    head = _at(file, begin, 128)
     after_header = _ebml_end(head, 4)
     if after_header is None or head[after_header : after_header + 4] != b"\x18\x53\x80\x67":
         return None
-    return _ebml_end(head, after_header + 4)
+    end = _ebml_end(head, after_header + 4)
+    return None if end is None else begin + end
 
 
 def _ebml_end(head: bytes, position: int) -> int | None:
@@ -135,22 +200,31 @@ def _ebml_end(head: bytes, position: int) -> int | None:
     return position + width + length if length != unknown else None
 
 
-def _ogg_has_end(file: BinaryIO, size: int) -> bool:
-    """Whether the file's last page is whole and, as far as it tells, the last of its stream.
+def _ogg_has_end(file: BinaryIO, begin: int, end: int) -> bool:
+    """Whether the recording's last page is whole and, as far as it tells, the last of its stream.
 
     RFC 3533 asks for a flag on that page. Some programs that write page by page while they record leave it off: then
     the page has to end where the file ends, and a packet with it. So a cut within a page or a packet shows, and one
     between two pages, at the end of a packet, does not.
     """
-    tail = _at(file, max(0, size - LONGEST_OGG_PAGE), LONGEST_OGG_PAGE)
+    tail = _at(file, max(begin, end - LONGEST_OGG_PAGE), min(LONGEST_OGG_PAGE, end - begin))
     page = tail[tail.rfind(b"OggS") :]
     if len(page) < 27:
         return False
     lengths = page[27 : 27 + page[26]]  # of segments; one of 255 bytes says that its packet goes on
-    end = 27 + page[26] + sum(lengths)
+    length = 27 + page[26] + sum(lengths)
+    if length <= len(page) and not _ogg_page_is_sound(page[:length]):
+        return False
     if page[5] & 4:
-        return end <= len(page)
-    return end == len(page) and len(lengths) > 0 and lengths[-1] < 255
+        return length <= len(page)
+    return length == len(page) and len(lengths) > 0 and lengths[-1] < 255
+
+
+def _ogg_page_is_sound(page: bytes) -> bool:
+    """Whether a page's checksum is right: zlib's polynomial, the bits the other way round, nothing inverted."""
+    mirrored = (page[:22] + bytes(4) + page[26:]).translate(_MIRRORED)
+    checksum = int(f"{zlib.crc32(mirrored, 0xFFFFFFFF) ^ 0xFFFFFFFF:032b}"[::-1], 2)
+    return checksum == int.from_bytes(page[22:26], "little")
 
 
 def _number(field: bytes, order: Literal["little", "big"]) -> int | None:

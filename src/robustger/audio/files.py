@@ -1,37 +1,49 @@
-"""Reading, probing and writing audio files: libsndfile for what it knows, FFmpeg (PyAV) for the rest."""
+"""Reading and probing audio files, whatever they are stored as, through FFmpeg (PyAV)."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import os
-import secrets
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 import numpy as np
 
-from robustger.audio.containers import (
-    FFMPEG_CONTAINERS,
-    HEAD,
-    SHARED_CONTAINERS,
-    ffmpeg_container,
-    missing_end,
+from robustger.audio.containers import is_container, joined, missing_end
+from robustger.audio.decoding import (
+    Broken,
+    Heard,
+    NotRecognized,
+    Stated,
+    Window,
+    chosen_track,
+    decoded,
+    opened,
+    stated,
 )
-from robustger.audio.mpeg import scan_mpeg
-from robustger.audio.samples import SAMPLE_RATE, AudioError, check_samples, to_mono_16k
-from robustger.errors import MissingExtraError
+from robustger.audio.frames import Run, runs_of_frames
+from robustger.audio.samples import SAMPLE_RATE, AudioError, Level
+from robustger.audio.timeline import Damage, Joint, at_16_khz, on_time_line
 
-if TYPE_CHECKING:
-    import soundfile
-
-BLOCK = 1 << 20  # frames decoded at a time: a header that promises too much costs no memory
-ENDLESS = 1 << 62  # more frames are libsndfile's way to say that it does not know how many
-MPEG_PADDING = 4  # frames; encoders fill up the beginning and the end with at most that
 OVERSHOOT_SECONDS = 0.1  # by which `end` may lie past the end of the recording: segment lists are rounded
+HEAD = 16  # bytes that tell the containers apart
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingOptions:
+    """How a file is read that holds more than one recording, or less than a whole one.
+
+    Attributes:
+        track: which audio track of a video, from 1; the first when None.
+        channel: which channel, from 1; the mean of all when None.
+        keep_going: whether what can be read of a damaged file is used, with a warning, instead of refusing it.
+    """
+
+    track: int | None = None
+    channel: int | None = None
+    keep_going: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,110 +52,163 @@ class AudioInfo:
 
     Attributes:
         seconds: how long it is; an estimate for the formats that do not state it.
-        sample_rate: in Hz, as stored.
+        sample_rate: in Hz, as stored; of the first recording where several are joined.
         channels: as stored.
+        tracks: how many audio tracks there are.
     """
 
     seconds: float
     sample_rate: int
     channels: int
+    tracks: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A recording in a file that may hold several, or what is left of one behind a damaged place.
+
+    Attributes:
+        begin: its first byte.
+        end: the byte behind its last one.
+        demuxer: FFmpeg's name of its format, None where its content tells.
+        run: its frames, where it consists of nothing else.
+    """
+
+    begin: int
+    end: int
+    demuxer: str | None = None
+    run: Run | None = None
 
 
 def read_audio(
-    source: str | Path | BinaryIO, *, start: float | None = None, end: float | None = None
+    source: str | os.PathLike[str] | BinaryIO,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    options: ReadingOptions = ReadingOptions(),
+    on_warning: Callable[[str], object] = lambda message: None,
 ) -> np.ndarray:
     """Reads a recording as 16 kHz mono, whatever it is stored as.
+
+    Sample i is what a player plays at i / 16000 s: a track that begins late begins with silence, and pauses in its time
+    stamps are silence.
 
     Args:
         source: a file's path, or an open binary file.
         start: where to begin, in seconds; the beginning when None.
         end: where to stop, in seconds; the end when None. Up to 0.1 s past the recording's end means its end.
+        options: the track, the channel, and what becomes of a damaged file.
+        on_warning: gets one line that names the file where something of it is missing.
 
     Returns:
-        float32 (samples,), channels averaged, full scale at 1. Lossy and float files may exceed 1 and are not clipped.
+        float32 (samples,), full scale at 1. Lossy and float files may exceed 1 and are not clipped.
 
     Raises:
         AudioError: it does not exist, is not audio, was cut off, is damaged, empty, silent, holds NaN or infinite
-            values, or the part asked for lies outside of it.
-        MissingExtraError: a format that needs PyAV (m4a, webm, video, ...), which is not installed.
+            values or channels that cancel each other out, or the part, track or channel asked for is not there.
     """
-    with contextlib.ExitStack() as stack:
-        file, name = stack.enter_context(_opened(source))
-        if not 0 <= (start or 0) < (np.inf if end is None else end):
-            raise AudioError(name, f"start {start} and end {end} do not fit; 0 <= start < end is needed")
-        decoder = _decoder(file, name, stack)
-        if isinstance(decoder, str):
-            samples, sample_rate = _decoded_by_ffmpeg(file, decoder, name)
-            samples = samples[_span(name, len(samples), sample_rate, start, end)]
-        else:
-            samples, sample_rate = _decoded_by_libsndfile(decoder, name, start, end)
-    return check_samples(to_mono_16k(samples, sample_rate, name), name)
+    pieces = _pieces(source, start, end, options, on_warning)
+    return np.concatenate([np.zeros(0, np.float32), *pieces])
 
 
-def probe_audio(source: str | Path | BinaryIO) -> AudioInfo:
+def stream_audio(
+    source: str | os.PathLike[str] | BinaryIO,
+    *,
+    options: ReadingOptions = ReadingOptions(),
+    on_warning: Callable[[str], object] = lambda message: None,
+    block_seconds: float = 60.0,
+) -> Iterator[np.ndarray]:
+    """The samples of `read_audio`, in blocks that follow each other; however long the recording, a block is in memory.
+
+    Args:
+        source: a file's path, or an open binary file.
+        options: as for `read_audio`.
+        on_warning: as for `read_audio`.
+        block_seconds: the length of every block but the last.
+
+    Yields:
+        float32 (samples,).
+
+    Raises:
+        AudioError: as `read_audio` does; what only shows at the end (it is silent, or was cut off) is raised there.
+    """
+    size = max(1, round(block_seconds * SAMPLE_RATE))
+    waiting: list[np.ndarray] = []
+    count = 0
+    for piece in _pieces(source, None, None, options, on_warning):
+        while count + len(piece) >= size:
+            yield np.concatenate([*waiting, piece[: size - count]])
+            waiting, piece, count = [], piece[size - count :], 0
+        waiting.append(piece)
+        count += len(piece)
+    if count:
+        yield np.concatenate(waiting)
+
+
+def probe_audio(
+    source: str | os.PathLike[str] | BinaryIO,
+    *,
+    options: ReadingOptions = ReadingOptions(),
+) -> AudioInfo:
     """Length, sample rate and channels of a recording; decodes it only where its format does not state its length.
 
     Finds out about a file that was cut off where the container tells, but not about damaged, silent or NaN content.
 
     Raises:
         AudioError: it does not exist, is not audio, was cut off or is empty.
-        MissingExtraError: a format that needs PyAV, which is not installed.
     """
-    with contextlib.ExitStack() as stack:
-        file, name = stack.enter_context(_opened(source))
-        decoder = _decoder(file, name, stack)
-        if isinstance(decoder, str):
-            info = _probed_by_ffmpeg(file, decoder, name)
-        else:
-            frames = decoder.frames
-            if decoder.subtype.startswith("MPEG"):  # an estimate, unless it states its length
-                frames = sum(len(block) for block in _blocks(decoder, name))
-            info = AudioInfo(frames / decoder.samplerate, decoder.samplerate, decoder.channels)
-    if info.seconds == 0:
+    with _opened(source) as (file, name, size):
+        damage = Damage(name, options.keep_going, lambda message: None)
+        parts = _parts(file, name, size, damage)
+        infos = [_stated(file, name, part, options, damage) for part in parts if part.end > part.begin]
+    if not infos:
+        raise AudioError(name, "not audio, or in a format that is not known here")
+    seconds = sum(info.seconds or 0.0 for info in infos)
+    seconds += sum(part.run.lost_seconds for part in parts if part.run is not None)
+    if seconds <= 0:
         raise AudioError(name, "empty: it holds no samples")
-    return info
+    return AudioInfo(seconds, infos[0].rate, infos[0].channels, infos[0].tracks)
 
 
-def write_audio(path: str | Path, samples: np.ndarray, sample_rate: int = SAMPLE_RATE) -> None:
-    """Writes 16-bit audio, FLAC or WAV by the name's suffix; the file appears when it is complete.
-
-    What was read from a 16-bit file at this rate is written back bit for bit.
-
-    Args:
-        path: ends in .wav or .flac.
-        samples: (frames,) or (frames, channels), floats in [-1, 1].
-        sample_rate: in Hz.
-
-    Raises:
-        AudioError: another suffix, samples that are not finite or exceed [-1, 1], or the file cannot be written.
-    """
-    import soundfile
-
-    target = Path(os.path.realpath(path))
-    kind = target.suffix.lower().removeprefix(".")
-    if kind not in ("wav", "flac"):
-        raise AudioError(path, "audio is written as .wav or .flac; choose one of these suffixes")
-    peak = float(np.abs(samples).max()) if np.size(samples) else 0.0
-    if not peak <= 1:
-        raise AudioError(path, f"samples reach {peak:.5g} and would be clipped; scale them to [-1, 1]")
-    rounded = np.clip(np.rint(np.asarray(samples) * 32768.0), -32768, 32767).astype(np.int16)
-    encoded = io.BytesIO()
-    soundfile.write(encoded, rounded, sample_rate, format=kind, subtype="PCM_16")
-    partial = target.with_name(f".robustger-{secrets.token_hex(8)}.partial")
-    try:
-        try:
-            with open(partial, "xb") as file:
-                file.write(encoded.getbuffer())
-            os.replace(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise AudioError(path, f"cannot be written: {error.strerror or error}") from None
+def _pieces(
+    source: str | os.PathLike[str] | BinaryIO,
+    start: float | None,
+    end: float | None,
+    options: ReadingOptions,
+    on_warning: Callable[[str], object],
+) -> Iterator[np.ndarray]:
+    """The samples between two times, as they are decoded."""
+    with _opened(source) as (file, name, size):
+        if not 0 <= (start or 0) < (np.inf if end is None else end):
+            raise AudioError(name, f"start {start} and end {end} do not fit; 0 <= start < end is needed")
+        damage = Damage(name, options.keep_going, on_warning, start or 0.0)
+        level = Level(start or 0.0, np.inf if end is None else end)
+        parts = _parts(file, name, size, damage)
+        sound = at_16_khz(
+            on_time_line(_heard(file, name, parts, options, damage), options.channel, damage, level)
+        )
+        first = round((start or 0) * SAMPLE_RATE)
+        stop = None if end is None else round(end * SAMPLE_RATE)
+        position = 0
+        for piece in sound:
+            yield piece[max(0, first - position) : None if stop is None else max(0, stop - position)]
+            position += len(piece)
+            if stop is not None and position >= stop:
+                break
+        if position and (
+            first >= position or (stop is not None and stop > position + OVERSHOOT_SECONDS * SAMPLE_RATE)
+        ):
+            asked = f"from {start or 0} s" + ("" if end is None else f" to {end} s")
+            raise AudioError(
+                name, f"the part {asked} was asked for, and it is {position / SAMPLE_RATE:.3f} s long"
+            )
+        damage.tell(position / SAMPLE_RATE)
+        level.check(name, mixed=options.channel is None)
 
 
 @contextlib.contextmanager
-def _opened(source: str | Path | BinaryIO) -> Iterator[tuple[BinaryIO, str]]:
-    """A file that is whole, as far as its container tells, and what messages call it."""
+def _opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[BinaryIO, str, int]]:
+    """A file, what messages call it, and how many bytes it has."""
     with contextlib.ExitStack() as stack:
         if isinstance(source, (str, os.PathLike)):
             name = str(source)
@@ -159,144 +224,85 @@ def _opened(source: str | Path | BinaryIO) -> Iterator[tuple[BinaryIO, str]]:
             size = file.seek(0, io.SEEK_END)
             if size == 0:
                 raise AudioError(name, "empty: the file has 0 bytes")
-            if why := missing_end(file, size):
-                raise AudioError(name, f"truncated or damaged: {why}; get the whole file")
-            file.seek(0)
-            yield file, name
+            yield file, name, size
         except OSError as error:
             raise AudioError(name, f"cannot be read: {_reason(error)}") from None
 
 
-def _decoder(file: BinaryIO, name: str, stack: contextlib.ExitStack) -> soundfile.SoundFile | str:
-    """The file opened by libsndfile, or FFmpeg's name of its container where that one has to read it."""
-    import soundfile
-
-    mpeg = scan_mpeg(file)
+def _parts(file: BinaryIO, name: str, size: int, damage: Damage) -> list[_Part]:
+    """The recordings in a file, in order; each as whole as its container can tell."""
+    parts = [_Part(begin, end) for begin, end in joined(file, size)]
+    for part in parts:
+        if why := missing_end(file, part.begin, part.end):
+            damage.truncated(why)
     file.seek(0)
-    head = file.read(HEAD)
-    file.seek(0)
-    if container := ffmpeg_container(head, FFMPEG_CONTAINERS):
-        return container
+    if is_container(file.read(HEAD)):
+        return parts
     try:
-        # Not by its path: libsndfile believes some suffixes without a look at what is in the file.
-        sound = stack.enter_context(soundfile.SoundFile(file))
-        # libsndfile reads an MP3 as far as it believes it to go, by what may be the tag of its first part or a guess.
-        whole = mpeg is None or sound.frames >= mpeg.samples - MPEG_PADDING * mpeg.samples // mpeg.frames
-        if sound.frames < ENDLESS and whole:
-            return sound
-        reason = "it does not state its true length"
-    except soundfile.LibsndfileError as error:
-        reason = _complaint(error)
-    except TypeError:  # a suffix for samples without a header
-        raise AudioError(name, "not audio that says what it is; give it a header (.wav, .flac)") from None
-    container = "mp3" if mpeg is not None else ffmpeg_container(head, SHARED_CONTAINERS)
-    if container is None:
-        raise AudioError(name, "not audio, or in a format that is not known here")
-    if importlib.util.find_spec("av") is None:
-        raise AudioError(name, f"damaged ({reason}), or of a kind that needs: pip install 'robustger[audio]'")
-    return container
+        with opened(Window(file, 0, size)) as container:
+            frames_only = container.format.name in ("mp3", "aac")
+    except NotRecognized:
+        runs = runs_of_frames(file, size, search=False)  # FFmpeg wants to see a number of frames
+        if not runs:
+            file.seek(0)
+            if file.read(3) == b"ID3" or runs_of_frames(file, size):
+                raise AudioError(
+                    name, "truncated or damaged: there is next to nothing; get the whole file"
+                ) from None
+            raise AudioError(name, "not audio, or in a format that is not known here") from None
+    else:
+        runs = runs_of_frames(file, size) if frames_only else []
+        if not runs:
+            return parts
+    for run, following in zip(runs, [*runs[1:], None], strict=True):
+        if run.end > size:
+            damage.truncated(f"at least {run.end:,} bytes are promised, and {size:,} are there")
+        if (
+            run.stated_frames is not None
+            and run.stated_frames > run.frames
+            and not (following and following.damaged)
+        ):
+            damage.truncated(f"{run.stated_frames:,} frames are promised, and {run.frames:,} are there")
+    return [_Part(run.begin, min(run.end, size), "mp3" if run.mpeg else "aac", run) for run in runs]
 
 
-def _decoded_by_libsndfile(
-    sound: soundfile.SoundFile, name: str, start: float | None, end: float | None
-) -> tuple[np.ndarray, int]:
-    """Frames (frames, channels) between the times, and their rate."""
-    rate = sound.samplerate
-    if sound.subtype.startswith("MPEG"):  # its length is an estimate, beyond which libsndfile does not go
-        samples = _joined(_blocks(sound, name), sound.channels)
-        return samples[_span(name, len(samples), rate, start, end)], rate
-    part = _span(name, sound.frames, rate, start, end)
-    samples = _joined(_blocks(sound, name, part.start, part.stop), sound.channels)
-    if len(samples) < part.stop - part.start:
-        read = part.start + len(samples)
-        raise AudioError(
-            name, f"truncated or damaged: {read:,} of {sound.frames:,} frames can be read; get the whole file"
-        )
-    return samples, rate
+def _heard(
+    file: BinaryIO, name: str, parts: list[_Part], options: ReadingOptions, damage: Damage
+) -> Iterator[Heard | Broken | Joint]:
+    """What is decoded of all recordings in a file."""
+    for part in parts:
+        lost = part.run.lost_seconds if part.run is not None and part.run.damaged else None
+        if lost is not None:
+            yield Broken("bytes that are no sound", lost)
+        if part.begin == part.end:
+            continue
+        yield Joint(lost or 0.0)
+        try:
+            with opened(Window(file, part.begin, part.end), part.demuxer) as container:
+                yield from decoded(container, chosen_track(container, options.track, name))
+        except NotRecognized as problem:
+            if len(parts) == 1:  # there is nothing to go on with
+                raise AudioError(name, f"truncated or damaged: {problem}; get the whole file") from None
+            yield Broken(str(problem))
 
 
-def _blocks(
-    sound: soundfile.SoundFile, name: str, first: int = 0, stop: int | None = None
-) -> Iterator[np.ndarray]:
-    """Decodes from one frame to another, or to the end."""
-    import soundfile
-
+def _stated(file: BinaryIO, name: str, part: _Part, options: ReadingOptions, damage: Damage) -> Stated:
+    """What a part says about itself, its length counted where it does not say it."""
     try:
-        if first:
-            sound.seek(first)
-        while stop is None or first < stop:
-            count = BLOCK if stop is None else min(BLOCK, stop - first)
-            block = sound.read(count, dtype="float32", always_2d=True)
-            if not len(block):
-                return
-            first += len(block)
-            yield block
-    except soundfile.LibsndfileError as error:
-        raise AudioError(name, f"truncated or damaged: {_complaint(error)}; get the whole file") from None
-
-
-def _joined(blocks: Iterator[np.ndarray], channels: int) -> np.ndarray:
-    return np.concatenate([np.zeros((0, channels), np.float32), *blocks])
-
-
-def _span(name: str, frames: int, rate: int, start: float | None, end: float | None) -> slice:
-    """The frames of a part of a recording.
-
-    Raises:
-        AudioError: the recording has `frames` frames, and the part lies outside.
-    """
-    first = round((start or 0) * rate)
-    stop = frames if end is None else round(end * rate)
-    if frames and (first >= frames or stop > frames + OVERSHOOT_SECONDS * rate):
-        asked = f"from {start or 0} s" + ("" if end is None else f" to {end} s")
-        raise AudioError(name, f"the part {asked} was asked for, and it is {frames / rate:.3f} s long")
-    return slice(first, min(stop, frames))
-
-
-def _decoded_by_ffmpeg(file: BinaryIO, container: str, name: str) -> tuple[np.ndarray, int]:
-    """All frames (frames, channels), and their rate."""
-    with _ffmpeg(file, container, name) as (av, opened, stream):
-        to_float = av.AudioResampler(format="fltp")
-        frames = [part for frame in opened.decode(stream) for part in to_float.resample(frame)]
-        if not frames:
-            raise AudioError(name, "empty: it holds no samples")
-        return np.concatenate([frame.to_ndarray() for frame in frames], axis=1).T, frames[0].sample_rate
-
-
-def _probed_by_ffmpeg(file: BinaryIO, container: str, name: str) -> AudioInfo:
-    with _ffmpeg(file, container, name) as (av, opened, stream):
-        if container in ("mp3", "aac"):  # whatever length is given is a guess
-            seconds = sum(frame.samples / frame.sample_rate for frame in opened.decode(stream))
-        elif stream.duration is not None and stream.time_base is not None:
-            seconds = float(stream.duration * stream.time_base)
-        elif opened.duration is not None:
-            seconds = opened.duration / av.time_base
-        else:
-            seconds = sum(frame.samples / frame.sample_rate for frame in opened.decode(stream))
-        return AudioInfo(seconds, stream.rate, stream.channels)
-
-
-@contextlib.contextmanager
-def _ffmpeg(file: BinaryIO, container: str, name: str) -> Iterator[tuple[Any, Any, Any]]:
-    """PyAV, the file as it opened it, and its first audio stream."""
-    try:
-        import av
-        from av.error import FFmpegError
-    except ImportError:
-        raise MissingExtraError("av", "audio") from None
-    file.seek(0)
-    try:
-        with av.open(file, format=container) as opened:
-            if not opened.streams.audio:
-                raise AudioError(name, "holds no audio stream")
-            yield av, opened, opened.streams.audio[0]
-    except (FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise AudioError(name, f"truncated or damaged: {str(reason)[:1].lower()}{str(reason)[1:]}") from None
-
-
-def _complaint(error: soundfile.LibsndfileError) -> str:
-    return error.error_string.removeprefix("Error : ").strip().rstrip(".")
+        with opened(Window(file, part.begin, part.end), part.demuxer) as container:
+            track = chosen_track(container, options.track, name)
+            said = stated(container, track)
+            if part.run is not None:
+                seconds = part.run.seconds
+                if part.run.stated_frames and track.duration and track.time_base:  # without tag and padding
+                    seconds = float(track.duration * track.time_base)
+                said = replace(said, seconds=seconds)
+            elif said.seconds is None:
+                whole = on_time_line(decoded(container, track), options.channel, damage, Level())
+                said = replace(said, seconds=sum(len(each.samples) / each.rate for each in whole))
+    except NotRecognized as problem:
+        raise AudioError(name, f"truncated or damaged: {problem}; get the whole file") from None
+    return said
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -304,16 +303,11 @@ class RobustGER:
         )
 
 
-def _read(audio: str | os.PathLike[str] | BinaryIO | np.ndarray, sample_rate: int) -> np.ndarray:
-    import numpy as np
+def _read(audio: Any, sample_rate: int) -> np.ndarray:
+    from robustger.audio import as_samples
 
-    from robustger.audio import check_samples, read_audio, to_mono_16k
-
-    if isinstance(audio, np.ndarray):
-        return check_samples(to_mono_16k(audio, sample_rate), "audio")
-    if audio == "-":
-        return read_audio(io.BytesIO(sys.stdin.buffer.read()))
-    return read_audio(os.fspath(audio) if isinstance(audio, os.PathLike) else audio)
+    is_stdin = isinstance(audio, str) and audio == "-"
+    return as_samples(sys.stdin.buffer.read() if is_stdin else audio, sample_rate)
 
 
 def _id(file: str) -> str:

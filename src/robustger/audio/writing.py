@@ -1,0 +1,49 @@
+"""Writing audio files, WAV and FLAC, whole or not at all (libsndfile)."""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+from pathlib import Path
+
+import numpy as np
+
+from robustger.audio.samples import SAMPLE_RATE, AudioError
+
+
+def write_audio(path: str | Path, samples: np.ndarray, sample_rate: int = SAMPLE_RATE) -> None:
+    """Writes 16-bit audio, FLAC or WAV by the name's suffix; the file appears when it is complete.
+
+    What was read from a 16-bit file at this rate is written back bit for bit.
+
+    Args:
+        path: ends in .wav or .flac.
+        samples: (frames,) or (frames, channels), floats in [-1, 1].
+        sample_rate: in Hz.
+
+    Raises:
+        AudioError: another suffix, samples that are not finite or exceed [-1, 1], or the file cannot be written.
+    """
+    import soundfile
+
+    target = Path(os.path.realpath(path))
+    kind = target.suffix.lower().removeprefix(".")
+    if kind not in ("wav", "flac"):
+        raise AudioError(path, "audio is written as .wav or .flac; choose one of these suffixes")
+    peak = float(np.abs(samples).max()) if np.size(samples) else 0.0
+    if not peak <= 1:
+        raise AudioError(path, f"samples reach {peak:.5g} and would be clipped; scale them to [-1, 1]")
+    rounded = np.clip(np.rint(np.asarray(samples) * 32768.0), -32768, 32767).astype(np.int16)
+    encoded = io.BytesIO()
+    soundfile.write(encoded, rounded, sample_rate, format=kind, subtype="PCM_16")
+    partial = target.with_name(f".robustger-{secrets.token_hex(8)}.partial")
+    try:
+        try:
+            with open(partial, "xb") as file:
+                file.write(encoded.getbuffer())
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise AudioError(path, f"cannot be written: {error.strerror or error}") from None
