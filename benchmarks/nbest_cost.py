@@ -1,8 +1,7 @@
 """What five hypotheses cost beside one from the same beam: python benchmarks/nbest_cost.py [MODEL [AUDIO...]]
 
 Both searches hear the same audios, turn by turn, so that a busy machine slows both. Without MODEL it is a random
-Whisper of 4 + 4 layers of width 256 and a window of 10 s, which hears babble. Lists that the search leaves short of
-five are filled up by sampling, whose cost is part of the five.
+Whisper of 4 + 4 layers of width 256 and a window of 10 s, which hears babble.
 """
 
 from __future__ import annotations

@@ -97,7 +97,11 @@ def search(recognizer: WhisperRecognizer, states: list[torch.Tensor], stock: boo
                 found += stock_beam_search(recognizer, some, BEAMS, longest, 1.0)
             else:
                 found += beam_search(
-                    recognizer._decoder(some), beams=BEAMS, end=end, longest=longest, length_penalty=1.0
+                    recognizer._decoder(some, ["en"] * len(some)),
+                    beams=BEAMS,
+                    end=end,
+                    longest=longest,
+                    length_penalty=1.0,
                 )
     return found
 

@@ -202,6 +202,7 @@ def words(utterances: Sequence[Utterance], model: str, target: Path, threads: in
 
 def their_model(model: str, threads: int) -> Any:
     from faster_whisper import WhisperModel
+
     from robustger.recognition.ct2_checkpoint import ct2_folder
 
     return WhisperModel(str(ct2_folder(model)), device="cpu", compute_type="int8", cpu_threads=threads)

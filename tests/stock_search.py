@@ -22,12 +22,13 @@ def stock_beam_search(
     settings say (blocked n-grams, for example) would bend the scores: both are left out.
     """
     model: Any = recognizer._model
+    prompt = recognizer._prompts.ids("en")
     model.generation_config = GenerationConfig()
     out: Any = cast(Any, GenerationMixin).generate(
         model,
         generation_config=GenerationConfig(
             **recognizer._settings,
-            decoder_start_token_id=recognizer._prompt[0],
+            decoder_start_token_id=prompt[0],
             num_beams=beams,
             num_return_sequences=beams,
             max_new_tokens=longest,
@@ -37,11 +38,11 @@ def stock_beam_search(
         ),
         encoder_outputs=BaseModelOutput(last_hidden_state=cast(Any, states)),
         attention_mask=torch.ones(states.shape[:2], dtype=torch.long, device=states.device),
-        decoder_input_ids=torch.tensor([recognizer._prompt] * len(states), device=states.device),
+        decoder_input_ids=torch.tensor([prompt] * len(states), device=states.device),
     )
     lengths = (out.beam_indices >= 0).sum(1)
     scores = (out.sequences_scores.double() * lengths.double() ** length_penalty).tolist()
-    ids = out.sequences[:, len(recognizer._prompt) :].tolist()
+    ids = out.sequences[:, len(prompt) :].tolist()
     rows = [Tokens(ids[k][: int(lengths[k])], scores[k]) for k in range(len(ids))]
     # Beams that never left the start carry about -1e9, a mark of transformers' and no log-probability.
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
@@ -146,6 +147,46 @@ def build_tiny_whisper(
     whisper.generation_config = GenerationConfig(**settings)
     whisper.save_pretrained(folder)
     return folder
+
+
+def in_openai_order(folder: Path) -> None:
+    """Moves the special tokens behind the text, where OpenAI's checkpoints have them and CTranslate2 expects them."""
+    import torch
+    from transformers import WhisperForConditionalGeneration
+
+    path = folder / "tokenizer.json"
+    tokenizer = json.loads(path.read_text(encoding="utf-8"))
+    old: dict[str, int] = tokenizer["model"]["vocab"]
+    special = {token["content"] for token in tokenizer["added_tokens"]}
+    order = sorted(old, key=lambda token: (token in special, old[token]))
+    new = {token: position for position, token in enumerate(order)}
+    moved = {old[token]: new[token] for token in order}
+    tokenizer["model"]["vocab"] = new
+    for token in tokenizer["added_tokens"]:
+        token["id"] = new[token["content"]]
+    path.write_text(json.dumps(tokenizer), encoding="utf-8")
+
+    model: Any = WhisperForConditionalGeneration.from_pretrained(folder)
+    rows = [old[token] for token in order]
+    with torch.no_grad():
+        for weight in {model.model.decoder.embed_tokens.weight, model.proj_out.weight}:
+            weight.copy_(weight[rows].clone())
+    model.save_pretrained(folder)
+
+    def renumbered(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: renumbered(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return sorted(moved[inner] for inner in value if inner in moved)
+        return moved.get(value, value)
+
+    for name in ("config.json", "generation_config.json"):
+        path = folder / name
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        for key, value in settings.items():
+            if key.endswith(("token_id", "suppress_tokens", "to_id")) and value is not None:
+                settings[key] = renumbered(value)
+        path.write_text(json.dumps(settings), encoding="utf-8")
 
 
 def babble(seconds: float, seed: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from robustger.errors import InputError
 from robustger.models import resolve_ctranslate2, resolve_model
 from robustger.recognition import load_recognizer
 from robustger.recognition.ct2_checkpoint import load_ct2_checkpoint
-from robustger.recognition.faster_whisper import FasterWhisperRecognizer
+from robustger.recognition.faster_whisper import FasterWhisperRecognizer, _view
 from robustger.recognition.whisper import WhisperRecognizer
 from robustger.text import get_normalizer
 
@@ -89,9 +89,9 @@ def test_these_are_the_same_weights_to_the_last_log_probability(
     folder = resolve_model(embedded_whisper(alias))
     settings = json.loads((folder / "generation_config.json").read_text(encoding="utf-8"))
     recognizer = FasterWhisperRecognizer(alias, device="cpu")
-    end, prompt = settings["eos_token_id"], recognizer._prompt
+    end, prompt = settings["eos_token_id"], recognizer._prompts.ids("en")
     results = recognizer._whisper.generate(
-        recognizer._encode(recognizer._features([recording])),
+        _view(recognizer._encode([recording])),
         [prompt],
         beam_size=5,
         num_hypotheses=5,

@@ -48,22 +48,18 @@ class Listener:
         *,
         n: int = 5,
         beams: int | None = None,
-        seeds: Sequence[int] | None = None,
     ) -> list[Recognition]:
         batch = zlib.crc32(b"".join(audio.tobytes() for audio in audios))
         return [
             Recognition(
                 tuple(
-                    Hypothesis(f"Heard {zlib.crc32(audio.tobytes(), seed)} {batch} {k}", -0.1 * k)
-                    for k in range(n)
+                    Hypothesis(f"Heard {zlib.crc32(audio.tobytes())} {batch} {k}", -0.1 * k) for k in range(n)
                 ),
                 n,
                 embedding.real,
                 embedding.padded,
             )
-            for audio, seed, embedding in zip(
-                audios, seeds or [0] * len(audios), self.embed(audios), strict=True
-            )
+            for audio, embedding in zip(audios, self.embed(audios), strict=True)
         ]
 
     def embed(self, audios: Sequence[np.ndarray]) -> list[AudioEmbedding]:
@@ -150,12 +146,10 @@ def test_what_a_recogniser_makes_of_a_manifest(folder: Path, whisper: Recognizer
                 [read_audio(path, start=nbest.start, end=nbest.end)],
                 n=3,
                 beams=4,
-                seeds=[zlib.crc32(nbest.id.encode())],
             )[0]
             for path in pair
         ]
-        assert len(nbest.hypotheses) == 3
-        assert nbest.meta["distinct"] == alone[0].distinct
+        assert len(nbest.hypotheses) == nbest.meta["distinct"] == alone[0].distinct <= 3
         scores = [hypothesis.score for hypothesis in nbest.hypotheses]
         assert scores == pytest.approx([h.score for h in alone[0].hypotheses], abs=1e-3)
         noisy = embeddings.get(nbest)

@@ -43,7 +43,7 @@ def test_every_beam_is_what_transformers_finds(
         states = recognizer._encode(audios)
         expected = stock_beam_search(recognizer, states, beams, longest, length_penalty)
         found = beam_search(
-            recognizer._decoder(states),
+            recognizer._decoder(states, ["en"] * len(states)),
             beams=beams,
             end=recognizer._settings["eos_token_id"],
             longest=longest,
@@ -139,9 +139,10 @@ def test_the_decoder_shares_what_it_hears(
     tiny_whisper: Path, audios: list[np.ndarray], teacher_forced: Callable[..., Tensor]
 ) -> None:
     recognizer = WhisperRecognizer(tiny_whisper)
+    prompt = recognizer._prompts.ids("en")
     texts = [[[5, 9, 40, 7], [60, 70, 80, 90]], [[33, 3, 3, 8], [9, 5, 44, 6]], [[1, 2, 3, 4], [4, 3, 2, 1]]]
     with torch.inference_mode():
-        decoder = WhisperDecoder(recognizer._model, recognizer._encode(audios[:3]), recognizer._prompt)
+        decoder = WhisperDecoder(recognizer._model, recognizer._encode(audios[:3]), [prompt] * 3)
         decoder.first()
         rows, staying = torch.tensor([0, 0, 1, 1, 2, 2]), torch.tensor([0, 2])
         tokens = torch.tensor(texts).flatten(0, 1)  # (6, 4)
@@ -152,8 +153,8 @@ def test_the_decoder_shares_what_it_hears(
     heard = decoder._cache.cross_attention_cache.layers[0].keys
     assert len(heard) == 2
     for row, (audio, text) in enumerate((k // 2, texts[k // 2][k % 2]) for k in range(6)):
-        expected = teacher_forced(tiny_whisper, audios[audio], [*recognizer._prompt, *text])
-        expected = expected[len(recognizer._prompt) :]
+        expected = teacher_forced(tiny_whisper, audios[audio], [*prompt, *text])
+        expected = expected[len(prompt) :]
         places = [(0, row), (1, row)] + ([(2, [1, 0, 5, 4].index(row))] if audio != 1 else [])
         for step, place in places:
             torch.testing.assert_close(found[step][place].double(), expected[step], atol=1e-4, rtol=0)

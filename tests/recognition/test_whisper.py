@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 import os
 import pickle
 import shutil
@@ -29,9 +28,7 @@ from robustger.evaluation import wer
 from robustger.models import resolve_model
 from robustger.recognition import Recognition, load_recognizer
 from robustger.recognition.base import HearsFeatures
-from robustger.recognition.fill import TEMPERATURE
-from robustger.recognition.whisper import WhisperRecognizer, _SeededSampling
-from robustger.text import normalize
+from robustger.recognition.whisper import WhisperRecognizer
 
 TeacherForced = Callable[[Path, np.ndarray, Sequence[int]], torch.Tensor]
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -172,17 +169,16 @@ def test_a_batch_is_one_at_a_time(
     make_whisper: Callable[..., Path], tiny_whisper: Path, audios: list[np.ndarray]
 ) -> None:
     audios = audios[:4]
-    seeds = list(range(len(audios)))
-    sampling = make_whisper(
+    short = make_whisper(
         allowed="abcd.,-;?!", vocabulary=SPELLING, end_bias=4.0, seed=1
-    )  # most lists are short of five
-    for folder in (tiny_whisper, sampling):
+    )  # most lists are short of five, and searched for again
+    for folder in (tiny_whisper, short):
         recognizer = WhisperRecognizer(folder)
-        together = recognizer.recognize(audios, beams=6, seeds=seeds)
-        narrow = WhisperRecognizer(folder, memory_gb=1e-9).recognize(audios, beams=6, seeds=seeds)
-        backwards = recognizer.recognize(audios[::-1], beams=6, seeds=seeds[::-1])[::-1]
+        together = recognizer.recognize(audios)
+        narrow = WhisperRecognizer(folder, memory_gb=1e-9).recognize(audios)
+        backwards = recognizer.recognize(audios[::-1])[::-1]
         for k, samples in enumerate(audios):
-            same(together[k], recognizer.recognize([samples], beams=6, seeds=[k])[0])
+            same(together[k], recognizer.recognize([samples])[0])
             same(together[k], narrow[k])
             same(together[k], backwards[k])
 
@@ -210,55 +206,6 @@ def test_a_memory_budget_fixes_the_passes(tiny_whisper: Path, audios: list[np.nd
 
 def test_nothing_in_nothing_out(tiny_whisper: Path) -> None:
     assert WhisperRecognizer(tiny_whisper).recognize([]) == []
-
-
-# -- filling up
-
-
-def test_short_lists_are_filled_by_sampling(
-    make_whisper: Callable[..., Path], teacher_forced: TeacherForced, audios: list[np.ndarray]
-) -> None:
-    folder = make_whisper(allowed="abcd.,-;?!", vocabulary=SPELLING, end_bias=4.0, seed=1)
-    recognizer = WhisperRecognizer(folder)
-    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-    drawn = 0
-    for samples in audios[:4]:
-        searched = recognizer.recognize([samples], n=1, beams=5)[0]
-        by_seed = recognizer.recognize([samples] * 3, n=5, beams=5, seeds=[1, 1, 2])
-        same(by_seed[0], by_seed[1])
-        drawn += [h.text for h in by_seed[0].hypotheses] != [h.text for h in by_seed[2].hypotheses]
-        for recognition in by_seed:
-            assert recognition.hypotheses[0].text == searched.hypotheses[0].text
-            normalised = [normalize(h.text, "number") for h in recognition.hypotheses]
-            assert len(set(normalised)) == recognition.distinct
-            for hypothesis in recognition.hypotheses:
-                text = tokenizer(hypothesis.text, add_special_tokens=False)["input_ids"]
-                if len(text) < 31:
-                    text.append(tokenizer.eos_token_id)
-                chosen = teacher_forced(folder, samples, [tokenizer.bos_token_id, *text])[:-1]
-                assert hypothesis.score == pytest.approx(
-                    chosen[range(len(text)), text].sum().item(), abs=1e-4
-                )
-    assert drawn >= 2
-
-
-def test_where_sampling_finds_nothing_new_the_last_is_repeated(
-    make_whisper: Callable[..., Path], audios: list[np.ndarray]
-) -> None:
-    folder = make_whisper(allowed=".,", vocabulary=SPELLING)
-    for recognition in WhisperRecognizer(folder).recognize(audios[:3]):
-        assert recognition.distinct == 1
-        assert len(recognition.hypotheses) == 5
-        assert len(set(recognition.hypotheses)) == 1
-
-
-def test_samples_follow_the_softmax_at_the_temperature() -> None:
-    logits = torch.tensor([1.0, 0.0, -1.0, 2.0, -math.inf])
-    count = 40_000
-    drawn = _SeededSampling([3], count)(logits.expand(count, -1))
-    shares = torch.bincount(drawn, minlength=5) / count
-    torch.testing.assert_close(shares, (logits / TEMPERATURE).softmax(-1), atol=0.012, rtol=0)
-    assert shares[4] == 0
 
 
 # -- embeddings
@@ -440,7 +387,6 @@ def test_wrong_requests_are_named(tiny_whisper: Path) -> None:
     requests: list[tuple[list[np.ndarray], dict[str, Any], str]] = [
         ([audio], {"n": 0}, "n is 0"),
         ([audio], {"n": 5, "beams": 4}, "4 beams cannot give 5"),
-        ([audio], {"seeds": [1, 2]}, "2 seeds for 1 audios"),
         ([audio, audio[:0]], {}, r"audio 1 has the shape \(0,\)"),
         ([audio[None]], {}, r"audio 0 has the shape \(1, 8000\)"),
         ([np.full(9, np.nan, np.float32)], {}, "audio 0 contains NaN"),

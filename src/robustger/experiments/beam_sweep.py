@@ -20,7 +20,6 @@ from robustger.experiments.data import ExperimentData, lists_digest
 from robustger.experiments.kept import kept
 from robustger.hypotheses import NBest
 from robustger.recognition import load_recognizer
-from robustger.recognition.prepare import seed_of
 
 if TYPE_CHECKING:
     from robustger.recognition import Recognizer
@@ -37,8 +36,8 @@ class Sweep:
 
     Attributes:
         beams: the width.
-        lists: one for each recording, of min(beams, `MOST`) hypotheses.
-        distinct: how many of them differ, of each list; the others repeat the last of these.
+        lists: one for each recording, of at most min(beams, `MOST`) hypotheses.
+        distinct: how many each list has.
         cpu_seconds: CPU time of the recogniser over all of its threads.
         audio_seconds: length of the recordings.
     """
@@ -140,9 +139,8 @@ def _check_recordings(chosen: Sequence[NBest]) -> None:
 
 def _recognized(recognizer: Recognizer, chosen: Sequence[NBest], beams: int) -> dict[str, Any]:
     audios = [read_audio(nbest.audio or "", start=nbest.start, end=nbest.end) for nbest in chosen]
-    seeds = [seed_of(nbest.id) for nbest in chosen]
     began = time.process_time()  # whatever else the machine does
-    recognitions = recognizer.recognize(audios, n=min(beams, MOST), beams=beams, seeds=seeds)
+    recognitions = recognizer.recognize(audios, n=min(beams, MOST), beams=beams)
     return {
         "cpu_seconds": time.process_time() - began,
         "audio_seconds": sum(audio.size for audio in audios) / 16_000,

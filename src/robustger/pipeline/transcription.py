@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -266,7 +265,6 @@ class RobustGER:
                 [_slice(recordings[index].samples, window) for index, window in batch],
                 n=self.n,
                 beams=self.beams,
-                seeds=[zlib.crc32(id.encode()) for id in ids],
             )
             lists = [
                 self._nbest(id, recordings[index].audio, window, recognition)

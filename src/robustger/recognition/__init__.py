@@ -1,7 +1,7 @@
 """From audio to N-best lists, and to the encoder's embedding of the audio.
 
 `base` says what a recogniser is, `choices` picks one by name, `whisper`, `ctc` and `faster_whisper` are those there
-are, and `fill` makes a list of exactly N out of what a search found.
+are, and `strategy` how widely all of them search and what makes a list.
 """
 
 from robustger.recognition.base import AudioEmbedding, Recognition, Recognizer

@@ -102,16 +102,14 @@ class Recognizer(Protocol):
         *,
         n: int = 5,
         beams: int | None = None,
-        seeds: Sequence[int] | None = None,
     ) -> list[Recognition]:
         """One recognition per audio, in order; each the same as if its audio came alone, up to float rounding.
 
         Args:
             audios: 16 kHz mono, float32 (samples,); none longer than `window_seconds`.
-            n: hypotheses per audio.
-            beams: width of the beam search, at least `n`; None leaves it to the recogniser.
-            seeds: one per audio, for the sampling that fills up short lists, so that results do not depend on what
-                else is in the batch; None is 0 for every audio.
+            n: hypotheses per audio, at most: a list is shorter where no search found as many different ones.
+            beams: width of the one beam search that is made, at least `n`; None leaves it to the recognizer, see
+                `robustger.recognition.strategy`.
 
         Raises:
             InputError: an argument that `check_request` refuses.
@@ -182,7 +180,6 @@ class HearsFeatures(Recognizer, Protocol):
         *,
         n: int = 5,
         beams: int | None = None,
-        seeds: Sequence[int] | None = None,
     ) -> list[Recognition]:
         """As `Recognizer.recognize`; features count as their audio."""
         ...
@@ -196,20 +193,17 @@ def check_request(
     audios: Sequence[np.ndarray | Features],
     n: int,
     beams: int | None,
-    seeds: Sequence[int] | None,
     window_seconds: float | None,
 ) -> None:
     """Refuses what no recogniser can work with; every recogniser calls it before it recognises.
 
     Raises:
-        InputError: `n` below 1, fewer beams than `n`, not one seed per audio, or what `check_audios` refuses.
+        InputError: `n` below 1, fewer beams than `n`, or what `check_audios` refuses.
     """
     if n < 1:
         raise InputError(f"n is {n}; ask for at least one hypothesis")
     if beams is not None and beams < n:
         raise InputError(f"{beams} beams cannot give {n} hypotheses; ask for at least {n} beams")
-    if seeds is not None and len(seeds) != len(audios):
-        raise InputError(f"{len(seeds)} seeds for {len(audios)} audios; give one for each")
     check_audios(audios, window_seconds)
 
 

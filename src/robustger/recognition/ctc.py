@@ -20,14 +20,12 @@ from robustger.errors import InputError, MissingExtraError
 from robustger.hypotheses import Hypothesis
 from robustger.models import resolve_model, torch_device
 from robustger.recognition.base import AudioEmbedding, Recognition, check_audios, check_request
-from robustger.recognition.fill import TEMPERATURE, fill_up
 from robustger.recognition.options import checked_options
+from robustger.recognition.strategy import Found, Search, search_lists, widths
 
 SAMPLE_RATE = 16_000
-BEAMS = 50
 TOKENS = 64  # of a frame, the most probable ones the search goes on with
 THRESHOLD = 50.0  # nats below the best at which the search drops a hypothesis
-SAMPLES = 32  # drawn to fill up a list
 RESCORED_AT_ONCE = 16  # token sequences whose exact probability is computed in one go; bounds memory
 SHORTEST = (
     SAMPLE_RATE // 10
@@ -57,6 +55,7 @@ class CTCRecognizer:
         model: name or folder.
         device: where it runs; None takes a GPU where there is one.
         dtype: of weights and activations; None is float32 on the CPU and the checkpoint's own on a GPU.
+        search: "adaptive" or "paper", see `robustger.recognition.strategy`; beams are token sequences.
         window_seconds: the longest audio taken at once; attention's memory grows with its square. None: any.
         batch_seconds: audio in one forward pass, padding included, in seconds.
 
@@ -73,6 +72,7 @@ class CTCRecognizer:
         *,
         device: str | torch.device | None = None,
         dtype: Literal["float32", "bfloat16", "float16"] | None = None,
+        search: Search = "adaptive",
         window_seconds: Annotated[FiniteFloat, Field(ge=SHORTEST / SAMPLE_RATE)] | None = 30.0,
         batch_seconds: Annotated[FiniteFloat, Field(gt=0)] = 120.0,
     ) -> None:
@@ -85,6 +85,7 @@ class CTCRecognizer:
         from transformers import AutoFeatureExtractor, AutoModelForCTC, AutoTokenizer
 
         self.window_seconds = window_seconds
+        self._search: Search = search
         self._device = torch_device(device)
         folder = resolve_model(model)
         try:
@@ -129,27 +130,20 @@ class CTCRecognizer:
         return getattr(config, "encoder_config", config).hidden_size
 
     def recognize(
-        self,
-        audios: Sequence[np.ndarray],
-        *,
-        n: int = 5,
-        beams: int | None = None,
-        seeds: Sequence[int] | None = None,
+        self, audios: Sequence[np.ndarray], *, n: int = 5, beams: int | None = None
     ) -> list[Recognition]:
-        """As `Recognizer.recognize`; `beams` counts token sequences (None: 50, or 4 `n` where that is more).
+        """As `Recognizer.recognize`; scores are log-probabilities of texts.
 
-        Scores are log-probabilities of texts; sampled hypotheses have theirs too. Audio shorter than 0.1 s is
-        filled up with silence.
+        Audio shorter than 0.1 s is filled up with silence.
         """
-        check_request(audios, n, beams, seeds, self.window_seconds)
-        beams = beams or max(BEAMS, 4 * n)
+        check_request(audios, n, beams, self.window_seconds)
+        plan = widths(self._search, n, beams)
         results: dict[int, Recognition] = {}
         for batch in self._batches(audios):
             encoded = self._encode([audios[index] for index in batch])
             for index, (logits, embedding) in zip(batch, encoded, strict=True):
-                log_probs = logits.log_softmax(-1).cpu().double()
-                hypotheses, distinct = self._hypotheses(log_probs, n, beams, seeds[index] if seeds else 0)
-                results[index] = Recognition(hypotheses, distinct, embedding)
+                hypotheses = self._hypotheses(logits.log_softmax(-1).cpu().double(), n, plan)
+                results[index] = Recognition(hypotheses, len(hypotheses), embedding)
         return [results[index] for index in range(len(audios))]
 
     def embed(self, audios: Sequence[np.ndarray]) -> list[AudioEmbedding]:
@@ -210,20 +204,12 @@ class CTCRecognizer:
             return self._model._get_output_attention_mask(mask, target_length=frames).sum(-1).tolist()
         return self._model._get_feat_extract_output_lengths(mask.sum(-1)).tolist()
 
-    def _hypotheses(
-        self, log_probs: Tensor, n: int, beams: int, seed: int
-    ) -> tuple[tuple[Hypothesis, ...], int]:
-        searched = self._scored_texts(log_probs, prefix_beam_search(log_probs, self._blank, beams))
-        return fill_up(searched, n, self._sampled(log_probs, seed))
+    def _hypotheses(self, log_probs: Tensor, n: int, plan: Sequence[int]) -> tuple[Hypothesis, ...]:
+        def search(utterances: list[int], beams: int) -> list[list[Found]]:
+            texts = self._scored_texts(log_probs, prefix_beam_search(log_probs, self._blank, beams))
+            return [[Found(text, text.score or 0.0) for text in texts]]
 
-    def _sampled(self, log_probs: Tensor, seed: int) -> Iterator[Hypothesis]:
-        """Texts of alignments drawn at `TEMPERATURE`, in the order drawn; nothing is drawn before it is asked for."""
-        generator = np.random.default_rng(seed)
-        probabilities = (log_probs / TEMPERATURE).softmax(-1).cumsum(-1).numpy()
-        for _ in range(SAMPLES):
-            points = generator.random(len(probabilities))[:, None] * probabilities[:, -1:]
-            alignment = (probabilities <= points).sum(-1).clip(max=probabilities.shape[1] - 1)
-            yield from self._scored_texts(log_probs, [alignment.tolist()])
+        return search_lists(search, plan, n, [None])[0]
 
     def _scored_texts(self, log_probs: Tensor, alignments: list[list[int]]) -> list[Hypothesis]:
         """The texts the alignments read as, most probable first; alignments of equal tokens must not repeat."""

@@ -1,9 +1,9 @@
 """From a manifest of recordings to a file of N-best lists with embeddings, in bulk.
 
 A manifest is cut into chunks of `batch_size` rows; chunk k belongs to shard k mod n. What is recognised together is
-chosen inside one chunk, sampling is seeded by the id of the list, and a chunk is recorded whole or not at all. So the
-bytes of the result depend neither on interruptions nor on the number of shards: shard i of n writes, for its chunks,
-the lists that a run without shards writes.
+chosen inside one chunk, and a chunk is recorded whole or not at all. So the bytes of the result depend neither on
+interruptions nor on the number of shards: shard i of n writes, for its chunks, the lists that a run without shards
+writes.
 
 Three files result: the lists, `LISTS.embeddings.safetensors` (see `robustger.recognition.embeddings`; none when there
 is nothing to put in), and `LISTS.run.json`: the settings, the counts, and what went wrong with which row.
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -258,7 +257,6 @@ class _Run:
             audios,
             n=self._request.n,
             beams=self._request.beams,
-            seeds=[seed_of(piece.id) for piece in batch],
         )
         pairs: dict[str, Any] = {piece.id: piece.clean for piece in batch if piece.clean is not None}
         clean = self._recognizer.embed(list(pairs.values())) if pairs else []
@@ -332,11 +330,6 @@ def _checked(load_recognizer: Callable[[], Recognizer], request: Request) -> Cal
         return recognizer
 
     return load
-
-
-def seed_of(id_: str) -> int:
-    """The seed for what is sampled for the list with this id."""
-    return zlib.crc32(id_.encode())
 
 
 def _record_path(target: Path) -> Path:

@@ -18,45 +18,31 @@ from torch import Tensor
 from robustger.errors import InputError
 from robustger.hypotheses import Hypothesis
 from robustger.models import resolve_model, torch_device
-from robustger.recognition.base import AudioEmbedding, Features, Recognition, check_audios, check_request
-from robustger.recognition.fill import TEMPERATURE, distinct, fill_up
+from robustger.recognition.base import (
+    AudioEmbedding,
+    Features,
+    Recognition,
+    Word,
+    check_audios,
+    check_request,
+)
 from robustger.recognition.options import checked_options
+from robustger.recognition.recent import Recent
 from robustger.recognition.search import Tokens, beam_search, draw_texts
+from robustger.recognition.strategy import Found, Search, search_lists, widths
 from robustger.recognition.whisper_checkpoint import (
     frame_stride,
     load_checkpoint,
-    prompt_ids,
     search_settings,
     window_samples,
 )
 from robustger.recognition.whisper_decoder import WhisperDecoder
 from robustger.recognition.whisper_features import WhisperFeatures, log_mel
+from robustger.recognition.whisper_listening import align_tokens, score_texts
+from robustger.recognition.whisper_prompt import prompts_of
+from robustger.recognition.word_times import check_length, spelled, timed_words
 
-DEFAULT_BEAMS = 10
 ENCODED_AT_ONCE = 8  # audios; the encoder gains nothing from more, and its layers' results stay in the cache
-
-
-class _SeededSampling:
-    """Draws from log-probabilities at `TEMPERATURE`: by Gumbel's rule, the largest of these + noise is a draw.
-
-    The noise of every audio comes from its own generator, so what is drawn for it does not depend on the batch.
-    """
-
-    def __init__(self, seeds: Sequence[int], samples: int) -> None:
-        self._generators = [
-            torch.Generator().manual_seed(seed) for seed in seeds
-        ]  # on the CPU: the same on any device
-        self._samples = samples
-
-    def __call__(self, log_probs: Tensor) -> Tensor:
-        """A token for each row, (seeds * samples, V) -> (seeds * samples,)."""
-        noise = torch.cat(
-            [
-                torch.empty(self._samples, log_probs.shape[-1]).exponential_(generator=generator)
-                for generator in self._generators
-            ]
-        )
-        return (log_probs / TEMPERATURE - noise.log().to(log_probs.device)).argmax(-1)
 
 
 class WhisperRecognizer:
@@ -69,16 +55,17 @@ class WhisperRecognizer:
     A hypothesis' score is the sum of the natural log-probabilities of its tokens, the end token included, under the
     model's softmax over all tokens at temperature 1 (suppressed tokens are left out of the search; the others are not
     rescaled for it). Hypotheses are ranked by score / tokens ** `length_penalty`, as transformers and OpenAI's code do
-    with 1; a shorter one may thus have the higher score and the lower rank. 0 ranks by the score itself. What
-    sampling adds to a short list stands behind what was searched, in the order drawn.
+    with 1; a shorter one may thus have the higher score and the lower rank. 0 ranks by the score itself.
 
     Args:
         model: name or folder, see `robustger.models.resolve_model`.
         device: where it runs; None takes a GPU where there is one.
         dtype: of weights and activations; None is float32 on the CPU and the checkpoint's own on a GPU.
-        language: code or English name; None is English. Checkpoints without language tokens take no other.
+        language: code or English name; None is English; "auto" detects the language of every audio. Checkpoints
+            without language tokens transcribe English only, also with "auto".
         task: `translate` needs a multilingual checkpoint.
         length_penalty: see above.
+        search: "adaptive" or "paper", see `robustger.recognition.strategy`.
         max_new_tokens: longest hypothesis in tokens; None is what the decoder's positions allow, which is also the
             most.
         memory_gb: what the search for a batch of utterances may take, estimated for texts of full length, in GiB; None
@@ -99,6 +86,7 @@ class WhisperRecognizer:
         language: str | None = None,
         task: Literal["transcribe", "translate"] = "transcribe",
         length_penalty: FiniteFloat = 1.0,
+        search: Search = "adaptive",
         max_new_tokens: int | None = None,
         memory_gb: Annotated[FiniteFloat, Field(gt=0)] | None = None,
     ) -> None:
@@ -110,11 +98,13 @@ class WhisperRecognizer:
         )
         self._window_samples = window_samples(folder, self._model, self._extractor)
         self._samples_per_frame = self._extractor.hop_length * frame_stride(self._model)
-        self._prompt = prompt_ids(folder, self._model, self._tokenizer, language, task)
-        most = self._model.config.max_target_positions - len(self._prompt)
-        if max_new_tokens is not None and not 1 <= max_new_tokens <= most:
-            raise InputError(f"max_new_tokens is {max_new_tokens}; {folder} takes 1 to {most}")
-        self._max_new_tokens = max_new_tokens or most
+        self._prompts = prompts_of(folder, self._model, self._tokenizer, language, task)
+        self._most = self._model.config.max_target_positions - self._prompts.length
+        if max_new_tokens is not None and not 1 <= max_new_tokens <= self._most:
+            raise InputError(f"max_new_tokens is {max_new_tokens}; {folder} takes 1 to {self._most}")
+        self._max_new_tokens = max_new_tokens or self._most
+        self._search: Search = search
+        self._recent: Recent[Tensor] = Recent()
         self._memory_gb = memory_gb
         self._settings = search_settings(self._model, self._tokenizer)
         self._length_penalty = length_penalty
@@ -140,26 +130,15 @@ class WhisperRecognizer:
         return WhisperFeatures(self._extractor, self._window_samples)
 
     def recognize(
-        self,
-        audios: Sequence[np.ndarray | Features],
-        *,
-        n: int = 5,
-        beams: int | None = None,
-        seeds: Sequence[int] | None = None,
+        self, audios: Sequence[np.ndarray | Features], *, n: int = 5, beams: int | None = None
     ) -> list[Recognition]:
-        """One recognition per audio, in order; see `robustger.recognition.base.Recognizer`.
-
-        `beams` is 10 unless told otherwise, or `n` where that is more.
-        """
-        check_request(audios, n, beams, seeds, self.window_seconds)
-        beams = beams or max(n, DEFAULT_BEAMS)
+        """One recognition per audio, in order; see `robustger.recognition.base.Recognizer`."""
+        check_request(audios, n, beams, self.window_seconds)
+        plan = widths(self._search, n, beams)
         found: dict[int, Recognition] = {}
         with torch.inference_mode():
-            for batch in self._batches(audios, beams):
-                recognised = self._recognize_batch(
-                    [audios[k] for k in batch], n, beams, [seeds[k] if seeds else 0 for k in batch]
-                )
-                found |= zip(batch, recognised, strict=True)
+            for batch in self._batches(audios, plan[0]):
+                found |= zip(batch, self._recognize_batch([audios[k] for k in batch], n, plan), strict=True)
         return [found[k] for k in range(len(audios))]
 
     def embed(self, audios: Sequence[np.ndarray | Features]) -> list[AudioEmbedding]:
@@ -180,32 +159,102 @@ class WhisperRecognizer:
         return (order[first : first + size] for first in range(0, len(order), size))
 
     def _recognize_batch(
-        self, audios: list[np.ndarray | Features], n: int, beams: int, seeds: list[int]
+        self, audios: list[np.ndarray | Features], n: int, plan: Sequence[int]
     ) -> list[Recognition]:
         states = self._encode(audios)  # (B, S, D)
-        searched = self._search(states, beams)
-        kept = [distinct(self._hypotheses(tokens), n) for tokens in searched]
-        short = [k for k, hypotheses in enumerate(kept) if len(hypotheses) < n]
-        sampled: dict[int, list[Tokens]] = {}
-        if short:
-            # A text twice as long as any that was searched is a sample that lost its way.
-            limits = [2 * max(len(tokens.ids) for tokens in searched[k]) for k in short]
-            drawn = self._sample(states[short], n, [seeds[k] for k in short], limits)
-            sampled = dict(zip(short, drawn, strict=True))
+        languages = self._languages(states)
+
+        def search(some: list[int], beams: int) -> Iterator[list[Found]]:
+            size = self._utterances_per_batch(beams)
+            for first in range(0, len(some), size):
+                rows = some[first : first + size]
+                yield from self._found(states[rows], [languages[k] for k in rows], beams)
+
+        lists = search_lists(search, plan, n, languages)
         embeddings, padded = self._embeddings(states, audios)
-        recognised = []
-        for k in range(len(audios)):
-            hypotheses, count = fill_up(kept[k], n, self._hypotheses(sampled.get(k, [])))
-            recognised.append(Recognition(hypotheses, count, embeddings[k], padded[k]))
-        return recognised
+        return [
+            Recognition(hypotheses, len(hypotheses), embeddings[k], padded[k], languages[k])
+            for k, hypotheses in enumerate(lists)
+        ]
+
+    def align(self, audio: np.ndarray, text: str, *, language: str | None = None) -> list[Word]:
+        """As `Listens.align`, by what the cross-attention looks at; see `robustger.recognition.word_times`.
+
+        Confidences are means of the tokens' probabilities under the softmax over all tokens but the end.
+
+        Raises:
+            InputError: also a text that is longer than the decoder takes, or a language that it does not know.
+        """
+        code, states = self._heard(audio, language)
+        spelling = spelled(self._tokenizer, text, code)
+        check_length(self._prompts.source, spelling, self._most)
+        step = self._samples_per_frame / self._extractor.sampling_rate  # seconds
+        places, probabilities = [0], []
+        if spelling.ids:
+            with torch.inference_mode():
+                places, probabilities = align_tokens(
+                    self._model,
+                    states,
+                    self._prompts.ids(code),
+                    spelling.ids,
+                    self._settings["eos_token_id"],
+                    frames=min(-(-audio.size // self._samples_per_frame), len(states)),
+                )
+        duration = audio.size / self._extractor.sampling_rate
+        return timed_words(spelling, [place * step for place in places], probabilities, duration)
+
+    def score(self, audio: np.ndarray, texts: Sequence[str], *, language: str | None = None) -> list[float]:
+        """As `Listens.score`; a hypothesis' score, where the search spelled it as the tokenizer does.
+
+        Raises:
+            InputError: also a text that is longer than the decoder takes, or a language that it does not know.
+        """
+        code, states = self._heard(audio, language)
+        spellings = [spelled(self._tokenizer, text, code) for text in texts]
+        for spelling in spellings:
+            check_length(self._prompts.source, spelling, self._most)
+        with torch.inference_mode():
+            return score_texts(
+                self._model,
+                states,
+                self._prompts.ids(code),
+                [spelling.ids for spelling in spellings],
+                self._settings["eos_token_id"],
+            )
+
+    def _heard(self, audio: np.ndarray, language: str | None) -> tuple[str, Tensor]:
+        """The code of the language, and the encoder's states (S, D)."""
+        check_audios([audio], self.window_seconds)
+        with torch.inference_mode():
+            states = self._recent.get(audio)
+            if states is None:
+                states = self._encode([audio])[0]
+            code = self._prompts.known(language) if language else self._languages(states[None])[0]
+        return code, states
+
+    def _languages(self, states: Tensor) -> list[str]:
+        """The code of each audio's language: the one given, else the likeliest; from states (B, S, D)."""
+        if self._prompts.language is not None:
+            return [self._prompts.language] * len(states)
+        codes, ids = zip(*self._prompts.languages.items(), strict=True)
+        found: list[str] = []
+        for row in states[:, None]:  # (1, S, D)
+            start = torch.tensor([[self._prompts.start]], device=row.device)
+            decoded = self._model.model.decoder(input_ids=start, encoder_hidden_states=row, use_cache=False)
+            logits = self._model.proj_out(decoded.last_hidden_state[0, -1])
+            found.append(codes[int(logits[list(ids)].argmax())])
+        return found
 
     def _encode(self, audios: Sequence[np.ndarray | Features]) -> Tensor:
-        """The encoder's last hidden states, (B, S, D), padding included."""
+        """The encoder's last hidden states, (B, S, D), padding included; those of the last audios are kept."""
         states: list[Tensor] = []
         for first in range(0, len(audios), ENCODED_AT_ONCE):
-            spectra = [self._spectrum(audio) for audio in audios[first : first + ENCODED_AT_ONCE]]
-            features = torch.stack(spectra).to(self._device, self._model.dtype)  # (b, mel, S * stride)
+            some = audios[first : first + ENCODED_AT_ONCE]
+            features = torch.stack([self._spectrum(audio) for audio in some])  # (b, mel, S * stride)
+            features = features.to(self._device, self._model.dtype)
             states.append(self._model.model.encoder(features).last_hidden_state)
+            for audio, one in zip(some, states[-1], strict=True):
+                self._recent.keep(audio, one.clone())  # a view would keep all of its batch
         return torch.cat(states)
 
     def _spectrum(self, audio: np.ndarray | Features) -> Tensor:
@@ -226,44 +275,35 @@ class WhisperRecognizer:
         means = torch.where(real[..., None], states, 0).sum(1) / frames[:, None]
         return means.cpu().numpy(), states.mean(1).cpu().numpy()
 
-    def _search(self, states: Tensor, beams: int) -> list[list[Tokens]]:
+    def _found(self, states: Tensor, languages: Sequence[str], beams: int) -> list[list[Found]]:
         """All that the beam search finished, per audio, best first; with one beam, the likeliest tokens."""
-        decoder, end = self._decoder(states), self._settings["eos_token_id"]
+        decoder, end = self._decoder(states, languages), self._settings["eos_token_id"]
         longest = self._max_new_tokens
         if beams == 1:  # a search goes on behind an end token, in the hope of a better rank
-            return draw_texts(
+            texts = draw_texts(
                 decoder, lambda log_probs: log_probs.argmax(-1), texts=1, end=end, longest=longest
             )
-        return beam_search(
-            decoder, beams=beams, end=end, longest=longest, length_penalty=self._length_penalty
-        )
+        else:
+            texts = beam_search(
+                decoder, beams=beams, end=end, longest=longest, length_penalty=self._length_penalty
+            )
+        return [[self._as_found(tokens) for tokens in some] for some in texts]
 
-    def _sample(self, states: Tensor, n: int, seeds: list[int], limits: list[int]) -> list[list[Tokens]]:
-        """Up to `n` samples for each audio; those that do not end within its limit are left out."""
-        end = self._settings["eos_token_id"]
-        drawn = draw_texts(
-            self._decoder(states),
-            _SeededSampling(seeds, n),
-            texts=n,
-            end=end,
-            longest=min(max(limits), self._max_new_tokens),
-        )
-        return [
-            [tokens for tokens in texts if tokens.ids[-1] == end and len(tokens.ids) <= limit]
-            for texts, limit in zip(drawn, limits, strict=True)
-        ]
-
-    def _decoder(self, states: Tensor) -> WhisperDecoder:
+    def _decoder(self, states: Tensor, languages: Sequence[str]) -> WhisperDecoder:
         settings = self._settings
         return WhisperDecoder(
-            self._model, states, self._prompt, settings["suppress_tokens"], settings["begin_suppress_tokens"]
+            self._model,
+            states,
+            [self._prompts.ids(language) for language in languages],
+            settings["suppress_tokens"],
+            settings["begin_suppress_tokens"],
         )
 
-    def _hypotheses(self, found: list[Tokens]) -> Iterator[Hypothesis]:
-        """Texts on one line; decoded when asked for, because most beams are never looked at."""
-        for tokens in found:
-            text = self._tokenizer.decode(tokens.ids, skip_special_tokens=True)
-            yield Hypothesis(" ".join(text.split()), tokens.score)
+    def _as_found(self, tokens: Tokens) -> Found:
+        """The text on one line."""
+        text = self._tokenizer.decode(tokens.ids, skip_special_tokens=True)
+        rank = tokens.score / len(tokens.ids) ** self._length_penalty
+        return Found(Hypothesis(" ".join(text.split()), tokens.score), rank)
 
     def _utterances_per_batch(self, beams: int) -> int:
         config = self._model.config

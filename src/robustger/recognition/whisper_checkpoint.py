@@ -13,14 +13,12 @@ from transformers import (
     WhisperFeatureExtractor,
     WhisperForConditionalGeneration,
 )
-from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
 
 from robustger.errors import InputError
 from robustger.models.ctranslate2_folder import is_ctranslate2_folder
 from robustger.recognition.whisper_decoder import SHARED
 
 _SAMPLE_RATE = 16_000
-_MULTILINGUAL_VOCABULARY = 51_865  # OpenAI's own rule: its checkpoints with fewer tokens are English-only
 _TIMESTAMP = re.compile(r"<\|\d+\.\d\d\|>")
 
 
@@ -86,55 +84,6 @@ def window_samples(
             f"{extractor.chunk_length:g} s and config.json's max_source_positions takes {frames}; correct one of them"
         )
     return samples
-
-
-def prompt_ids(
-    folder: Path, model: WhisperForConditionalGeneration, tokenizer: Any, language: str | None, task: str
-) -> list[int]:
-    """What the decoder is given to start from.
-
-    The start token; language and task where the checkpoint knows several languages; "no timestamps" where it has such
-    a token. Special tokens are taken from the generation settings, else from the tokenizer. Checkpoints whose
-    settings do not say whether they are multilingual are judged by their vocabulary, as OpenAI's code does.
-
-    Raises:
-        InputError: a language or task that the checkpoint does not have.
-    """
-    settings = model.generation_config
-    vocabulary: dict[str, int] = tokenizer.get_vocab()
-    start = settings.decoder_start_token_id  # pyright: ignore[reportOptionalMemberAccess]
-    if start is None:
-        start = model.config.decoder_start_token_id
-    prompt = [int(start)]
-    code = _language_code(language)
-    languages = getattr(settings, "lang_to_id", None)
-    multilingual = getattr(settings, "is_multilingual", None)
-    if multilingual is None:
-        multilingual = bool(languages) or len(vocabulary) >= _MULTILINGUAL_VOCABULARY
-    if multilingual:
-        known = languages or {t: i for t, i in vocabulary.items() if t[2:-2] in TO_LANGUAGE_CODE.values()}
-        tasks = getattr(settings, "task_to_id", None) or {}
-        task_id = tasks.get(task, vocabulary.get(f"<|{task}|>"))
-        if f"<|{code}|>" not in known:
-            names = ", ".join(sorted(token.strip("<|>") for token in known))
-            raise InputError(f"{folder}: knows no language {code!r}; choose among: {names}")
-        if task_id is None:
-            raise InputError(f"{folder}: knows no task {task!r}")
-        prompt += [known[f"<|{code}|>"], task_id]
-    elif code != "en" or task != "transcribe":
-        raise InputError(f"{folder}: transcribes English only; leave language and task as they are")
-    no_timestamps = getattr(settings, "no_timestamps_token_id", None)
-    if no_timestamps is None:
-        no_timestamps = vocabulary.get("<|notimestamps|>")
-    return prompt if no_timestamps is None else [*prompt, no_timestamps]
-
-
-def _language_code(language: str | None) -> str:
-    name = (language or "en").lower().strip("<|>")
-    code = TO_LANGUAGE_CODE.get(name, name)
-    if code not in TO_LANGUAGE_CODE.values():
-        raise InputError(f"unknown language {language!r}; give a code such as 'en' or an English name")
-    return code
 
 
 def search_settings(model: WhisperForConditionalGeneration, tokenizer: Any) -> dict[str, Any]:

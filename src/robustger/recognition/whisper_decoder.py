@@ -22,14 +22,16 @@ SHARED = "sdpa+shared"  # the name of the attention below, in transformers' tabl
 def _attend(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
 ) -> tuple[Tensor, Tensor | None]:
-    """Stock `sdpa`, where (R, H, 1, D) queries may share (A, H, S, D) keys: R / A consecutive rows each."""
+    """Stock `sdpa`, where (R, H, L, D) queries may share (A, H, S, D) keys: R / A consecutive rows each."""
     attend = ALL_ATTENTION_FUNCTIONS["sdpa"]
-    rows, heads, _, width = query.shape
+    rows, heads, length, width = query.shape
     if rows == len(key):
         return attend(module, query, key, value, attention_mask, **kwargs)
-    grouped = query.view(len(key), -1, heads, width).transpose(1, 2)  # (A, H, R / A, D)
+    grouped = (
+        query.view(len(key), -1, heads, length, width).transpose(1, 2).flatten(2, 3)
+    )  # (A, H, R / A * L, D)
     output, weights = attend(module, grouped, key, value, attention_mask, is_causal=False, **kwargs)
-    return output.reshape(rows, 1, heads, width), weights
+    return output.reshape(rows, length, heads, width), weights
 
 
 ALL_ATTENTION_FUNCTIONS.register(SHARED, _attend)
@@ -43,7 +45,7 @@ class WhisperDecoder:
     Args:
         model: the checkpoint.
         states: of the encoder, (B, S, D).
-        prompt: what every text begins with.
+        prompts: for each audio, what every text begins with; all of one length.
         suppressed: tokens that are never written.
         suppressed_at_first: tokens that no text begins with.
     """
@@ -52,7 +54,7 @@ class WhisperDecoder:
         self,
         model: WhisperForConditionalGeneration,
         states: Tensor,
-        prompt: Sequence[int],
+        prompts: Sequence[Sequence[int]],
         suppressed: Sequence[int] | None = None,
         suppressed_at_first: Sequence[int] | None = None,
     ) -> None:
@@ -60,8 +62,8 @@ class WhisperDecoder:
         self._states = states
         self._suppressed = torch.tensor(suppressed or [], dtype=torch.long, device=states.device)
         at_first = torch.tensor(suppressed_at_first or [], dtype=torch.long, device=states.device)
-        prompts = torch.tensor([list(prompt)] * len(states), device=states.device)
-        decoded = model.model.decoder(input_ids=prompts, encoder_hidden_states=states, use_cache=True)
+        ids = torch.tensor([list(prompt) for prompt in prompts], device=states.device)
+        decoded = model.model.decoder(input_ids=ids, encoder_hidden_states=states, use_cache=True)
         self._cache: Any = decoded.past_key_values
         self._first = self._log_probs(decoded.last_hidden_state).index_fill(1, at_first, -torch.inf)
 

@@ -1,0 +1,141 @@
+"""How widely every recognizer searches for an utterance, and which of the texts found make its N-best list.
+
+========  ==========================================================================================================
+adaptive  10 beams, or N where that is more; an utterance of which fewer than N different texts were found is searched
+          again with 50 beams, and what both searches found is ranked together
+paper     50 beams for every utterance (RobustGER, arXiv 2401.10446, section 5.1)
+========  ==========================================================================================================
+
+A width that is asked for explicitly is searched exactly so, once. Texts that differ only in how their words are written
+are one hypothesis; of these the best is kept. A list holds nothing that no search found: where there are fewer than N,
+it is shorter. The paper's code draws more at temperature 1.2; on real speech those were nonsense in several scripts.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from robustger.hypotheses import Hypothesis
+from robustger.text import get_normalizer
+
+Search = Literal["adaptive", "paper"]
+
+NARROW = 10
+WIDE = 50
+
+
+class Found(NamedTuple):
+    """A text that a search found.
+
+    Attributes:
+        hypothesis: with its log-probability.
+        rank: what the texts of one utterance are ordered by, the highest first, whichever search found them.
+    """
+
+    hypothesis: Hypothesis
+    rank: float
+
+
+def widths(search: Search, n: int, beams: int | None) -> tuple[int, ...]:
+    """The beams of the searches for an utterance, in order; all but the first only where its list is still short.
+
+    Args:
+        search: a name of the table above.
+        n: hypotheses that are asked for.
+        beams: the explicit width, at least `n`; None leaves it to `search`.
+    """
+    if beams is not None:
+        return (beams,)
+    first, last = max(n, WIDE if search == "paper" else NARROW), max(n, WIDE)
+    return (first,) if first == last else (first, last)
+
+
+def search_lists(
+    search: Callable[[list[int], int], Iterable[Iterable[Found]]],
+    beams: Sequence[int],
+    n: int,
+    languages: Sequence[str | None],
+) -> list[tuple[Hypothesis, ...]]:
+    """The N-best list of each utterance, best first.
+
+    Args:
+        search: called with the numbers of the utterances, counted from 0, and a width; gives what was found for each.
+        beams: the width of each search, see `widths`.
+        n: length of a list, at most.
+        languages: code of each utterance's language, or None where it is unknown; says how texts are compared.
+
+    Returns:
+        for each utterance one to `n` hypotheses, or none where nothing was found.
+    """
+    found: list[list[Found]] = [[] for _ in languages]
+    lists: list[tuple[Hypothesis, ...]] = [()] * len(languages)
+    short = list(range(len(languages)))
+    for width in beams:
+        if not short:
+            break
+        for utterance, texts in zip(short, search(short, width), strict=True):
+            if found[utterance]:
+                found[utterance] = sorted([*found[utterance], *texts], key=lambda one: -one.rank)
+            else:
+                found[utterance] = list(texts)
+            ranked = (one.hypothesis for one in found[utterance])
+            lists[utterance] = tuple(distinct(ranked, n, languages[utterance]))
+        short = [utterance for utterance in short if len(lists[utterance]) < n]
+    return lists
+
+
+def distinct(
+    hypotheses: Iterable[Hypothesis], n: int | None = None, language: str | None = None
+) -> list[Hypothesis]:
+    """The first `n` (None: all) that differ in more than how their words are written, in the order given.
+
+    Blank texts count as one more hypothesis: that nothing was said.
+
+    Args:
+        hypotheses: best first.
+        n: how many at most.
+        language: code of their language; None where it is unknown. See `as_spoken`.
+    """
+    kept: dict[str, Hypothesis] = {}
+    for hypothesis in hypotheses:
+        if n is not None and len(kept) == n:
+            break
+        kept.setdefault(as_spoken(hypothesis.text, language), hypothesis)
+    return list(kept.values())
+
+
+def as_spoken(text: str, language: str | None = None) -> str:
+    """What two texts have in common that differ only in how their words are written.
+
+    English ("en") is written by the normalizers `whisper` and `number`, one after the other: whichever normalizer a
+    list is written with later, its hypotheses then differ. In any other language, and where it is unknown, only case,
+    punctuation and white space are left out: the letters, marks, digits and symbols (such as € and %) of all scripts
+    stay, and so do a sign before a digit and a mark between digits.
+
+    Example:
+        >>> as_spoken("It's 21.", "en") == as_spoken("it is twenty-one", "en")
+        True
+        >>> as_spoken("Schon um acht?", "de"), as_spoken("Schön um acht.", "de")
+        ('schon um acht', 'schön um acht')
+    """
+    if language == "en":
+        return get_normalizer("number")(get_normalizer("whisper")(text))
+    text = unicodedata.normalize("NFC", text).lower()
+    return " ".join(_NO_WORD.sub(_kept, text).split())
+
+
+_NO_WORD = re.compile(r"[^\w\s]")
+_KEPT = "\u200c\u200d%‰&@#§"  # joiners shape words of Persian and of the scripts of India; the signs are read aloud
+
+
+def _kept(match: re.Match[str]) -> str:
+    """A character that is no letter, digit or white space, or a blank in its place."""
+    character, text = match[0], match.string
+    if unicodedata.category(character)[0] in "MS" or character in _KEPT:
+        return character
+    before, after = text[match.start() - 1 : match.start()], text[match.end() : match.end() + 1]
+    stands_in_number = after.isdigit() and (before.isdigit() or character in "-\u2212\u2013")
+    return character if stands_in_number else " "
