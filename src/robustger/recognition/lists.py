@@ -66,7 +66,9 @@ def list_of(
         kept.setdefault(plain, Hypothesis(plain, hypothesis.score, written))
     said: dict[str, str] = {}
     if text is not None:
-        said = {"reference": normalize(text), "written_reference": text} if is_rewritten else {"reference": text}
+        said = (
+            {"reference": normalize(text), "written_reference": text} if is_rewritten else {"reference": text}
+        )
     known: dict[str, Any] = dict(meta or {})
     if window is not None:
         known["window"] = dict(window) | said
