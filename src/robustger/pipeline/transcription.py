@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robustger.errors import InputError
+from robustger.hypotheses.checks import printable
 from robustger.pipeline.flow import Flow, Job, Kept, Source
 from robustger.pipeline.presets import load_preset_recognizer
 from robustger.pipeline.values import Failure, Segment, Transcription
@@ -213,7 +214,7 @@ class RobustGER:
 
     def transcribe_files(
         self,
-        files: Iterable[str | os.PathLike[str]],
+        files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
         *,
         window_seconds: float | None = None,
         words: bool = False,
@@ -228,7 +229,7 @@ class RobustGER:
         However long the recordings, no more of their sound is held than the windows of a batch and the next one.
 
         Args:
-            files: the recordings.
+            files: the recordings; a single path is one recording.
             window_seconds: as for `transcribe`.
             words: as for `transcribe`.
             reading: as for `transcribe`.
@@ -240,6 +241,8 @@ class RobustGER:
         Raises:
             InputError: a model that cannot be loaded, or an option it refuses; never for a file.
         """
+        if isinstance(files, str | os.PathLike):  # one file, and not its letters
+            files = [files]
         sources = (_file_source(os.fspath(file), reading, on_warning) for file in files)
         flow = self._flow(window_seconds, words, kept, on_progress, correction)
         for source, outcome in flow.run(sources):
@@ -318,7 +321,7 @@ def _file_source(file: str, reading: ReadingOptions | None, on_warning: Callable
         content = io.BytesIO(sys.stdin.buffer.read()) if file == "-" else file
         return _blocks(content, SAMPLE_RATE, reading, on_warning)
 
-    return Source(_id(file), file, read)
+    return Source(_id(file), printable(file), read)
 
 
 def _blocks(
@@ -332,4 +335,4 @@ def _blocks(
 
 
 def _id(file: str) -> str:
-    return "stdin" if file == "-" else Path(file).stem
+    return "stdin" if file == "-" else printable(Path(file).stem)
