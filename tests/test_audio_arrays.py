@@ -1,9 +1,8 @@
-"""Arrays of samples: mixing down, resampling, checks, writing, and cutting long audio into windows."""
+"""Arrays of samples: mixing down, resampling, checks, and writing."""
 
 from __future__ import annotations
 
 import io
-import itertools
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from robustger.audio import (
     probe_audio,
     read_audio,
     to_mono_16k,
-    windows,
     write_audio,
 )
 from robustger.errors import InputError
@@ -186,67 +184,3 @@ class TestWriting:
         with pytest.raises(AudioError, match=why):
             write_audio(tmp_path / name, samples)
         assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
-
-
-@st.composite
-def recordings(draw: st.DrawFn) -> np.ndarray:
-    """Speech and pauses by turns, 0.1 to 6 s each, over a noise floor or over nothing."""
-    random = np.random.default_rng(draw(st.integers(0, 1000)))
-    turns = draw(st.lists(st.tuples(st.floats(0.1, 4), st.booleans()), min_size=1, max_size=6))
-    parts = [random.standard_normal(round(s * SAMPLE_RATE)) * (0.1 if speech else 0) for s, speech in turns]
-    samples = np.concatenate(parts)
-    return (samples + draw(st.sampled_from([0, 1e-4, 0.02])) * random.standard_normal(len(samples))).astype(
-        np.float32
-    )
-
-
-class TestWindows:
-    @given(samples=recordings(), max_seconds=st.floats(0.5, 5))
-    @settings(max_examples=60)
-    def test_they_fit_follow_each_other_and_hold_all_speech(
-        self, samples: np.ndarray, max_seconds: float
-    ) -> None:
-        found = windows(samples, max_seconds)
-        for window in found:
-            assert 0 < len(samples[window.samples]) <= max_seconds * SAMPLE_RATE + 1e-6
-            assert 0 < window.end - window.start <= max_seconds + 1e-9
-        assert all(before.end <= after.start for before, after in itertools.pairwise(found))
-        outside = np.ones(len(samples), bool)
-        for window in found:
-            outside[window.samples] = False
-        assert not (outside & (np.abs(samples) > 0.1)).any()
-
-    def test_what_fits_is_taken_whole(self) -> None:
-        [window] = windows(np.concatenate([np.zeros(16_000, np.float32), SPEECH]), 2.5)
-        assert (window.start, window.end) == (0, 2.5)
-
-    @pytest.mark.parametrize("samples", [np.zeros(0), np.zeros(16_000 * 60), np.full(16_000 * 60, 9e-5)])
-    def test_silence_alone_is_in_none(self, samples: np.ndarray) -> None:
-        assert windows(samples.astype(np.float32), 5) == []
-
-    def test_long_pauses_are_left_out_and_the_times_stay(self) -> None:
-        pause = np.zeros(SAMPLE_RATE * 10, np.float32)
-        found = windows(np.concatenate([pause, SPEECH, pause, SPEECH, pause]), 5)
-        times = [second for window in found for second in (window.start, window.end)]
-        assert times == pytest.approx([9.7, 11.8, 21.2, 23.3], abs=0.011)
-
-    @pytest.mark.parametrize("noise", [0, 0.01])
-    def test_cuts_are_made_in_short_pauses(self, noise: float) -> None:
-        said, pause = speech_like(3.5) + 0, np.zeros(SAMPLE_RATE // 2, np.float32)
-        said = np.sign(said) * np.maximum(np.abs(said), 0.05)  # no pauses of its own
-        samples = np.concatenate([said, pause] * 6)
-        samples += noise * np.random.default_rng(0).standard_normal(len(samples)).astype(np.float32)
-        for window in windows(samples, 5)[:-1]:
-            assert 3.5 <= window.end % 4 <= 4
-
-    def test_no_cut_leaves_a_crumb(self) -> None:
-        found = windows(speech_like(30.4), 30)
-        assert len(found) == 2
-        assert min(w.end - w.start for w in found) >= 15
-
-    @pytest.mark.parametrize(
-        ("max_seconds", "min_seconds"), [(0, None), (5, 3), (5, 0), (float("nan"), None)]
-    )
-    def test_lengths_that_do_not_fit(self, max_seconds: float, min_seconds: float | None) -> None:
-        with pytest.raises(InputError, match="min_seconds"):
-            windows(SPEECH, max_seconds, min_seconds=min_seconds)

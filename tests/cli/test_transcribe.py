@@ -12,6 +12,8 @@ from tests.pipeline.subtitle_reader import read_srt, read_vtt
 from tests.tiny_preset import build_tiny_preset, save_broken
 from tests.voice import save_voice
 
+TRANSCRIBE = ("transcribe", "--no-find-speech")  # what the tiny recognizer hears is no speech
+
 
 @pytest.fixture(scope="module")
 def preset(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -36,7 +38,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_one_file_to_stdout(robustger, folder: Path, preset: Path) -> None:
-    result = robustger("transcribe", "a.wav", "--preset", preset)
+    result = robustger(*TRANSCRIBE, "a.wav", "--preset", preset)
     assert result.code == 0
     assert result.out.count("\n") == 1
     assert result.out.strip()
@@ -45,7 +47,7 @@ def test_one_file_to_stdout(robustger, folder: Path, preset: Path) -> None:
 
 
 def test_the_list_is_shown(robustger, folder: Path, preset: Path) -> None:
-    result = robustger("transcribe", "a.wav", "--preset", preset, "--nbest", "-n", 3)
+    result = robustger(*TRANSCRIBE, "a.wav", "--preset", preset, "--nbest", "-n", 3)
     text, times, *hypotheses = result.out.splitlines()
     assert text.strip()
     assert times == "  0.00 - 0.80 s"
@@ -54,7 +56,7 @@ def test_the_list_is_shown(robustger, folder: Path, preset: Path) -> None:
 
 def test_several_files_in_one_stream(robustger, folder: Path, preset: Path) -> None:
     files = ["a.wav", "broken.wav", "b.flac"]
-    result = robustger("transcribe", *files, "--preset", preset)
+    result = robustger(*TRANSCRIBE, *files, "--preset", preset)
     assert result.code == 1
     lines = [line.split("\t") for line in result.out.splitlines()]
     assert [file for file, _ in lines] == files
@@ -63,7 +65,7 @@ def test_several_files_in_one_stream(robustger, folder: Path, preset: Path) -> N
     assert problem.startswith("robustger: broken.wav: ")
     assert summary.startswith("robustger: 2 recordings, 4.3 s, ")
     assert summary.endswith(", 1 problems")
-    as_json = robustger("transcribe", *files, "--preset", preset, "-o", "all.json")
+    as_json = robustger(*TRANSCRIBE, *files, "--preset", preset, "-o", "all.json")
     rows = [json.loads(line) for line in Path("all.json").read_text(encoding="utf-8").splitlines()]
     assert (as_json.code, as_json.out) == (1, "")
     assert [(row["audio"], row["text"]) for row in rows] == [(file, text) for file, text in lines]
@@ -75,14 +77,14 @@ def test_several_files_in_one_stream(robustger, folder: Path, preset: Path) -> N
 def test_the_corrector_takes_its_language_model_from_elsewhere(
     robustger, folder: Path, preset: Path, tiny_base: Path, tmp_path: Path
 ) -> None:
-    text = robustger("transcribe", "a.wav", "--preset", preset).out
+    text = robustger(*TRANSCRIBE, "a.wav", "--preset", preset).out
     broken = shutil.copytree(preset, tmp_path / "preset")
     config = yaml.safe_load((broken / "config.yaml").read_text(encoding="utf-8"))
     (broken / "config.yaml").write_text(
         yaml.safe_dump(config | {"base": "none/at-all", "quantization": "nf4"})
     )
     moved = shutil.copytree(tiny_base, tmp_path / "moved")
-    found = robustger("transcribe", "a.wav", "--preset", broken, "--base", moved, "--quantization", "none")
+    found = robustger(*TRANSCRIBE, "a.wav", "--preset", broken, "--base", moved, "--quantization", "none")
     assert (found.code, found.out) == (0, text)
 
 
@@ -90,7 +92,7 @@ def test_the_corrector_takes_its_language_model_from_elsewhere(
 def test_a_folder_gets_one_file_per_recording(robustger, folder: Path, preset: Path, output: str) -> None:
     before = names(folder)
     result = robustger(
-        "transcribe", "a.wav", "broken.wav", "b.flac", "--preset", preset, "-o", output, "-f", "vtt"
+        *TRANSCRIBE, "a.wav", "broken.wav", "b.flac", "--preset", preset, "-o", output, "-f", "vtt"
     )
     assert (result.code, result.out) == (1, "")
     target = Path(output)
@@ -101,12 +103,12 @@ def test_a_folder_gets_one_file_per_recording(robustger, folder: Path, preset: P
 
 
 def test_the_suffix_says_the_format(robustger, folder: Path, preset: Path) -> None:
-    robustger("transcribe", "b.flac", "--preset", preset, "-o", "b.srt")
+    robustger(*TRANSCRIBE, "b.flac", "--preset", preset, "-o", "b.srt")
     assert Path("b.srt").read_text(encoding="utf-8").startswith("1\n00:00:00,")
 
 
 def test_words_have_times_in_json_srt_and_vtt(robustger, folder: Path, preset: Path) -> None:
-    result = robustger("transcribe", "b.flac", "--preset", preset, "-f", "json", "--words")
+    result = robustger(*TRANSCRIBE, "b.flac", "--preset", preset, "-f", "json", "--words")
     assert result.code == 0
     fields = json.loads(result.out)
     words = [word for part in fields["segments"] for word in part["words"]]
@@ -114,20 +116,20 @@ def test_words_have_times_in_json_srt_and_vtt(robustger, folder: Path, preset: P
     times = [time for word in words for time in (word["start"], word["end"])]
     assert times == sorted(times)
     assert 0 <= times[0] <= times[-1] <= 3.5
-    assert "words" not in robustger("transcribe", "b.flac", "--preset", preset, "-f", "json").out
-    one_by_one = read_srt(robustger("transcribe", "b.flac", "--preset", preset, "-f", "srt", "--words").out)
+    assert "words" not in robustger(*TRANSCRIBE, "b.flac", "--preset", preset, "-f", "json").out
+    one_by_one = read_srt(robustger(*TRANSCRIBE, "b.flac", "--preset", preset, "-f", "srt", "--words").out)
     assert [cue.lines for cue in one_by_one] == [[word["word"]] for word in words]
     assert [cue.start for cue in one_by_one] == [round(1000 * word["start"]) for word in words]
-    marked = robustger("transcribe", "b.flac", "--preset", preset, "-f", "vtt", "--words").out
+    marked = robustger(*TRANSCRIBE, "b.flac", "--preset", preset, "-f", "vtt", "--words").out
     assert marked.count("<c>") == len(words)
     assert " ".join(" ".join(cue.lines) for cue in read_vtt(marked)) == fields["text"]
 
 
 def test_plain_is_what_the_corrector_reads(robustger, folder: Path, preset: Path) -> None:
-    fields = json.loads(robustger("transcribe", "a.wav", "--preset", preset, "-f", "json").out)
-    plain = robustger("transcribe", "a.wav", "--preset", preset, "--plain").out
+    fields = json.loads(robustger(*TRANSCRIBE, "a.wav", "--preset", preset, "-f", "json").out)
+    plain = robustger(*TRANSCRIBE, "a.wav", "--preset", preset, "--plain").out
     assert plain == fields["plain"] + "\n"
-    assert robustger("transcribe", "a.wav", "--preset", preset).out == fields["text"] + "\n"
+    assert robustger(*TRANSCRIBE, "a.wav", "--preset", preset).out == fields["text"] + "\n"
 
 
 def test_a_file_that_cannot_be_read_leaves_the_output_as_it_was(
@@ -135,7 +137,7 @@ def test_a_file_that_cannot_be_read_leaves_the_output_as_it_was(
 ) -> None:
     Path("kept.txt").write_text("kept\n", encoding="utf-8")
     before = names(folder)
-    result = robustger("transcribe", "broken.wav", "--preset", preset, "-o", "kept.txt")
+    result = robustger(*TRANSCRIBE, "broken.wav", "--preset", preset, "-o", "kept.txt")
     assert (result.code, result.out) == (1, "")
     assert Path("kept.txt").read_text(encoding="utf-8") == "kept\n"
     assert names(folder) == before
@@ -171,7 +173,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
     if "--preset" not in arguments:
         arguments = [*arguments, "--preset", str(preset)]
     before = names(folder)
-    result = robustger("transcribe", *arguments)
+    result = robustger(*TRANSCRIBE, *arguments)
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("robustger: error: ")
     assert result.err.count("\n") == 1

@@ -15,4 +15,4 @@ def tiny_preset(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="session")
 def robustger(tiny_preset: Path) -> RobustGER:
-    return RobustGER.from_preset(tiny_preset, device="cpu")
+    return RobustGER.from_preset(tiny_preset, device="cpu", find_speech=False)

@@ -8,7 +8,8 @@ docs/reference/audio.md lists the formats, and what is found out about a file th
 from robustger.audio.arrays import as_samples
 from robustger.audio.files import AudioInfo, ReadingOptions, probe_audio, read_audio, stream_audio
 from robustger.audio.samples import SAMPLE_RATE, SILENCE_PEAK, AudioError, check_samples, to_mono_16k
-from robustger.audio.windows import Window, windows
+from robustger.audio.speech import audible
+from robustger.audio.windows import Window, stream_windows, windows
 from robustger.audio.writing import write_audio
 
 __all__ = [
@@ -19,10 +20,12 @@ __all__ = [
     "ReadingOptions",
     "Window",
     "as_samples",
+    "audible",
     "check_samples",
     "probe_audio",
     "read_audio",
     "stream_audio",
+    "stream_windows",
     "to_mono_16k",
     "windows",
     "write_audio",

@@ -49,8 +49,31 @@ def nbest(
         typer.Option(help="How hypotheses are written: raw, hyporadise, ... Default: the preset's."),
     ] = None,
     language: Annotated[
-        str | None, typer.Option(help="Of the speech, for multilingual recognisers: en, de, ...")
+        str | None,
+        typer.Option(
+            help="Of the speech, for multilingual recognizers: en, de, ..., or auto, which listens."
+        ),
     ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            metavar="adaptive|paper",
+            help="How lists are searched for: adaptive looks wider where too few hypotheses differ; paper always takes "
+            "50 beams.",
+        ),
+    ] = None,
+    track: Annotated[
+        int | None, typer.Option(min=1, help="Audio track of each file, from 1. Default: the first.")
+    ] = None,
+    channel: Annotated[
+        int | None, typer.Option(min=1, help="Channel of each file, from 1. Default: the mean of all.")
+    ] = None,
+    keep_going: Annotated[
+        bool,
+        typer.Option(
+            "--keep-going", help="Recognize what is left of damaged recordings; what is missing is a problem."
+        ),
+    ] = False,
     options: Annotated[
         list[str] | None,
         typer.Option(
@@ -88,8 +111,9 @@ def nbest(
         bool, typer.Option("--restart", help="Throw away what an earlier run left, finished or not.")
     ] = False,
 ) -> None:
-    """Recognise every recording of a manifest into N-best lists.
+    """Recognize every recording of a manifest into N-best lists.
 
+    Recordings longer than the recognizer's window are cut at pauses in speech, without stretches where nobody speaks.
     The same command goes on with a run that was interrupted or killed, and leaves a complete one as it is. Recordings
     that cannot be used are reported and skipped, and make the exit code 1.
     """
@@ -105,7 +129,11 @@ def nbest(
 
     settings = load_preset_recognizer(preset).chosen(recognizer, model, n, beams, normalizer)
     chosen = _options(options or [])
-    chosen |= {key: value for key, value in (("language", language), ("device", device)) if value is not None}
+    chosen |= {
+        key: value
+        for key, value in (("language", language), ("search", search), ("device", device))
+        if value is not None
+    }
     request = Request(
         n=settings.n,
         beams=settings.beams,
@@ -114,6 +142,10 @@ def nbest(
         embeddings=embeddings,
         embedding_frames=embedding_frames,
         shard=_shard(shard),
+        find_speech=True,
+        track=track,
+        channel=channel,
+        keep_going=keep_going,
     )
     quiet_libraries()
     start = time.monotonic()

@@ -88,8 +88,46 @@ def transcribe(
         ),
     ] = None,
     language: Annotated[
-        str | None, typer.Option(help="Of the speech, for multilingual recognisers: en, de, ...")
+        str | None,
+        typer.Option(
+            help="Of the speech, for multilingual recognizers: en, de, ..., or auto, which listens."
+        ),
     ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            metavar="adaptive|paper",
+            help="How lists are searched for: adaptive looks wider where too few hypotheses differ; paper always takes "
+            "50 beams.",
+        ),
+    ] = None,
+    track: Annotated[
+        int | None, typer.Option(min=1, help="Audio track of a video, from 1. Default: the first.")
+    ] = None,
+    channel: Annotated[
+        int | None,
+        typer.Option(min=1, help="Channel, from 1: one speaker of a call. Default: the mean of all."),
+    ] = None,
+    keep_going: Annotated[
+        bool,
+        typer.Option(
+            "--keep-going", help="Transcribe what is left of damaged recordings, and say what is missing."
+        ),
+    ] = False,
+    find_speech: Annotated[
+        bool,
+        typer.Option(
+            "--find-speech/--no-find-speech",
+            help="Leave out stretches in which nobody speaks, or recognize everything as it is.",
+        ),
+    ] = True,
+    restart: Annotated[
+        bool,
+        typer.Option(
+            "--restart",
+            help="Throw away what a killed run left beside the output, with which this one would go on.",
+        ),
+    ] = False,
     guard: Annotated[
         str | None, typer.Option(help="none, words, edits or margin. Default: the corrector's own.")
     ] = None,
@@ -97,20 +135,23 @@ def transcribe(
         str | None, typer.Option(help="cpu or cuda. Default: the GPU where there is one.")
     ] = None,
 ) -> None:
-    """Transcribe audio: a recogniser lists what it may have heard, and the list is corrected.
+    """Transcribe audio: a recognizer lists what it may have heard, and the list is corrected.
 
-    Recordings that cannot be read are reported and skipped, and make the exit code 1.
+    Recordings that cannot be read are reported and skipped, and make the exit code 1. Where nobody speaks the text is
+    empty, which is reported, too. The same command with an output file or folder goes on with a run that was killed.
     """
     import sys
 
     from tqdm import tqdm
 
+    from robustger.audio import ReadingOptions
     from robustger.cli.quiet import quiet_libraries
     from robustger.pipeline import RobustGER
     from robustger.pipeline.files import transcribe_to
 
     quiet_libraries()
-    options: dict[str, Any] = {} if language is None else {"language": language}
+    given = {"language": language, "search": search}
+    options: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     robustger = RobustGER.from_preset(
         preset,
         recognizer=recognizer,
@@ -121,8 +162,13 @@ def transcribe(
         n=n,
         beams=beams,
         device=device,
+        find_speech=find_speech,
         **options,
     )
+
+    def say(message: str) -> None:
+        bar.write(f"robustger: {message}", file=sys.stderr)
+
     with tqdm(desc="transcribing", unit=" s", unit_scale=True, disable=None) as bar:
         summary = transcribe_to(
             robustger,
@@ -132,7 +178,10 @@ def transcribe(
             show_nbest=nbest,
             words=words,
             plain=plain,
-            on_problem=lambda message: bar.write(f"robustger: {message}", file=sys.stderr),
+            restart=restart,
+            reading=ReadingOptions(track, channel, keep_going),
+            on_problem=say,
+            on_warning=say,
             on_progress=bar.update,
             window_seconds=window,
             guard=guard,

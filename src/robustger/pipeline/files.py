@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from robustger import __version__
 from robustger.errors import InputError
 from robustger.hypotheses import atomic_writer
 from robustger.pipeline.formats import FORMATS, SUBTITLES, SUFFIXES, WITH_WORDS, nbest_lines
+from robustger.pipeline.resume import KeptBatches, file_settings, kept_batches
 from robustger.pipeline.transcription import RobustGER
 from robustger.pipeline.values import Failure, Transcription
 
@@ -21,7 +24,7 @@ class TranscriptionSummary:
     """What happened to the files.
 
     Attributes:
-        files: files that were transcribed.
+        files: files that were transcribed; those in which nobody speaks are among them.
         seconds: length of these, in seconds.
         segments: windows that were recognised.
         changed: windows whose text differs from the recognizer's own.
@@ -44,7 +47,9 @@ def transcribe_to(
     show_nbest: bool = False,
     words: bool = False,
     plain: bool = False,
+    restart: bool = False,
     on_problem: Callable[[str], None] = lambda message: None,
+    on_warning: Callable[[str], None] = lambda message: None,
     on_progress: Callable[[float], object] = lambda seconds: None,
     **options: Any,
 ) -> TranscriptionSummary:
@@ -63,13 +68,16 @@ def transcribe_to(
         show_nbest: `text` shows the N-best lists beneath.
         words: `json`, `srt` and `vtt` give the time of every word.
         plain: `text`, `srt` and `vtt` show the words alone, without the recognizer's case and punctuation.
+        restart: whether to throw away what a killed run left beside the output, with which this one would go on.
         on_problem: called with what is wrong with a file, and which.
+        on_warning: called with what else there is to know: that nobody speaks in a file, that the corrector does not
+            know its language, that something of it is missing.
         on_progress: called with the seconds of audio just finished.
         options: of `RobustGER.transcribe_files`.
 
     Raises:
         InputError: an output that does not fit the files or the format, or cannot be written; a model that cannot be
-            loaded. Nothing is written then.
+            loaded; what a killed run left is of another command. Nothing is written then.
     """
     name = format or _format_of(output)
     if show_nbest and name in SUBTITLES:
@@ -80,8 +88,23 @@ def transcribe_to(
     if words or name in SUBTITLES:
         options["words"] = True
     summary = TranscriptionSummary()
+    unknown_languages: set[str] = set()
+    options |= {"on_progress": on_progress, "on_warning": on_warning}
+
+    def tell(result: Transcription) -> None:
+        if not result.segments:
+            on_warning(f"{result.audio}: nobody speaks in it")
+        for part in result.segments:
+            language = part.nbest.language or "?"
+            if part.transcript.source == "language" and language not in unknown_languages:
+                unknown_languages.add(language)
+                on_warning(
+                    f"{result.audio}: the corrector does not know the language {language!r}; such texts stay as they "
+                    "were recognized"
+                )
 
     def rendered(result: Transcription) -> str:
+        tell(result)
         summary.files += 1
         summary.seconds += result.seconds
         summary.segments += len(result.segments)
@@ -91,15 +114,16 @@ def transcribe_to(
 
     if _is_folder(output, len(files), name):
         targets = _targets(files, Path(output), SUFFIXES[name])
-        results = robustger.transcribe_files(files, on_progress=on_progress, **options)
-        for target, result in zip(targets, results, strict=True):
-            if isinstance(result, Failure):
-                summary.problems += 1
-                on_problem(result.message)
-            else:
-                _make(target.parent)
-                with atomic_writer(target) as file:
-                    file.write(rendered(result))
+        with _kept(robustger, files, output, restart, options) as kept:
+            results = robustger.transcribe_files(files, kept=kept, **options)
+            for target, result in zip(targets, results, strict=True):
+                if isinstance(result, Failure):
+                    summary.problems += 1
+                    on_problem(result.message)
+                else:
+                    _make(target.parent)
+                    with atomic_writer(target) as file:
+                        file.write(rendered(result))
         return summary
 
     if name in SUBTITLES and len(files) > 1:
@@ -107,26 +131,46 @@ def transcribe_to(
             f"{len(files)} recordings do not fit into one file of subtitles; name a folder: -o FOLDER/"
         )
     _refuse_overwriting([output], files)
-    try:
-        with atomic_writer(output) as file:
-            for result in robustger.transcribe_files(files, on_progress=on_progress, **options):
-                label = f"{result.audio}\t" if name == "text" and len(files) > 1 else ""
-                if isinstance(result, Failure):
-                    summary.problems += 1
-                    on_problem(result.message)
-                    if name == "json":
-                        file.write(json.dumps(result.to_dict(), ensure_ascii=False) + "\n")
-                    elif label:
-                        file.write(f"{label}\n")
-                    else:
-                        raise _NothingToWriteError
+    with (
+        _kept(robustger, files, output, restart, options) as kept,
+        suppress(_NothingToWriteError),
+        atomic_writer(output) as file,
+    ):
+        for result in robustger.transcribe_files(files, kept=kept, **options):
+            label = f"{result.audio}\t" if name == "text" and len(files) > 1 else ""
+            if isinstance(result, Failure):
+                summary.problems += 1
+                on_problem(result.message)
+                if name == "json":
+                    file.write(json.dumps(result.to_dict(), ensure_ascii=False) + "\n")
+                elif label:
+                    file.write(f"{label}\n")
                 else:
-                    file.write(label + rendered(result))
-                if output == "-":
-                    file.flush()  # a reader gets each text when it is there
-    except _NothingToWriteError:
-        pass
+                    raise _NothingToWriteError
+            else:
+                file.write(label + rendered(result))
+            if output == "-":
+                file.flush()  # a reader gets each text when it is there
     return summary
+
+
+def _kept(
+    robustger: RobustGER, files: Sequence[str], output: str, restart: bool, options: Mapping[str, Any]
+) -> AbstractContextManager[KeptBatches | None]:
+    """What a killed run has done for this output, where it can be kept."""
+    path = Path(output)
+    is_stream = output == "-" or (path.exists() and not (path.is_file() or path.is_dir()))
+    if is_stream or "-" in files or robustger.identity is None:
+        return nullcontext()
+    settings = {
+        "robustger": __version__,
+        **robustger.identity,
+        "files": file_settings(files),
+        **{key: value for key, value in options.items() if not key.startswith("on_")},
+    }
+    if (reading := options.get("reading")) is not None:
+        settings["reading"] = asdict(reading)
+    return kept_batches(Path(os.path.realpath(path)), settings, restart=restart)
 
 
 class _NothingToWriteError(Exception):

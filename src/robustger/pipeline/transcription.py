@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from robustger.errors import InputError
-from robustger.hypotheses import NBest
 from robustger.hypotheses.checks import printable
+from robustger.pipeline.flow import Flow, Job, Kept, Source
 from robustger.pipeline.presets import load_preset_recognizer
 from robustger.pipeline.values import Failure, Segment, Transcription
 from robustger.pipeline.words import timed_words
+from robustger.recognition.lists import list_of
 from robustger.text import get_normalizer
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from robustger.audio import Window
+    from robustger.audio import ReadingOptions, Window
     from robustger.correction import Corrector
-    from robustger.recognition import Recognition, Recognizer
+    from robustger.recognition import Recognizer
 
-WINDOW_SECONDS = 30.0  # where the recogniser takes any length: memory grows with it
+WINDOW_SECONDS = 30.0  # where the recognizer takes any length: memory grows with it
 SAMPLE_RATE = 16_000  # Hz; as robustger.audio, which loads numpy, has it
-BATCH_WINDOWS = 16  # recognised and corrected together; those of several short files make up one batch
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Recording:
-    id: str
-    audio: str | None
-    samples: np.ndarray
-    windows: list[Window]
+BATCH_WINDOWS = 16  # recognized and corrected together; those of several short files make up one batch
 
 
 class RobustGER:
@@ -48,7 +42,12 @@ class RobustGER:
         load_corrector: gives the corrector.
         n: hypotheses per utterance.
         beams: width of the beam search; None leaves it to the recogniser.
-        normalizer: name of the normaliser that writes the hypotheses as the corrector knows them.
+        normalizer: name of the normalizer that writes the hypotheses as the corrector knows them. In a language that is
+            known and not English, `words` takes the place of an English one.
+        find_speech: whether silence, noise and music are left out, so that nobody's speech becomes an empty text.
+            False recognizes everything: short recordings as they are, long ones cut at their quietest places.
+        identity: what tells these models and settings from others, values that JSON can hold; a transcription into a
+            file that was killed goes on only where this is known.
 
     Example:
         >>> from robustger import RobustGER
@@ -64,13 +63,17 @@ class RobustGER:
         n: int = 5,
         beams: int | None = None,
         normalizer: str = "raw",
+        find_speech: bool = True,
+        identity: Mapping[str, Any] | None = None,
     ) -> None:
         self._load_recognizer = load_recognizer
         self._load_corrector = load_corrector
-        self._normalize = get_normalizer(normalizer)
-        self._rewritten = normalizer != "raw"
+        get_normalizer(normalizer)  # an unknown one is told now
+        self.normalizer = normalizer
         self.n = n
         self.beams = beams
+        self.find_speech = find_speech
+        self.identity = identity
 
     @classmethod
     def from_preset(
@@ -85,6 +88,7 @@ class RobustGER:
         n: int | None = None,
         beams: int | None = None,
         device: str | None = None,
+        find_speech: bool | None = None,
         **options: Any,
     ) -> RobustGER:
         """The recogniser and the corrector of a preset; no model is loaded before it is needed.
@@ -101,13 +105,18 @@ class RobustGER:
             n: hypotheses per utterance; None takes the preset's.
             beams: width of the beam search; None takes the preset's.
             device: of both models; None picks the GPU where there is one.
-            options: further keyword arguments of the recogniser's class, such as `language`.
+            find_speech: as for the class; None is True, but False where `recognizer` is a loaded one: what of one's own
+                recognizes decides for itself what is speech.
+            options: further keyword arguments of the recognizer's class, such as `language` and `search`.
 
         Raises:
             InputError: no such preset, a bad setting in it, or an argument that does not fit the others.
         """
         kind = recognizer if isinstance(recognizer, str) else None
         settings = load_preset_recognizer(name).chosen(kind, model, n, beams)
+        is_loaded = recognizer is not None and kind is None
+        if find_speech is None:
+            find_speech = not is_loaded
         if device is not None:
             options["device"] = device
         changes: dict[str, Any] = {"base": base, "quantization": quantization}
@@ -124,12 +133,21 @@ class RobustGER:
                 return settings.load(**options)
             return recognizer
 
+        identity = {
+            **settings.model_dump(),
+            "options": settings.options | options,
+            "corrector": str(checkpoint or settings.corrector or name),
+            **changes,
+            "find_speech": find_speech,
+        }
         return cls(
             load_recognizer,
             load_corrector,
             n=settings.n,
             beams=settings.beams,
             normalizer=settings.normalizer,
+            find_speech=find_speech,
+            identity=None if is_loaded else identity,
         )
 
     @cached_property
@@ -152,76 +170,109 @@ class RobustGER:
 
     def transcribe(
         self,
-        audio: str | os.PathLike[str] | BinaryIO | np.ndarray,
+        audio: Any,
         *,
         id: str | None = None,
         sample_rate: int = SAMPLE_RATE,
         window_seconds: float | None = None,
+        words: bool = False,
+        reading: ReadingOptions | None = None,
+        on_warning: Callable[[str], object] = lambda message: None,
         **correction: Any,
     ) -> Transcription:
         """The text of one recording.
 
-        Recordings that are longer than a window are cut at their quietest places; each stretch is recognised and
-        corrected by itself.
+        A recording that is longer than a window is cut at pauses in speech, and stretches without speech are left out;
+        each window is recognized and corrected by itself. Where nobody speaks there are no segments.
 
         Args:
-            audio: a file that `robustger.audio.read_audio` reads, or samples: (samples,) or (frames, channels).
+            audio: a file, its path or open, that `robustger.audio.read_audio` reads; or samples in any form that
+                `robustger.audio.as_samples` takes.
             id: what the transcription and its lists are called; None takes the file's name, or "audio".
             sample_rate: of samples that come as an array, in Hz.
-            window_seconds: longest stretch that is recognised at once; None takes the recogniser's.
-            correction: options of `Corrector.correct`, such as `guard`; and `words`, whether the times of the words are
-                looked for.
+            window_seconds: longest stretch that is recognized at once; None takes the recognizer's.
+            words: whether the times of the words are looked for.
+            reading: how a file is read, as for `read_audio`; None is its default.
+            on_warning: called with one line for what is missing of a damaged file.
+            correction: options of `Corrector.correct`, such as `guard`.
 
         Raises:
-            AudioError: the audio cannot be read, or holds nothing to recognise.
+            AudioError: the audio cannot be read, or is silent.
             InputError: an option that the corrector refuses.
         """
-        samples = _read(audio, sample_rate)
         name = os.fspath(audio) if isinstance(audio, str | os.PathLike) else None
-        recording = self._cut(id or (_id(name) if name else "audio"), name, samples, window_seconds)
-        return self._transcribed([recording], lambda seconds: None, correction)[0]
+        source = Source(
+            id or (_id(name) if name else "audio"),
+            name,
+            lambda: _blocks(audio, sample_rate, reading, on_warning),
+        )
+        flow = self._flow(window_seconds, words, None, lambda seconds: None, correction)
+        [(_, outcome)] = flow.run([source])
+        if isinstance(outcome, InputError):
+            raise outcome
+        return outcome
 
     def transcribe_files(
         self,
         files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
         *,
         window_seconds: float | None = None,
+        words: bool = False,
+        reading: ReadingOptions | None = None,
+        kept: Kept | None = None,
         on_progress: Callable[[float], object] = lambda seconds: None,
+        on_warning: Callable[[str], object] = lambda message: None,
         **correction: Any,
     ) -> Iterator[Transcription | Failure]:
         """One value per file, in order; short files share batches. "-" is standard input.
 
+        However long the recordings, no more of their sound is held than the windows of a batch and the next one.
+
         Args:
             files: the recordings; a single path is one recording.
             window_seconds: as for `transcribe`.
+            words: as for `transcribe`.
+            reading: as for `transcribe`.
+            kept: what remembers the batches of a run that was killed; see `robustger.pipeline.resume`.
             on_progress: called with the seconds of audio just finished.
+            on_warning: as for `transcribe`.
             correction: as for `transcribe`.
 
         Raises:
             InputError: a model that cannot be loaded, or an option it refuses; never for a file.
         """
-        from robustger.audio import AudioError
-
         if isinstance(files, str | os.PathLike):  # one file, and not its letters
             files = [files]
-        waiting: list[_Recording | Failure] = []
-        for file in (os.fspath(file) for file in files):
-            try:
-                samples = _read(file, SAMPLE_RATE)
-            except InputError as error:
-                message = str(error) if isinstance(error, AudioError) else f"{file}: {error}"
-                waiting.append(Failure(_id(file), printable(file), message))
+        sources = (_file_source(os.fspath(file), reading, on_warning) for file in files)
+        flow = self._flow(window_seconds, words, kept, on_progress, correction)
+        for source, outcome in flow.run(sources):
+            if isinstance(outcome, InputError):
+                file = str(source.audio)
+                message = str(outcome)
+                yield Failure(source.id, file, message if file in message else f"{file}: {message}")
             else:
-                waiting.append(self._cut(_id(file), printable(file), samples, window_seconds))
-            if sum(len(item.windows) for item in waiting if isinstance(item, _Recording)) >= BATCH_WINDOWS:
-                yield from self._in_order(waiting, on_progress, correction)
-                waiting = []
-        yield from self._in_order(waiting, on_progress, correction)
+                yield outcome
+
+    def _flow(
+        self,
+        window_seconds: float | None,
+        words: bool,
+        kept: Kept | None,
+        on_progress: Callable[[float], object],
+        correction: Mapping[str, Any],
+    ) -> Flow:
+        return Flow(
+            lambda blocks: self._cut(blocks, window_seconds),
+            lambda jobs: self._segments(jobs, words, correction),
+            BATCH_WINDOWS,
+            kept,
+            on_progress,
+        )
 
     def _cut(
-        self, id: str, audio: str | None, samples: np.ndarray, window_seconds: float | None
-    ) -> _Recording:
-        from robustger.audio import Window, windows
+        self, blocks: Iterator[np.ndarray], window_seconds: float | None
+    ) -> Iterator[tuple[Window, np.ndarray]]:
+        from robustger.audio import audible, stream_windows
 
         longest = self.recognizer.window_seconds or WINDOW_SECONDS
         if window_seconds is not None:
@@ -230,94 +281,58 @@ class RobustGER:
                     f"a window of {window_seconds:g} s: choose more than 0 and at most {longest:g} s"
                 )
             longest = window_seconds
-        seconds = samples.size / SAMPLE_RATE
-        whole = seconds <= longest  # an utterance is not cut at its own pauses
-        return _Recording(id, audio, samples, [Window(0.0, seconds)] if whole else windows(samples, longest))
+        _ = self.corrector  # what is missing is told before the work begins
+        found = stream_windows(blocks, longest, find_speech=self.find_speech)
+        return ((window, audible(samples)) for window, samples in found) if self.find_speech else found
 
-    def _in_order(
-        self,
-        waiting: Sequence[_Recording | Failure],
-        on_progress: Callable[[float], object],
-        correction: Mapping[str, Any],
-    ) -> Iterator[Transcription | Failure]:
-        recordings = [item for item in waiting if isinstance(item, _Recording)]
-        transcribed = iter(self._transcribed(recordings, on_progress, correction) if recordings else ())
-        for item in waiting:
-            yield item if isinstance(item, Failure) else next(transcribed)
-
-    def _transcribed(
-        self,
-        recordings: Sequence[_Recording],
-        on_progress: Callable[[float], object],
-        correction: Mapping[str, Any],
-    ) -> list[Transcription]:
-        """Transcriptions of recordings that are read and cut, their windows in batches."""
-        # What is missing is told before the work begins.
-        recognizer, corrector = self.recognizer, self.corrector
-        correction = dict(correction)
-        words = bool(correction.pop("words", False))
-        jobs = [(index, window) for index, recording in enumerate(recordings) for window in recording.windows]
-        segments: list[list[Segment]] = [[] for _ in recordings]
-        for first in range(0, len(jobs), BATCH_WINDOWS):
-            batch = jobs[first : first + BATCH_WINDOWS]
-            ids = [_window_id(recordings[index], window) for index, window in batch]
-            recognitions = recognizer.recognize(
-                [_slice(recordings[index].samples, window) for index, window in batch],
-                n=self.n,
-                beams=self.beams,
+    def _segments(self, jobs: Sequence[Job], words: bool, correction: Mapping[str, Any]) -> list[Segment]:
+        """What becomes of a batch of windows."""
+        recognitions = self.recognizer.recognize([job.samples for job in jobs], n=self.n, beams=self.beams)
+        lists = [
+            list_of(
+                job.id,
+                recognition,
+                self.normalizer,
+                audio=job.audio,
+                start=job.window.start,
+                end=job.window.end,
             )
-            lists = [
-                self._nbest(id, recordings[index].audio, window, recognition)
-                for id, (index, window), recognition in zip(ids, batch, recognitions, strict=True)
-            ]
-            transcripts = corrector.correct(lists, **correction)
-            for (index, window), nbest, transcript in zip(batch, lists, transcripts, strict=True):
-                segment = Segment(window.start, window.end, nbest, transcript)
-                if words:
-                    samples = _slice(recordings[index].samples, window)
-                    heard = timed_words(
-                        recognizer, samples, segment.text, start=window.start, language=nbest.language
-                    )
-                    segment = replace(segment, words=heard)
-                segments[index].append(segment)
-            on_progress(sum(window.end - window.start for _, window in batch))
-        return [
-            Transcription(recording.id, recording.audio, recording.samples.size / SAMPLE_RATE, tuple(parts))
-            for recording, parts in zip(recordings, segments, strict=True)
+            for job, recognition in zip(jobs, recognitions, strict=True)
         ]
+        transcripts = self.corrector.correct(lists, **correction)
+        segments = []
+        for job, nbest, transcript in zip(jobs, lists, transcripts, strict=True):
+            segment = Segment(job.window.start, job.window.end, nbest, transcript)
+            if words:
+                heard = timed_words(
+                    self.recognizer,
+                    job.samples,
+                    segment.text,
+                    start=job.window.start,
+                    language=nbest.language,
+                )
+                segment = replace(segment, words=heard)
+            segments.append(segment)
+        return segments
 
-    def _nbest(self, id: str, audio: str | None, window: Window, recognition: Recognition) -> NBest:
-        meta: dict[str, Any] = {"distinct": recognition.distinct}
-        if self._rewritten:
-            meta["recognized"] = recognition.hypotheses[0].text
-        return NBest(
-            id=id,
-            hypotheses=tuple(
-                replace(hypothesis, text=self._normalize(hypothesis.text))
-                for hypothesis in recognition.hypotheses
-            ),
-            audio=audio,
-            start=window.start,
-            end=window.end,
-            meta=meta,
-        )
+
+def _file_source(file: str, reading: ReadingOptions | None, on_warning: Callable[[str], object]) -> Source:
+    def read() -> Iterator[np.ndarray]:
+        content = io.BytesIO(sys.stdin.buffer.read()) if file == "-" else file
+        return _blocks(content, SAMPLE_RATE, reading, on_warning)
+
+    return Source(_id(file), printable(file), read)
 
 
-def _read(audio: Any, sample_rate: int) -> np.ndarray:
-    from robustger.audio import as_samples
+def _blocks(
+    audio: Any, sample_rate: int, reading: ReadingOptions | None, on_warning: Callable[[str], object]
+) -> Iterator[np.ndarray]:
+    from robustger.audio import ReadingOptions, as_samples, stream_audio
 
-    is_stdin = isinstance(audio, str) and audio == "-"
-    return as_samples(sys.stdin.buffer.read() if is_stdin else audio, sample_rate)
+    if isinstance(audio, str | os.PathLike) or hasattr(audio, "read"):
+        return stream_audio(audio, options=reading or ReadingOptions(), on_warning=on_warning)
+    return iter([as_samples(audio, sample_rate, "audio")])
 
 
 def _id(file: str) -> str:
     return "stdin" if file == "-" else printable(Path(file).stem)
-
-
-def _window_id(recording: _Recording, window: Window) -> str:
-    """The recording's own id where it is one window: the id under which a manifest may have it too."""
-    return recording.id if len(recording.windows) == 1 else f"{recording.id}-{round(1000 * window.start):08d}"
-
-
-def _slice(samples: np.ndarray, window: Window) -> np.ndarray:
-    return samples[round(window.start * SAMPLE_RATE) : round(window.end * SAMPLE_RATE)]

@@ -80,7 +80,7 @@ class Transcription:
         id: the file's name without folder and suffix, unless the caller gave another.
         audio: the file, or None for samples that came as an array.
         seconds: length of the recording.
-        segments: the stretches that hold sound, in order.
+        segments: the stretches that hold speech, in order; none where nobody speaks.
     """
 
     id: str
@@ -116,6 +116,7 @@ class Transcription:
             "seconds": round(self.seconds, 3),
             "text": self.text,
             "plain": self.plain,
+            "speech": bool(self.segments),
             "segments": [segment.to_dict() for segment in self.segments],
         }
 

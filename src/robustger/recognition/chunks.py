@@ -32,6 +32,11 @@ class Request:
         embedding_frames: what they are means over: the frames of the audio itself (`real`) or those of the padding,
             too (`all`), as the released code takes them for its mutual information.
         shard: (i, n): chunks i, i + n, i + 2n, ... counted from 1.
+        find_speech: whether recordings that are longer than a window are cut at pauses in speech, without stretches in
+            which nobody speaks; else they are cut at their quietest places. A recording that fits is taken whole.
+        track: which audio track of a file is read, from 1; None is the first.
+        channel: which channel is read, from 1; None is the mean of all.
+        keep_going: whether what is left of a damaged recording is recognized; what is missing is told as a problem.
     """
 
     n: int = 5
@@ -41,6 +46,10 @@ class Request:
     embeddings: bool = True
     embedding_frames: str = "real"
     shard: tuple[int, int] = (1, 1)
+    find_speech: bool = False
+    track: int | None = None
+    channel: int | None = None
+    keep_going: bool = False
 
     def __post_init__(self) -> None:
         part, parts = self.shard

@@ -28,7 +28,13 @@ from typing import Any, BinaryIO
 from robustger.errors import InputError
 
 # Settings of which runs of earlier versions do not speak, and what they were.
-UNSPOKEN = {"embedding_frames": "real"}
+UNSPOKEN = {
+    "embedding_frames": "real",
+    "find_speech": False,
+    "track": None,
+    "channel": None,
+    "keep_going": False,
+}
 
 STATE, LOCK = "state.json", "lock"
 NEW = ".new"  # a file under this suffix is being written and stands for nothing

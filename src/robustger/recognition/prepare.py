@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 
 from robustger import __version__
 from robustger.errors import InputError
-from robustger.hypotheses import Hypothesis, NBest
 from robustger.recognition.base import AudioEmbedding, HearsFeatures
 from robustger.recognition.chunks import Request, Row, Survey, chunks, survey_manifest
 from robustger.recognition.embeddings import KINDS, embeddings_path, write_embeddings
@@ -34,9 +33,9 @@ from robustger.recognition.journal import (
     open_journal,
     remove,
 )
+from robustger.recognition.lists import list_of
 from robustger.recognition.pieces import Piece
 from robustger.recognition.read_ahead import Reader, ReadRow, ended_readers_told, read_ahead
-from robustger.text import get_normalizer
 
 if TYPE_CHECKING:
     from robustger.recognition.base import Recognition, Recognizer
@@ -120,6 +119,7 @@ def prepare(
         "embeddings": request.embeddings,
         "embedding_frames": request.embedding_frames,
         "shard": "/".join(map(str, request.shard)),
+        **{key: getattr(request, key) for key in ("find_speech", "track", "channel", "keep_going")},
     }
     with exclusive_folder(target) as folder:
         if restart:
@@ -170,7 +170,6 @@ class _Run:
         self._target = target
         self._journal = journal
         self._on_problem = on_problem
-        self._normalize = get_normalizer(request.normalizer)
         self._counts = journal.progress.counts
         for name in ("utterances", "lists", "problems", "samples", "size", *KINDS):
             self._counts.setdefault(name, 0)
@@ -190,6 +189,10 @@ class _Run:
             recognizer.window_seconds,
             self._request.embeddings,
             recognizer.features_of if isinstance(recognizer, HearsFeatures) else None,
+            self._request.find_speech,
+            self._request.track,
+            self._request.channel,
+            self._request.keep_going,
         )
         # While a batch is recognised, the next one is read.
         yield from read_ahead(reader, rows, workers, self._request.batch_size)
@@ -244,46 +247,45 @@ class _Run:
                 message = f"its window {taken[0]!r} bears the id of another utterance; rename one of them"
                 self._problem(line, value.id, message)
                 continue
-            if reading.problem:
-                self._problem(line, value.id, reading.problem)
+            for problem in reading.problems:
+                self._problem(line, value.id, problem)
             for piece in reading.pieces:
-                self._counts["samples"] += piece.audio.size
+                self._counts["samples"] += 0 if piece.audio is None else piece.audio.size
                 yield piece
 
     def _recognize(self, batch: list[Piece]) -> None:
         assert self._recognizer is not None
-        audios: list[Any] = [piece.audio for piece in batch]  # features for recognisers that take them
-        found = self._recognizer.recognize(
-            audios,
-            n=self._request.n,
-            beams=self._request.beams,
+        # features for recognizers that take them
+        audios: list[Any] = [piece.audio for piece in batch if piece.audio is not None]
+        found = iter(
+            self._recognizer.recognize(audios, n=self._request.n, beams=self._request.beams) if audios else ()
         )
         pairs: dict[str, Any] = {piece.id: piece.clean for piece in batch if piece.clean is not None}
         clean = self._recognizer.embed(list(pairs.values())) if pairs else []
         clean_of = dict(zip(pairs, clean, strict=True))
-        for piece, recognition in zip(batch, found, strict=True):
+        for piece in batch:
+            recognition = None if piece.audio is None else next(found)
             self._record(piece, recognition, clean_of.get(piece.id))
 
-    def _record(self, piece: Piece, recognition: Recognition, clean: AudioEmbedding | None) -> None:
+    def _record(self, piece: Piece, recognition: Recognition | None, clean: AudioEmbedding | None) -> None:
         place: dict[str, Any] = {}
-        if self._request.embeddings:
+        if self._request.embeddings and recognition is not None:
             place = {"file": embeddings_path(self._target).name}
             noisy = AudioEmbedding(recognition.embedding, recognition.padded_embedding)
             place["noisy"] = self._store("noisy", piece.id, noisy)
             if clean is not None:
                 place["clean"] = self._store("clean", piece.id, clean)
-        nbest = NBest(
-            id=piece.id,
-            hypotheses=tuple(
-                Hypothesis(self._normalize(hypothesis.text), hypothesis.score)
-                for hypothesis in recognition.hypotheses
-            ),
-            reference=piece.reference,
+        nbest = list_of(
+            piece.id,
+            recognition,
+            self._request.normalizer,
+            text=piece.utterance.text,
+            window=piece.window_meta(),
+            meta=piece.meta(),
             audio=piece.utterance.to_dict(self._target.parent)["audio"],
             start=piece.start,
             end=piece.end,
             audio_embedding=place or None,
-            meta=piece.meta() | {"distinct": recognition.distinct},
         )
         line = json.dumps(nbest.to_dict(), ensure_ascii=False, allow_nan=False) + "\n"
         self._journal.append(LISTS, line.encode())

@@ -29,11 +29,11 @@ class ReadRow:
 
     Attributes:
         pieces: what there is to recognise; empty where the row or its recording cannot be used.
-        problem: what is wrong with it, or with its clean recording.
+        problems: what is wrong with it, or with its clean recording, each on one line.
     """
 
     pieces: list[Piece]
-    problem: str | None
+    problems: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +44,41 @@ class Reader:
         window_seconds: the longest piece; None where any length is taken.
         with_clean: whether clean recordings are read, where there are some.
         features_of: makes of samples what the recogniser takes in their place; None: it takes samples.
+        find_speech: as for `cut_utterance`.
+        track: as in `ReadingOptions`, and so are the others.
+        channel: counted from 1.
+        keep_going: whether what is left of a damaged recording is used.
     """
 
     window_seconds: float | None
     with_clean: bool
     features_of: Callable[[np.ndarray], Features] | None
+    find_speech: bool = False
+    track: int | None = None
+    channel: int | None = None
+    keep_going: bool = False
 
     def __getitem__(self, row: Row) -> ReadRow:
         """Reads a row: to torch's loader this is a data set whose indices are rows."""
+        from robustger.audio import ReadingOptions
+
         _, value = row
         if isinstance(value, BadLine):
-            return ReadRow([], value.message)
+            return ReadRow([], [value.message])
         try:
-            pieces, problem = cut_utterance(value, self.window_seconds, with_clean=self.with_clean)
+            pieces, problems = cut_utterance(
+                value,
+                self.window_seconds,
+                with_clean=self.with_clean,
+                find_speech=self.find_speech,
+                options=ReadingOptions(self.track, self.channel, self.keep_going),
+            )
         except InputError as error:
-            return ReadRow([], str(error))
-        return ReadRow([self._heard(piece) for piece in pieces], problem)
+            return ReadRow([], [str(error)])
+        return ReadRow([self._heard(piece) for piece in pieces], problems)
 
     def _heard(self, piece: Piece) -> Piece:
-        if self.features_of is None:
+        if self.features_of is None or piece.audio is None:
             return piece
         samples: Any = piece.audio
         clean: Any = piece.clean

@@ -1,0 +1,145 @@
+"""Transcriptions that go on where a killed run stopped: batches that are done, kept beside the output.
+
+While a run with more than one batch lasts, a folder `OUTPUT.partial` holds the segments of the batches that are done,
+as `robustger.recognition.journal` keeps its work. The same command reads the recordings again, which is quick, and
+takes these segments in place of recognizing. What comes out has the bytes of a run that nobody disturbed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from robustger.hypotheses import NBest, Transcript
+from robustger.pipeline.values import Segment
+from robustger.recognition.base import Word
+from robustger.recognition.journal import STATE, Journal, exclusive_folder, open_journal, remove
+
+SEGMENTS = "segments.jsonl"  # a line for each batch
+BATCHES = "batches"
+
+
+@contextmanager
+def kept_batches(
+    target: Path, settings: Mapping[str, Any], *, restart: bool = False
+) -> Iterator[KeptBatches]:
+    """The batches that an unfinished run for `target` has done, and a place for further ones.
+
+    The place goes away when the body ends without an error, and when there was but one batch.
+
+    Args:
+        target: the file or folder that is written.
+        settings: all that the segments depend on; values that JSON can hold.
+        restart: whether to throw away what an earlier run left.
+
+    Raises:
+        InputError: another process is writing `target`, or what is there belongs to a run with other settings.
+    """
+    with ExitStack() as stack:
+        if restart:
+            remove(target.with_name(f"{target.name}.partial") / STATE)
+        kept = KeptBatches(target, settings, stack)
+        try:
+            yield kept
+            kept.discard()
+        finally:
+            kept.close()
+
+
+class KeptBatches:
+    """See `kept_batches`; `get` and `put` are those of `robustger.pipeline.flow.Kept`."""
+
+    def __init__(self, target: Path, settings: Mapping[str, Any], stack: ExitStack) -> None:
+        self._target = target
+        self._settings = settings
+        self._stack = stack
+        self._journal: Journal | None = None
+        self._earlier: BinaryIO | None = None
+        self._left = 0  # batches of an earlier run that were not asked for yet
+        self._first: bytes | None = None  # the first batch; it goes into the journal when there is a second
+        if (target.with_name(f"{target.name}.partial") / STATE).exists():
+            journal = self._opened()
+            self._left = journal.progress.counts.get(BATCHES, 0)
+            if self._left:
+                self._earlier = stack.enter_context(journal.path(SEGMENTS).open("rb"))
+
+    def get(self) -> list[Segment] | None:
+        """The segments of the next batch; None where no run has done it."""
+        if self._earlier is None or not self._left:
+            return None
+        self._left -= 1
+        return [_segment(fields) for fields in json.loads(self._earlier.readline())]
+
+    def put(self, segments: Sequence[Segment]) -> None:
+        """Remembers the segments of the batch for which `get` gave None.
+
+        Raises:
+            InputError: the disk does not take it, or another process is writing the target.
+        """
+        line = json.dumps([_fields(segment) for segment in segments]).encode() + b"\n"
+        if self._journal is None and self._first is None:
+            self._first = line
+            return
+        journal = self._opened()
+        lines = [line] if self._first is None else [self._first, line]
+        self._first = None
+        for line in lines:
+            journal.append(SEGMENTS, line)
+        counts = journal.progress.counts
+        counts[BATCHES] = counts.get(BATCHES, 0) + len(lines)
+        journal.commit()
+
+    def discard(self) -> None:
+        """Makes what is kept rubbish: the output is complete."""
+        if self._journal is not None:
+            self._journal.discard()
+
+    def close(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+
+    def _opened(self) -> Journal:
+        if self._journal is None:
+            self._target.parent.mkdir(parents=True, exist_ok=True)
+            folder = self._stack.enter_context(exclusive_folder(self._target))
+            self._journal = open_journal(folder, self._settings)
+        return self._journal
+
+
+def file_settings(files: Sequence[str]) -> list[list[Any]]:
+    """What tells the recordings from others: name, size and time of the last change, where they are there."""
+    found: list[list[Any]] = []
+    for file in files:
+        try:
+            status = os.stat(file)
+        except (OSError, ValueError):
+            found.append([file])
+        else:
+            found.append([file, status.st_size, status.st_mtime_ns])
+    return found
+
+
+def _fields(segment: Segment) -> dict[str, Any]:
+    return {
+        "start": segment.start,
+        "end": segment.end,
+        "nbest": segment.nbest.to_dict(),
+        "transcript": segment.transcript.to_dict(),
+        "words": None if segment.words is None else [asdict(word) for word in segment.words],
+    }
+
+
+def _segment(fields: Mapping[str, Any]) -> Segment:
+    words = fields["words"]
+    return Segment(
+        fields["start"],
+        fields["end"],
+        NBest.from_dict(fields["nbest"]),
+        Transcript(**fields["transcript"]),
+        None if words is None else tuple(Word(**word) for word in words),
+    )
