@@ -201,15 +201,12 @@ def stated(container: InputContainer, track: AudioStream) -> Stated:
     return Stated(seconds, rate, context.channels, len(container.streams.audio))
 
 
-def decoded(
-    container: InputContainer, track: AudioStream, *, seek_to: float | None = None
-) -> Iterator[Heard | Broken]:
+def decoded(container: InputContainer, track: AudioStream) -> Iterator[Heard | Broken]:
     """The sound of a track and where it is damaged, in order.
 
     Args:
         container: the recording.
         track: one of its audio tracks.
-        seek_to: a time in seconds; what is heard before it may be left out.
     """
     from av.error import FFmpegError
 
@@ -221,9 +218,7 @@ def decoded(
     context.thread_count = 1  # the order of frames, and of errors, is that of the packets
     if context.name in _CHECKSUMMED:
         context.options = {"err_detect": "crccheck+explode"}
-    promised = stated(container, track).seconds if seek_to is None else None
-    if seek_to is not None:
-        container.seek(int((seek_to + zero) * 1_000_000), backward=True)
+    promised = stated(container, track).seconds
     tick = float(track.time_base or 0)
     heard, following, errors, started = 0, 0.0, 0, False
     waiting: list[AudioFrame] = []
