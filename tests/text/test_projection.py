@@ -36,6 +36,8 @@ QUOTE = [
         (LENS, "a big lens is fifty mm wide", "A big lens is 50 mm wide."),
         (LENS, "the lens i'm fifty mm wide", "The lens I'm 50 mm wide."),
         (LENS, "", ""),
+        (["", "Thank you."], "thank you", "Thank you"),
+        (["...", "Thank you."], "thank you", "Thank you"),
         (["We met Mario.", "Mario."], "mario", "Mario."),
         (
             ["Mario's castle is old.", "The castle of Mario is old."],

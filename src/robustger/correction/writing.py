@@ -27,6 +27,7 @@ class Writing:
         best: the 1-best as the list has it.
         written: every hypothesis as it was written, best first; None where the list is in plain words alone.
         normalizer: leads from `written` to plain words.
+        bare: whether the language model reads them without their accents.
         beside: whether the list has plain words beside its written form, as its transcript then has.
     """
 
@@ -35,6 +36,7 @@ class Writing:
     best: str
     written: Sequence[str] | None
     normalizer: str
+    bare: bool
     beside: bool
 
     @classmethod
@@ -66,7 +68,7 @@ class Writing:
         plain = nbest
         if chosen != list(nbest.texts):
             plain = dataclasses.replace(nbest, hypotheses=tuple(map(Hypothesis, chosen)))
-        return cls(plain, texts, best, written, normalizer, beside)
+        return cls(plain, texts, best, written, normalizer, bare != texts, beside)
 
     def transcript(self, read: Transcript) -> Transcript:
         """A transcript of the plain list in the list's own writing.
@@ -91,7 +93,7 @@ class Writing:
         """Plain words as the hypotheses have them."""
         if text == bare_best:
             return " ".join(self.words[0].split())
-        return text if all(map(str.isascii, self.words)) else project(text, self.words, "unaccented")
+        return project(text, self.words, "unaccented") if self.bare else text
 
     def _written(self, text: str, plain_best: str) -> str:
         assert self.written is not None

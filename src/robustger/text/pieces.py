@@ -51,6 +51,8 @@ class Piece:
 
 def with_last_period(tokens: Sequence[Token]) -> list[Token]:
     """The tokens of a text, the last one with a period of its own: that of "at 5 p.m." ends the sentence, too."""
+    if not tokens:
+        return []
     last = tokens[-1]
     if last.core.endswith(".") and not last.after:
         last = dataclasses.replace(last, after=".")

@@ -43,7 +43,7 @@ def project(text: str, written: Sequence[str], normalize: str = "spoken") -> str
     segment = segmenter(normalize)
     words = text.split()
     lists = [segment(form) for form in dict.fromkeys(" ".join(form.split()) for form in written)]
-    best = lists[0]
+    best = [token for token in lists[0] if token.words]  # none of "...", say
     if words == get_normalizer(normalize)(written[0]).split():
         return " ".join(written[0].split())
     if not words:
