@@ -23,7 +23,6 @@ from robustger.audio import (
     to_mono_16k,
     write_audio,
 )
-from robustger.errors import InputError
 
 SPEECH = speech_like(1.5)
 STEREO_44K = np.stack([speech_like(1.5, 44_100, seed=seed) for seed in (1, 2)], axis=1)

@@ -121,7 +121,13 @@ def test_bad_files_need_no_model(tmp_path: Path) -> None:
 
 
 def test_hypotheses_are_written_as_the_corrector_knows_them(tiny_preset: Path, robustger: RobustGER) -> None:
-    loud = RobustGER(lambda: robustger.recognizer, lambda: robustger.corrector, beams=6, normalizer="whisper", find_speech=False)
+    loud = RobustGER(
+        lambda: robustger.recognizer,
+        lambda: robustger.corrector,
+        beams=6,
+        normalizer="whisper",
+        find_speech=False,
+    )
     samples = babble(1.0, 4)
     raw, written = robustger.transcribe(samples).segments[0], loud.transcribe(samples).segments[0]
     from robustger import normalize
