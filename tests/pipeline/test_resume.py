@@ -38,9 +38,9 @@ class Tired:
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[str]:
-    """Recordings of some 40, 1 and 30 s: three batches and a rest of windows of 2 s."""
+    """Recordings of 60, 1 and 50 s: more than four batches of windows of 2 s."""
     names = [str(tmp_path / f"{name}.wav") for name in ("long", "short", "last")]
-    for seed, (name, seconds) in enumerate(zip(names, (40, 1, 30), strict=True)):
+    for seed, (name, seconds) in enumerate(zip(names, (60, 1, 50), strict=True)):
         write_audio(name, babble(seconds, seed))
     return names
 

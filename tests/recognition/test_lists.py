@@ -63,7 +63,7 @@ def test_a_recognizer_without_errors_has_none(name: str, language: str | None, t
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in NORMALIZERS.names if name not in ("raw", "released", "words")]
+    "name", [name for name in NORMALIZERS.names() if name not in ("raw", "released", "words")]
 )
 def test_other_languages_are_not_read_as_english(name: str) -> None:
     for text in ("हिन्दी भाषा में बोलिए।", "Die Straße kostet 1,5 Mio. Euro.", "สวัสดีครับ", "Łódź jest piękna"):

@@ -200,7 +200,7 @@ class RobustGER:
             AudioError: the audio cannot be read, or is silent.
             InputError: an option that the corrector refuses.
         """
-        name = os.fspath(audio) if isinstance(audio, str | os.PathLike) else None
+        name = printable(os.fspath(audio)) if isinstance(audio, str | os.PathLike) else None
         source = Source(
             id or (_id(name) if name else "audio"),
             name,
@@ -317,11 +317,7 @@ class RobustGER:
 
 
 def _file_source(file: str, reading: ReadingOptions | None, on_warning: Callable[[str], object]) -> Source:
-    def read() -> Iterator[np.ndarray]:
-        content = io.BytesIO(sys.stdin.buffer.read()) if file == "-" else file
-        return _blocks(content, SAMPLE_RATE, reading, on_warning)
-
-    return Source(_id(file), printable(file), read)
+    return Source(_id(file), printable(file), lambda: _blocks(file, SAMPLE_RATE, reading, on_warning))
 
 
 def _blocks(
@@ -329,6 +325,8 @@ def _blocks(
 ) -> Iterator[np.ndarray]:
     from robustger.audio import ReadingOptions, as_samples, stream_audio
 
+    if isinstance(audio, str) and audio == "-":
+        audio = io.BytesIO(sys.stdin.buffer.read())
     if isinstance(audio, str | os.PathLike) or hasattr(audio, "read"):
         return stream_audio(audio, options=reading or ReadingOptions(), on_warning=on_warning)
     return iter([as_samples(audio, sample_rate, "audio")])

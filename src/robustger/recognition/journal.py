@@ -214,7 +214,7 @@ def check_same_settings(before: Mapping[str, Any], now: Mapping[str, Any], what:
     Raises:
         InputError: the settings differ; the message names every key that does.
     """
-    before = UNSPOKEN | dict(before)
+    before = {key: value for key, value in UNSPOKEN.items() if key in now} | dict(before)
     changes = []
     for key in dict.fromkeys([*before, *now]):
         if before.get(key) != now.get(key):
