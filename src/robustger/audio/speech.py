@@ -10,7 +10,7 @@ which speech that has begun goes on. Four such moments must lie within about a s
 look like speech for a moment or two. Before its beginning a recording is heard in reverse for a second, because Silero
 takes many sounds for speech as long as it has heard nothing else.
 
-Of the 240 recordings of NOIZEUS at 0 dB this finds speech in 219 (Silero alone at 0.5: 198), of VoiceBank-DEMAND in
+Of the 240 recordings of NOIZEUS at 0 dB this finds speech in 219 (Silero alone at 0.5: 193), of VoiceBank-DEMAND in
 all; hum, fan, clicks, chords, and the machines of MS-SNSD are no speech to it.
 """
 
