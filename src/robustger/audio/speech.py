@@ -16,6 +16,8 @@ all; hum, fan, clicks, chords, and the machines of MS-SNSD are no speech to it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from robustger.audio.samples import SILENCE_PEAK
@@ -156,9 +158,9 @@ class _Silero:
 
         before = np.concatenate([self._context[None], frames[:-1, -CONTEXT:]])
         self._context = frames[-1, -CONTEXT:].copy()
-        found, h, c = get_vad_model().session.run(
-            None, {"input": np.concatenate([before, frames], axis=1), **self._memory}
-        )
+        session: Any = get_vad_model().session
+        sound = {"input": np.concatenate([before, frames], axis=1)}
+        found, h, c = session.run(None, sound | self._memory)
         self._memory = {"h": h, "c": c}
         return found.reshape(-1)
 
