@@ -68,8 +68,8 @@ def test_a_folder_without_a_recogniser_and_a_name_without_a_folder(tmp_path: Pat
 
 
 def test_hypotheses_are_written_as_the_corrector_was_trained() -> None:
-    """On lists in words for the preset `whisper`, which would not know "2nd"; as they are for `lab`."""
-    assert load_preset_recognizer("whisper").normalizer == "hyporadise"
+    """In words for the preset `whisper`, which would not know "2nd"; as they are for `lab`."""
+    assert load_preset_recognizer("whisper").normalizer == "spoken"
     assert load_preset_recognizer("lab").normalizer == "raw"
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from robustger.evaluation import wer
 from robustger.hypotheses import Hypothesis, NBest
 from robustger.recognition import Recognition
-from robustger.recognition.lists import list_of, normalizer_for
+from robustger.recognition.lists import list_of, normalizer_name_in
 from robustger.text import NORMALIZERS, normalize
 
 TEXTS = ["It's Mario's castle.", "Its Mario's castle!", "it's mario's castle", "50 mm, at -5 °C", "Köln", ""]
@@ -32,7 +32,7 @@ def test_hypotheses_differ_and_keep_how_they_were_written(
     texts: list[str], name: str, language: str | None
 ) -> None:
     nbest = list_of("u", found(*texts, language=language), name)
-    used = normalizer_for(name, language)
+    used = normalizer_name_in(name, language)
     assert len(set(nbest.texts)) == len(nbest.texts) == nbest.meta["distinct"]
     assert set(nbest.texts) == {normalize(text, used) for text in texts}
     assert nbest.language == language
@@ -71,7 +71,7 @@ def test_other_languages_are_not_read_as_english(name: str) -> None:
         assert nbest.best == normalize(text, "words")
         assert nbest.written == (text,)
     for english in ("en", "EN", "en-US", None):
-        assert normalizer_for(name, english) == name
+        assert normalizer_name_in(name, english) == name
 
 
 def test_the_references_of_a_window_are_those_of_the_whole() -> None:

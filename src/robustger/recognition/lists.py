@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 ANY_LANGUAGE = ("raw", "released", "words")
 
 
-def normalizer_for(name: str, language: str | None) -> str:
+def normalizer_name_in(name: str, language: str | None) -> str:
     """The normalizer for a list in some language: the one asked for, but `words` in place of an English one elsewhere.
 
     Args:
@@ -46,7 +46,7 @@ def list_of(
         id: of the list.
         recognition: what was found; None where nobody speaks, which is one hypothesis without words, and
             `"speech": false` in `meta`.
-        normalizer: name of the normalizer that the corrector reads through; `normalizer_for` decides in which languages
+        normalizer: name of the normalizer that the corrector reads through; `normalizer_name_in` decides in which languages
             it is the one that is used.
         text: what is said, as somebody wrote it: rewritten it is the `reference`, as it is the `written_reference`.
         window: which part of a longer recording this is; the references, which are those of the whole, then stand there
@@ -55,7 +55,7 @@ def list_of(
         place: fields of `NBest`: `audio`, `start`, `end`, `audio_embedding`.
     """
     language = None if recognition is None else recognition.language
-    name = normalizer_for(normalizer, language)
+    name = normalizer_name_in(normalizer, language)
     normalize = get_normalizer(name)
     is_rewritten = name != "raw"
     found = (Hypothesis(""),) if recognition is None else recognition.hypotheses
