@@ -46,8 +46,8 @@ def list_of(
         id: of the list.
         recognition: what was found; None where nobody speaks, which is one hypothesis without words, and
             `"speech": false` in `meta`.
-        normalizer: name of the normalizer that the corrector reads through; `normalizer_name_in` decides in which languages
-            it is the one that is used.
+        normalizer: name of the normalizer that the corrector reads through; `normalizer_name_in` decides in which
+            languages it is used.
         text: what is said, as somebody wrote it: rewritten it is the `reference`, as it is the `written_reference`.
         window: which part of a longer recording this is; the references, which are those of the whole, then stand there
             in place of the list's own.
