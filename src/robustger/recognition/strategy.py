@@ -8,7 +8,7 @@ paper     50 beams for every utterance (RobustGER, arXiv 2401.10446, section 5.1
 
 A width that is asked for explicitly is searched exactly so, once. Texts that differ only in how their words are written
 are one hypothesis; of these the best is kept. A list holds nothing that no search found: where there are fewer than N,
-it is shorter. The paper's code draws more at temperature 1.2; on real speech those were nonsense in several scripts.
+it is shorter.
 """
 
 from __future__ import annotations
