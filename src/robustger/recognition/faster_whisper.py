@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import torch
 from pydantic import Field, FiniteFloat
 
 from robustger.errors import InputError
@@ -21,6 +22,7 @@ from robustger.recognition.options import checked_options
 from robustger.recognition.recent import Recent
 from robustger.recognition.strategy import Found, Search, search_lists, widths
 from robustger.recognition.whisper_checkpoint import frame_stride, search_settings, window_samples
+from robustger.recognition.whisper_features import log_mel
 from robustger.recognition.whisper_prompt import prompts_of
 from robustger.recognition.word_times import check_length, spelled, timed_words
 
@@ -253,12 +255,9 @@ class FasterWhisperRecognizer:
 
     def _features(self, audios: Sequence[np.ndarray]) -> np.ndarray:
         """(B, mel, S * stride), padded to the window."""
-        return self._extractor(
-            list(audios),
-            sampling_rate=self._extractor.sampling_rate,
-            max_length=self._window_samples,
-            return_tensors="np",
-        )["input_features"]
+        cpu = torch.device("cpu")
+        spectra = [log_mel(self._extractor, audio, self._window_samples, cpu) for audio in audios]
+        return torch.stack(spectra).numpy()
 
     def _embeddings(self, states: np.ndarray, audios: Sequence[np.ndarray]) -> list[AudioEmbedding]:
         step = self._extractor.hop_length * self._stride  # samples from one frame to the next

@@ -38,12 +38,20 @@ class WhisperFeatures:
 def log_mel(
     extractor: WhisperFeatureExtractor, audio: np.ndarray, window_samples: int, device: torch.device
 ) -> Tensor:
-    """The spectrogram of one audio, padded to the window, float32 (mel bins, frames), on the device."""
+    """The spectrogram of one audio, padded to the window, float32 (mel bins, frames), on the device.
+
+    Only the audio itself and a little silence behind it are transformed: every further frame of the padding is as the
+    last of these, and for short audio most of the window is padding.
+    """
+    silence = extractor.n_fft + extractor.hop_length  # of which the last frame hears nothing else
+    samples = -(-(audio.size + silence) // extractor.hop_length) * extractor.hop_length
     features = extractor(
         audio,
         sampling_rate=extractor.sampling_rate,
-        max_length=window_samples,
+        max_length=min(samples, window_samples),
         return_tensors="pt",
         device=str(device),
     )
-    return features["input_features"][0]
+    spectrum = features["input_features"][0]
+    missing = window_samples // extractor.hop_length - spectrum.shape[1]
+    return torch.cat([spectrum, spectrum[:, -1:].expand(-1, missing)], dim=1)
