@@ -82,7 +82,9 @@ def test_a_file_with_good_and_bad_lines(
     sources = dict(zip(names, (fields.get("source") for fields in written), strict=True))
     assert (sources["one"], sources["empty"], sources["long"]) == ("agreement", "agreement", "too_long")
 
-    *problems, summary = result.err.splitlines()
+    *problems, foreign, summary = result.err.splitlines()
+    assert foreign.startswith("robustger: 1 lists are not in a language that this corrector knows (en)")
+    assert sources["scripts"] == "language"
     assert summary.startswith("robustger: 9 lists, ")
     assert summary.endswith(" 1 too long, 7 problems") or " too long, 7 problems" in summary
     bad = [index for index, name in enumerate(names) if name in BAD]
@@ -110,7 +112,11 @@ def test_a_process_between_pipes(tiny_checkpoint: Path) -> None:
     *written, bad = [json.loads(row) for row in result.stdout.splitlines()]
     assert [fields["id"] for fields in written] == names
     for fields in written:
-        assert (fields["guard"], fields["source"]) == ("words", "llm")
+        assert fields["guard"] == "words"
+        assert fields["source"] in (
+            "llm",
+            "guard",
+        )  # a random model may write nothing, which no guard lets through
         assert {*fields["text"].split()} <= {word for text in GOOD[fields["id"]] for word in text.split()}
     problem, summary = result.stderr.splitlines()
     assert problem == f"robustger: stdin:4: {bad['error']}"

@@ -87,16 +87,16 @@ def correct(
             skip_agreeing=skip_agreeing,
             heard=AudioEmbeddings(Path(lists).parent).get,  # asked by checkpoints that hear the audio alone
         )
-    typer.echo(
-        f"robustger: {summary.lists} lists, {summary.changed} changed, {summary.agreeing} passed through in agreement, "
-        f"{summary.guarded} held back by the guard, {summary.too_long} too long, {summary.problems} problems",
-        err=True,
-    )
     if summary.foreign:
         typer.echo(
             f"robustger: {summary.foreign} lists are not in a language that this corrector knows "
             f"({', '.join(summary.languages)}); they keep the recognizer's text",
             err=True,
         )
+    typer.echo(
+        f"robustger: {summary.lists} lists, {summary.changed} changed, {summary.agreeing} passed through in agreement, "
+        f"{summary.guarded} held back by the guard, {summary.too_long} too long, {summary.problems} problems",
+        err=True,
+    )
     if summary.problems:
         raise typer.Exit(1)

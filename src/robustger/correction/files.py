@@ -25,7 +25,7 @@ class CorrectionSummary:
         agreeing: lists passed through because their hypotheses agree.
         guarded: corrections the guard replaced by the 1-best.
         foreign: lists passed through because the corrector does not know their language.
-        languages: the languages that the corrector knows.
+        languages: the languages that the corrector knows; empty as long as no list was foreign.
         too_long: lists that exceed the language model's prompt or answer limit and kept their 1-best.
         problems: lines that could not be read, and repeated ids.
     """
@@ -71,7 +71,6 @@ def correct_file(
     lines = read_numbered(source)
     with atomic_writer(target) as file:
         corrector = load_corrector()
-        summary.languages = tuple(corrector.config.languages)
         for chunk in _chunks(lines):
             good = [value for _, value in chunk if isinstance(value, NBest)]
             transcripts = iter(corrector.correct(good, **options))
@@ -94,7 +93,9 @@ def correct_file(
                     summary.agreeing += transcript.source == "agreement"
                     summary.guarded += transcript.source == "guard"
                     summary.too_long += transcript.source == "too_long"
-                    summary.foreign += transcript.source == "language"
+                    if transcript.source == "language":
+                        summary.foreign += 1
+                        summary.languages = tuple(corrector.config.languages)
                 file.write(json.dumps(fields, ensure_ascii=False) + "\n")
             on_progress(len(chunk))
     return summary

@@ -270,7 +270,7 @@ class Corrector:
         waiting: list[Prompt] = []
         writings = [Writing.of(nbest, self.config) for nbest in lists]
         known = [knows_language(nbest, self.config.languages) for nbest in lists]
-        lists = [writing.plain for writing in writings]
+        given, lists = lists, [writing.plain for writing in writings]
         for index, nbest in enumerate(lists):
             hypotheses = {" ".join(text.split()) for text in nbest.texts}
             best = " ".join(nbest.best.split())
@@ -292,7 +292,9 @@ class Corrector:
             chosen = [lists[index] for index in indices]
             if self.hears:
                 noise = in_every_row(
-                    heard_in(chosen, heard), self.llm.shape.slots, self.llm.shape.noise_dimension
+                    heard_in([given[index] for index in indices], heard),
+                    self.llm.shape.slots,
+                    self.llm.shape.noise_dimension,
                 )
             else:
                 noise = self.noise_embedding([lists[sources[index]].texts for index in indices])
