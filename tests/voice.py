@@ -1,4 +1,4 @@
-"""A person's voice for tests that need speech: what only babbles is silence to whoever looks for speech."""
+"""A voice for tests that need speech: what is only noise is silence to whoever looks for speech."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _said() -> np.ndarray:
     from robustger.audio import read_audio
 
     folder = Path(str(resources.files("robustger.presets"))) / "whisper" / "demo"
-    return np.concatenate([read_audio(folder / f"{name}.flac") for name in ("rain_10dB", "machine_5dB")])
+    return np.concatenate([read_audio(folder / f"{name}.flac") for name in ("rain_15dB", "pink_15dB")])
 
 
 def voice(seconds: float, seed: int) -> np.ndarray:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.tiny_preset import build_tiny_preset
 from tests.voice import save_voice
 
+from robustger.models import MODELS
 from robustger.pipeline.judged import judged, marked
 
 TEXT = "what is the fare from boston to denver"
@@ -17,7 +19,7 @@ TEXT = "what is the fare from boston to denver"
 
 @pytest.fixture(scope="module")
 def preset(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A preset with three recordings at two SNRs and one without noise."""
+    """A preset with three recordings at two SNRs and one whose SNR is not known."""
     folder = build_tiny_preset(tmp_path_factory.mktemp("tiny") / "preset", tiny_checkpoint)
     (folder / "demo").mkdir()
     rows = []
@@ -41,7 +43,7 @@ def test_recordings_are_transcribed_and_measured_by_snr(robustger, preset: Path,
     assert result.out.count("said       " + TEXT) == 4
     assert all(f"\n   {rank} " in result.out for rank in range(1, 6))
     rows = {line.split("│")[1].strip() for line in result.out.splitlines() if line.count("│") > 2}
-    assert {"0 dB", "5 dB", "clean", "all"} <= rows
+    assert {"0 dB", "5 dB", "unknown", "all"} <= rows
     assert "format-only" in result.out
     assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert [path for path in tmp_path.iterdir() if path.suffix == ".partial"] == []
@@ -116,6 +118,40 @@ def test_what_is_said_can_be_given(robustger, preset: Path, tmp_path: Path) -> N
         assert result.code == 2
         assert result.err.count("\n") == 1
         assert message in result.err
+
+
+@pytest.mark.slow
+def test_without_whispers_weights_it_says_what_to_install_and_shows_the_laboratory(
+    robustger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whisper, sources = MODELS["whisper-base"], type(MODELS["whisper-base"]).sources
+    monkeypatch.setattr(
+        type(whisper), "sources", lambda self: None if self is whisper else sources(self)
+    )  # the language model stays
+    result = robustger("demo", "--show", 1, "--picture", tmp_path / "clips.png")
+    assert result.code == 0
+    assert "get it with: robustger models fetch whisper-base" in result.out
+    assert "Instead, the laboratory" in result.out
+    assert "WER in %" in result.out
+    save_voice(tmp_path / "own.wav", 1.0, 3)
+    result = robustger("demo", tmp_path / "own.wav", "--picture", tmp_path / "own.png")
+    assert result.code == 2  # the laboratory's recognizer would hear nonsense in it
+    assert "get it with: robustger models fetch whisper-base" in result.err
+    assert not (tmp_path / "own.png").exists()
+
+
+@pytest.mark.slow
+def test_the_clips_of_whisper_have_lists_with_better_hypotheses(
+    robustger, embedded_whisper: Callable[[str], str], tmp_path: Path
+) -> None:
+    embedded_whisper("whisper-base")
+    result = robustger("demo", "--show", 1, "--picture", tmp_path / "clips.png")
+    assert (result.code, result.err) == (0, "")
+    [total] = [line for line in result.out.splitlines() if line.startswith("│ all ")]
+    clips, words, best, _, best_hypothesis, corrected = (cell.strip() for cell in total.split("│")[2:-1])
+    assert (clips, words) == ("5", "62")
+    assert 0 < float(best_hypothesis) < float(best) < 50
+    assert 0 <= float(corrected) < 50
 
 
 def test_a_change_that_is_wrong_is_not_shown_as_a_success() -> None:

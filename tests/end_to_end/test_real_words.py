@@ -1,4 +1,4 @@
-"""Times and subtitles with real Whisper weights, on a person's speech in noise: the clips of `robustger demo`."""
+"""Times and subtitles with real Whisper weights, on the clips of `robustger demo`."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def test_words_lie_where_they_are_said_even_those_the_recognizer_would_not_write
 ) -> None:
     """Two sentences with three seconds of silence between them: whatever is written of either lies in its own part."""
     clips = {clip.id: clip for clip in load_manifest(CLIPS / "demo.jsonl")}
-    first, second = (read_audio(clips[id].audio) for id in ("car_0dB", "pink_5dB"))
+    first, second = (read_audio(clips[id].audio) for id in ("rain_15dB", "machine_5dB"))
     pause = np.zeros(3 * SAMPLE_RATE, np.float32)
     samples = np.concatenate([first, pause, second])
     begins = (first.size + pause.size) / SAMPLE_RATE
-    said = ("He was not an ill-disposed young man.", "He might even have been made amiable himself.")
-    for sentences in (said, ("He was not an old spouse, young man.", said[1])):
+    said = (clips["rain_15dB"].text or "", clips["machine_5dB"].text or "")
+    for sentences in (said, ("What is the cheapest pear in boxes to Denver on Friday?", said[1])):
         text = " ".join(sentences)
         words = timed_words(whisper_base, samples, text, start=100.0, language="en")
         assert [word.text for word in words] == text.split()
@@ -58,8 +58,8 @@ def test_the_clips_of_the_demo_are_noisy_and_not_hopeless(whisper_base: Recogniz
     clips = load_manifest(CLIPS / "demo.jsonl")
     assert len(clips) == 5
     assert all(clip.text and clip.noise and clip.snr_db is not None for clip in clips)
-    shortest = [clip for clip in clips if clip.id in ("car_0dB", "music_0dB")]
+    shortest = [clip for clip in clips if clip.id in ("rain_15dB", "machine_5dB")]
     found = whisper_base.recognize([read_audio(clip.audio) for clip in shortest], n=5, beams=5)
-    heard = [recognition.hypotheses[0].text.lower().replace("-", " ").strip(".") for recognition in found]
-    said = [clip.text.lower().replace("-", " ").strip(".,") for clip in shortest if clip.text]
+    heard = [recognition.hypotheses[0].text.lower().strip(".?") for recognition in found]
+    said = [clip.text.lower().strip(".?") for clip in shortest if clip.text]
     assert 0.0 < wer(said, heard).rate < 0.5

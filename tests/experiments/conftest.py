@@ -23,7 +23,17 @@ from robustger.experiments.worker import work
 from robustger.hypotheses import NBest
 
 SCRIPTS = Path(__file__).parents[2] / "experiments" / "lab"
-MODULES = ("batches", "kept", "noises", "probe", "sentences", "simulated", "speech", "train_language_model")
+MODULES = (
+    "batches",
+    "demo_clips",
+    "kept",
+    "noises",
+    "probe",
+    "sentences",
+    "simulated",
+    "speech",
+    "train_language_model",
+)
 WORDS = ("what", "is", "the", "fare", "from", "boston", "to", "denver", "on", "sunday", "night", "at", "nine")
 
 

@@ -136,7 +136,7 @@ def table_by_snr(clips: Sequence[Clip]) -> Table:
     corrections: dict[str, dict[str, str]] = {}
     for clip in sorted(clips, key=_snr_db):
         snr_db = clip.snr_db
-        name = "clean" if snr_db is None else f"{snr_db:g} dB"
+        name = "unknown" if snr_db is None else f"{snr_db:g} dB"
         lists.setdefault(name, []).append(clip.segment.nbest)
         corrections.setdefault(name, {})[clip.segment.nbest.id] = clip.segment.plain
     report = evaluate_domains(lists, corrections, ["raw"])
