@@ -35,7 +35,7 @@ def demo(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="whisper, real speech; lab, synthetic speech; or a folder. "
+            help="whisper, real Whisper; lab, a recognizer of synthetic speech alone; or a folder. "
             "Default: whisper, and lab where Whisper's weights are not on this machine."
         ),
     ] = None,
