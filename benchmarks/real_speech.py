@@ -4,6 +4,7 @@ Steps, each of which goes on where it was stopped:
 
 - `lists`: N-best lists of every set, by the command `robustger nbest`;
 - `theirs`: the same files through faster-whisper's own `transcribe`, beam 5, its defaults, int8;
+- `correct`: what the preset's corrector makes of the lists of p232 and noisy_librispeech, by `robustger correct`;
 - `pairs`: the time of both for the same beam, file by file in turns, on some files of every set;
 - `words`: word times of both on the same texts of test-clean-dev;
 - `report`: the tables, as Markdown, out of what is there. Rows say how many files they stand on.
@@ -19,22 +20,18 @@ import argparse
 import json
 import os
 import random
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.timing import machine
+from benchmarks.real_speech_report import CORRECTED, report, rows_of
 
 from robustger.corpora import corpus_manifest
-from robustger.evaluation.report import evaluate_domains
-from robustger.evaluation.tables import Table, percent
-from robustger.hypotheses import NBest, load_nbest
 from robustger.manifest import Utterance, load_manifest, save_manifest
 
 MANIFESTS = {
@@ -55,7 +52,7 @@ SEED = 7
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("step", choices=("lists", "theirs", "pairs", "words", "report"))
+    parser.add_argument("step", choices=("lists", "theirs", "correct", "pairs", "words", "report"))
     parser.add_argument("--model", action="append", choices=MODELS, help="default: both")
     parser.add_argument("--set", action="append", dest="sets", choices=tuple(MANIFESTS), help="default: all")
     parser.add_argument(
@@ -77,6 +74,9 @@ def main() -> None:
             print(f"{arguments.step} {name} {model}", file=sys.stderr, flush=True)
             if arguments.step == "lists":
                 make_lists(manifest, model, arguments.output / f"{name}.{model}.lists.jsonl")
+            elif arguments.step == "correct":
+                if name in CORRECTED:
+                    correct(arguments.output / f"{name}.{model}.lists.jsonl")
             elif arguments.step == "theirs":
                 target = arguments.output / f"{name}.{model}.theirs.jsonl"
                 theirs(load_manifest(manifest), model, target, arguments.threads)
@@ -118,6 +118,15 @@ def make_lists(manifest: Path, model: str, target: Path) -> None:
         sys.exit(f"real_speech: {said}")
     if "complete already" not in said:
         target.with_suffix(".said.txt").write_text(said + "\n", encoding="utf-8")
+
+
+def correct(lists: Path) -> None:
+    """`robustger correct` with the preset's defaults."""
+    target = lists.with_name(lists.name.replace(".lists.", ".corrected."))
+    if lists.exists() and not target.exists():
+        subprocess.run(
+            [sys.executable, "-m", "robustger", "correct", str(lists), "-o", str(target)], check=True
+        )
 
 
 def theirs(utterances: Sequence[Utterance], model: str, target: Path, threads: int) -> None:
@@ -213,162 +222,6 @@ def our_model(model: str, threads: int) -> Any:
 
     os.environ["OMP_NUM_THREADS"] = str(threads)
     return load_recognizer("faster-whisper", model, dtype="int8", device="cpu")
-
-
-def rows_of(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file that may not be there yet; a last line that was cut off is left out."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            break
-    return rows
-
-
-def report(folder: Path, sets: Sequence[str], models: Sequence[str]) -> str:
-    """All tables as Markdown."""
-    parts = [f"Machine: {machine()}.", accuracy(folder, sets, models).to_markdown()]
-    parts += [written(folder, models).to_markdown(), cost(folder, sets, models).to_markdown()]
-    parts += [word_times(folder, models).to_markdown()]
-    return "\n".join(parts)
-
-
-def both(folder: Path, name: str, model: str) -> tuple[list[NBest], dict[str, str]] | None:
-    """Our lists and their texts of the files that both have done."""
-    path = folder / f"{name}.{model}.lists.jsonl"
-    if not path.exists():
-        return None
-    texts = {row["id"]: row["text"] for row in rows_of(folder / f"{name}.{model}.theirs.jsonl")}
-    lists = [one for one in joined(load_nbest(path)) if one.id in texts]
-    return lists, {one.id: texts[one.id] for one in lists}
-
-
-def joined(lists: Sequence[NBest]) -> Iterator[NBest]:
-    """The lists with their windows' ids; recordings of several windows are left to `robustger evaluate`."""
-    return (one for one in lists if "window" not in one.meta)
-
-
-def accuracy(folder: Path, sets: Sequence[str], models: Sequence[str]) -> Table:
-    rows = []
-    for model in models:
-        found = {name: pair for name in sets if (pair := both(folder, name, model)) and pair[0]}
-        if not found:
-            continue
-        lists = {name: pair[0] for name, pair in found.items()}
-        texts = {name: pair[1] for name, pair in found.items()}
-        result = evaluate_domains(lists, texts, ["number"])
-        for name, part in [*result.domains.items(), ("all", result.total)]:
-            number = part.normalizers["number"]
-            own = lists.get(name) or [one for some in lists.values() for one in some]
-            distinct = statistics.mean(len(one.hypotheses) for one in own)
-            rates = [percent(number.wer[system]) for system in ("best", "o_nb", "o_cp", "corrected")]
-            versus = number.wer["best"] / number.wer["corrected"] - 1 if number.wer["corrected"] else 0.0
-            rows.append(
-                (
-                    f"{model.removeprefix('whisper-')}: {name}",
-                    str(part.utterances),
-                    f"{number.words:,}",
-                    *rates,
-                    percent(versus, digits=1, signed=True),
-                    f"{distinct:.2f}",
-                )
-            )
-    columns = (
-        "set",
-        "files",
-        "words",
-        "1-best",
-        "o_nb",
-        "o_cp",
-        "faster-whisper",
-        "1-best against it",
-        "distinct",
-    )
-    return Table(
-        "WER in %, normalizer `number`; 5 hypotheses, 10 beams, 50 where fewer than 5 differ; faster-whisper at beam 5",
-        columns,
-        tuple(rows),
-        "distinct: hypotheses in a list, none of which repeats another; 1-best against it: relative difference in %.",
-    )
-
-
-def written(folder: Path, models: Sequence[str]) -> Table:
-    """p232 with case and punctuation counted: its references have them."""
-    rows = []
-    for model in models:
-        found = both(folder, "p232", model)
-        if found is None or not found[0]:
-            continue
-        lists, texts = found
-        forms = [
-            NBest.from_texts(one.id, one.written, reference=one.written_reference or one.reference)
-            for one in lists
-        ]
-        part = evaluate_domains({"p232": forms}, {"p232": texts}, ["raw"]).total.normalizers["raw"]
-        systems = ("best", "corrected")
-        cells = [percent(part.wer[system], part.wer_interval[system]) for system in systems]
-        rows.append((model.removeprefix("whisper-"), str(len(lists)), f"{part.words:,}", *cells))
-    return Table(
-        "Written text of p232: WER in % with case and punctuation counted (normalizer `raw`)",
-        ("model", "files", "words", "1-best as written", "faster-whisper"),
-        tuple(rows),
-    )
-
-
-def cost(folder: Path, sets: Sequence[str], models: Sequence[str]) -> Table:
-    rows = []
-    for model in models:
-        for name in sets:
-            timed = rows_of(folder / f"{name}.{model}.pairs.jsonl")
-            if not timed:
-                continue
-            hours = [
-                sum(row["seconds"] for row in timed) / sum(row[label] for row in timed)
-                for label in ("theirs", "ours", "adaptive")
-            ]
-            ratio = statistics.median(row["ours"] / row["theirs"] for row in timed)
-            said = folder / f"{name}.{model}.lists.said.txt"
-            heard = said.read_text(encoding="utf-8") if said.exists() else ""
-            bulk = heard.partition("(")[2].partition(" audio-hours")[0]
-            rows.append(
-                (
-                    f"{model.removeprefix('whisper-')}: {name}",
-                    str(len(timed)),
-                    *(f"{value:.1f}" for value in hours),
-                    f"{ratio:.2f}",
-                    bulk,
-                )
-            )
-    return Table(
-        "Audio-hours per hour, file by file in turns, and the ratio of times at beam 5 (ours / theirs, median)",
-        ("set", "files", "faster-whisper, beam 5", "ours, beam 5", "ours, 5 hypotheses", "ratio", "`nbest`"),
-        tuple(rows),
-        "`nbest`: what the command itself said for the whole set, beside whatever else the machine did.",
-    )
-
-
-def word_times(folder: Path, models: Sequence[str]) -> Table:
-    rows = []
-    for model in models:
-        found = [
-            word for row in rows_of(folder / f"test-clean-dev.{model}.words.jsonl") for word in row["words"]
-        ]
-        if not found:
-            continue
-        begins = sorted(abs(word[1] - word[3]) for word in found)
-        ends = sorted(abs(word[2] - word[4]) for word in found)
-        cells = [
-            f"{1000 * values[int(share * (len(values) - 1))]:.0f}"
-            for values in (begins, ends)
-            for share in (0.5, 0.9)
-        ]
-        rows.append((model.removeprefix("whisper-"), f"{len(found):,}", *cells))
-    return Table(
-        "Word times of test-clean-dev beside faster-whisper's own `word_timestamps`, same texts, difference in ms",
-        ("model", "words", "begin, median", "begin, 90 %", "end, median", "end, 90 %"),
-        tuple(rows),
-    )
 
 
 if __name__ == "__main__":
