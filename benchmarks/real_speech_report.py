@@ -99,7 +99,7 @@ def accuracy(folder: Path, sets: Sequence[str], models: Sequence[str]) -> Table:
         "WER in %, normalizer `number`; 5 hypotheses, 10 beams, 50 where fewer than 5 differ; faster-whisper at beam 5",
         columns,
         tuple(rows),
-        "relative, in points: our 1-best less faster-whisper, below 0 where ours is better; distinct: hypotheses a list.",
+        "relative, in points: our 1-best less faster-whisper, below 0 where ours is better; distinct: in a list.",
     )
 
 
