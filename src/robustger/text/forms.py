@@ -101,6 +101,13 @@ class Forms:
             start += len(form.words)
         return forms
 
+    @property
+    def all_capitals(self) -> bool:
+        """Whether the hypotheses hold several words and all of them in capitals."""
+        cores = {form.core for forms in self._anywhere.values() for form in forms}
+        cores = {core for core in cores if any(map(str.isalpha, core))}
+        return len(cores) > 1 and all(map(str.isupper, cores))
+
     def mid_sentence(self, words: tuple[str, ...]) -> str | None:
         """How some hypothesis writes the words in the middle of a sentence; None where none has them there."""
         return next(

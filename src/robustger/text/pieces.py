@@ -12,6 +12,10 @@ from robustger.text.segments import CLOSING, ENDING, Token
 
 _JOINTS = frozenset("-/\u2013")  # what joins words into one and goes when one of them changes
 _WEAK = frozenset(",;:\u060c\u3001")
+_SPACED = frozenset(",.;:?!\u2026")  # what a space follows, if not another word at once
+# Whose period ends no sentence though a capital or a number follows.
+_TITLES = frozenset("Dr Mr Mrs Ms St Mt Prof Maj Gen Col Capt Lt Sgt Rev Gov Sen Mio Mrd".split())
+_BEFORE_NUMBERS = frozenset("No Nr Vol Fig no nr vol fig".split())
 _HESITATIONS = frozenset(("uh", "um", "er", "erm", "ah", "eh", "hm", "hmm", "mm"))
 _PAIRS = (("(", ")"), ("[", "]"), ("{", "}"), ("\u201c", "\u201d"), ("\u00ab", "\u00bb"))
 
@@ -77,7 +81,11 @@ def replace(pieces: list[Piece], forms: Sequence[Form], best: Sequence[Token], s
         last = -(-(number + 1) * count // len(tokens)) - 1
         if added[first].place is None:
             added[first].before, added[first].place = token.before, start + number
+        following = best[start + number + 1] if start + number + 1 < len(best) else None
         added[last].after, added[last].gap = token.after, token.gap
+        source = added[last].form.token
+        if _is_abbreviated(token, following) and (source is None or source.after != "."):
+            added[last].after = ""
     pieces += added
 
 
@@ -103,18 +111,31 @@ def insert(pieces: list[Piece], forms: Sequence[Form], at_end: bool) -> None:
     pieces += added
 
 
-def delete(pieces: list[Piece], tokens: Sequence[Token]) -> str:
+def _is_abbreviated(token: Token, following: Token | None) -> bool:
+    """Whether the period behind a token belongs to the word and ends no sentence."""
+    if token.after != "." or following is None:
+        return False
+    numbered = token.core in _BEFORE_NUMBERS and following.core[:1].isdigit()
+    return following.core[:1].islower() or token.core in _TITLES or numbered
+
+
+def delete(pieces: list[Piece], best: Sequence[Token], start: int, end: int) -> str:
     """Lets tokens of the 1-best go: what closes behind them goes to the piece before.
 
     Args:
         pieces: what stands before them; changed.
-        tokens: those that are deleted; at least one.
+        best: the tokens of the 1-best.
+        start: the first token that is deleted.
+        end: behind the last; more than `start`.
 
     Returns:
         what opened before them, for the piece that follows.
     """
+    tokens = best[start:end]
     before = "".join(token.before for token in tokens)
     after = tokens[-1].after
+    if _is_abbreviated(tokens[-1], best[end] if end < len(best) else None):
+        after = ""
     inner = "".join(token.after for token in tokens[:-1])
     if '"' in before and '"' in inner + after:  # a quotation that is gone as a whole
         before, after = before.replace('"', "", 1), after.replace('"', "", 1)
@@ -137,10 +158,10 @@ def delete(pieces: list[Piece], tokens: Sequence[Token]) -> str:
 
 
 def _stronger(first: str, second: str) -> str:
-    """Of the punctuation of two places, what stays where they become one."""
+    """Of the punctuation of two places, what stays where they become one; a sentence that is kept keeps its end."""
     if not second or not first:
         return first or second
-    if not ENDING.isdisjoint(second):
+    if not ENDING.isdisjoint(second) and ENDING.isdisjoint(first):
         kept = "".join(sign for sign in first if sign in CLOSING and sign not in second)
         return kept + second
     closing = "".join(sign for sign in second if sign in CLOSING and sign not in first)
@@ -161,8 +182,11 @@ def separate(pieces: list[Piece]) -> None:
             not left.kept and source is not None and not source.gap and source.after == left.after
         ):
             continue
-        if not left.after or _JOINTS.issuperset(left.after):
+        numeral = left.form.core[-1:].isdigit() and len(left.after) == 1  # "3:1"
+        if not left.after or numeral or _JOINTS.issuperset(left.after):
             left.after, left.gap = "", " "
+        elif left.after[-1] in _SPACED and (left.place is None or right.place != left.place + 1):
+            left.gap = " "
     for left, right in pairwise(pieces):
         if (
             not left.gap

@@ -93,7 +93,7 @@ def _projected(words: Sequence[str], best: Sequence[Token], forms: Forms) -> lis
         elif borrowed:
             insert(pieces, borrowed, at_end)
         elif token > token_at:
-            opening = delete(pieces, best[token_at:token])
+            opening = delete(pieces, best, token_at, token)
         if not at_end:
             piece = Piece.kept_token(best, token, starts[token])
             if token == 0 and pieces:  # what is inserted before the first word comes into its quotes, too

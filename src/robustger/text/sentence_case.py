@@ -18,7 +18,9 @@ def sentence_cased(pieces: Sequence[Piece], best: Sequence[Token], forms: Forms)
         forms: how words are written in the list.
     """
     cores = "".join(token.core for token in best)
-    capitals = cores.isupper() and sum(map(str.isalpha, cores)) > 1
+    # One word in capitals may be an acronym.
+    words_upper = sum(token.core.isupper() for token in best) > 1 or forms.all_capitals
+    capitals = cores.isupper() and sum(map(str.isalpha, cores)) > 1 and words_upper
     small = not any(map(str.isupper, cores))
     starts = sentence_starts(best)
     sentences = not small and any(
