@@ -89,6 +89,15 @@ def test_words_are_within_samples_that_are_silent_or_very_short() -> None:
         assert found[1].end == pytest.approx(1.0 + count / RATE, abs=0.001)
 
 
+def test_no_word_is_timed_before_the_first_sound_nor_after_the_last() -> None:
+    """A track that begins late begins with zeros, which a recognizer hears as a soft beginning."""
+    samples = np.concatenate([np.zeros(RATE // 2), speech(0, 1, 0), np.zeros(RATE)]).astype(np.float32)
+    heard = [Word("a", 0.1, 0.3, 0.5), Word("b", 0.3, 0.9, 0.5), Word("c", 0.9, 2.0, 0.5)]
+    found = timed_words(Listener(heard), samples, "a b c", start=3.0, language=None)
+    times = [(word.start, word.end) for word in found]
+    assert times == [(3.5, 3.5), (3.5, 3.9), (3.9, pytest.approx(4.5, abs=0.001))]
+
+
 def test_no_words_no_question() -> None:
     assert timed_words(Listener([]), speech(0, 1, 0), "  ", start=0.0, language=None) == ()
 

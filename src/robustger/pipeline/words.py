@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE = 16_000  # Hz; as robustger.audio, which loads numpy, has it
 _FRAME = SAMPLE_RATE // 100  # 10 ms
+_ZERO = 1e-5  # less than half a step of 16 bits; what decoders leave where there is nothing
 _QUIET_DB = (
     30.0  # below the loudest 10 ms; speech spans about this much between its vowels and its consonants
 )
@@ -42,14 +43,13 @@ def timed_words(
 
     Returns:
         one word for each word of the text, in order; times in seconds, to the millisecond, that do not decrease and
-        lie within the samples.
+        lie within the samples, and not in the digital silence with which they may begin and end.
 
     Raises:
         InputError: the recognizer's words are not those of the text.
     """
     if not text.split():
         return ()
-    seconds = samples.size / SAMPLE_RATE
     heard: Sequence[Word] | None = None
     if isinstance(recognizer, Listens):
         try:
@@ -63,7 +63,7 @@ def timed_words(
             f"{type(recognizer).__name__}.align: its {len(heard)} words are not those of the text {text[:60]!r}; "
             "it has to give each word of the text once, in order"
         )
-    return _in_order(retimed(heard, text), start, seconds)
+    return _in_order(retimed(heard, text), start, *_audible_span(samples))
 
 
 def spread_words(text: str, start: float, end: float) -> tuple[Word, ...]:
@@ -137,15 +137,28 @@ def _character_spans(word: Word) -> list[tuple[float, float]]:
     return list(pairwise(times))
 
 
-def _in_order(words: Sequence[Word], start: float, seconds: float) -> tuple[Word, ...]:
-    """The words on the recording's time line: within the stretch, none before the end of the one before it."""
-    result, earliest = [], 0.0
+def _in_order(words: Sequence[Word], start: float, earliest: float, latest: float) -> tuple[Word, ...]:
+    """The words on the recording's time line: between two times, none before the end of the one before it."""
+    result = []
     for word in words:
-        begin = min(max(word.start, earliest), seconds)
-        earliest = min(max(word.end, begin), seconds)
+        begin = min(max(word.start, earliest), latest)
+        earliest = min(max(word.end, begin), latest)
         confidence = None if word.confidence is None else round(min(max(word.confidence, 0.0), 1.0), 4)
         result.append(Word(word.text, round(start + begin, 3), round(start + earliest, 3), confidence))
     return tuple(result)
+
+
+def _audible_span(samples: np.ndarray) -> tuple[float, float]:
+    """Where the samples begin and cease to be other than zero, in seconds; all of them where they never are.
+
+    A recognizer does not look that closely: where a track begins late it may time a word before the first sound.
+    """
+    import numpy as np
+
+    [heard] = np.nonzero(np.abs(samples) > _ZERO)
+    if not heard.size:
+        return 0.0, samples.size / SAMPLE_RATE
+    return float(heard[0]) / SAMPLE_RATE, float(heard[-1] + 1) / SAMPLE_RATE
 
 
 def _loud_span(samples: np.ndarray) -> tuple[float, float]:
