@@ -318,12 +318,18 @@ def test_settings_that_say_nothing_are_made_up_for_by_the_tokenizer(
         same(one, other)
 
 
-@pytest.mark.parametrize("options", [{"language": "de"}, {"task": "translate"}])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"language": "de"}, "knows English only, not 'de'; leave the language out"),
+        ({"task": "translate"}, "only transcribes, and knows no task 'translate'"),
+    ],
+)
 @pytest.mark.parametrize("kind", ["scratch", "english"])
 def test_english_only_checkpoints_say_so(
-    make_whisper: Callable[..., Path], kind: str, options: dict[str, Any]
+    make_whisper: Callable[..., Path], kind: str, options: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(InputError, match="transcribes English only"):
+    with pytest.raises(InputError, match=message):
         WhisperRecognizer(make_whisper(kind=kind), **options)
 
 

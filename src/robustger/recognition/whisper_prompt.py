@@ -69,7 +69,9 @@ class Prompts:
             names = ", ".join(sorted(self.languages))
             raise InputError(f"{self.source}: knows no language {code!r}; choose among: {names}")
         if not self.languages and code != ENGLISH:
-            raise InputError(f"{self.source}: transcribes English only; leave language and task as they are")
+            raise InputError(
+                f"{self.source}: knows English only, not {code!r}; leave the language out, or take a multilingual model"
+            )
         return code
 
 
@@ -114,7 +116,7 @@ def prompts_of(
         if task_id is None:
             raise InputError(f"{folder}: knows no task {task!r}")
     elif task != "transcribe":
-        raise InputError(f"{folder}: transcribes English only; leave language and task as they are")
+        raise InputError(f"{folder}: only transcribes, and knows no task {task!r}; take a multilingual model")
     prompts = Prompts(folder, int(start), languages, task_id, no_timestamps, None)
     if language is not None and language.lower() == AUTO:
         return prompts if languages else _in(prompts, ENGLISH)
