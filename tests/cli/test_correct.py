@@ -47,6 +47,8 @@ def contents(folder: Path) -> dict[str, str | None]:
     [
         (["none.jsonl"], "none.jsonl: cannot be read: "),
         (["folder"], "folder: cannot be read: "),
+        (["lists.jsonl", "-o", "lists.jsonl"], "lists.jsonl: is read by this command; name another output"),
+        (["lists.jsonl", "-o", "folder/../lists.jsonl"], "is read by this command; name another output"),
         (["lists.jsonl", "-o", "folder"], "folder: is a folder; name a file to write"),
         (["lists.jsonl", "-o", "kept.jsonl"], "kept.jsonl: is read-only"),
         (["lists.jsonl", "-o", "none/out.jsonl"], "none/out.jsonl: cannot be written: the folder"),

@@ -202,3 +202,12 @@ def test_bad_input_is_one_line_and_2(
     assert result.err.startswith("robustger: error: ")
     assert result.err.count("\n") == 1
     assert message in result.err
+
+
+def test_the_page_takes_no_place_of_what_it_shows(robustger, lists: Path, corrections: Path) -> None:
+    for target in (lists, corrections):
+        before = target.read_bytes()
+        result = robustger("evaluate", str(lists), "-c", str(corrections), "--html", str(target))
+        assert (result.code, result.out) == (2, "")
+        assert "is read by this command; name another output" in result.err
+        assert target.read_bytes() == before

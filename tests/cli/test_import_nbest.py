@@ -133,3 +133,14 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
         assert b"Traceback" not in result.stderr
     with open(folder + b"/out\xfd.jsonl", encoding="utf-8") as file:
         assert json.loads(file.read())["id"] == "h\\udcfc-00000"
+
+
+def test_what_is_read_is_not_overwritten(robustger: Callable[..., Any]) -> None:
+    Path("nbest.txt").write_text(KALDI)
+    Path("text").write_text("a what is the fare\nb good\n")
+    for target in ("nbest.txt", "text"):
+        result = robustger("import-nbest", "nbest.txt", "-f", "kaldi", "--references", "text", "-o", target)
+        message = f"robustger: error: {target}: is read by this command; name another output\n"
+        assert (result.code, result.out, result.err) == (2, "", message)
+    assert Path("nbest.txt").read_text() == KALDI
+    assert Path("text").read_text() == "a what is the fare\nb good\n"

@@ -100,7 +100,7 @@ def evaluate(
     """
     from robustger.evaluation import report as reports
     from robustger.evaluation.corrections import load_corrections
-    from robustger.hypotheses import stream_nbest
+    from robustger.hypotheses import refuse_overwriting, stream_nbest
     from robustger.text import DEFAULT_NORMALIZERS
 
     for option, files in (("corrections", corrections), ("against", against)):
@@ -115,6 +115,8 @@ def evaluate(
         raise InputError("the same file of lists is given twice")
     if words and not corrections:
         raise InputError("--words counts what corrections change; give --corrections")
+    if html is not None:
+        refuse_overwriting(html, *lists, *(corrections or []), *(against or []), manifest)
     names = _domain_names(lists)
     systems = [
         {name: load_corrections(path, written=written) for name, path in zip(names, files, strict=True)}

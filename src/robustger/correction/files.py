@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from robustger.correction.model import Corrector
-from robustger.hypotheses import BadLine, NBest, atomic_writer, read_numbered
+from robustger.hypotheses import BadLine, NBest, atomic_writer, read_numbered, refuse_overwriting
 
 CHUNK = 256  # lists held in memory at a time, and sorted by length among themselves
 
@@ -64,8 +64,9 @@ def correct_file(
         options: passed to `Corrector.correct`.
 
     Raises:
-        InputError: the input cannot be opened or the output cannot be written.
+        InputError: the input cannot be opened, or the output cannot be written or is the input.
     """
+    refuse_overwriting(target, source)
     summary = CorrectionSummary()
     seen: set[str] = set()
     lines = read_numbered(source)

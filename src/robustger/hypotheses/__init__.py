@@ -21,7 +21,7 @@ Optional keys may be absent or null; other keys are an error, so that a misspelt
 are skipped and a byte order mark is tolerated.
 """
 
-from robustger.hypotheses.files import atomic_writer
+from robustger.hypotheses.files import atomic_writer, refuse_overwriting
 from robustger.hypotheses.hyporadise import read_hyporadise
 from robustger.hypotheses.jsonl import (
     BadLine,
@@ -43,6 +43,7 @@ __all__ = [
     "read_hyporadise",
     "read_nbest",
     "read_numbered",
+    "refuse_overwriting",
     "save_nbest",
     "stream_nbest",
 ]

@@ -38,6 +38,25 @@ def open_binary(path: str | Path) -> BinaryIO:
         raise InputError(f"{shown_name(path)}: cannot be read: {_reason(error)}") from None
 
 
+def refuse_overwriting(target: str | Path, *sources: str | Path | None) -> None:
+    """Keeps an output from taking the place of one of the files that it is made of.
+
+    Args:
+        target: the file to write, or "-" for standard output.
+        sources: the files that are read; "-" and None are none.
+
+    Raises:
+        InputError: the target is one of them, under whatever name.
+    """
+    if str(target) == "-":
+        return
+    place = os.path.realpath(target)
+    for source in sources:
+        if source is not None and str(source) != "-" and os.path.realpath(source) == place:
+            if os.path.isfile(place):  # /dev/null may be both
+                raise InputError(f"{target}: is read by this command; name another output")
+
+
 @contextlib.contextmanager
 def closing_unless_stdin(file: BinaryIO) -> Iterator[BinaryIO]:
     """Closes the file at the end, but not a standard stream that others may go on to use."""

@@ -25,7 +25,7 @@ from typing import Any
 
 from robustger.errors import InputError
 from robustger.hypotheses.espnet import read_espnet
-from robustger.hypotheses.files import atomic_writer, shown_name
+from robustger.hypotheses.files import atomic_writer, refuse_overwriting, shown_name
 from robustger.hypotheses.hyporadise import numbered_hyporadise
 from robustger.hypotheses.jsonl import BadLine
 from robustger.hypotheses.kaldi import read_kaldi
@@ -100,10 +100,11 @@ def import_lists(
         options: of the format's reader (`beams`, `acoustic_scale`); those that are None are not passed on.
 
     Raises:
-        InputError: no such format, an option it does not have, a file that cannot be opened or written, or no list in
-            the source; nothing is written then.
+        InputError: no such format, an option it does not have, a file that cannot be opened or written, a target that
+            is one of the files read, or no list in the source; nothing is written then.
     """
     reader = FORMATS.get(format)
+    refuse_overwriting(target, source, references)
     given = {name: value for name, value in options.items() if value is not None}
     known = inspect.signature(reader).parameters
     for name in given:
