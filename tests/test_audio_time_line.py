@@ -172,6 +172,13 @@ class TestDamage:
         tail = samples[-2 * SAMPLE_RATE :]  # is heard when it was heard before
         assert abs(delay(tail, read(whole)[len(samples) - len(tail) :])) < 0.03
 
+    def test_what_is_missing_in_the_middle_is_not_missing_at_the_end_too(self) -> None:
+        whole = encoded(speech_like(6), kind="FLAC")
+        warnings: list[str] = []
+        read(damaged_bytes(whole, 0.5, 600), options=GO_ON, on_warning=warnings.append)
+        [warning] = warnings
+        assert warning.count("missing") == 1
+
     def test_frames_taken_out_of_an_mp3(self) -> None:
         whole = encoded(speech_like(6), kind="MP3")
         broken = whole[: len(whole) // 2] + whole[len(whole) // 2 + 2000 :]
