@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -141,6 +142,19 @@ def test_a_file_that_cannot_be_read_leaves_the_output_as_it_was(
     assert (result.code, result.out) == (1, "")
     assert Path("kept.txt").read_text(encoding="utf-8") == "kept\n"
     assert names(folder) == before
+
+
+def test_a_missing_file_whose_name_is_not_utf8_keeps_its_line(
+    robustger, folder: Path, preset: Path
+) -> None:
+    odd = os.fsdecode(b"miss\xe9.wav")
+    result = robustger(*TRANSCRIBE, odd, "a.wav", "--preset", preset, "-o", "all.jsonl")
+    assert result.code == 1
+    assert "Traceback" not in result.err
+    missing, there = map(json.loads, Path("all.jsonl").read_text(encoding="utf-8").splitlines())
+    assert missing["audio"] == "miss\\udce9.wav"
+    assert missing["error"] == "miss\\udce9.wav: cannot be read: No such file or directory"
+    assert there["text"]
 
 
 @pytest.mark.parametrize(

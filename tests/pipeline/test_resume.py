@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,24 @@ def test_another_command_is_refused_by_name_or_starts_over(
     transcribe_to(other, files, output, restart=True)
     assert tired.heard > 32
     assert not (tmp_path / "all.json.partial").exists()
+
+
+def test_names_that_are_not_utf8_are_kept_like_others(
+    robustger: RobustGER, files: list[str], tmp_path: Path
+) -> None:
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/n\xe9 1.wav")
+    try:
+        os.rename(files[0], odd)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    whole, untired = attempt(robustger, 99)
+    transcribe_to(whole, [odd], str(tmp_path / "whole.json"))
+    with pytest.raises(KeyboardInterrupt):
+        transcribe_to(attempt(robustger, 2)[0], [odd], str(tmp_path / "all.json"))
+    again, tired = attempt(robustger, 99)
+    transcribe_to(again, [odd], str(tmp_path / "all.json"))
+    assert tired.heard == untired.heard - 2 * 16
+    assert (tmp_path / "all.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
 
 
 def test_short_runs_leave_and_need_nothing(robustger: RobustGER, files: list[str], tmp_path: Path) -> None:

@@ -248,7 +248,7 @@ class RobustGER:
         for source, outcome in flow.run(sources):
             if isinstance(outcome, InputError):
                 file = str(source.audio)
-                message = str(outcome)
+                message = printable(str(outcome))
                 yield Failure(source.id, file, message if file in message else f"{file}: {message}")
             else:
                 yield outcome
@@ -327,6 +327,7 @@ def _blocks(
 
     if isinstance(audio, str) and audio == "-":
         audio = io.BytesIO(sys.stdin.buffer.read())
+        audio.name = "-"  # for messages
     if isinstance(audio, str | os.PathLike) or hasattr(audio, "read"):
         return stream_audio(audio, options=reading or ReadingOptions(), on_warning=on_warning)
     return iter([as_samples(audio, sample_rate, "audio")])

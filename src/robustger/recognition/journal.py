@@ -96,7 +96,8 @@ class Journal:
                 os.fsync(file.fileno())
                 self.progress.sizes[name] = file.tell()
             self.progress.units += 1
-            state = json.dumps(asdict(self.progress), ensure_ascii=False).encode()
+            # In ASCII, because settings name files, whose names need not be UTF-8.
+            state = json.dumps(asdict(self.progress)).encode()
             self.publish(self.path(STATE), lambda file: file.write(state))
 
     def publish(self, target: Path, write: Callable[[BinaryIO], object]) -> None:
