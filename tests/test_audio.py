@@ -311,6 +311,11 @@ class TestBrokenFiles:
         with pytest.raises(AudioError, match="cannot be read"):
             read_audio(f"{tmp_path}/{name}")
 
+    @pytest.mark.parametrize("value", [None, 3, io.StringIO("RIFF"), [0.5]])
+    def test_what_is_no_file(self, value: object) -> None:
+        with pytest.raises(AudioError, match="a path or an open binary file is needed, not a "):
+            read_audio(value)  # type: ignore[arg-type]
+
     def test_samples_without_a_header(self, tmp_path: Path) -> None:
         (tmp_path / "samples.raw").write_bytes(SPEECH.tobytes())
         with pytest.raises(AudioError, match="not audio"):

@@ -144,9 +144,7 @@ def test_a_file_that_cannot_be_read_leaves_the_output_as_it_was(
     assert names(folder) == before
 
 
-def test_a_missing_file_whose_name_is_not_utf8_keeps_its_line(
-    robustger, folder: Path, preset: Path
-) -> None:
+def test_a_missing_file_whose_name_is_not_utf8_keeps_its_line(robustger, folder: Path, preset: Path) -> None:
     odd = os.fsdecode(b"miss\xe9.wav")
     result = robustger(*TRANSCRIBE, odd, "a.wav", "--preset", preset, "-o", "all.jsonl")
     assert result.code == 1

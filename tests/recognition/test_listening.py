@@ -139,6 +139,8 @@ def test_a_score_does_not_depend_on_the_texts_beside_it(listener: Callable[..., 
         [recognizer.score(audio, [text])[0] for text in TEXTS], abs=1e-4
     )
     assert recognizer.score(audio, []) == []
+    with pytest.raises(InputError, match="a list of texts is needed, not the text 'hello' itself"):
+        recognizer.score(audio, "hello")
 
 
 def test_hypotheses_have_the_scores_of_their_texts(lab: Any) -> None:

@@ -216,6 +216,10 @@ def _opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[BinaryI
                 file: BinaryIO = stack.enter_context(open(source, "rb"))
             except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
                 raise AudioError(name, f"cannot be read: {_reason(error)}") from None
+        elif isinstance(source, io.TextIOBase) or not hasattr(source, "seekable"):
+            raise AudioError(
+                "audio", f"a path or an open binary file is needed, not a {type(source).__name__}"
+            )
         else:
             given = getattr(source, "name", None)  # a pipe's is a number
             name = given if isinstance(given, str) else "audio"

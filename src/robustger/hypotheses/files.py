@@ -52,9 +52,10 @@ def refuse_overwriting(target: str | Path, *sources: str | Path | None) -> None:
         return
     place = os.path.realpath(target)
     for source in sources:
-        if source is not None and str(source) != "-" and os.path.realpath(source) == place:
-            if os.path.isfile(place):  # /dev/null may be both
-                raise InputError(f"{target}: is read by this command; name another output")
+        if source is None or str(source) == "-" or not os.path.isfile(place):  # /dev/null may be both
+            continue
+        if os.path.realpath(source) == place:
+            raise InputError(f"{target}: is read by this command; name another output")
 
 
 @contextlib.contextmanager

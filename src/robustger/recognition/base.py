@@ -207,6 +207,16 @@ def check_request(
     check_audios(audios, window_seconds)
 
 
+def check_texts(texts: Sequence[str]) -> None:
+    """Refuses a single text in the place of several, whose letters would be taken for texts.
+
+    Raises:
+        InputError: it is one.
+    """
+    if isinstance(texts, str):
+        raise InputError(f"a list of texts is needed, not the text {texts[:60]!r} itself; put it into a list")
+
+
 def check_audios(audios: Sequence[np.ndarray | Features], window_seconds: float | None) -> None:
     """Refuses audio that no recogniser can work with; features were checked when they were made.
 

@@ -16,7 +16,14 @@ from pydantic import Field, FiniteFloat
 
 from robustger.errors import InputError
 from robustger.hypotheses import Hypothesis
-from robustger.recognition.base import AudioEmbedding, Recognition, Word, check_audios, check_request
+from robustger.recognition.base import (
+    AudioEmbedding,
+    Recognition,
+    Word,
+    check_audios,
+    check_request,
+    check_texts,
+)
 from robustger.recognition.ct2_checkpoint import load_ct2_checkpoint
 from robustger.recognition.options import checked_options
 from robustger.recognition.recent import Recent
@@ -180,6 +187,7 @@ class FasterWhisperRecognizer:
         Raises:
             InputError: also a text that is longer than the decoder takes, or a language that it does not know.
         """
+        check_texts(texts)
         code, states = self._heard(audio, language)
         spellings = [spelled(self._tokenizer, text, code) for text in texts]
         for spelling in spellings:

@@ -25,6 +25,7 @@ from robustger.recognition.base import (
     Word,
     check_audios,
     check_request,
+    check_texts,
 )
 from robustger.recognition.options import checked_options
 from robustger.recognition.recent import Recent
@@ -209,6 +210,7 @@ class WhisperRecognizer:
         Raises:
             InputError: also a text that is longer than the decoder takes, or a language that it does not know.
         """
+        check_texts(texts)
         code, states = self._heard(audio, language)
         spellings = [spelled(self._tokenizer, text, code) for text in texts]
         for spelling in spellings:

@@ -14,8 +14,28 @@ _JOINTS = frozenset("-/\u2013")  # what joins words into one and goes when one o
 _WEAK = frozenset(",;:\u060c\u3001")
 _SPACED = frozenset(",.;:?!\u2026")  # what a space follows, if not another word at once
 # Whose period ends no sentence though a capital or a number follows.
-_TITLES = frozenset("Dr Mr Mrs Ms St Mt Prof Maj Gen Col Capt Lt Sgt Rev Gov Sen Mio Mrd".split())
-_BEFORE_NUMBERS = frozenset("No Nr Vol Fig no nr vol fig".split())
+_TITLES = frozenset(
+    (
+        "Dr",
+        "Mr",
+        "Mrs",
+        "Ms",
+        "St",
+        "Mt",
+        "Prof",
+        "Maj",
+        "Gen",
+        "Col",
+        "Capt",
+        "Lt",
+        "Sgt",
+        "Rev",
+        "Gov",
+        "Sen",
+    )
+)
+_ABBREVIATED_NUMBERS = frozenset(("Mio", "Mrd"))  # German: "1,5 Mio. Euro"
+_BEFORE_NUMBERS = frozenset(("No", "Nr", "Vol", "Fig", "no", "nr", "vol", "fig"))
 _HESITATIONS = frozenset(("uh", "um", "er", "erm", "ah", "eh", "hm", "hmm", "mm"))
 _PAIRS = (("(", ")"), ("[", "]"), ("{", "}"), ("\u201c", "\u201d"), ("\u00ab", "\u00bb"))
 
@@ -116,7 +136,7 @@ def _is_abbreviated(token: Token, following: Token | None) -> bool:
     if token.after != "." or following is None:
         return False
     numbered = token.core in _BEFORE_NUMBERS and following.core[:1].isdigit()
-    return following.core[:1].islower() or token.core in _TITLES or numbered
+    return following.core[:1].islower() or token.core in _TITLES | _ABBREVIATED_NUMBERS or numbered
 
 
 def delete(pieces: list[Piece], best: Sequence[Token], start: int, end: int) -> str:
