@@ -13,6 +13,8 @@ from tests.pipeline.subtitle_reader import read_srt, read_vtt
 from tests.tiny_preset import build_tiny_preset, save_broken
 from tests.voice import save_voice
 
+from robustger.text import normalize
+
 TRANSCRIBE = ("transcribe", "--no-find-speech")  # what the tiny recognizer hears is no speech
 
 
@@ -87,6 +89,15 @@ def test_the_corrector_takes_its_language_model_from_elsewhere(
     moved = shutil.copytree(tiny_base, tmp_path / "moved")
     found = robustger(*TRANSCRIBE, "a.wav", "--preset", broken, "--base", moved, "--quantization", "none")
     assert (found.code, found.out) == (0, text)
+
+
+def test_the_normalizer_decides_how_the_corrector_reads(robustger, folder: Path, preset: Path) -> None:
+    read = robustger(*TRANSCRIBE, "a.wav", "--preset", preset, "-f", "json", "--normalizer", "spoken")
+    [segment] = json.loads(read.out)["segments"]
+    assert segment["hypotheses"] == [normalize(text, "spoken") for text in segment["written"]]
+    refused = robustger(*TRANSCRIBE, "a.wav", "--preset", preset, "--normalizer", "spken")
+    assert (refused.code, refused.out) == (2, "")
+    assert "'spken'" in refused.err
 
 
 @pytest.mark.parametrize("output", ["out", "out/deep/"])

@@ -77,6 +77,13 @@ def transcribe(
     n: Annotated[
         int | None, typer.Option("-n", min=1, max=50, help="Hypotheses per list. Default: the preset's.")
     ] = None,
+    normalizer: Annotated[
+        str | None,
+        typer.Option(
+            help="How the corrector reads English: spoken, raw, ... The transcript keeps the recognizer's writing. "
+            "Default: the preset's."
+        ),
+    ] = None,
     beams: Annotated[
         int | None, typer.Option(min=1, max=100, help="Width of the beam search. Default: the preset's.")
     ] = None,
@@ -161,6 +168,7 @@ def transcribe(
         quantization=quantization,
         n=n,
         beams=beams,
+        normalizer=normalizer,
         device=device,
         find_speech=find_speech,
         **options,

@@ -87,6 +87,7 @@ class RobustGER:
         quantization: str | None = None,
         n: int | None = None,
         beams: int | None = None,
+        normalizer: str | None = None,
         device: str | None = None,
         find_speech: bool | None = None,
         **options: Any,
@@ -104,6 +105,7 @@ class RobustGER:
                 checkpoint's.
             n: hypotheses per utterance; None takes the preset's.
             beams: width of the beam search; None takes the preset's.
+            normalizer: how the corrector reads English; None takes the preset's.
             device: of both models; None picks the GPU where there is one.
             find_speech: as for the class; None is True, but False where `recognizer` is a loaded one: what of one's own
                 recognizes decides for itself what is speech.
@@ -113,7 +115,7 @@ class RobustGER:
             InputError: no such preset, a bad setting in it, or an argument that does not fit the others.
         """
         kind = recognizer if isinstance(recognizer, str) else None
-        settings = load_preset_recognizer(name).chosen(kind, model, n, beams)
+        settings = load_preset_recognizer(name).chosen(kind, model, n, beams, normalizer)
         is_loaded = recognizer is not None and kind is None
         if find_speech is None:
             find_speech = not is_loaded
