@@ -6,7 +6,7 @@ Steps, each of which goes on where it was stopped:
 - `theirs`: the same files through faster-whisper's own `transcribe`, beam 5, its defaults, int8;
 - `correct`: what the preset's corrector makes of the lists of p232 and noisy_librispeech, by `robustger correct`;
 - `pairs`: the time of both for the same beam, file by file in turns, on some files of every set;
-- `words`: word times of both on the same texts of test-clean-dev;
+- `words`: word times of both on the same texts of test-clean-dev; times of the words that were corrected in p232;
 - `report`: the tables, as Markdown, out of what is there. Rows say how many files they stand on.
 
 The sets are read from `$ROBUSTGER_DATA/audio`: LibriSpeech test-clean (a part), VoiceBank-DEMAND p232, NOIZEUS at 0 to
@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.real_speech_report import CORRECTED, report, rows_of
 
 from robustger.corpora import corpus_manifest
+from robustger.hypotheses import load_nbest
 from robustger.manifest import Utterance, load_manifest, save_manifest
 
 MANIFESTS = {
@@ -83,6 +84,8 @@ def main() -> None:
             elif arguments.step == "pairs":
                 utterances = load_manifest(manifest)[: arguments.timed]
                 pairs(utterances, model, arguments.output / f"{name}.{model}.pairs.jsonl", arguments.threads)
+            elif name == "p232":
+                corrected_words(arguments.output, name, model, arguments.threads)
             elif name == "test-clean-dev":
                 target = arguments.output / f"{name}.{model}.words.jsonl"
                 words(load_manifest(manifest)[: 5 * arguments.timed], model, target, arguments.threads)
@@ -207,6 +210,32 @@ def words(utterances: Sequence[Utterance], model: str, target: Path, threads: in
             ]
             file.write(json.dumps({"id": utterance.id, "words": rows}, ensure_ascii=False) + "\n")
             file.flush()
+
+
+def corrected_words(folder: Path, name: str, model: str, threads: int) -> None:
+    """What the corrector changed, with the times of the new words, and of the old ones in the recognizer's own text."""
+    from robustger.audio import read_audio
+    from robustger.pipeline.edits import edits_between
+    from robustger.pipeline.words import timed_words
+
+    source = folder / f"{name}.{model}.corrected.jsonl"
+    if not source.exists():
+        return
+    texts = {row["id"]: row["written"] for row in rows_of(source)}
+    own = our_model(model, threads)
+    with (folder / f"{name}.{model}.edits.jsonl").open("w", encoding="utf-8") as file:
+        for nbest in load_nbest(folder / f"{name}.{model}.lists.jsonl"):
+            before, after = " ".join(nbest.written[0].split()), texts[nbest.id]
+            if before == after or nbest.audio is None:
+                continue
+            samples = read_audio(folder / nbest.audio)
+            seconds = samples.size / 16_000
+            old, new = (timed_words(own, samples, text, start=0.0, language="en") for text in (before, after))
+            there = edits_between(before, after, new, 0.0, seconds)
+            here = edits_between(after, before, old, 0.0, seconds)
+            for edit, back in zip(there, here, strict=True):
+                row = {"id": nbest.id, "edit": edit.to_dict(), "before": back.to_dict()}
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def their_model(model: str, threads: int) -> Any:

@@ -33,7 +33,7 @@ def report(folder: Path, sets: Sequence[str], models: Sequence[str]) -> str:
     parts = [f"Machine: {machine()}.", accuracy(folder, sets, models).to_markdown()]
     parts += [table(folder, models).to_markdown() for table in (corrected, written)]
     parts += [cost(folder, sets, models).to_markdown()]
-    parts += [word_times(folder, models).to_markdown()]
+    parts += [word_times(folder, models).to_markdown(), edits(folder, models).to_markdown()]
     return "\n".join(parts)
 
 
@@ -209,4 +209,27 @@ def word_times(folder: Path, models: Sequence[str]) -> Table:
         "Word times of test-clean-dev beside faster-whisper's own `word_timestamps`, same texts, difference in ms",
         ("model", "words", "begin, median", "begin, 90 %", "end, median", "end, 90 %"),
         tuple(rows),
+    )
+
+
+def edits(folder: Path, models: Sequence[str]) -> Table:
+    """Words that the corrector changed in p232, and where they are heard."""
+    rows = []
+    for model in models:
+        for row in rows_of(folder / f"p232.{model}.edits.jsonl"):
+            edit, before = row["edit"], row["before"]
+            rows.append(
+                (
+                    f"{model.removeprefix('whisper-')}: {row['id']}",
+                    edit["from"] or "nothing",
+                    f"{before['start']:.2f} - {before['end']:.2f}",
+                    edit["to"] or "nothing",
+                    f"{edit['start']:.2f} - {edit['end']:.2f}",
+                )
+            )
+    return Table(
+        "Words that the corrector changed in p232, and where each text has them, in s",
+        ("file", "recognized", "heard at", "corrected", "heard at"),
+        tuple(rows),
+        "The recognizer aligns either text as a whole; what is deleted lies between its neighbors.",
     )
