@@ -24,7 +24,7 @@ from robustger.recognition import Recognizer, load_recognizer
 from robustger.recognition.base import Listens, Word
 from robustger.recognition.recent import KEPT, Recent
 from robustger.recognition.whisper_listening import first_columns
-from robustger.recognition.word_times import Spelling, timed_words
+from robustger.recognition.word_times import Spelling, words_of_tokens
 
 ENGINES = ("whisper", "faster-whisper")
 TEXTS = ["the night train", "show me the door", "", "on", "the night train to lisbon"]
@@ -215,7 +215,7 @@ def words_of(
     words = tuple(text.split())
     spans = list(cores or [(k, k + 1) for k in range(len(words))])
     spelling = Spelling(words, list(range(len(seconds) - 1)), [0, *(end for _, end in spans)], spans)
-    return timed_words(spelling, seconds, [0.5] * (len(seconds) - 1), duration=10.0)
+    return words_of_tokens(spelling, seconds, [0.5] * (len(seconds) - 1), duration=10.0)
 
 
 def test_words_do_not_reach_into_pauses() -> None:

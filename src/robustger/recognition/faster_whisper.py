@@ -31,7 +31,7 @@ from robustger.recognition.strategy import Found, Search, search_lists, widths
 from robustger.recognition.whisper_checkpoint import frame_stride, search_settings, window_samples
 from robustger.recognition.whisper_features import log_mel
 from robustger.recognition.whisper_prompt import prompts_of
-from robustger.recognition.word_times import check_length, spelled, timed_words
+from robustger.recognition.word_times import check_length, spelled, words_of_tokens
 
 # Texts to a beam that the first of two searches finishes: costs little, and few lists are short then.
 PATIENCE = 3
@@ -175,7 +175,7 @@ class FasterWhisperRecognizer:
             places = [rows[row] for row in range(len(spelling.ids) + 1)]
             probabilities = aligned.text_token_probs
         duration = audio.size / self._extractor.sampling_rate
-        return timed_words(spelling, [place * step for place in places], probabilities, duration)
+        return words_of_tokens(spelling, [place * step for place in places], probabilities, duration)
 
     def score(self, audio: np.ndarray, texts: Sequence[str], *, language: str | None = None) -> list[float]:
         """As `Listens.score`, under the softmax that the search uses, over the tokens that are not suppressed.

@@ -41,7 +41,7 @@ from robustger.recognition.whisper_decoder import WhisperDecoder
 from robustger.recognition.whisper_features import WhisperFeatures, log_mel
 from robustger.recognition.whisper_listening import align_tokens, score_texts
 from robustger.recognition.whisper_prompt import prompts_of
-from robustger.recognition.word_times import check_length, spelled, timed_words
+from robustger.recognition.word_times import check_length, spelled, words_of_tokens
 
 ENCODED_AT_ONCE = 8  # audios; the encoder gains nothing from more, and its layers' results stay in the cache
 
@@ -202,7 +202,7 @@ class WhisperRecognizer:
                     frames=min(-(-audio.size // self._samples_per_frame), len(states)),
                 )
         duration = audio.size / self._extractor.sampling_rate
-        return timed_words(spelling, [place * step for place in places], probabilities, duration)
+        return words_of_tokens(spelling, [place * step for place in places], probabilities, duration)
 
     def score(self, audio: np.ndarray, texts: Sequence[str], *, language: str | None = None) -> list[float]:
         """As `Listens.score`; a hypothesis' score, where the search spelled it as the tokenizer does.

@@ -84,7 +84,7 @@ def check_length(source: Path, spelling: Spelling, longest: int) -> None:
         )
 
 
-def timed_words(
+def words_of_tokens(
     spelling: Spelling, token_seconds: Sequence[float], probabilities: Sequence[float], duration: float
 ) -> list[Word]:
     """The words of a text with the times at which they are heard.

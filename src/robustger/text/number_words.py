@@ -42,7 +42,7 @@ def digit_by_digit(digits: str) -> str:
 
 def ordinal(number: str) -> str:
     """A number in words as an ordinal: "twenty-five" becomes "twenty-fifth"."""
-    return _with_last(number, _ordinal_word)
+    return _with_last(number, ordinal_word)
 
 
 def plural(number: str) -> str:
@@ -68,7 +68,8 @@ def _with_last(words: str, change: Callable[[str], str]) -> str:
     return f"{head}{joint}{change(last)}"
 
 
-def _ordinal_word(word: str) -> str:
+def ordinal_word(word: str) -> str:
+    """The ordinal of one number word: "twenty" -> "twentieth"."""
     if word in _IRREGULAR_ORDINALS:
         return _IRREGULAR_ORDINALS[word]
     return f"{word[:-1]}ieth" if word.endswith("y") else f"{word}th"

@@ -28,6 +28,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from robustger.text.number_words import ordinal_word
+
 _UNIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _TEEN_WORDS = (
     "ten",
@@ -50,26 +52,13 @@ _SCALES = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}  # powers 
 _SHIFTS = {"hundred": 2} | _SCALES
 
 
-def _ordinal_word(word: str) -> str:
-    irregular = {
-        "one": "first",
-        "two": "second",
-        "three": "third",
-        "five": "fifth",
-        "eight": "eighth",
-        "nine": "ninth",
-        "twelve": "twelfth",
-    }
-    return irregular.get(word) or (f"{word[:-1]}ieth" if word.endswith("y") else f"{word}th")
-
-
 def _plural_word(word: str) -> str:
     if word.endswith("y"):
         return f"{word[:-1]}ies"
     return f"{word}es" if word.endswith("x") else f"{word}s"
 
 
-_ORDINALS = {_ordinal_word(w): digits for w, digits in _SMALL.items()}
+_ORDINALS = {ordinal_word(w): digits for w, digits in _SMALL.items()}
 _PLURALS = {_plural_word(w): digits for w, digits in _SMALL.items()} | {"zeroes": "0"}
 _SHIFT_ORDINALS = {f"{w}th": shift for w, shift in _SHIFTS.items()}
 _CARDINAL = re.compile(r"[0-9]+(?:\.[0-9]+)?")
