@@ -39,11 +39,11 @@ bench-gpu: $(VENV)/.dev  ## the same for a 7B shape on a GPU, against its limits
 	$(BIN)/python benchmarks/gpu.py --json runs/bench-gpu.json
 	$(BIN)/python benchmarks/training_gpu.py --json runs/bench-training-gpu.json
 
-lab: $(VENV)/.dev  ## regenerate the laboratory: speech, noise, recogniser, lists, corrector (about four hours)
-	@BIN=$(BIN) bash experiments/lab/make.sh runs/lab
+lab: $(VENV)/.dev  ## regenerate the laboratory: speech, noise, recognizer, lists, corrector (about four hours)
+	@BIN=$(BIN) bash lab/make.sh runs/lab
 
 results: $(VENV)/.dev  ## every table and figure of the paper on the laboratory, from the trainings that are kept; trains what is not
-	@$(BIN)/python experiments/lab/kept.py unpack runs/lab runs/grid
+	@$(BIN)/python lab/kept.py unpack runs/lab runs/grid
 	$(BIN)/robustger experiment all --data runs/lab --runs runs/grid -o runs/results
 
 docs: $(VENV)/.docs  ## build the documentation into site/

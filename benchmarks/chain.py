@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from robustger.correction import Corrector, CorrectorConfig
-from robustger.correction.conditioning import ConditionedLLM
+from robustger.correction.llm.conditioning import ConditionedLLM
 from robustger.hypotheses import NBest
 
 TEMPLATE = ("Hypotheses:", "Transcription:")  # the words of the prompt `compact`
@@ -108,7 +108,7 @@ def chain_corrector(shape: Shape, folder: Path, dtype: torch.dtype, device: str)
 
 
 def random_llm(shape: Shape, tokenizer: Any, dtype: torch.dtype, device: str) -> Any:
-    """A Llama of this shape, and nothing learnt."""
+    """A Llama of this shape, and nothing learned."""
     from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig
 
     settings = LlamaConfig(

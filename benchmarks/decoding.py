@@ -31,8 +31,8 @@ from benchmarks.noise_embedding import filled, released_style
 from benchmarks.timing import Row, Timings, as_json, seconds
 
 from robustger.correction import Corrector
-from robustger.correction.margin import edited_stretches
-from robustger.correction.reading import Reading
+from robustger.correction.decoding.reading import Reading
+from robustger.correction.guards.margin import edited_stretches
 from robustger.hypotheses import NBest
 from robustger.noise.extractors import SentenceBert
 

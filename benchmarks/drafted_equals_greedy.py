@@ -35,8 +35,8 @@ from benchmarks.decoding import Prompts, generated, read_tokens
 from benchmarks.timing import machine, significant
 
 from robustger.correction import Corrector
-from robustger.correction.margin import edited_stretches, keep_sure_stretches
-from robustger.correction.reading import Reading
+from robustger.correction.decoding.reading import Reading
+from robustger.correction.guards.margin import edited_stretches, keep_sure_stretches
 from robustger.hypotheses import NBest, load_nbest
 
 BATCH = 16

@@ -29,7 +29,7 @@ from benchmarks.roofline import layer_weights, matmul_rate, read_rate
 from benchmarks.timing import FASTER, Row, interleaved, save_json, seconds, significant, table
 
 from robustger.correction import Corrector
-from robustger.correction.batch_size import BatchSize
+from robustger.correction.decoding.batch_size import BatchSize
 from robustger.hypotheses import NBest, Transcript
 from robustger.noise.extractors import SentenceBert
 

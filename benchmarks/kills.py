@@ -1,6 +1,6 @@
 """Kills `robustger nbest` at random moments until it was killed N times: python benchmarks/kills.py [N] [SEED]
 
-A tiny random Whisper recognises a manifest with clean pairs, long recordings and broken ones. A run is killed with
+A tiny random Whisper recognizes a manifest with clean pairs, long recordings and broken ones. A run is killed with
 SIGKILL, at a moment drawn uniformly over the time an undisturbed run takes, and started again with the same arguments,
 to be killed again, until it comes to its end. Then its results must be those of the undisturbed run, byte for byte,
 and nothing else must be left. Every run is the real command in a process of its own, forked from one in which the
@@ -97,8 +97,8 @@ def main() -> None:
 
     import robustger.audio
     import robustger.pipeline
-    import robustger.recognition.prepare
-    import robustger.recognition.whisper  # noqa: F401
+    import robustger.recognition.bulk.prepare
+    import robustger.recognition.recognizers.whisper  # noqa: F401
 
     torch.set_num_threads(1)
     begin = time.perf_counter()

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from robustger.audio import read_audio
-from robustger.recognition.whisper import WhisperRecognizer
+from robustger.recognition.recognizers.whisper import WhisperRecognizer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the random checkpoint is the tests' own
 

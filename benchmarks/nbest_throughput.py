@@ -1,8 +1,8 @@
 """Hours of audio that become N-best lists in an hour: python benchmarks/nbest_throughput.py [--quick] [MANIFEST]
 
-The recogniser of the preset `lab`, ten beams and five hypotheses, on the clips of `robustger demo` again and again, or
+The recognizer of the preset `lab`, ten beams and five hypotheses, on the clips of `robustger demo` again and again, or
 on the first utterances of MANIFEST. Lists in batches are timed against one utterance at a time, the search against that
-of transformers on the same encoded audio, and the recogniser's own window of 5 s against the same weights padded to
+of transformers on the same encoded audio, and the recognizer's own window of 5 s against the same weights padded to
 30 s. Lists in batches must be those of one utterance at a time, or the benchmark fails.
 """
 
@@ -31,10 +31,10 @@ from robustger.audio import SAMPLE_RATE, read_audio
 from robustger.manifest import Utterance, read_manifest
 from robustger.pipeline import load_preset_recognizer
 from robustger.recognition import Recognition
-from robustger.recognition.chunks import Request
-from robustger.recognition.prepare import prepare
-from robustger.recognition.search import Tokens, beam_search
-from robustger.recognition.whisper import WhisperRecognizer
+from robustger.recognition.bulk.chunks import Request
+from robustger.recognition.bulk.prepare import prepare
+from robustger.recognition.recognizers.whisper import WhisperRecognizer
+from robustger.recognition.search.beam_search import Tokens, beam_search
 
 N, BEAMS, BATCH = 5, 10, 32
 UTTERANCES, ROUNDS = 32, 3
@@ -157,7 +157,7 @@ def measure(quick: bool, manifest: Path | None = None) -> list[Row]:
         padding = interleaved(
             lambda: in_batches(recognizer, few), lambda: in_batches(padded, few), min(3, rounds)
         )
-        name = f"the recogniser's own window of {recognizer.window_seconds:g} s"
+        name = f"the recognizer's own window of {recognizer.window_seconds:g} s"
         against = f"the same weights, padded to {PADDED_SECONDS} s"
         details = {"utterances": len(few)} | padding.seconds()
         rows.append(Row("e", name, against, padding.faster, details=details))

@@ -241,7 +241,7 @@ def corrected_words(folder: Path, name: str, model: str, threads: int) -> None:
 def their_model(model: str, threads: int) -> Any:
     from faster_whisper import WhisperModel
 
-    from robustger.recognition.ct2_checkpoint import ct2_folder
+    from robustger.recognition.recognizers.ct2_checkpoint import ct2_folder
 
     return WhisperModel(str(ct2_folder(model)), device="cpu", compute_type="int8", cpu_threads=threads)
 

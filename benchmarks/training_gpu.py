@@ -1,6 +1,6 @@
 """The paper's recipe on a 7B Llama on a GPU: python benchmarks/training_gpu.py [--steps N] [--json FILE] [--toy]
 
-N (50) steps of `experiments/paper/recipe.yaml`, variant and distillation of the paper, on the shape of Llama 2 7B with
+N (50) steps of `recipes/paper/recipe.yaml`, variant and distillation of the paper, on the shape of Llama 2 7B with
 random weights: what they cost does not depend on what the weights know. Lists have prompts of about 200 tokens, answers
 of 41, and random embeddings of their audio of the width of Whisper large. The model is written to the temporary folder
 first, 14 GB.
@@ -42,7 +42,7 @@ from benchmarks.training_step import write_heard
 from robustger.training.config import load_training_config
 from robustger.training.loop import Trainer
 
-RECIPE = Path(__file__).parents[1] / "experiments" / "paper" / "recipe.yaml"
+RECIPE = Path(__file__).parents[1] / "recipes" / "paper" / "recipe.yaml"
 STEPS, TOY_STEPS, WARM_UP = 50, 2, 1
 BATCH, TOY_BATCH = 32, 4
 

@@ -81,7 +81,7 @@ def build_models(folder: Path, words: list[str]) -> None:
 def write_lists(folder: Path, words: list[str], count: int) -> Path:
     """`count` lists with references and embeddings of noisy and clean audio."""
     from robustger.hypotheses import NBest, save_nbest
-    from robustger.recognition.embeddings import embeddings_path, write_embeddings
+    from robustger.hypotheses.audio_embeddings import embeddings_path, write_embeddings
 
     path = folder / f"lists-{count}.jsonl"
     name = embeddings_path(path).name
@@ -150,7 +150,7 @@ def measured(folder: Path, lists: Path, steps: int) -> int:
 
 
 def main() -> None:
-    from robustger.recognition.embeddings import embeddings_path
+    from robustger.hypotheses.audio_embeddings import embeddings_path
     from robustger.training.checkpoint import CACHE
 
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000

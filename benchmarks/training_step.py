@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.timing import COST, Row, machine
 
 from robustger.hypotheses import NBest, load_nbest, save_nbest
-from robustger.recognition.embeddings import embeddings_path, write_embeddings
+from robustger.hypotheses.audio_embeddings import embeddings_path, write_embeddings
 from robustger.training.config import TrainingConfig
 from robustger.training.loop import Trainer
 

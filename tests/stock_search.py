@@ -1,4 +1,4 @@
-"""The beam search of transformers on what a recogniser's encoder made: what ours has to find, and is timed against."""
+"""The beam search of transformers on what a recognizer's encoder made: what ours has to find, and is timed against."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor
 from transformers import GenerationConfig, GenerationMixin
 from transformers.modeling_outputs import BaseModelOutput
 
-from robustger.recognition.search import Tokens
-from robustger.recognition.whisper import WhisperRecognizer
+from robustger.recognition.recognizers.whisper import WhisperRecognizer
+from robustger.recognition.search.beam_search import Tokens
 
 
 def stock_beam_search(
     recognizer: WhisperRecognizer, states: Tensor, beams: int, longest: int, length_penalty: float
 ) -> list[list[Tokens]]:
-    """As `robustger.recognition.search.beam_search`, with the recogniser's decoder on `states` (B, S, D).
+    """As `robustger.recognition.search.beam_search.beam_search`, with the recognizer's decoder on `states` (B, S, D).
 
     `WhisperForConditionalGeneration.generate` would return copies of one hypothesis, and what the checkpoint's own
     settings say (blocked n-grams, for example) would bend the scores: both are left out.

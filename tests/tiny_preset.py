@@ -13,7 +13,7 @@ WINDOW_SECONDS = 2
 
 
 def build_tiny_preset(folder: Path, checkpoint: Path, **settings: object) -> Path:
-    """Writes the corrector of `checkpoint`, a recogniser with a window of 2 s and its settings; returns `folder`."""
+    """Writes the corrector of `checkpoint`, a recognizer with a window of 2 s and its settings; returns `folder`."""
     shutil.copytree(checkpoint, folder)
     build_tiny_whisper(folder / "recognizer", seconds=WINDOW_SECONDS)
     given = {"kind": "whisper", "model": "recognizer", "n": 5, "beams": 6, "options": {"device": "cpu"}}
@@ -22,7 +22,7 @@ def build_tiny_preset(folder: Path, checkpoint: Path, **settings: object) -> Pat
 
 
 def save_babble(path: Path, seconds: float, seed: int) -> np.ndarray:
-    """Writes a recording that the recogniser hears something in; returns its samples, 16 kHz, float32."""
+    """Writes a recording that the recognizer hears something in; returns its samples, 16 kHz, float32."""
     from robustger.audio import read_audio, write_audio
 
     write_audio(path, babble(seconds, seed))

@@ -1,6 +1,6 @@
 """Noise-robust speech recognition by generative error correction.
 
-Noisy audio, or a recogniser's N-best list, goes in; a language model conditioned on the noise that shows in the list's
+Noisy audio, or a recognizer's N-best list, goes in; a language model conditioned on the noise that shows in the list's
 disagreements writes the transcript. The names below are the public API; each is loaded when it is first used, so that
 importing this package costs nothing.
 
@@ -21,6 +21,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from robustger.version import __version__
+
 if TYPE_CHECKING:
     from robustger.audio import read_audio
     from robustger.correction import Corrector
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
     from robustger.pipeline import RobustGER, Segment, Transcription
     from robustger.recognition import load_recognizer
     from robustger.text import normalize
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Corrector",

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """Named choices of one kind (normalisers, guards, extractors, ...).
+    """Named choices of one kind (normalizers, guards, extractors, ...).
 
     Args:
         kind: what is chosen, in the singular, as error messages call it.

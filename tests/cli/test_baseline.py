@@ -121,7 +121,7 @@ def test_a_line_that_cannot_be_read_is_reported_and_has_its_place(robustger, fol
         (["lm-rank", "lists.jsonl", "--weight", "1", "--model", "none/x/y"], "none/x/y: "),
         (["ngram-rank", "lists.jsonl", "--train", "none.jsonl"], "none.jsonl: cannot be read: "),
         (["ngram-rank", "-", "--train", "-"], "- stands for stdin, which can be read only once"),
-        (["format-only", "lists.jsonl", "--normalizer", "x"], "unknown normaliser 'x'"),
+        (["format-only", "lists.jsonl", "--normalizer", "x"], "unknown normalizer 'x'"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(

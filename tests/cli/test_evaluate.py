@@ -153,7 +153,7 @@ def test_empty_references_are_named(robustger, tmp_path: Path) -> None:
     result = robustger("evaluate", lists, "--json")
     assert result.code == 0
     assert result.err == (
-        "robustger: 1 references are empty under the normaliser number ('c'): all that is written for them is counted "
+        "robustger: 1 references are empty under the normalizer number ('c'): all that is written for them is counted "
         "as inserted\n"
     )
 
@@ -171,7 +171,7 @@ def test_systems_with_different_utterances_are_refused(robustger, lists: Path, c
         (["none.jsonl"], "none.jsonl: cannot be read"),
         (["."], ".: cannot be read"),
         (["lists.jsonl", "lists.jsonl"], "given twice"),
-        (["lists.jsonl", "-n", "shouted"], "unknown normaliser 'shouted'; choose one of: raw"),
+        (["lists.jsonl", "-n", "shouted"], "unknown normalizer 'shouted'; choose one of: raw"),
         (["lists.jsonl", "-c", "lists.jsonl"], "lists.jsonl:1: 'text'"),
         (["lists.jsonl", "-c", "some.jsonl"], "('b')"),
         (["lists.jsonl", "-c", "some.jsonl", "-c", "some.jsonl"], "1 files of lists but 2 of corrections"),

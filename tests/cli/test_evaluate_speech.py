@@ -172,7 +172,7 @@ def test_empty_references_alone_have_no_rate(robustger, tmp_path: Path) -> None:
     result = robustger("evaluate", lists)
     assert result.code == 0
     assert "| 1-best | n/a | n/a |" in result.out
-    assert "references are empty under the normaliser raw ('s')" in result.err
+    assert "references are empty under the normalizer raw ('s')" in result.err
 
 
 def test_few_utterances_are_too_few_to_tell(robustger, tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_readers_change_nothing(robustger: Callable, folder: Path, preset: Path)
     assert robustger(*command, "--workers", -1).code == 2
 
 
-def test_options_reach_the_recogniser(robustger: Callable, folder: Path, preset: Path) -> None:
+def test_options_reach_the_recognizer(robustger: Callable, folder: Path, preset: Path) -> None:
     options = (
         "-n",
         4,
@@ -203,12 +203,12 @@ def test_a_restart_that_cannot_begin_throws_nothing_away(
         (["m.jsonl", "-o", "-"], "nbest reads and writes files"),
         (["m.jsonl", "-o", "m.csv"], "m.csv: exists, and nothing says how it was made; "),
         (["m.jsonl", "-o", "m.jsonl", "--restart"], "m.jsonl: is the manifest itself; name another output"),
-        (["m.jsonl", "--preset", "none"], "none: no such preset with a recogniser"),
+        (["m.jsonl", "--preset", "none"], "none: no such preset with a recognizer"),
         (["m.jsonl", "--device", "toaster"], "device 'toaster' is not to be had here ("),
         (["m.jsonl", "--set", "model=m"], "has no option 'model'"),
         (
             ["m.jsonl", "--recognizer", "ctc"],
-            "the recogniser 'ctc' needs a model of its own; name it with --model",
+            "the recognizer 'ctc' needs a model of its own; name it with --model",
         ),
         (["m.jsonl", "--model", "none"], "none"),
         (["m.jsonl", "--shard", "2"], "--shard 2: write it as I/N, as in 1/4"),
@@ -221,11 +221,11 @@ def test_a_restart_that_cannot_begin_throws_nothing_away(
         (["m.jsonl", "--set", "memory_gb=abc"], "option memory_gb = 'abc': Input should be a valid number"),
         (["m.jsonl", "--set", "language=no"], "option language = False: Input should be a valid string"),
         (["m.jsonl", "--set", "language=2026-13-45"], "language=2026-13-45: the value is not valid YAML"),
-        (["m.jsonl", "--set", "colour=red"], "has no option 'colour'"),
+        (["m.jsonl", "--set", "color=red"], "has no option 'color'"),
         (["m.jsonl", "--set", "dtype={}"], "--set dtype={}: the value must be a number, a word, "),
         (["m.jsonl", "-n", "5", "--beams", "2"], "beams = 2: n = 5 hypotheses need at least as many beams"),
         (["m.jsonl", "--embedding-frames", "padded"], "embedding frames 'padded': choose real or all"),
-        (["m.jsonl", "--normalizer", "none"], "normalizer: unknown normaliser 'none'"),
+        (["m.jsonl", "--normalizer", "none"], "normalizer: unknown normalizer 'none'"),
     ],
 )
 def test_what_is_refused_leaves_nothing(

@@ -169,9 +169,9 @@ def test_a_missing_file_whose_name_is_not_utf8_keeps_its_line(robustger, folder:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["a.wav", "--preset", "none"], "none: no such preset with a recogniser; there are: "),
-        (["a.wav", "--preset", "."], "not a preset with a recogniser: recognizer.yaml is missing"),
-        (["a.wav", "--recognizer", "ctc"], "the recogniser 'ctc' needs a model of its own"),
+        (["a.wav", "--preset", "none"], "none: no such preset with a recognizer; there are: "),
+        (["a.wav", "--preset", "."], "not a preset with a recognizer: recognizer.yaml is missing"),
+        (["a.wav", "--recognizer", "ctc"], "the recognizer 'ctc' needs a model of its own"),
         (["a.wav", "--model", "none/at-all"], "--model whisper-base"),
         (["a.wav", "--model", "."], "no config.json there"),
         (["a.wav", "--checkpoint", "none"], "none: no such folder and no such preset"),

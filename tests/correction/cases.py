@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from robustger.correction import Corrector
-from robustger.correction.decoding import Answer
+from robustger.correction.decoding.stepwise import Answer
 
 TEXTS = [
     ["what is the fair", "what is the fare", "what is a fare"],

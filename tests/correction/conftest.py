@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
 from robustger.correction import Corrector
-from robustger.correction.adapter import GerAdapter
+from robustger.correction.llm.adapter import GerAdapter
 
 REFERENCE = Path(__file__).parents[1] / "data" / "released_adapter.npz"
 

@@ -21,9 +21,9 @@ from robustger.correction.checkpoint import (
     save_checkpoint,
     trained_parameters,
 )
-from robustger.correction.conditioning import ConditionedLLM
 from robustger.correction.config import CorrectorConfig, LoraConfig
-from robustger.correction.lora import add_lora
+from robustger.correction.llm.conditioning import ConditionedLLM
+from robustger.correction.llm.lora import add_lora
 from robustger.errors import InputError
 
 TinyModel = Callable[..., Any]  # a PreTrainedModel, whose attributes depend on the family

@@ -13,9 +13,9 @@ from tests.correction.cases import LIMIT, ROWS, Case, near
 from transformers import PreTrainedModel
 
 from robustger.correction import Corrector
-from robustger.correction.conditioning import ConditionedLLM
+from robustger.correction.decoding.reading import Reading
 from robustger.correction.fixed_shapes import FixedPasses
-from robustger.correction.reading import Reading
+from robustger.correction.llm.conditioning import ConditionedLLM
 from robustger.hypotheses import NBest
 
 PROMPTS = [[5, 17, 3, 44, 9, 21, 30], [8, 2, 41, 12], [7, 7, 19, 33, 28, 6, 1, 40, 15, 22, 3], [31]]

@@ -19,7 +19,7 @@ from transformers import (
 from robustger.cli import main
 from robustger.correction import Corrector
 from robustger.correction.checkpoint import load_weights, read_config
-from robustger.correction.conditioning import ConditionedLLM
+from robustger.correction.llm.conditioning import ConditionedLLM
 from robustger.correction.released import convert_released
 from robustger.errors import InputError, MissingModelError, UnsupportedModelError
 

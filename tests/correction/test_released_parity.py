@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import LlamaForCausalLM
 
-from robustger.correction.adapter import ReleasedAdapter
-from robustger.correction.conditioning import ConditionedLLM
+from robustger.correction.llm.adapter import ReleasedAdapter
+from robustger.correction.llm.conditioning import ConditionedLLM
 
 assert_close = partial(torch.testing.assert_close, atol=1e-5, rtol=0.0)
 LAYERS = (2, 3)

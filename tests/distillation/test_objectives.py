@@ -118,10 +118,10 @@ def test_released_step_1_is_a_difference_of_means(noise: Tensor, noisy: Tensor, 
 
 def test_teacher_student_is_a_divergence(tuned: list[Tensor], noise: Tensor, noisy: Tensor) -> None:
     objective = built("teacher_student")
-    standardised = (noisy - noisy.mean(1, keepdim=True)) / (
+    standardized = (noisy - noisy.mean(1, keepdim=True)) / (
         noisy.var(1, correction=0, keepdim=True) + 1e-5
     ).sqrt()
-    p = (standardised / 2).softmax(-1)
+    p = (standardized / 2).softmax(-1)
     q = (objective.network(noise, tuned=False) / 2).softmax(-1)
     expected = 4 * (p * (p / q).log()).sum(-1).mean()
     torch.testing.assert_close(given_loss(objective, noise, noisy, noisy), expected, atol=1e-6, rtol=1e-5)
@@ -131,7 +131,7 @@ def test_teacher_student_is_a_divergence(tuned: list[Tensor], noise: Tensor, noi
     assert isinstance(student, Student)
     with torch.no_grad():
         student.channels.weight.zero_()
-        student.channels.bias.copy_(standardised[0])
+        student.channels.bias.copy_(standardized[0])
     same = objective.adapter_loss(tuned, noisy[:1].expand(B, -1), None)
     assert same.abs() < 1e-6
 
@@ -177,7 +177,9 @@ def test_step_2_reaches_the_tuned_alone(name: str, tuned: list[Tensor], noisy: T
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_step_2_sees_what_step_1_learnt(name: str, tuned: list[Tensor], noisy: Tensor, clean: Tensor) -> None:
+def test_step_2_sees_what_step_1_learned(
+    name: str, tuned: list[Tensor], noisy: Tensor, clean: Tensor
+) -> None:
     """Theta is constant in step 2, not a copy from the beginning."""
     objective = built(name)
     before = objective.adapter_loss(tuned, noisy, clean).item()

@@ -71,7 +71,7 @@ def test_a_second_process_is_refused_and_a_killed_one_followed_up(
         first.wait()
     assert (second.code, second.out) == (2, "")
     message = "lists.jsonl: another run is writing it; wait for that one, or name another output"
-    # Before it there may be what transformers said when the tiny recogniser was saved.
+    # Before it there may be what transformers said when the tiny recognizer was saved.
     assert second.err.splitlines()[-1] == f"robustger: error: {message}"
     assert json.loads((partial / "state.json").read_text(encoding="utf-8"))["units"] < len(ids)
 

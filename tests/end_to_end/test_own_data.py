@@ -94,7 +94,7 @@ def test_every_command_of_the_page_runs(
     tiny_base: Path,
     tiny_encoder: Path,
 ) -> None:
-    """As written, but for the recogniser, which needs no hub here, and the size of what is trained."""
+    """As written, but for the recognizer, which needs no hub here, and the size of what is trained."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     prepare(monkeypatch, tmp_path)
     config: dict[str, Any] = yaml.safe_load(blocks("yaml")[0])

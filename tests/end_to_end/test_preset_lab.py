@@ -26,12 +26,12 @@ def lab() -> RobustGER:
     return RobustGER.from_preset("lab", device="cpu")
 
 
-def test_the_recogniser_is_small_enough_to_ship() -> None:
+def test_the_recognizer_is_small_enough_to_ship() -> None:
     folder = CLIPS.parent / "recognizer"
     assert sum(path.stat().st_size for path in folder.iterdir()) < LIMIT_BYTES
 
 
-def test_the_recogniser_hears_speech_in_noise() -> None:
+def test_the_recognizer_hears_speech_in_noise() -> None:
     clips = load_manifest(CLIPS / "demo.jsonl")
     recognizer = load_preset_recognizer("lab").load(device="cpu")
     found = recognizer.recognize([read_audio(clip.audio) for clip in clips], n=5, beams=10)

@@ -106,7 +106,7 @@ def test_seed_makes_intervals_reproducible():
     assert one != two
 
 
-def test_references_that_normalise_to_nothing():
+def test_references_that_normalize_to_nothing():
     report = evaluate([NBest.from_texts("a", ["x"], reference="")])
     result = report.to_json_dict()
     assert result["normalizers"]["raw"]["wer"]["best"] is None
@@ -196,7 +196,7 @@ def test_domains_are_pooled_by_summing():
     assert result["domains"]["two"] == report.domains["two"].to_json_dict()
 
 
-def test_a_domains_intervals_do_not_depend_on_its_neighbours():
+def test_a_domains_intervals_do_not_depend_on_its_neighbors():
     lists = [
         NBest.from_texts(str(n), ["a " * (n % 7) + "b"], reference="a " * (n % 5) + "b") for n in range(40)
     ]

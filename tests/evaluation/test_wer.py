@@ -93,7 +93,7 @@ def test_empty_input_has_empty_arrays():
     assert result.errors.dtype == np.int64
 
 
-def test_normaliser_applies_to_both_sides():
+def test_normalizer_applies_to_both_sides():
     reference, hypothesis = ["It cost twenty one dollars."], ["it cost $21"]
     assert wer(reference, hypothesis).errors > 0
     assert wer(reference, hypothesis, normalizer="number").errors == 0
@@ -117,6 +117,6 @@ def test_wrong_arguments_are_refused(references, hypotheses, message: str):
         wer(references, hypotheses)
 
 
-def test_unknown_normaliser_is_refused():
+def test_unknown_normalizer_is_refused():
     with pytest.raises(InputError, match="nosuch"):
         wer(["a"], ["a"], normalizer="nosuch")

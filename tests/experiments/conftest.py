@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,36 +14,12 @@ import pytest
 import yaml
 from tests.training.conftest import save_heard as save_heard  # a fixture
 
-from robustger.experiments import trainings
-from robustger.experiments.plan import Run
-from robustger.experiments.worker import work
+from robustger.experiments.runs import trainings
+from robustger.experiments.runs.plan import Run
+from robustger.experiments.runs.worker import work
 from robustger.hypotheses import NBest
 
-SCRIPTS = Path(__file__).parents[2] / "experiments" / "lab"
-MODULES = (
-    "batches",
-    "demo_clips",
-    "kept",
-    "noises",
-    "probe",
-    "sentences",
-    "simulated",
-    "speech",
-    "train_language_model",
-)
 WORDS = ("what", "is", "the", "fare", "from", "boston", "to", "denver", "on", "sunday", "night", "at", "nine")
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Any]:
-    """The laboratory's scripts as modules of one object."""
-    sys.path.insert(0, str(SCRIPTS))
-    try:
-        yield SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})
-    finally:
-        sys.path.remove(str(SCRIPTS))
-        for name in MODULES:
-            sys.modules.pop(name, None)
 
 
 def in_this_process(

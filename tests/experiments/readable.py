@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from robustger.experiments.drawing import COLUMN, DPI, rendered
+from robustger.experiments.figures.drawing import COLUMN, DPI, rendered
 
 
 def check_readable(figure: Any, width: float = COLUMN) -> set[str]:

@@ -14,9 +14,9 @@ from tests.cli.conftest import Result
 from tests.cli.conftest import robustger as robustger  # a fixture
 
 from robustger.experiments import record
-from robustger.experiments.checkpoints import checkpoint_digest
-from robustger.experiments.choices import PLACES, get_experiment
+from robustger.experiments.known_experiments import PLACES, get_experiment
 from robustger.experiments.record import spent
+from robustger.experiments.systems.checkpoints import checkpoint_digest
 from robustger.hypotheses import NBest, save_nbest
 
 Command = Callable[..., Result]

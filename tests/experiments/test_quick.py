@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from tests.experiments.conftest import in_this_process
 
-from robustger.experiments import scales, trainings
-from robustger.experiments.arms import UNTRAINED
-from robustger.experiments.choices import PLACES
+from robustger.experiments.known_experiments import PLACES
+from robustger.experiments.measures.published import published
 from robustger.experiments.perform import Options, perform
-from robustger.experiments.published import published
+from robustger.experiments.runs import scales, trainings
+from robustger.experiments.runs.arms import UNTRAINED
 from robustger.text import NORMALIZERS
 
 TRAININGS = {

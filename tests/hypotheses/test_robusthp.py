@@ -24,13 +24,13 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 from torch import Tensor
 
+from robustger.corpora.import_robusthp import import_robusthp
 from robustger.errors import InputError
 from robustger.hypotheses import BadLine, NBest, load_nbest
+from robustger.hypotheses.audio_embeddings import AudioEmbeddings
 from robustger.hypotheses.robusthp import noise_embedding_of, read_robusthp
 from robustger.noise.embedding import NoiseEmbedder
 from robustger.noise.extractors import SentenceBert
-from robustger.recognition.embeddings import AudioEmbeddings
-from robustger.recognition.import_robusthp import import_robusthp
 
 LISTS = {
     "F01_BUS": (

@@ -103,7 +103,7 @@ def tiny_package(tmp_path_factory: pytest.TempPathFactory, tiny_base: Path) -> P
     writer.add_add_space_prefix(False)
 
     def interleaved(weight: Any, heads: int) -> Any:
-        """The order of rotary channels in GGUF files: pairs are neighbours."""
+        """The order of rotary channels in GGUF files: pairs are neighbors."""
         split = weight.reshape(heads, 2, weight.shape[0] // heads // 2, weight.shape[1])
         return split.swapaxes(1, 2).reshape(weight.shape)
 

@@ -64,7 +64,7 @@ def test_similar_sentences_are_closer_than_unrelated_ones(sentence_bert: Sentenc
     assert price @ cost > price @ cat + 0.3
 
 
-def test_batch_neighbours_and_memo_do_not_matter(sentence_bert: SentenceBert) -> None:
+def test_batch_neighbors_and_memo_do_not_matter(sentence_bert: SentenceBert) -> None:
     alone = torch.cat([sentence_bert.encode([text]) for text in TEXTS])
     for extractor in (SentenceBert(batch_tokens=9, memo_bytes=0), SentenceBert(memo_bytes=3 * WORD_BYTES)):
         torch.testing.assert_close(extractor.encode(TEXTS[::-1]).flip(0), alone, atol=1e-6, rtol=0)

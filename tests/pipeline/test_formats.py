@@ -13,7 +13,7 @@ from robustger.pipeline import Segment, Transcription
 from robustger.pipeline.edits import blocks_between, edits_between
 from robustger.pipeline.formats import nbest_lines, to_json, to_text
 from robustger.pipeline.writing_systems import pieces
-from robustger.recognition.base import Word
+from robustger.recognition.recognizer import Word
 
 WORDS = st.lists(st.sampled_from(["fare", "a<b", "-->", "&amp;", "3", "夜行", "00:00:01,000"]), max_size=4)
 

@@ -43,8 +43,8 @@ def test_a_model_inside_the_preset_is_found_there(tmp_path: Path, monkeypatch: p
         ({"model": "m"}, "kind is missing"),
         ({"kind": "whisper"}, "model is missing"),
         (GOOD | {"beam": 5}, "unknown key 'beam'"),
-        (GOOD | {"kind": "parrot"}, "kind: unknown recogniser 'parrot'; choose one of: whisper, ctc, "),
-        (GOOD | {"normalizer": "none"}, "normalizer: unknown normaliser 'none'; choose one of: raw, "),
+        (GOOD | {"kind": "parrot"}, "kind: unknown recognizer 'parrot'; choose one of: whisper, ctc, "),
+        (GOOD | {"normalizer": "none"}, "normalizer: unknown normalizer 'none'; choose one of: raw, "),
         (GOOD | {"n": 0}, "n = 0: "),
         (GOOD | {"n": 5, "beams": 3}, "beams = 3: n = 5 hypotheses need at least as many beams"),
         (GOOD | {"options": [1]}, "options = [1]: "),
@@ -60,10 +60,10 @@ def test_a_bad_file_is_told_by_file_and_key(tmp_path: Path, content: object, mes
     assert "\n" not in str(error.value)
 
 
-def test_a_folder_without_a_recogniser_and_a_name_without_a_folder(tmp_path: Path) -> None:
+def test_a_folder_without_a_recognizer_and_a_name_without_a_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"recognizer\.yaml is missing"):
         load_preset_recognizer(tmp_path)
-    with pytest.raises(InputError, match=r"no such preset with a recogniser; there are: .*whisper"):
+    with pytest.raises(InputError, match=r"no such preset with a recognizer; there are: .*whisper"):
         load_preset_recognizer("nothing")
 
 
@@ -84,7 +84,7 @@ def test_recognizers_of_whisper_share_their_weights_and_others_need_their_own() 
     lab = load_preset_recognizer("lab")
     assert lab.chosen("faster-whisper").model == lab.model
     with pytest.raises(
-        InputError, match="the recogniser 'ctc' needs a model of its own; name it with --model"
+        InputError, match="the recognizer 'ctc' needs a model of its own; name it with --model"
     ):
         given.chosen("ctc")
     assert given.chosen("ctc", model="org/ctc").options == {}

@@ -17,8 +17,8 @@ from robustger.hypotheses import Hypothesis, NBest, Transcript, load_nbest
 from robustger.pipeline import RobustGER
 from robustger.pipeline.files import transcribe_to
 from robustger.recognition import AudioEmbedding, Recognition
-from robustger.recognition.chunks import Request
-from robustger.recognition.prepare import prepare
+from robustger.recognition.bulk.chunks import Request
+from robustger.recognition.bulk.prepare import prepare
 
 DEMO = Path(package.__file__).parent / "presets" / "lab" / "demo"
 TONE = (0.1 * np.sin(np.arange(SAMPLE_RATE) * 0.1)).astype(np.float32)

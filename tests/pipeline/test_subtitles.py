@@ -17,7 +17,7 @@ from robustger.pipeline.files import transcribe_to
 from robustger.pipeline.formats import to_srt, to_vtt
 from robustger.pipeline.subtitles import LINE_WIDTH, readable_cues
 from robustger.pipeline.writing_systems import display_width, joined, pieces
-from robustger.recognition.base import AudioEmbedding, Recognition, Word
+from robustger.recognition.recognizer import AudioEmbedding, Recognition, Word
 
 MEETING = (
     "When the council met, the chair asked everybody to be brief, and then spoke for ten minutes about the parking "

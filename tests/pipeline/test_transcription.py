@@ -143,8 +143,8 @@ def test_arguments_go_before_the_preset(tiny_preset: Path, robustger: RobustGER)
     assert RobustGER.from_preset(tiny_preset, n=8).beams == 8
     assert RobustGER.from_preset(tiny_preset, recognizer="ctc", model="somewhere").beams is None
     for arguments, message in [
-        ({"recognizer": "ctc"}, "recogniser 'ctc' needs a model"),
-        ({"recognizer": "parrot", "model": "m"}, "unknown recogniser 'parrot'; choose one of: "),
+        ({"recognizer": "ctc"}, "recognizer 'ctc' needs a model"),
+        ({"recognizer": "parrot", "model": "m"}, "unknown recognizer 'parrot'; choose one of: "),
         ({"n": 5, "beams": 2}, "beams = 2: n = 5 hypotheses"),
         ({"n": 0}, "n = 0"),
     ]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from robustger.errors import InputError
 from robustger.pipeline.words import retimed, spread_words, timed_words
 from robustger.pipeline.writing_systems import pieces
-from robustger.recognition.base import AudioEmbedding, Recognition, Word
+from robustger.recognition.recognizer import AudioEmbedding, Recognition, Word
 
 RATE = 16_000
 

@@ -1,4 +1,4 @@
-"""Tiny recognisers, and the babble they listen to."""
+"""Tiny recognizers, and the babble they listen to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options of recognisers that are not what their constructors take: one line, with key, value and what is expected."""
+"""Options of recognizers that are not what their constructors take: one line, with key, value and what is expected."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ import torch
 import yaml
 
 from robustger.hypotheses import NBest, save_nbest
-from robustger.recognition.embeddings import embeddings_path, write_embeddings
+from robustger.hypotheses.audio_embeddings import embeddings_path, write_embeddings
 from robustger.training.config import TrainingConfig, load_training_config
 
 SPOKEN = (

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, load_nbest
-from robustger.recognition.embeddings import AudioEmbeddings
+from robustger.hypotheses.audio_embeddings import AudioEmbeddings
 from robustger.training.algorithm import WholeBatch
 from robustger.training.config import TrainingConfig
 from robustger.training.loop import Trainer

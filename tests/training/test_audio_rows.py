@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, load_nbest
-from robustger.recognition.embeddings import AudioEmbeddings, embeddings_path
+from robustger.hypotheses.audio_embeddings import AudioEmbeddings, embeddings_path
 from robustger.training.audio_rows import TOGETHER, AudioRows
 
 Save = Callable[..., None]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from robustger.errors import InputError
 from robustger.training.config import TrainingConfig, load_training_config
 
-FILES = (Path(__file__).parents[2] / "experiments").glob("**/*.yaml")
+FILES = (Path(__file__).parents[2] / "recipes").glob("**/*.yaml")
 EXPERIMENTS = sorted(path for path in FILES if path.name != "data.yaml")
 SMALLEST = "output: runs/mine\ndata: {train: [lists.jsonl]}\n"
 
@@ -135,7 +135,7 @@ def test_overrides_are_typed_yaml(smallest: Path) -> None:
     assert config.corrector.lora.targets == ["q_proj", "v_proj"]
     assert config.corrector.skip_agreeing is False
     assert config.data.dev == ["c.jsonl"]
-    assert config.data.train == ["lists.jsonl"]  # its neighbours stay
+    assert config.data.train == ["lists.jsonl"]  # its neighbors stay
     assert config.output == "runs/with=sign"
     assert load_training_config(smallest, ["corrector.lora={r: 8}", "corrector.lora="]).corrector.lora is None
 

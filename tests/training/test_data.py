@@ -55,7 +55,7 @@ def test_the_loss_counts_exactly_the_target_tokens(examples: list[Example]) -> N
 
 @given(example_lists(largest=5))
 def test_a_batch_loses_what_its_examples_lose(examples: list[Example]) -> None:
-    """With logits that depend on the token read alone, padding and neighbours change nothing."""
+    """With logits that depend on the token read alone, padding and neighbors change nothing."""
     logits = torch.randn(41, 41, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
     def loss(batch_of: list[Example]) -> float:

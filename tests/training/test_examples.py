@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, load_nbest, save_nbest
-from robustger.recognition.embeddings import AudioEmbeddings, embeddings_path
+from robustger.hypotheses.audio_embeddings import AudioEmbeddings, embeddings_path
 from robustger.training.config import TrainingConfig
 from robustger.training.dry_run import dry_run
 from robustger.training.loop import Trainer
@@ -185,7 +185,7 @@ def _gone(lists: list[NBest], folder: Path, save: Save) -> None:
         (
             _wider,
             "bad2.embeddings.safetensors: the embedding of the noisy audio of list 'u5' is 7 wide, those before it are "
-            "6; take lists of one recogniser",
+            "6; take lists of one recognizer",
         ),
         (_shifted, "bad.embeddings.safetensors: row 0 of 'noisy' belongs to 'u1', not to list 'u0'"),
         (_too_few, "bad.embeddings.safetensors: has no row 4 of 'noisy', which list 'u4' points to; "),

@@ -15,7 +15,7 @@ from torch.nn import functional
 from robustger.correction import Corrector
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, load_nbest, save_nbest
-from robustger.recognition.embeddings import AudioEmbeddings
+from robustger.hypotheses.audio_embeddings import AudioEmbeddings
 from robustger.training.config import TrainingConfig
 from robustger.training.dry_run import dry_run
 from robustger.training.loop import Trainer

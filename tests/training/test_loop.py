@@ -48,7 +48,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 @dataclass(frozen=True, slots=True)
-class Memorised:
+class Memorized:
     """A finished run on eight lists, and the weights it began with."""
 
     run: Path
@@ -58,8 +58,8 @@ class Memorised:
 
 
 @pytest.fixture(scope="module")
-def memorised(write_config: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Memorised:
-    folder = tmp_path_factory.mktemp("memorised")
+def memorized(write_config: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Memorized:
+    folder = tmp_path_factory.mktemp("memorized")
     path = write_config(
         folder,
         "corrector.variant=paper",
@@ -71,24 +71,24 @@ def memorised(write_config: Callable[..., Path], tmp_path_factory: pytest.TempPa
     frozen = copied(frozen_weights(trainer.corrector))
     trained = copied(dict(trainer.parameters))
     trainer.run()
-    return Memorised(folder / "run", trainer, frozen, trained)
+    return Memorized(folder / "run", trainer, frozen, trained)
 
 
-def test_the_frozen_model_keeps_every_bit(memorised: Memorised) -> None:
-    now = frozen_weights(memorised.trainer.corrector)
-    assert now.keys() == memorised.frozen.keys()
-    assert all(torch.equal(now[name], before) for name, before in memorised.frozen.items())
+def test_the_frozen_model_keeps_every_bit(memorized: Memorized) -> None:
+    now = frozen_weights(memorized.trainer.corrector)
+    assert now.keys() == memorized.frozen.keys()
+    assert all(torch.equal(now[name], before) for name, before in memorized.frozen.items())
 
 
-def test_everything_else_is_trained(memorised: Memorised) -> None:
-    now = memorised.trainer.parameters
+def test_everything_else_is_trained(memorized: Memorized) -> None:
+    now = memorized.trainer.parameters
     assert {name.split(".")[0] for name in now} == {"adapter", "lora"}
-    for name, before in memorised.trained.items():
+    for name, before in memorized.trained.items():
         assert not torch.equal(now[name], before), name
 
 
-def test_what_can_be_memorised_is(memorised: Memorised) -> None:
-    log = log_of(memorised.run)
+def test_what_can_be_memorized_is(memorized: Memorized) -> None:
+    log = log_of(memorized.run)
     assert [record["step"] for record in log] == [10, 20, 30, 40, 50]
     assert log[-1]["dev_loss"] < 0.4 * log[0]["dev_loss"]
     assert log[-1]["train_loss"] < 0.5 * log[0]["train_loss"]
@@ -96,19 +96,19 @@ def test_what_can_be_memorised_is(memorised: Memorised) -> None:
     assert all(record["lr"] == 1e-2 for record in log)
 
 
-def test_the_logged_wer_is_that_of_the_checkpoint(memorised: Memorised, spoken_lists: list[NBest]) -> None:
-    corrector = Corrector.from_pretrained(memorised.run / "last", torch.float32, "cpu")
+def test_the_logged_wer_is_that_of_the_checkpoint(memorized: Memorized, spoken_lists: list[NBest]) -> None:
+    corrector = Corrector.from_pretrained(memorized.run / "last", torch.float32, "cpu")
     lists = spoken_lists[:6]
     texts = [transcript.text for transcript in corrector.correct(lists)]
     measured = wer([nbest.reference for nbest in lists], texts, normalizer="number").rate
-    assert log_of(memorised.run)[-1]["dev_wer"] == measured
+    assert log_of(memorized.run)[-1]["dev_wer"] == measured
 
 
 def test_training_starts_from_another_checkpoint(
-    memorised: Memorised, tiny_config: Callable[..., TrainingConfig]
+    memorized: Memorized, tiny_config: Callable[..., TrainingConfig]
 ) -> None:
-    started = Trainer(tiny_config("corrector.variant=paper", LORA, f"initial={memorised.run / 'best'}"))
-    assert min(record["dev_loss"] for record in log_of(memorised.run)) == pytest.approx(
+    started = Trainer(tiny_config("corrector.variant=paper", LORA, f"initial={memorized.run / 'best'}"))
+    assert min(record["dev_loss"] for record in log_of(memorized.run)) == pytest.approx(
         started.dev_loss(), rel=1e-4
     )
     with pytest.raises(InputError, match=r"adapter\.safetensors: 'lora\..*' has shape"):
@@ -116,7 +116,7 @@ def test_training_starts_from_another_checkpoint(
             tiny_config(
                 "corrector.variant=paper",
                 "corrector.lora={r: 2, alpha: 8}",
-                f"initial={memorised.run / 'best'}",
+                f"initial={memorized.run / 'best'}",
             )
         )
 
@@ -135,10 +135,10 @@ def test_what_training_starts_from_is_not_rounded(tiny_config: Config, tmp_path:
         assert (parameter == fine).all(), name
 
 
-def test_a_finished_run_is_not_run_again(memorised: Memorised) -> None:
-    before = files_of(memorised.run)
-    assert Trainer(memorised.trainer.config).run() == memorised.run / "best"
-    assert files_of(memorised.run) == before
+def test_a_finished_run_is_not_run_again(memorized: Memorized) -> None:
+    before = files_of(memorized.run)
+    assert Trainer(memorized.trainer.config).run() == memorized.run / "best"
+    assert files_of(memorized.run) == before
 
 
 def test_the_gradient_does_not_depend_on_the_micro_batches(tiny_config: Config) -> None:
@@ -240,7 +240,7 @@ def steps_kept(run: Path) -> int:
 def test_best_has_the_lowest_dev_loss(tiny_config: Config, spoken_lists: list[NBest], tmp_path: Path) -> None:
     other = tmp_path / "other.jsonl"
     save_nbest([NBest.from_texts("o", ["quite other words", "quiet other birds"], reference="Zyx!")], other)
-    # what is learnt of the eight lists soon does harm to the other one
+    # what is learned of the eight lists soon does harm to the other one
     config = tiny_config(f"data.dev=[{other}]", "optimization.epochs=8", "evaluation.every_steps=1", LORA)
     trainer = Trainer(config)
     best = trainer.run()
@@ -354,7 +354,7 @@ def test_the_output_folder_is_expanded(
         ("data.train=[{folder}/bare.jsonl]", "data.train: no list there has a reference"),
         ("data.dev=[{folder}/bare.jsonl]", "data.dev: no list there has a reference"),
         ("data.max_tokens=16", "data.train: every list is longer than data.max_tokens = 16; raise it"),
-        ("evaluation.normalizer=upper", "unknown normaliser 'upper'"),
+        ("evaluation.normalizer=upper", "unknown normalizer 'upper'"),
         ("output={folder}/bare.jsonl", "output: {folder}/bare.jsonl cannot be written: File exists"),
         ("corrector.base={folder}/no/model", "{folder}/no/model"),
     ],

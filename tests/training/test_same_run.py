@@ -13,7 +13,7 @@ import pytest
 
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, load_nbest, save_nbest
-from robustger.recognition.embeddings import embeddings_path
+from robustger.hypotheses.audio_embeddings import embeddings_path
 from robustger.training.config import TrainingConfig
 from robustger.training.dry_run import dry_run
 from robustger.training.loop import Trainer

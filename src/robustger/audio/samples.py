@@ -14,7 +14,7 @@ SAMPLE_RATE = 16_000  # Hz; of every array that leaves this room
 SILENCE_PEAK = 1e-4
 """Audio that nowhere exceeds this (-80 dBFS, three steps of 16 bit) counts as silent: dither, not speech."""
 
-CANCELLED = 0.02
+CANCELED = 0.02
 """The mean of N channels that have nothing in common has one part in N of their energy; below this share of that they
 cancel each other out."""
 
@@ -125,7 +125,7 @@ class Level:
                 name, f"samples reach {peak:.5g}; scale them to [-1, 1], 16-bit ones by dividing by 32768"
             )
         loud = self._channel_energy > self._count * SILENCE_PEAK**2
-        if mixed and loud and self._mixed_energy * self._channels < CANCELLED * self._channel_energy:
+        if mixed and loud and self._mixed_energy * self._channels < CANCELED * self._channel_energy:
             raise AudioError(
                 name, "its channels cancel each other out (one is inverted); choose one, as --channel 1 does"
             )

@@ -60,7 +60,7 @@ app.add_typer(models.app, name="models")
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from robustger import __version__
+        from robustger.version import __version__
 
         typer.echo(f"robustger {__version__}")
         raise typer.Exit
@@ -73,7 +73,7 @@ def robustger(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    """Noisy speech to better transcripts: a recogniser's N-best lists, corrected by a language model."""
+    """Noisy speech to better transcripts: a recognizer's N-best lists, corrected by a language model."""
 
 
 def main() -> None:

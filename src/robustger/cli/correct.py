@@ -65,7 +65,7 @@ def correct(
     from robustger.cli.quiet import quiet_libraries
     from robustger.correction.files import correct_file
     from robustger.correction.model import Corrector
-    from robustger.recognition.embeddings import AudioEmbeddings
+    from robustger.hypotheses.audio_embeddings import AudioEmbeddings
 
     quiet_libraries()
     name = "stdin" if lists == "-" else lists

@@ -47,7 +47,7 @@ def evaluate(
         typer.Option(
             "--normalizer",
             "-n",
-            help="Normaliser, repeatable: raw, released, whisper, number, hyporadise. Default: raw and number.",
+            help="Normalizer, repeatable: raw, released, whisper, number, hyporadise. Default: raw and number.",
         ),
     ] = None,
     unit: Annotated[
@@ -175,7 +175,7 @@ def evaluate(
         if report.empty_references:
             shown = ", ".join(map(repr, report.empty_references[:3]))
             typer.echo(
-                f"robustger: {len(report.empty_references)} references are empty under the normaliser {name} "
+                f"robustger: {len(report.empty_references)} references are empty under the normalizer {name} "
                 f"({shown}{', ...' if len(report.empty_references) > 3 else ''}): all that is written for them is "
                 "counted as inserted",
                 err=True,

@@ -85,7 +85,7 @@ def experiment(
     OUTPUT/NAME gets results.json (with all that made it), NAME.md and the figures. Trainings are kept and found again
     by what they are made of; interrupted ones go on where they were. The same command does what is missing.
     """
-    from robustger.experiments.choices import PLACES, get_experiment
+    from robustger.experiments.known_experiments import PLACES, get_experiment
 
     if list_names:
         for name in PLACES:

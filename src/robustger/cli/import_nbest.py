@@ -1,4 +1,4 @@
-"""`robustger import-nbest`: lists made by other recognisers in, N-best JSONL out."""
+"""`robustger import-nbest`: lists made by other recognizers in, N-best JSONL out."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def import_nbest(
 
     from tqdm import tqdm
 
+    from robustger.corpora.import_robusthp import import_robusthp
     from robustger.hypotheses.foreign import import_lists
-    from robustger.recognition.import_robusthp import import_robusthp
 
     options = {
         "references": references,

@@ -77,7 +77,7 @@ def nbest(
     options: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="Any other option of the recogniser's class; repeatable."
+            "--set", metavar="KEY=VALUE", help="Any other option of the recognizer's class; repeatable."
         ),
     ] = None,
     device: Annotated[
@@ -94,7 +94,7 @@ def nbest(
         ),
     ] = "real",
     batch: Annotated[
-        int, typer.Option(min=1, help="Utterances recognised together; progress is recorded as often.")
+        int, typer.Option(min=1, help="Utterances recognized together; progress is recorded as often.")
     ] = 16,
     workers: Annotated[
         int | None,
@@ -124,8 +124,8 @@ def nbest(
 
     from robustger.cli.quiet import quiet_libraries
     from robustger.pipeline import load_preset_recognizer
-    from robustger.recognition.chunks import Request
-    from robustger.recognition.prepare import prepare
+    from robustger.recognition.bulk.chunks import Request
+    from robustger.recognition.bulk.prepare import prepare
 
     settings = load_preset_recognizer(preset).chosen(recognizer, model, n, beams, normalizer)
     chosen = _options(options or [])
@@ -149,7 +149,7 @@ def nbest(
     )
     quiet_libraries()
     start = time.monotonic()
-    with tqdm(desc="recognising", unit=" utterances", disable=None) as bar:
+    with tqdm(desc="recognizing", unit=" utterances", disable=None) as bar:
         heard = rate = 0.0
 
         def on_progress(utterances: int, seconds: float) -> None:

@@ -90,8 +90,8 @@ def transcribe(
     window: Annotated[
         float | None,
         typer.Option(
-            help="Longest stretch, in seconds, that is recognised at once and gets a time stamp. "
-            "Default: the recogniser's, 30 for Whisper."
+            help="Longest stretch, in seconds, that is recognized at once and gets a time stamp. "
+            "Default: the recognizer's, 30 for Whisper."
         ),
     ] = None,
     language: Annotated[

@@ -19,7 +19,7 @@ of speechocean762; the others follow the descriptions and the code of those who 
 # Importing a module files its corpus; `robustger corpus --list` shows them in this order.
 from robustger.corpora import chime4, voicebank_demand, noizeus, librispeech_freesound, rats  # noqa: F401, I001
 from robustger.corpora import librispeech, speechocean762, hyporadise, robusthp  # noqa: F401
-from robustger.corpora.base import CORPORA, Corpus, Scan, Split
+from robustger.corpora.corpus import CORPORA, Corpus, Scan, Split
 from robustger.corpora.build import CorpusCheck, SplitCheck, corpus_manifest
 
 __all__ = [

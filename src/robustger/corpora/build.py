@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from robustger.corpora.base import CORPORA, Scan, SplitRow
+from robustger.corpora.corpus import CORPORA, Scan, SplitRow
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, save_nbest
 from robustger.hypotheses.values import shown

@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from robustger.corpora.base import CORPORA, Corpus, Scan, Split, SplitRow
+from robustger.corpora.corpus import CORPORA, Corpus, Scan, Split, SplitRow
 from robustger.hypotheses import BadLine
 from robustger.hypotheses.keyed import read_lines
 from robustger.manifest import Utterance

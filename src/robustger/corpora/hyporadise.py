@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from robustger.corpora.base import CORPORA, Corpus, Scan, Split, SplitRow
+from robustger.corpora.corpus import CORPORA, Corpus, Scan, Split, SplitRow
 from robustger.errors import InputError
 from robustger.hypotheses import BadLine
 from robustger.hypotheses.hyporadise import numbered_hyporadise

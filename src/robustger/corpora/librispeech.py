@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from robustger.corpora.base import CORPORA, Corpus, Scan, Split, SplitRow
+from robustger.corpora.corpus import CORPORA, Corpus, Scan, Split, SplitRow
 from robustger.manifest import Utterance
 
 # Utterances of every subset, and whether it is read when none is named. The paper trains on the first.

@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from robustger.corpora.base import CORPORA, Corpus, Scan, Split, SplitRow, files_below
+from robustger.corpora.corpus import CORPORA, Corpus, Scan, Split, SplitRow, files_below
 from robustger.corpora.librispeech import SUBSETS, chapter_transcripts
 from robustger.errors import InputError
 from robustger.manifest import Utterance

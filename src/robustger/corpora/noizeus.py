@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from robustger.corpora.base import CORPORA, Corpus, Scan, Split, SplitRow, files_below
+from robustger.corpora.corpus import CORPORA, Corpus, Scan, Split, SplitRow, files_below
 from robustger.errors import InputError
 from robustger.manifest import Utterance
 

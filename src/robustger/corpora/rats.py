@@ -28,7 +28,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from robustger.corpora.base import CORPORA, Corpus, Scan, Split, SplitRow, files_below
+from robustger.corpora.corpus import CORPORA, Corpus, Scan, Split, SplitRow, files_below
 from robustger.hypotheses import BadLine
 from robustger.hypotheses.keyed import read_lines
 from robustger.manifest import Utterance

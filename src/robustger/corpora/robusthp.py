@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from robustger.corpora import chime4, librispeech_freesound, noizeus
-from robustger.corpora.base import CORPORA, Corpus, Scan, Split, SplitRow
+from robustger.corpora.corpus import CORPORA, Corpus, Scan, Split, SplitRow
 from robustger.errors import InputError
 from robustger.hypotheses import BadLine
 from robustger.hypotheses.robusthp import read_robusthp

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from robustger.corpora.base import CORPORA, Corpus, Scan, Split, SplitRow, files_below
+from robustger.corpora.corpus import CORPORA, Corpus, Scan, Split, SplitRow, files_below
 from robustger.errors import InputError
 from robustger.hypotheses.values import finite_number, shown
 from robustger.manifest import Utterance

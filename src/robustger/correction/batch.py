@@ -11,13 +11,13 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from robustger.correction.batch_size import BatchSizes
-from robustger.correction.conditioning import ConditionedLLM
-from robustger.correction.decoding import decode
+from robustger.correction.decoding.batch_size import BatchSizes
+from robustger.correction.decoding.reading import Reading
+from robustger.correction.decoding.stepwise import decode
 from robustger.correction.fixed_shapes import FixedPasses
-from robustger.correction.guard import Guard, ListWords, Proposal
-from robustger.correction.margin import keep_sure_stretches
-from robustger.correction.reading import Reading
+from robustger.correction.guards.guard import Guard, ListWords, Proposal
+from robustger.correction.guards.margin import keep_sure_stretches
+from robustger.correction.llm.conditioning import ConditionedLLM
 from robustger.correction.tokens import ListTokens
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript

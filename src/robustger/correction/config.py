@@ -32,7 +32,7 @@ class LoraConfig(Section):
 
 
 class GuardConfig(Section):
-    """What keeps a correction from doing harm; see `robustger.correction.guard`."""
+    """What keeps a correction from doing harm; see `robustger.correction.guards.guard`."""
 
     name: str = "none"
     max_edit_rate: float = Field(
@@ -64,7 +64,7 @@ class CorrectorConfig(Section):
         encoder: model name of the sentence encoder.
         noise: `real`, or a control that puts something else in the place of E_LN, in training and in correction alike:
             `zero`, `shuffled` or `random`, see `robustger.noise.controls`; or `audio`, the paper's "+ audio denoising":
-            the embedding of the recogniser's encoder, see `robustger.noise.heard`. `noise_dimension` is its width then.
+            the embedding of the recognizer's encoder, see `robustger.noise.heard`. `noise_dimension` is its width then.
             `utterance` and `token` keep the rows of one level and put zeros in the place of the other's (the paper's
             Table 3).
         prompt: name of the prompt template.

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from robustger.correction.cache import RowCache
-from robustger.correction.conditioning import ConditionedLLM
+from robustger.correction.llm.cache import RowCache
+from robustger.correction.llm.conditioning import ConditionedLLM
 from robustger.errors import UnsupportedModelError
 
 # Few enough that a shape is soon met again. More rows keep a GPU busy as they are.

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from robustger.correction.batch import Batch, in_parts, prepared, transcripts_of
-from robustger.correction.batch_size import BatchSize, BatchSizes, Prompt
 from robustger.correction.checkpoint import (
     checkpoint_folder,
     load_weights,
@@ -19,12 +18,13 @@ from robustger.correction.checkpoint import (
     save_checkpoint,
     trained_parameters,
 )
-from robustger.correction.conditioning import ConditionedLLM
 from robustger.correction.config import CorrectorConfig, GuardConfig, Quantization, validate_config
+from robustger.correction.decoding.batch_size import BatchSize, BatchSizes, Prompt
 from robustger.correction.fixed_shapes import FixedPasses
-from robustger.correction.guard import GUARDS
-from robustger.correction.language_model import load_llm
-from robustger.correction.lora import add_lora, fold_lora
+from robustger.correction.guards.guard import GUARDS
+from robustger.correction.llm.conditioning import ConditionedLLM
+from robustger.correction.llm.language_model import load_llm
+from robustger.correction.llm.lora import add_lora, fold_lora
 from robustger.correction.tokens import ListTokens
 from robustger.correction.writing import Writing, knows_language
 from robustger.errors import InputError
@@ -93,7 +93,7 @@ class Corrector:
         Raises:
             MissingModelError: the language model is not to be had.
             InputError: its files are broken, or hold no causal language model.
-            MissingExtraError: it is to be quantised, and bitsandbytes is not installed.
+            MissingExtraError: it is to be quantized, and bitsandbytes is not installed.
             UnsupportedModelError: the language model's family cannot carry the noise prompt.
         """
         device = str(torch_device(device))
@@ -124,7 +124,7 @@ class Corrector:
             device: None picks the GPU where there is one.
             base: the language model's folder or name, where it differs from the checkpoint's.
             quantization: of the language model, `none`, `nf4` or `int8`, where it differs from the checkpoint's. What
-                was trained beside a quantised model also works beside the whole one, and the other way round: not
+                was trained beside a quantized model also works beside the whole one, and the other way round: not
                 identically, for the language model is then another by what was rounded.
             trainable: keep low-rank updates (LoRA) beside the language model's weights, as they were trained: to train
                 on, or to save again. Without it they are folded into the weights: the same function up to rounding
@@ -132,7 +132,7 @@ class Corrector:
 
         Raises:
             InputError: no such checkpoint, or a broken one.
-            MissingExtraError: the language model is to be quantised, and bitsandbytes is not installed.
+            MissingExtraError: the language model is to be quantized, and bitsandbytes is not installed.
         """
         folder = checkpoint_folder(name)
         asked = {"base": base, "quantization": quantization}

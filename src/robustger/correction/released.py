@@ -21,11 +21,11 @@ import torch
 from torch import Tensor
 
 from robustger.correction.checkpoint import save_checkpoint
-from robustger.correction.conditioning import ConditionedLLM
 from robustger.correction.config import CorrectorConfig
+from robustger.correction.llm.conditioning import ConditionedLLM
 from robustger.errors import InputError
 from robustger.models import resolve_model
-from robustger.peft import KEY_PREFIX, peft_message, refuse_peft
+from robustger.models.peft_adapters import KEY_PREFIX, peft_message, refuse_peft
 
 # Released name -> ours. "{}" is the place of a layer among the adapted ones; without it, layers are stacked.
 VANILLA = {"adapter_wte.weight": "prompt", "gating_factor": "gate"}

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from robustger import __version__
-from robustger.correction.conditioning import ConditionedLLM
-from robustger.correction.language_model import best_dtype, default_device
+from robustger.correction.llm.conditioning import ConditionedLLM
+from robustger.correction.llm.language_model import best_dtype, default_device
 from robustger.models import MODELS
+from robustger.version import __version__
 
 TOLERANCE = 1e-4  # float32, a few layers
 

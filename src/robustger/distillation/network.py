@@ -50,7 +50,7 @@ def _check_audio(audio: Tensor, dimension: int) -> None:
     if audio.dim() != 2 or audio.shape[-1] != dimension:
         raise InputError(
             f"the audio embedding has shape {tuple(audio.shape)}, but distillation was set up for "
-            f"(items, {dimension}); all embeddings must come from one recogniser"
+            f"(items, {dimension}); all embeddings must come from one recognizer"
         )
 
 
@@ -101,7 +101,7 @@ class StatisticsNetwork(nn.Module):
 
         Args:
             language: E_LN (B, U, noise_dimension), or with `tuned` T_w(E_LN) (B, U, tuned_width).
-            audio: time-mean of the recogniser's encoder states, (B, audio_dimension).
+            audio: time-mean of the recognizer's encoder states, (B, audio_dimension).
             tuned: which entry `language` takes.
 
         Returns:

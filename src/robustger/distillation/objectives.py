@@ -1,4 +1,4 @@
-"""What distillation optimises: the paper's mutual information, its released form, and the ablations of Table 14."""
+"""What distillation optimizes: the paper's mutual information, its released form, and the ablations of Table 14."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from robustger.distillation.base import Distillation, DistillationShape, Network
 from robustger.distillation.network import Contrast, StatisticsNetwork, Student
+from robustger.distillation.objective import Distillation, DistillationShape, Network
 from robustger.errors import InputError
 from robustger.registry import Registry
 
@@ -111,10 +111,10 @@ class ReleasedDistillation(PaperDistillation):
 class TeacherStudentDistillation(Distillation):
     """The audio embedding teaches the noise embedding by a Kullback-Leibler divergence (Hinton et al., 2015):
 
-        loss = t^2 mean KL(p || q),   p = softmax(standardised(a_noisy) / t),   q = softmax(s(language) / t)
+        loss = t^2 mean KL(p || q),   p = softmax(standardized(a_noisy) / t),   q = softmax(s(language) / t)
 
-    The channels of the audio embedding are the classes; it is standardised over them so that t means the same for every
-    recogniser. s is the `Student`. Step 1 fits it to E_LN, step 2 the adapter to it. The paper's
+    The channels of the audio embedding are the classes; it is standardized over them so that t means the same for every
+    recognizer. s is the `Student`. Step 1 fits it to E_LN, step 2 the adapter to it. The paper's
     Table 14 names this ablation; the equation is the standard form, not known to be its authors'.
     """
 
@@ -132,7 +132,7 @@ class TeacherStudentDistillation(Distillation):
         if student.shape != teacher.shape:
             raise InputError(
                 f"the audio embedding is {noisy.shape[-1]} wide, but distillation was set up for {student.shape[-1]}; "
-                "all embeddings must come from one recogniser"
+                "all embeddings must come from one recognizer"
             )
         divergence = functional.kl_div(
             student.log_softmax(-1), teacher.log_softmax(-1), reduction="batchmean", log_target=True

@@ -45,7 +45,7 @@ class Alignment:
 
 
 def align(reference: Sequence[str], hypothesis: Sequence[str]) -> Alignment:
-    """A minimal alignment of two lists of tokens, normalised already.
+    """A minimal alignment of two lists of tokens, normalized already.
 
     Of several minimal ones it is that which rapidfuzz (and jiwer) picks.
     """

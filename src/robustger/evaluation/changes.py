@@ -46,7 +46,7 @@ class WordChanges:
     Attributes:
         fixed: errors of the 1-bests that the corrections do not make.
         broken: errors of the corrections that the 1-bests do not make.
-        normalizer: the normaliser of all three texts.
+        normalizer: the normalizer of all three texts.
         unit: what is counted.
     """
 
@@ -108,7 +108,7 @@ class WordChanges:
             rows.append(tuple(cells))
         plural = UNITS.get(self.unit).plural
         return Table(
-            f"{plural.capitalize()} fixed and broken, normaliser {self.normalizer}",
+            f"{plural.capitalize()} fixed and broken, normalizer {self.normalizer}",
             ("", f"fixed ({self.fixed.total():,})", "times", f"broken ({self.broken.total():,})", "times"),
             tuple(rows),
             "reference <- what was written instead, by the 1-best (fixed) or by the correction (broken); Ø: nothing.",
@@ -122,11 +122,11 @@ def word_changes(
 
     Args:
         corrected: lists with their corrected text; those without a reference are left out.
-        normalizer: name of the normaliser for all texts.
+        normalizer: name of the normalizer for all texts.
         unit: what is counted, "word" or "char".
 
     Raises:
-        InputError: an unknown normaliser or unit.
+        InputError: an unknown normalizer or unit.
     """
     get_normalizer(normalizer)
     split = UNITS.get(unit).split

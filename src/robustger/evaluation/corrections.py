@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
-from robustger.hypotheses.files import closing_unless_stdin, open_binary, shown_name
+from robustger.files import closing_unless_stdin, open_binary, shown_name
 
 _ARRAY = "a JSON array, not JSON Lines; write each correction as a line of its own, without brackets around all of them"
 

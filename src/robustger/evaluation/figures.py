@@ -1,4 +1,4 @@
-"""What is reported of a system under one normaliser: rates, intervals, tests, harm."""
+"""What is reported of a system under one normalizer: rates, intervals, tests, harm."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _NO_INTERVAL = Interval(math.nan, math.nan)
 
 @dataclass(frozen=True, slots=True)
 class EditOutcome:
-    """What the corrections did to the 1-bests, under one normaliser.
+    """What the corrections did to the 1-bests, under one normalizer.
 
     Attributes:
         better: utterances with fewer errors than the 1-best has.
         worse: utterances with more errors.
         equal: utterances with as many errors, changed or not.
-        changed: utterances whose normalised text was changed at all.
+        changed: utterances whose normalized text was changed at all.
         errors_removed: errors fewer, summed over the better utterances.
         errors_added: errors more, summed over the worse utterances.
     """
@@ -112,7 +112,7 @@ class Versus:
 
 @dataclass(frozen=True, slots=True)
 class NormalizerReport:
-    """The figures under one normaliser; rates are fractions, intervals are at 95 %.
+    """The figures under one normalizer; rates are fractions, intervals are at 95 %.
 
     With the unit `char`, "words" are characters and "WER" is CER.
 

@@ -21,8 +21,8 @@ def n_best_errors(reference: Sequence[str], hypotheses: Iterable[Sequence[str]])
     """o_nb: errors of the best hypothesis of the list, the floor of every reranker.
 
     Args:
-        reference: words of the reference, normalised.
-        hypotheses: words of each hypothesis, normalised, at least one hypothesis.
+        reference: words of the reference, normalized.
+        hypotheses: words of each hypothesis, normalized, at least one hypothesis.
 
     Returns:
         The fewest word errors any single hypothesis has.
@@ -51,8 +51,8 @@ def compositional_errors(reference: Sequence[str], hypotheses: Iterable[Iterable
     nothing. It is the floor of every corrector that only uses words of the list.
 
     Args:
-        reference: words of the reference, normalised.
-        hypotheses: words of each hypothesis, normalised.
+        reference: words of the reference, normalized.
+        hypotheses: words of each hypothesis, normalized.
     """
     available = {word for words in hypotheses for word in words}
     return sum(word not in available for word in reference)

@@ -1,8 +1,8 @@
-"""The evaluation of N-best lists and their corrections: WER under several normalisers side by side.
+"""The evaluation of N-best lists and their corrections: WER under several normalizers side by side.
 
-What is reported for each normaliser:
+What is reported for each normalizer:
 
-- `best` (the recogniser's 1-best), `o_nb` and `o_cp` (the oracles) and, with corrections, `corrected`;
+- `best` (the recognizer's 1-best), `o_nb` and `o_cp` (the oracles) and, with corrections, `corrected`;
 - the reduction from `best` to `corrected`, absolute and relative, with paired bootstrap intervals;
 - harmful edits: utterances the corrections made better, worse, or left equal in errors;
 - RIR, the share of the recoverable errors (1-best less oracle) that the corrections recover, for both oracles;
@@ -12,8 +12,8 @@ What is reported for each normaliser:
 
 **Format-only baseline.** A hypothesis and its reference may differ in typography alone ("twenty one" / "21",
 "mid-air" / "mid air"). A corrector that learns to write as the reference does lowers the raw WER without
-recognising one word more. So each report carries the WER that the 1-best reaches when 1-best and reference
-are both rewritten into one canonical format and no model is run: the WER of `best` under the normaliser
+recognizing one word more. So each report carries the WER that the 1-best reaches when 1-best and reference
+are both rewritten into one canonical format and no model is run: the WER of `best` under the normalizer
 `number`. A raw WER of `corrected` that is not below it is no evidence of correction. When the corrections
 lower the raw WER, the share of this gain that format explains is
 
@@ -60,7 +60,7 @@ def evaluate(
 ) -> EvaluationReport:
     """Evaluate N-best lists, and corrections of them when given.
 
-    The lists are read once and may stream; beside ids and groups, 50 to 150 bytes per utterance and normaliser are
+    The lists are read once and may stream; beside ids and groups, 50 to 150 bytes per utterance and normalizer are
     kept.
 
     Args:
@@ -68,7 +68,7 @@ def evaluate(
             to one utterance; recordings of which a window is missing are left out and counted, too.
         corrections: corrected text by list id; exactly one for each list with a reference, none for unknown
             ids.
-        normalizers: names of the normalisers to report.
+        normalizers: names of the normalizers to report.
         against: another system's corrections of the same lists, to compare `corrections` with.
         unit: what is counted: "word", or "char" for languages written without spaces.
         by: fields to group by, "length" or keys of the lists' `meta`, for numbers perhaps with the upper edges of
@@ -81,7 +81,7 @@ def evaluate(
             left out as those without a reference.
 
     Raises:
-        InputError: an unknown normaliser or unit; no list with a reference; ids of lists and corrections, or of the two
+        InputError: an unknown normalizer or unit; no list with a reference; ids of lists and corrections, or of the two
             systems, that do not match (the message counts them and names the first); a field that no list has or that
             names no group; `resamples` below 1 or a negative seed.
     """
@@ -187,7 +187,7 @@ class _Run:
         """Scores one set of lists."""
         if against is not None and corrections is None:
             raise InputError("corrections to compare against were given, but none to compare; give both")
-        # the reported normalisers and the two that the format-only baseline needs, each once
+        # the reported normalizers and the two that the format-only baseline needs, each once
         names = list(dict.fromkeys([*self.normalizers, "raw", FORMAT_NORMALIZER]))
         for system in (corrections, against):
             if system is not None and not isinstance(system, Mapping):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Group as RichGroup
 
 _FORMAT_DEFINITION = (
-    "wer: of the 1-best when 1-best and reference are both rewritten by the normaliser 'number', no model; "
+    "wer: of the 1-best when 1-best and reference are both rewritten by the normalizer 'number', no model; "
     "relative_reduction: 1 - this / raw WER of the 1-best; "
     "share_of_raw_gain: share of the WER points that corrections gain under 'raw' but not under 'number'"
 )
@@ -90,7 +90,7 @@ class EvaluationReport:
     """The result of `evaluate`; rates are fractions, intervals are at 95 %.
 
     Attributes:
-        normalizers: the figures by normaliser.
+        normalizers: the figures by normalizer.
         format_only: the format-only baseline.
         utterances: what was scored: lists, and recordings whose windows were joined.
         without_reference: lists left out because they have no reference.
@@ -137,7 +137,7 @@ class EvaluationReport:
         return result
 
     def table(self) -> Table:
-        """One row per system and comparison, one column per normaliser."""
+        """One row per system and comparison, one column per normalizer."""
         reports = list(self.normalizers.values())
         first = reports[0]
         rows = [("1-best", *(r.rate("best") for r in reports))]
@@ -168,11 +168,11 @@ class EvaluationReport:
         return Table(f"{UNITS.get(self.unit).rate} in %", ("", *self.normalizers), tuple(rows), self.notes())
 
     def tables(self) -> list[Table]:
-        """`table`, and for each field that was asked for one table per normaliser, one row per group."""
+        """`table`, and for each field that was asked for one table per normalizer, one row per group."""
         return [self.table(), *self.group_tables()]
 
     def group_tables(self) -> list[Table]:
-        """For each field that was asked for one table per normaliser, one row per group and a last one for all."""
+        """For each field that was asked for one table per normalizer, one row per group and a last one for all."""
         return [
             rate_table(name, normalizer, groups, ("all", self))
             for name, groups in self.by.items()
@@ -211,7 +211,7 @@ class EvaluationReport:
             counted = drawn if bootstrap.over != "utterance" else f"{bootstrap.independent:,} utterances"
             notes.append(f"no intervals: {counted} are {TOO_FEW} (below {FEWEST_UNITS})")
         notes.append(
-            "format-only: 1-best and reference written in one format (normaliser 'number'), no model"
+            "format-only: 1-best and reference written in one format (normalizer 'number'), no model"
         )
         if self.format_only.share_of_raw_gain is not None:
             notes.append(f"format explains {100 * self.format_only.share_of_raw_gain:.0f} % of the raw gain")
@@ -240,7 +240,7 @@ class DomainReport:
         return {**self.total.to_json_dict(), "domains": domains}
 
     def tables(self) -> list[Table]:
-        """One table per normaliser, one row per domain and a last one for the total; then those of the groups."""
+        """One table per normalizer, one row per domain and a last one for the total; then those of the groups."""
         by_domain = [
             rate_table("domain", normalizer, self.domains, ("total", self.total), self.total.notes())
             for normalizer in self.total.normalizers
@@ -263,11 +263,11 @@ def rate_table(
     whole: tuple[str, EvaluationReport],
     notes: str = "",
 ) -> Table:
-    """One row per part and a last one for the whole, under one normaliser.
+    """One row per part and a last one for the whole, under one normalizer.
 
     Args:
         column: what the parts are: "domain", or the field they were grouped by.
-        normalizer: the normaliser.
+        normalizer: the normalizer.
         parts: the reports by name.
         whole: the name and the report of all parts together.
         notes: what to write below.
@@ -294,7 +294,7 @@ def rate_table(
             cells += [report.rate("against")]
             cells += [report.versus_against.change()]
         rows.append(tuple(cells))
-    return Table(f"{unit.rate} in %, normaliser {normalizer}", tuple(columns), tuple(rows), notes)
+    return Table(f"{unit.rate} in %, normalizer {normalizer}", tuple(columns), tuple(rows), notes)
 
 
 def _below_each_other(tables: list[Table]) -> RichGroup:

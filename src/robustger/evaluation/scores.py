@@ -1,4 +1,4 @@
-"""Word errors of the 1-best, the oracles and the corrections, by utterance and normaliser."""
+"""Word errors of the 1-best, the oracles and the corrections, by utterance and normalizer."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Pairing:
     """The corrections beside a base, by utterance; every array of shape (utterances,).
 
     Attributes:
-        changed: whether the normalised correction differs from the base's normalised text.
+        changed: whether the normalized correction differs from the base's normalized text.
         segments: segments of the matched-pairs test (see `robustger.evaluation.matched_pairs`).
         squares: sum over these of the squared difference in errors.
     """
@@ -72,7 +72,7 @@ class Pairing:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Counts under one normaliser, every array of shape (utterances,), in input order.
+    """Counts under one normalizer, every array of shape (utterances,), in input order.
 
     Attributes:
         texts: errors of the systems that wrote one text per utterance: `best`, and with corrections `corrected`
@@ -113,7 +113,7 @@ class ScoredLists:
 
     Attributes:
         ids: of the utterances, in input order: of a list, or of a recording whose windows were joined.
-        scores: the counts by normaliser.
+        scores: the counts by normalizer.
         without_reference: lists left out because they have no reference.
         joined: recordings among the utterances that were joined of several windows.
         incomplete: recordings left out because a window is missing.
@@ -153,7 +153,7 @@ def score_lists(
     Args:
         lists: N-best lists; those without a reference are left out and counted, recordings that lack a window, too.
         corrections: corrected text by list id, or None.
-        normalizers: names of the normalisers.
+        normalizers: names of the normalizers.
         against: another system's corrections of the same lists; only with `corrections`.
         unit: what is counted.
         groupings: what the utterances are grouped by.

@@ -1,7 +1,7 @@
 """Confidence intervals of word error rates by the paired bootstrap over utterances (Bisani and Ney 2004).
 
 A corpus WER is a ratio of sums, errors over reference words, so whole utterances are resampled with
-replacement and both sums are taken anew. All systems, normalisers and the words are resampled together:
+replacement and both sums are taken anew. All systems, normalizers and the words are resampled together:
 differences between systems are paired. Utterances are taken as independent. Where they are not (a few speakers
 make up the corpus, a sentence stands there at every SNR), the true intervals are wider: then what is independent,
 the speakers or the sentences, is resampled whole (`cluster_sums`).

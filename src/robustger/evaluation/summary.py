@@ -30,7 +30,7 @@ from robustger.evaluation.wer import WordErrors
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Corpus sums under one normaliser, and the same sums over resamples, each of shape (resamples,).
+    """Corpus sums under one normalizer, and the same sums over resamples, each of shape (resamples,).
 
     Adding two summaries pools their corpora: sums and resampled sums add up (a bootstrap stratified by
     corpus).
@@ -118,7 +118,7 @@ class CorpusSummary:
     """The summaries of one corpus, and of the groups its utterances fall into.
 
     Attributes:
-        normalizers: by normaliser.
+        normalizers: by normalizer.
         independent: how many utterances, or clusters of them, the bootstrap draws from.
         groups: the same by field and group; these hold no further groups, and count nothing of what follows.
         without_reference: lists left out because they have no reference.
@@ -160,7 +160,7 @@ def _added(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 def summarize(scored: ScoredLists, *, resamples: int, seed: np.random.SeedSequence) -> CorpusSummary:
     """Sums and resampled sums of all lists, and of each group.
 
-    All normalisers share the same resamples. The draws of a group depend on the seed and the group's name, not on what
+    All normalizers share the same resamples. The draws of a group depend on the seed and the group's name, not on what
     other groups or fields there are.
     """
     groups: dict[str, dict[Group, CorpusSummary]] = {}
@@ -188,7 +188,7 @@ def spawned(seed: np.random.SeedSequence, name: str) -> np.random.SeedSequence:
 def _sums(
     scored: ScoredLists, rows: Sequence[int], resamples: int, seed: np.random.SeedSequence
 ) -> tuple[dict[str, Summary], int]:
-    """The summaries of some rows by normaliser, and from how many independent units they were resampled."""
+    """The summaries of some rows by normalizer, and from how many independent units they were resampled."""
     scores = {name: score.take(np.array(rows)) for name, score in scored.scores.items()}
     by_normalizer = {name: {"words": score.words, **score.errors()} for name, score in scores.items()}
     table = np.stack([column for named in by_normalizer.values() for column in named.values()], axis=1)

@@ -10,7 +10,7 @@ from robustger.registry import Registry
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One way to cut a normalised text into the tokens that errors are counted in.
+    """One way to cut a normalized text into the tokens that errors are counted in.
 
     Attributes:
         name: the name it is picked by.
@@ -40,7 +40,7 @@ def _characters(text: str) -> list[str]:
 UNITS.register("word")(
     Unit("word", rate="WER", plural="words", joint=" ", split=str.split, length_edges=(5, 10, 15, 20, 30))
 )
-# White space is left out: where a language writes none, a space is the recogniser's typography and no error. So the
+# White space is left out: where a language writes none, a space is the recognizer's typography and no error. So the
 # CER of a language with spaces is not that of programs which count the space as a character (jiwer's does).
 # Characters are code points, as in those programs.
 UNITS.register("char")(

@@ -2,14 +2,14 @@
 
     WER = (substitutions + deletions + insertions) / reference words        summed over the corpus
 
-after the same normaliser has rewritten reference and hypothesis. Words are what `str.split` leaves. The
+after the same normalizer has rewritten reference and hypothesis. Words are what `str.split` leaves. The
 counts come from one minimal Levenshtein alignment of the two word lists (by rapidfuzz, as in jiwer: both
 report the same numbers). With the unit `char` the characters that are no white space take the place of the
 words, and the rate is the CER; what is named "words" below then counts characters.
 
 Edge cases, decided once:
 
-- An empty reference (also one the normaliser empties) adds no reference words; each hypothesis word is an
+- An empty reference (also one the normalizer empties) adds no reference words; each hypothesis word is an
   insertion.
 - An utterance without a reference (None) is left out of every sum and counted in `without_reference`.
 - A corpus without a single reference word has no WER: the rate is NaN.
@@ -102,7 +102,7 @@ class UtteranceErrors:
 
 
 def count_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
-    """Fewest word edits between two word lists, which must be normalised already."""
+    """Fewest word edits between two word lists, which must be normalized already."""
     return Levenshtein.distance(reference, hypothesis)
 
 
@@ -127,12 +127,12 @@ def utterance_errors(
     any size.
 
     Args:
-        pairs: reference and hypothesis texts, not normalised; a reference of None leaves the pair out.
-        normalizer: name of the normaliser for both sides (see `robustger.text.NORMALIZERS`).
+        pairs: reference and hypothesis texts, not normalized; a reference of None leaves the pair out.
+        normalizer: name of the normalizer for both sides (see `robustger.text.NORMALIZERS`).
         unit: what is counted, "word" or "char".
 
     Raises:
-        InputError: unknown normaliser or unit.
+        InputError: unknown normalizer or unit.
     """
     normalize, split = get_normalizer(normalizer), UNITS.get(unit).split
     counts = array("q")  # four per utterance: one flat buffer of machine integers instead of lists of objects
@@ -159,7 +159,7 @@ def wer(
     Args:
         references: one text per utterance, or None where there is none.
         hypotheses: one text per utterance, in the same order.
-        normalizer: name of the normaliser for both sides.
+        normalizer: name of the normalizer for both sides.
         unit: what is counted: "word", or "char" for the CER of languages written without spaces.
 
     Returns:
@@ -167,7 +167,7 @@ def wer(
 
     Raises:
         InputError: a single string where a collection of texts belongs, collections of different length, or
-            an unknown normaliser or unit.
+            an unknown normalizer or unit.
 
     Example:
         >>> wer(["the cat sat"], ["the cat sat down"]).rate

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from robustger.correction.config import Section, read_yaml, validate_config
 from robustger.errors import InputError
-from robustger.experiments.conditions import CLEAN, sentence
+from robustger.experiments.measures.conditions import CLEAN, sentence
 from robustger.hypotheses import NBest, load_nbest
 from robustger.training.lists import expanded, list_files
 
@@ -38,7 +38,7 @@ class ExperimentData:
 
     Attributes:
         source: what the user named.
-        train: lists that correctors, language models and examples are learnt from.
+        train: lists that correctors, language models and examples are learned from.
         dev: lists that weights are tuned on.
         tests: lists that are tested on, by name.
         clean: lists of the same sentences as the tests', in clean speech.

@@ -9,16 +9,23 @@ from typing import Any
 
 from robustger.correction.checkpoint import checkpoint_folder
 from robustger.errors import InputError, RobustGERError
-from robustger.experiments.arms import Change
-from robustger.experiments.base import Context, Experiment, Finished, RunKey
-from robustger.experiments.baselines import BASELINES
-from robustger.experiments.choices import get_experiment
 from robustger.experiments.data import ExperimentData, load_data
-from robustger.experiments.kept import seconds_kept
-from robustger.experiments.plan import Recipe, run_keys
+from robustger.experiments.experiment import Context, Experiment, Finished, RunKey
+from robustger.experiments.known_experiments import get_experiment
 from robustger.experiments.record import Record, duration, spent, write
-from robustger.experiments.scales import Scale, get_scale
-from robustger.experiments.trainings import Trainings, costs, do_trainings, finished, how_far, plan_trainings
+from robustger.experiments.runs.arms import Change
+from robustger.experiments.runs.plan import Recipe, run_keys
+from robustger.experiments.runs.scales import Scale, get_scale
+from robustger.experiments.runs.trainings import (
+    Trainings,
+    costs,
+    do_trainings,
+    finished,
+    how_far,
+    plan_trainings,
+)
+from robustger.experiments.systems.baselines import BASELINES
+from robustger.experiments.systems.kept import seconds_kept
 from robustger.hypotheses import load_nbest
 
 Say = Callable[[str], None]
@@ -42,7 +49,7 @@ class Options:
         without: names of baselines that are left out.
         llms: further language models to be trained on.
         recipe: YAML in the place of the scale's.
-        base: in the place of the scale's, see `robustger.experiments.plan.Recipe`.
+        base: in the place of the scale's, see `robustger.experiments.runs.plan.Recipe`.
         lists: to train on, in the place of the scale's number.
         sentences: of the test to decode, in the place of the scale's number; 0 for all.
     """

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from robustger import __version__
 from robustger.errors import InputError, MissingExtraError
 from robustger.evaluation.figures import plain
 from robustger.evaluation.significance import LEVEL
-from robustger.experiments.base import Context, Experiment, Outcome
-from robustger.experiments.checkpoints import checkpoint_digest
-from robustger.experiments.measured import RESAMPLES
-from robustger.experiments.plan import GUARD
-from robustger.experiments.process import RESULTS
-from robustger.experiments.scales import Scale
-from robustger.experiments.trainings import Trainings, costs
+from robustger.experiments.experiment import Context, Experiment, Outcome
+from robustger.experiments.measures.measured import RESAMPLES
+from robustger.experiments.runs.plan import GUARD
+from robustger.experiments.runs.process import RESULTS
+from robustger.experiments.runs.scales import Scale
+from robustger.experiments.runs.trainings import Trainings, costs
+from robustger.experiments.systems.checkpoints import checkpoint_digest
 from robustger.hypotheses import atomic_writer
+from robustger.version import __version__
 
 QUICK = "**A quick look: few lists and steps. It shows that everything runs, and is no result.**"
 
@@ -33,8 +33,8 @@ class Record:
 
     Attributes:
         settings: plain JSON values.
-        cost: of the trainings, see `robustger.experiments.trainings.costs`; `kept_seconds` of processor time of what
-            else is computed once and kept.
+        cost: of the trainings, see `robustger.experiments.runs.trainings.costs`; `kept_seconds` of processor time of
+            what else is computed once and kept.
     """
 
     settings: dict[str, Any]
@@ -124,7 +124,7 @@ def write(experiment: Experiment, context: Context, outcome: Outcome, record: Re
 
 def _figures(outcome: Outcome, name: str, folder: Path) -> tuple[list[str], str | None]:
     """Draws and writes the figures; returns the names of the PNGs, and why there are none."""
-    from robustger.experiments.drawing import rendered
+    from robustger.experiments.figures.drawing import rendered
 
     names = []
     try:
@@ -157,7 +157,7 @@ def _made_by(record: Record) -> str:
 
 
 def spent(cost: Mapping[str, Any]) -> str:
-    """What trainings took, see `robustger.experiments.trainings.costs`."""
+    """What trainings took, see `robustger.experiments.runs.trainings.costs`."""
     held = cost["gpu_seconds"]
     gpu = f"{duration(held)} of a GPU" if held else "no GPU"
     return f"{duration(cost['cpu_seconds'])} of processor time and {gpu}"

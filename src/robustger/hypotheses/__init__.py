@@ -13,15 +13,15 @@ key                   value               meaning
 ``reference``         string              what was said
 ``audio``             string              path of the recording
 ``start``, ``end``    numbers             where the utterance lies in the recording, in seconds
-``audio_embedding``   object              where the recogniser's embedding of the audio is stored
+``audio_embedding``   object              where the recognizer's embedding of the audio is stored
 ``meta``              object              anything else
 ====================  ==================  ==========================================================================
 
-Optional keys may be absent or null; other keys are an error, so that a misspelt key is not a key ignored. Blank lines
+Optional keys may be absent or null; other keys are an error, so that a misspelled key is not a key ignored. Blank lines
 are skipped and a byte order mark is tolerated.
 """
 
-from robustger.hypotheses.files import atomic_writer, refuse_overwriting
+from robustger.files import atomic_writer, refuse_overwriting
 from robustger.hypotheses.hyporadise import read_hyporadise
 from robustger.hypotheses.jsonl import (
     BadLine,

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
+from robustger.files import closing_unless_stdin, open_binary, shown_name
 from robustger.hypotheses.checks import kind_of
-from robustger.hypotheses.files import closing_unless_stdin, open_binary, shown_name
 from robustger.hypotheses.jsonl import BadLine, decode
 from robustger.hypotheses.keyed import Placed
 from robustger.hypotheses.values import NBest, parse_fields

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
+from robustger.files import atomic_writer, refuse_overwriting, shown_name
 from robustger.hypotheses.espnet import read_espnet
-from robustger.hypotheses.files import atomic_writer, refuse_overwriting, shown_name
 from robustger.hypotheses.hyporadise import numbered_hyporadise
 from robustger.hypotheses.jsonl import BadLine
 from robustger.hypotheses.kaldi import read_kaldi

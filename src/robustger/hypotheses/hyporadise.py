@@ -7,7 +7,7 @@ Two layouts of an entry are in use:
 - ``{"input1": best, "input2": others, "output": reference}``, as the same repository's finetuning code reads
   (`H2T-LoRA/finetune.py`). That code puts `others` into its prompt as it is and does not say how the hypotheses are
   joined: here a list is taken as it is and a string is split at ". ", a separator that is in no hypothesis, since the
-  generator's normaliser deletes it.
+  generator's normalizer deletes it.
 
 - as the second, with ``"input1"``, ``"input2"``, ``"input3"``, ..., each one hypothesis.
 
@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
+from robustger.files import closing_unless_stdin, open_binary, shown_name
 from robustger.hypotheses.checks import printable, shown
-from robustger.hypotheses.files import closing_unless_stdin, open_binary, shown_name
 from robustger.hypotheses.jsonl import BadLine, decode
 from robustger.hypotheses.values import NBest, parse_fields
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from robustger.errors import InputError
+from robustger.files import atomic_writer, closing_unless_stdin, open_binary, shown_name
 from robustger.hypotheses.checks import JSON_ARRAY, shown
-from robustger.hypotheses.files import atomic_writer, closing_unless_stdin, open_binary, shown_name
 from robustger.hypotheses.values import NBest, each_nbest, parse_fields
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
-from robustger.hypotheses.files import closing_unless_stdin, open_binary, shown_name
+from robustger.files import closing_unless_stdin, open_binary, shown_name
 from robustger.hypotheses.jsonl import BadLine, decode
 from robustger.hypotheses.values import NBest, shown
 

@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
+from robustger.files import shown_name
 from robustger.hypotheses.checks import finite_number, kind_of, printable
-from robustger.hypotheses.files import shown_name
 from robustger.hypotheses.jsonl import BadLine, decode
 from robustger.hypotheses.keyed import Placed, parse_score, read_lines
 from robustger.hypotheses.nemo_manifest import load_nemo_manifest, named_rows, nemo_row

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
+from robustger.files import shown_name
 from robustger.hypotheses.checks import finite_number, shown
-from robustger.hypotheses.files import shown_name
 from robustger.hypotheses.jsonl import BadLine, decode
 from robustger.hypotheses.keyed import read_lines
 

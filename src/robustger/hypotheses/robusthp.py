@@ -15,7 +15,7 @@ field of an item           type              what is made of it
 ``input_ids_no_response``  int (P,)          the prompt alone: decoded where ``input_ids`` is missing, too
 ``labels``                 int (T,)          ``input_ids`` with -1 for the prompt; says nothing more
 ``emb_diff``               float (20, 384)   -E_LN, rows [token ; utterance]; see `noise_embedding_of`
-``audio_features``         float (frames, D) the recogniser's encoder on the noisy audio: averaged over time
+``audio_features``         float (frames, D) the recognizer's encoder on the noisy audio: averaged over time
 ``clean_audio_features``   float (frames, D) the same for its clean partner
 =========================  ================  =========================================================================
 
@@ -38,8 +38,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robustger.errors import InputError
+from robustger.files import shown_name
 from robustger.hypotheses.checks import printable
-from robustger.hypotheses.files import shown_name
 from robustger.hypotheses.jsonl import BadLine
 from robustger.hypotheses.keyed import Placed
 from robustger.hypotheses.values import NBest, parse_fields

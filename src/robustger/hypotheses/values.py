@@ -67,7 +67,7 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class NBest:
-    """What a recogniser made of one utterance: hypotheses, best first.
+    """What a recognizer made of one utterance: hypotheses, best first.
 
     Attributes:
         id: names the utterance; not empty.
@@ -78,7 +78,7 @@ class NBest:
         audio: path of the recording.
         start: where the utterance begins in the recording, in seconds.
         end: where it ends, in seconds.
-        audio_embedding: where the recogniser's embedding of the audio is stored.
+        audio_embedding: where the recognizer's embedding of the audio is stored.
         meta: anything else; kept from file to file.
 
     Raises:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from robustger.errors import InputError
+from robustger.files import atomic_writer, shown_name
 from robustger.hypotheses.checks import shown
-from robustger.hypotheses.files import atomic_writer, shown_name
 from robustger.hypotheses.jsonl import BadLine
 from robustger.manifest.json_lines import read_json_lines
 from robustger.manifest.kaldi import read_kaldi

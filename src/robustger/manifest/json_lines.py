@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
-from robustger.hypotheses.files import open_binary
+from robustger.files import open_binary
 from robustger.hypotheses.jsonl import BadLine, decode, numbered_lines
 from robustger.hypotheses.nemo_manifest import AUDIO, named_rows, nemo_row
 from robustger.manifest.rows import Row, parsed

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
+from robustger.files import closing_unless_stdin, open_binary
 from robustger.hypotheses.checks import shown
-from robustger.hypotheses.files import closing_unless_stdin, open_binary
 from robustger.hypotheses.jsonl import BadLine
 from robustger.manifest.rows import Row, parsed
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
+from robustger.files import open_binary
 from robustger.hypotheses.checks import shown
-from robustger.hypotheses.files import open_binary
 from robustger.hypotheses.jsonl import BadLine
 from robustger.manifest.rows import Row, looks_like, parsed
 from robustger.manifest.values import NUMBERS

@@ -17,8 +17,8 @@ import numpy as np
 
 from robustger.audio import read_audio, write_audio
 from robustger.errors import InputError
+from robustger.files import shown_name
 from robustger.hypotheses import BadLine
-from robustger.hypotheses.files import shown_name
 from robustger.hypotheses.values import shown
 from robustger.manifest import Utterance, read_manifest
 from robustger.mixing.levels import SPEECH_LEVELS

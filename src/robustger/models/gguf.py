@@ -26,10 +26,10 @@ def _convert(source: Path, folder: Path) -> None:
 
     where, file = str(source.parent), source.name
     AutoTokenizer.from_pretrained(where, gguf_file=file).save_pretrained(folder)
-    quantised = AutoModelForCausalLM.from_pretrained(where, gguf_file=file, dtype=torch.float32)
-    # The loaded model still calls itself quantised and refuses to be saved; its weights in a plain one do not.
-    del quantised.config.quantization_config  # pyright: ignore[reportAttributeAccessIssue]
-    llm = AutoModelForCausalLM.from_config(quantised.config, dtype=torch.bfloat16)
-    llm.load_state_dict(quantised.state_dict())
-    llm.generation_config = quantised.generation_config
+    quantized = AutoModelForCausalLM.from_pretrained(where, gguf_file=file, dtype=torch.float32)
+    # The loaded model still calls itself quantized and refuses to be saved; its weights in a plain one do not.
+    del quantized.config.quantization_config  # pyright: ignore[reportAttributeAccessIssue]
+    llm = AutoModelForCausalLM.from_config(quantized.config, dtype=torch.bfloat16)
+    llm.load_state_dict(quantized.state_dict())
+    llm.generation_config = quantized.generation_config
     llm.save_pretrained(folder)

@@ -12,9 +12,9 @@ from robustger.errors import MissingModelError
 from robustger.models.embedded import MODELS, EmbeddedModel
 from robustger.models.gguf import converted_gguf
 from robustger.models.hub import NotOnTheHub, from_hub, from_hub_cache, has_weights
+from robustger.models.peft_adapters import refuse_peft
 from robustger.models.short_names import CTRANSLATE2, EMBEDDED, TRANSFORMERS, fetched_name, refuse_weight_file
 from robustger.models.whisper_package import packaged_ctranslate2, packaged_transformers
-from robustger.peft import refuse_peft
 
 
 def resolve_model(name: str | os.PathLike[str]) -> Path:

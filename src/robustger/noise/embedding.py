@@ -9,7 +9,7 @@
 
 `released` follows the feature script behind the released data, `generate_robust_hp.py` (`word_emb_diff`,
 `sent_emb_diff`). YUCHEN005/RobustGER does not hold it; an adapted copy is in teinhonglo/RobustGER under `local/`.
-That script first normalises the hypotheses and writes "<UNK>" for those left empty. Here texts are taken as they
+That script first normalizes the hypotheses and writes "<UNK>" for those left empty. Here texts are taken as they
 come, and an empty hypothesis is the zero vector and has no tokens.
 """
 

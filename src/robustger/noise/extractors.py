@@ -52,11 +52,11 @@ class SentenceBert:
     """Sentence-BERT: mean of the last hidden states over the real tokens, scaled to length 1.
 
     Reproduces sentence-transformers, in float32, on models whose pipeline is an encoder, mean pooling and
-    optionally normalisation, such as all-MiniLM-L6-v2 (384 dimensions, the paper's extractor).
+    optionally normalization, such as all-MiniLM-L6-v2 (384 dimensions, the paper's extractor).
 
     Every distinct string is encoded once per call, in batches of strings of similar length, and is kept in a
     memo of bounded size that belongs to this object and forgets first what was asked for least recently. A vector
-    depends on its batch neighbours by less than 1e-6 (padding is masked; what is left is the rounding of
+    depends on its batch neighbors by less than 1e-6 (padding is masked; what is left is the rounding of
     differently shaped matrix products). Texts longer than the model's limit (256 word pieces for
     all-MiniLM-L6-v2) are cut there, as sentence-transformers does: two long hypotheses that differ only behind it
     have equal sentence vectors up to that rounding.
@@ -193,7 +193,7 @@ def _hashed_ngrams(width: str, device: object = None) -> Extractor:
 
 
 def _check_pipeline(folder: Path) -> bool:
-    """Whether vectors are normalised, by the folder's modules.json; where there is none, they are."""
+    """Whether vectors are normalized, by the folder's modules.json; where there is none, they are."""
     modules = _read_json(folder / "modules.json")
     if modules is None:
         return True

@@ -1,6 +1,6 @@
 """The embedding of the noisy audio in the place of E_LN: the paper's baseline "+ audio denoising".
 
-The language space is what the paper adds; this is the same adapter conditioned on the recogniser's encoder instead. The
+The language space is what the paper adds; this is the same adapter conditioned on the recognizer's encoder instead. The
 paper does not say how the encoder's frames become N(N-1) rows. Here every row is their mean over time, scaled to length
 one as the sentence encoder's vectors are, so that the tuner T_w sees numbers of the same size.
 """
@@ -58,6 +58,6 @@ def in_every_row(heard: Tensor, rows: int, width: int) -> Tensor:
     if heard.shape[-1] != width:
         raise InputError(
             f"the embeddings of the audio are {heard.shape[-1]} wide, and corrector.noise_dimension is {width}: take "
-            f"lists of the same recogniser, or train with {heard.shape[-1]}"
+            f"lists of the same recognizer, or train with {heard.shape[-1]}"
         )
     return functional.normalize(heard.float(), dim=-1)[:, None].expand(-1, rows, -1)

@@ -89,7 +89,7 @@ class HashedNgrams:
     """FastText's composition without its training: a word is the mean of its character n-grams' vectors.
 
     As in FastText (Bojanowski et al. 2017) a word stands between "<" and ">" and has n-grams of 3 to 6 characters and
-    itself; a text is the mean of its words. The vectors of the n-grams are not learnt but drawn from a Gaussian, each
+    itself; a text is the mean of its words. The vectors of the n-grams are not learned but drawn from a Gaussian, each
     from a seed that the n-gram alone gives: words are as near as the n-grams that they share, and what they mean is
     left out. Vectors of texts have length 1.
 

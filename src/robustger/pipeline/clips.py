@@ -77,7 +77,7 @@ def transcribe_clips(
 
     Raises:
         InputError: a line that is no utterance or has no `text`, or a recording that cannot be read or is longer than a
-            window of the recogniser, or has no speech in it.
+            window of the recognizer, or has no speech in it.
     """
     clips = []
     for utterance in load_manifest(manifest):
@@ -114,7 +114,7 @@ def clips_of(
     if reference is not None:
         if len(segments) > 1:
             raise InputError(
-                f"{audio}: longer than a window of the recogniser; take a shorter clip, "
+                f"{audio}: longer than a window of the recognizer; take a shorter clip, "
                 "as what is said cannot be divided among several windows"
             )
         segments = [
@@ -127,7 +127,7 @@ def clips_of(
 def table_by_snr(clips: Sequence[Clip]) -> Table:
     """Word error rates before and after by SNR, beside what typography alone explains and what the list holds.
 
-    All under the normaliser `raw`; see `robustger.evaluation.report` for the columns. Without intervals: a few clips
+    All under the normalizer `raw`; see `robustger.evaluation.report` for the columns. Without intervals: a few clips
     have none worth printing.
     """
     from robustger.evaluation.report import evaluate_domains
@@ -200,7 +200,7 @@ def _draw(figure: Figure, axes: Axes, clip: Clip, seconds: float) -> None:
 
     start, end = clip.segment.start, clip.segment.end
     samples = read_audio(clip.audio, start=start, end=end)
-    # 25 ms windows every 10 ms, as recognisers look at speech; the smallest 16-bit step keeps silence off log 0
+    # 25 ms windows every 10 ms, as recognizers look at speech; the smallest 16-bit step keeps silence off log 0
     *_, image = axes.specgram(
         samples + 2.0**-16, NFFT=400, noverlap=240, Fs=SAMPLE_RATE, cmap="magma", xextent=(start, end)
     )

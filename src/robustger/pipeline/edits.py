@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from robustger.pipeline.writing_systems import pieces, text_of
-from robustger.recognition.base import Word
+from robustger.recognition.recognizer import Word
 
 
 @dataclass(frozen=True, slots=True)

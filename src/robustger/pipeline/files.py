@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from robustger import __version__
 from robustger.errors import InputError
 from robustger.hypotheses import atomic_writer
 from robustger.pipeline.formats import FORMATS, SUBTITLES, SUFFIXES, WITH_WORDS, nbest_lines
 from robustger.pipeline.resume import KeptBatches, file_settings, kept_batches
 from robustger.pipeline.transcription import RobustGER
 from robustger.pipeline.values import Failure, Transcription
+from robustger.version import __version__
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class TranscriptionSummary:
     Attributes:
         files: files that were transcribed; those in which nobody speaks are among them.
         seconds: length of these, in seconds.
-        segments: windows that were recognised.
+        segments: windows that were recognized.
         changed: windows whose text differs from the recognizer's own.
         problems: files that could not be read.
     """

@@ -1,4 +1,4 @@
-"""The recogniser half of a preset: its `recognizer.yaml`, beside the corrector's `config.yaml`.
+"""The recognizer half of a preset: its `recognizer.yaml`, beside the corrector's `config.yaml`.
 
 ::
 
@@ -35,15 +35,15 @@ _WHISPERS = ("whisper", "faster-whisper")  # kinds that run the same weights
 
 
 class RecognizerSettings(BaseModel):
-    """What recognises, and how.
+    """What recognizes, and how.
 
     Attributes:
-        kind: name of a recogniser: `whisper`, `ctc`, `faster-whisper`.
+        kind: name of a recognizer: `whisper`, `ctc`, `faster-whisper`.
         model: its weights: a folder, or a name that `robustger.models.resolve_model` takes.
         n: hypotheses per utterance.
-        beams: width of the beam search; None leaves it to the recogniser.
-        normalizer: name of the normaliser that writes the hypotheses as the corrector knows them.
-        options: further keyword arguments of the recogniser's class.
+        beams: width of the beam search; None leaves it to the recognizer.
+        normalizer: name of the normalizer that writes the hypotheses as the corrector knows them.
+        options: further keyword arguments of the recognizer's class.
         corrector: preset or checkpoint folder whose corrector is used; None is the one beside these settings.
     """
 
@@ -88,7 +88,7 @@ class RecognizerSettings(BaseModel):
         changes: dict[str, Any] = {} if model is None else {"model": os.fspath(model)}
         if kind is not None and kind != self.kind:
             if model is None and not {kind, self.kind} <= set(_WHISPERS):
-                raise InputError(f"the recogniser {kind!r} needs a model of its own; name it with --model")
+                raise InputError(f"the recognizer {kind!r} needs a model of its own; name it with --model")
             changes |= {"kind": kind, "options": {}, "beams": None}
         if n is not None:
             changes["n"] = n
@@ -99,7 +99,7 @@ class RecognizerSettings(BaseModel):
         return self.changed(changes)
 
     def load(self, **options: Any) -> Recognizer:
-        """The recogniser with its weights; `options` go before those of the settings.
+        """The recognizer with its weights; `options` go before those of the settings.
 
         Raises:
             MissingModelError: neither on this machine nor to be had from the model hub; the message says what else
@@ -119,7 +119,7 @@ class RecognizerSettings(BaseModel):
 
 
 def load_preset_recognizer(name: str | os.PathLike[str]) -> RecognizerSettings:
-    """The recogniser's settings of a preset; nothing is loaded yet.
+    """The recognizer's settings of a preset; nothing is loaded yet.
 
     A `model` that is a folder inside the preset's folder comes as its full path.
 
@@ -140,7 +140,7 @@ def load_preset_recognizer(name: str | os.PathLike[str]) -> RecognizerSettings:
 
 
 def preset_folder(name: str | os.PathLike[str]) -> Path:
-    """The folder of a preset that holds a recogniser's settings.
+    """The folder of a preset that holds a recognizer's settings.
 
     Raises:
         InputError: neither a folder with a `recognizer.yaml` nor a preset that has one.
@@ -153,8 +153,8 @@ def preset_folder(name: str | os.PathLike[str]) -> Path:
     if str(name) in known:
         return root / name
     if folder.is_dir():
-        raise InputError(f"{folder}: not a preset with a recogniser: {SETTINGS} is missing")
-    raise InputError(f"{name}: no such preset with a recogniser; there are: {', '.join(known) or 'none'}")
+        raise InputError(f"{folder}: not a preset with a recognizer: {SETTINGS} is missing")
+    raise InputError(f"{name}: no such preset with a recognizer; there are: {', '.join(known) or 'none'}")
 
 
 def demo_manifest(name: str | os.PathLike[str]) -> Path | None:

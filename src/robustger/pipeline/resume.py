@@ -1,7 +1,7 @@
 """Transcriptions that go on where a killed run stopped: batches that are done, kept beside the output.
 
 While a run with more than one batch lasts, a folder `OUTPUT.partial` holds the segments of the batches that are done,
-as `robustger.recognition.journal` keeps its work. The same command reads the recordings again, which is quick, and
+as `robustger.recognition.bulk.journal` keeps its work. The same command reads the recordings again, which is quick, and
 takes these segments in place of recognizing. What comes out has the bytes of a run that nobody disturbed.
 """
 
@@ -17,8 +17,8 @@ from typing import Any, BinaryIO
 
 from robustger.hypotheses import NBest, Transcript
 from robustger.pipeline.values import Segment
-from robustger.recognition.base import Word
-from robustger.recognition.journal import STATE, Journal, exclusive_folder, open_journal, remove
+from robustger.recognition.bulk.journal import STATE, Journal, exclusive_folder, open_journal, remove
+from robustger.recognition.recognizer import Word
 
 SEGMENTS = "segments.jsonl"  # a line for each batch
 BATCHES = "batches"

@@ -33,15 +33,15 @@ BATCH_WINDOWS = 16  # recognized and corrected together; those of several short 
 
 
 class RobustGER:
-    """A recogniser and a corrector, each loaded when it is first used.
+    """A recognizer and a corrector, each loaded when it is first used.
 
     Use `from_preset`; the constructor is for parts of one's own.
 
     Args:
-        load_recognizer: gives the recogniser.
+        load_recognizer: gives the recognizer.
         load_corrector: gives the corrector.
         n: hypotheses per utterance.
-        beams: width of the beam search; None leaves it to the recogniser.
+        beams: width of the beam search; None leaves it to the recognizer.
         normalizer: name of the normalizer that writes the hypotheses as the corrector knows them. In a language that is
             known and not English, `words` takes the place of an English one.
         find_speech: whether silence, noise and music are left out, so that nobody's speech becomes an empty text.
@@ -92,12 +92,12 @@ class RobustGER:
         find_speech: bool | None = None,
         **options: Any,
     ) -> RobustGER:
-        """The recogniser and the corrector of a preset; no model is loaded before it is needed.
+        """The recognizer and the corrector of a preset; no model is loaded before it is needed.
 
         Args:
             name: a preset of the package, or a folder with the same files.
-            recognizer: another kind of recogniser, which needs a `model` too; or a recogniser that is loaded already.
-            model: other weights for the recogniser: a folder or a name.
+            recognizer: another kind of recognizer, which needs a `model` too; or a recognizer that is loaded already.
+            model: other weights for the recognizer: a folder or a name.
             checkpoint: another corrector: a checkpoint folder or the name of a preset.
             base: the corrector's language model from elsewhere: a folder or a name; None takes the one its checkpoint
                 names.
@@ -154,7 +154,7 @@ class RobustGER:
 
     @cached_property
     def recognizer(self) -> Recognizer:
-        """The recogniser.
+        """The recognizer.
 
         Raises:
             MissingModelError: neither on this machine nor to be had from a model hub.

@@ -8,18 +8,18 @@ from typing import Any
 from robustger.hypotheses import NBest, Transcript
 from robustger.pipeline.edits import Edit, edits_between
 from robustger.pipeline.writing_systems import joined
-from robustger.recognition.base import Word
+from robustger.recognition.recognizer import Word
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of a recording that was recognised at once.
+    """A stretch of a recording that was recognized at once.
 
     Attributes:
         start: where it begins in the recording, in seconds.
         end: where it ends, in seconds.
-        nbest: what the recogniser heard, written as the corrector knows it; `meta` holds how many of the hypotheses are
-            distinct and, where it was rewritten, the 1-best as the recogniser wrote it (`recognized`).
+        nbest: what the recognizer heard, written as the corrector knows it; `meta` holds how many of the hypotheses are
+            distinct and, where it was rewritten, the 1-best as the recognizer wrote it (`recognized`).
         transcript: what became of it.
         words: the words of `text` with their times in the recording; None where nobody asked for them.
     """

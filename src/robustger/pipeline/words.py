@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from robustger.errors import InputError
 from robustger.pipeline.edits import blocks_between
 from robustger.pipeline.writing_systems import pieces
-from robustger.recognition.base import Listens, Word
+from robustger.recognition.recognizer import Listens, Word
 
 if TYPE_CHECKING:
     import numpy as np

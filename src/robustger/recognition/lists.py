@@ -9,7 +9,7 @@ from robustger.hypotheses import Hypothesis, NBest
 from robustger.text import get_normalizer
 
 if TYPE_CHECKING:
-    from robustger.recognition.base import Recognition
+    from robustger.recognition.recognizer import Recognition
 
 # Normalizers that do not read the text as English.
 ANY_LANGUAGE = ("raw", "released", "words")

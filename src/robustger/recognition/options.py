@@ -1,4 +1,4 @@
-"""The options of a recogniser's constructor, held to its annotations."""
+"""The options of a recognizer's constructor, held to its annotations."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Text written as in the lists of HyPoradise: the normaliser `hyporadise`, for correctors that were trained on them.
+"""Text written as in the lists of HyPoradise: the normalizer `hyporadise`, for correctors that were trained on them.
 
 The lists are lower case without punctuation, contractions are expanded, and nothing is written in digits: "july
 twenty-seventh", "one thousand, nine hundred and ninety-four", "seven point seven percent". Whoever made them replaced
 digits wherever they stood, so that they hold "onest", "twenty-fiveth" and "$two hundred", too; these slips are not
 repeated here: ordinals, plurals and money are written as they are said.
 
-This normaliser writes text and is not made to compare it: numbers that are equal may be written in several ways.
+This normalizer writes text and is not made to compare it: numbers that are equal may be written in several ways.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def write_as_hyporadise(text: str) -> str:
 
 @cache
 def _words() -> Callable[[str], str]:
-    """Whisper's normaliser, but numbers stay as they are written."""
+    """Whisper's normalizer, but numbers stay as they are written."""
     from whisper_normalizer.english import EnglishTextNormalizer
 
     normalizer: Any = EnglishTextNormalizer()

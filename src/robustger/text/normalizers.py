@@ -2,14 +2,14 @@
 
 Text formatting can look like error correction: on published lists the word error rate of CHiME-4 falls by a third when
 nothing but hyphens, commas, currency signs and number formats is written the same way on both sides. So a result
-states its normaliser, and `DEFAULT_NORMALIZERS` puts two of them side by side.
+states its normalizer, and `DEFAULT_NORMALIZERS` puts two of them side by side.
 
 ========  ==================================================================================================
 raw       the words as they are; only white space is collapsed and stripped
 released  the rule of the released RobustGER code before its second WER (YUCHEN005/RobustGER,
           `inference/robust_ger.py`): lower case, then the characters ``. , - ? '`` are deleted (so
           "well-known" becomes "wellknown"); white space is collapsed, as that code's WER does
-whisper   the English normaliser of Whisper (package whisper-normalizer): numbers, British spellings, contractions
+whisper   the English normalizer of Whisper (package whisper-normalizer): numbers, British spellings, contractions
           expanded, fillers ("uh", "um") and [bracketed] text deleted
 number    lower case without punctuation, and no difference between ways to write a number, an ordinal, an amount of
           money, a percentage or a hyphenated compound; what counts as such is listed at `normalize_numbers`
@@ -28,17 +28,17 @@ from robustger.text.spoken_numbers import CURRENCIES, rewrite_digits, rewrite_nu
 
 Normalizer = Callable[[str], str]
 
-NORMALIZERS: Registry[Normalizer] = Registry("normaliser")
+NORMALIZERS: Registry[Normalizer] = Registry("normalizer")
 DEFAULT_NORMALIZERS = ("raw", "number")
 
-_CACHED_TEXTS = 32_768  # per normaliser: enough for the lists of a usual test set, a few MB
+_CACHED_TEXTS = 32_768  # per normalizer: enough for the lists of a usual test set, a few MB
 
 
 def get_normalizer(name: str) -> Normalizer:
-    """The normaliser called `name`: `raw`, `released`, `whisper`, `number` or `hyporadise`.
+    """The normalizer called `name`: `raw`, `released`, `whisper`, `number` or `hyporadise`.
 
     Raises:
-        InputError: no such normaliser; the message lists the known names.
+        InputError: no such normalizer; the message lists the known names.
     """
     return NORMALIZERS.get(name)
 
@@ -62,10 +62,10 @@ def normalizer_for(name: str, language: str | None) -> Normalizer:
 
 
 def normalize(text: str, name: str) -> str:
-    """`text` as the normaliser called `name` writes it: words separated by single spaces.
+    """`text` as the normalizer called `name` writes it: words separated by single spaces.
 
     Raises:
-        InputError: no such normaliser; the message lists the known names.
+        InputError: no such normalizer; the message lists the known names.
 
     Example:
         >>> normalize("It cost $6.9 million in one thousand, nine hundred and eighty-five.", "number")

@@ -1,6 +1,6 @@
 """English numbers, amounts of money and ordinals in one spelling: digits.
 
-The grammar behind the normaliser `number` of `robustger.text`. It rewrites a list of lower-case words, so that a
+The grammar behind the normalizer `number` of `robustger.text`. It rewrites a list of lower-case words, so that a
 transcript is equal to itself however its numbers are written:
 
 ==============================================================  ==============
@@ -13,7 +13,7 @@ zero point five; .5                                              point 5
 nineteen eighties; 1980s                                         1980s
 ==============================================================  ==============
 
-A *piece* is what arithmetic holds together ("one thousand nine hundred", "eighty five", "6.9 million"). Neighbouring
+A *piece* is what arithmetic holds together ("one thousand nine hundred", "eighty five", "6.9 million"). Neighboring
 pieces are written one after the other, which is how years, flight numbers and telephone numbers are read ("nineteen"
 "eighty five", "seven" "forty seven", "five" "five" "five"). So after rewriting no two numbers stand side by side, and
 rewriting a second time changes nothing. The price is that digits read one by one equal the number they spell: "one

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from robustger.correction.conditioning import ConditionedLLM
+from robustger.correction.llm.conditioning import ConditionedLLM
 from robustger.distillation import Distillation
 from robustger.training.data import IGNORED, Batch
 from robustger.training.processes import Processes

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from robustger.errors import InputError
 from robustger.hypotheses import NBest
+from robustger.hypotheses.audio_embeddings import AudioEmbeddings
 from robustger.noise.heard import Heard, in_every_row
-from robustger.recognition.embeddings import AudioEmbeddings
 from robustger.training.lists import Lists
 from robustger.training.noise_rows import read_rows
 
@@ -122,7 +122,7 @@ class AudioRows:
         if self.width and width != self.width:
             raise InputError(
                 f"{path}: the embedding of the {kind} audio of list {nbest.id!r} is {width} wide, those "
-                f"before it are {self.width}; take lists of one recogniser"
+                f"before it are {self.width}; take lists of one recognizer"
             )
         self.width = width
         self._digest.update(embedding.tobytes())

@@ -16,7 +16,7 @@ import torch
 from tqdm import tqdm
 
 from robustger.correction.checkpoint import checkpoint_folder, load_weights, trained_parameters
-from robustger.correction.language_model import best_dtype, default_device
+from robustger.correction.llm.language_model import best_dtype, default_device
 from robustger.correction.model import Corrector
 from robustger.distillation import DISTILLATIONS, Distillation, DistillationShape
 from robustger.errors import InputError, RobustGERError
@@ -70,7 +70,7 @@ class Trainer:
         InputError: a file is missing or broken, no list there can be trained on, the output folder cannot be written,
             or the configuration names something unknown or that does not go together.
         MissingModelError: a model is not to be had.
-        MissingExtraError: the tracker or what quantises the language model is not installed.
+        MissingExtraError: the tracker or what quantizes the language model is not installed.
     """
 
     def __init__(self, config: TrainingConfig, *, rehearsal: bool = False) -> None:

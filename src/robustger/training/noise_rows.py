@@ -19,12 +19,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm import tqdm
 
-from robustger import __version__
 from robustger.correction.model import Corrector
 from robustger.errors import InputError
 from robustger.noise.controls import donors
 from robustger.noise.embedding import LEVELS
 from robustger.training.lists import Lists
+from robustger.version import __version__
 
 logger = logging.getLogger(__name__)
 

@@ -63,7 +63,7 @@ class Processes:
         return self.rank == 0
 
     def share(self, indices: Sequence[int]) -> Sequence[int]:
-        """Those that this process takes; of neighbours, which are alike in length, each gets another."""
+        """Those that this process takes; of neighbors, which are alike in length, each gets another."""
         return indices[self.rank :: self.count]
 
     def seed(self, seed: int) -> int:

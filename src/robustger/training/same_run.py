@@ -15,7 +15,7 @@ from robustger.training.optimization import learning_rate_share, total_steps
 
 logger = logging.getLogger(__name__)
 
-# What may change while a run is interrupted: it alters nothing that was learnt so far.
+# What may change while a run is interrupted: it alters nothing that was learned so far.
 CHANGEABLE = {
     "output",
     "evaluation",

@@ -28,7 +28,7 @@ def test_its_wer_is_the_row_format_only_of_an_evaluation() -> None:
     assert report.normalizers["number"].wer["best"] == report.format_only.wer
 
 
-def test_it_writes_as_the_normaliser_does() -> None:
+def test_it_writes_as_the_normalizer_does() -> None:
     written = [t.text for t in load_baseline("format-only", normalizer="hyporadise").transcribe(LISTS)]
     assert written == ["twenty one flights please", "the five dollars fair"]
     written = [t.text for t in load_baseline("format-only", normalizer="raw").transcribe(LISTS)]
@@ -49,7 +49,7 @@ def test_it_writes_as_the_normaliser_does() -> None:
             {"weight": 0.5},
             "baseline 'format-only' has no option 'weight'; choose among: normalizer",
         ),
-        ("format-only", {"normalizer": "x"}, "unknown normaliser 'x'"),
+        ("format-only", {"normalizer": "x"}, "unknown normalizer 'x'"),
         ("few-shot", {}, "baseline 'few-shot' needs 'train': lists with references"),
     ],
 )

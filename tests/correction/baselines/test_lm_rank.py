@@ -71,7 +71,7 @@ def chosen(rank: LanguageModelRank, lists: NBest) -> str:
     return transcript.text
 
 
-# 0.6 against 0.4 for the recogniser, 0.1 against 0.4 for the language model. They are even where
+# 0.6 against 0.4 for the recognizer, 0.1 against 0.4 for the language model. They are even where
 # (1 - w) ln(0.6 / 0.4) = w ln(0.4 / 0.1), at w = 0.22630...
 EVEN = math.log(0.6 / 0.4) / (math.log(0.6 / 0.4) + math.log(0.4 / 0.1))
 
@@ -94,7 +94,7 @@ def test_the_confidence_is_the_share_of_the_chosen_text() -> None:
     assert transcript.confidence == pytest.approx(shares[1] / sum(shares))
 
 
-def test_without_scores_the_rank_speaks_for_the_recogniser() -> None:
+def test_without_scores_the_rank_speaks_for_the_recognizer() -> None:
     # 1/1, 1/2, 1/3 against 0.1, 0.2, 0.9: with equal say the products are 0.1, 0.1 and 0.3
     lists = nbest("x", "y", "z")
     table = Table(x=0.1, y=0.2, z=0.9)
@@ -168,7 +168,7 @@ def test_tuning_counts_errors_and_prefers_the_smaller_of_equal_weights() -> None
     assert tuning.weight == 0.3
 
 
-def test_the_normaliser_decides_what_an_error_is() -> None:
+def test_the_normalizer_decides_what_an_error_is() -> None:
     lists = [nbest("twenty one", "21", scores=[-1, -2], reference="21")]
     scores = [[-9.0, 0.0]]
     assert tune_weight(lists, scores, "raw").weight > 0

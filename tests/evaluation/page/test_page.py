@@ -114,9 +114,9 @@ def test_figures_and_plots_are_in_it(page: Page):
     titles = [text for _, text in page.all("h3")]
     assert titles == [
         "WER in %",
-        "WER in %, normaliser raw",
-        "WER in %, normaliser number",
-        "Words fixed and broken, normaliser number",
+        "WER in %, normalizer raw",
+        "WER in %, normalizer number",
+        "Words fixed and broken, normalizer number",
     ]
     pictures = page.all("img")
     assert len(pictures) == 3
@@ -213,7 +213,7 @@ def test_domains_another_system_and_characters(tmp_path: Path):
     ]
     assert "By domain" in [text for _, text in found.all("h2")]
     assert "<y>" in [text for _, text in found.all("td")]
-    assert "CER in %, normaliser raw" in [text for _, text in found.all("h3")]
+    assert "CER in %, normalizer raw" in [text for _, text in found.all("h3")]
 
 
 def test_of_many_utterances_those_that_were_changed_most_are_shown(tmp_path: Path):

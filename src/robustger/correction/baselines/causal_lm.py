@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch.nn import functional
 
-from robustger.correction.language_model import load_llm
+from robustger.correction.llm.language_model import load_llm
 from robustger.errors import InputError
 from robustger.models import resolve_model, torch_device
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from robustger.correction.baselines.base import baseline_transcript
+from robustger.correction.baselines.baseline import baseline_transcript
 from robustger.hypotheses import NBest, Transcript
 from robustger.text import get_normalizer
 
 
 class FormatOnly:
-    """The 1-best as a normaliser writes it.
+    """The 1-best as a normalizer writes it.
 
     With `number` its error rate under `number` is the row *format-only* of `robustger evaluate`, which rewrites the
     reference too. With `hyporadise` it is the 1-best in the writing that the preset `whisper` was trained to write, and
     its error rate under `raw` is what that writing is worth.
 
     Args:
-        normalizer: name of the normaliser that writes.
+        normalizer: name of the normalizer that writes.
 
     Raises:
-        InputError: no normaliser of that name.
+        InputError: no normalizer of that name.
     """
 
     def __init__(self, normalizer: str = "number") -> None:

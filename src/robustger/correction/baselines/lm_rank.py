@@ -1,6 +1,6 @@
 """LM_rank: the list reranked by a language model, its say tuned on lists with references.
 
-    score(Y) = (1 - w) log p_recogniser(Y) + w log p_LM(Y)
+    score(Y) = (1 - w) log p_recognizer(Y) + w log p_LM(Y)
 
 The hypothesis with the highest score is taken, of several the first.
 """
@@ -17,7 +17,7 @@ from typing import Protocol
 
 from rapidfuzz.distance import Levenshtein
 
-from robustger.correction.baselines.base import baseline_transcript, chunks, softmax
+from robustger.correction.baselines.baseline import baseline_transcript, chunks, softmax
 from robustger.correction.baselines.ngram import NgramLanguageModel
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 CHUNK = 256  # lists whose hypotheses are scored together
 FOLDS = 5
-# From the recogniser alone to the language model alone. Recognisers give sums over tokens or means, so that the best
+# From the recognizer alone to the language model alone. Recognizers give sums over tokens or means, so that the best
 # weight may be a hundredth as well as a half.
 WEIGHTS = (
     *(0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07),
@@ -45,9 +45,9 @@ class LanguageModel(Protocol):
 
 
 def recognizer_scores(nbest: NBest) -> list[float]:
-    """The recogniser's log-probability of each hypothesis, never higher than that of one before it.
+    """The recognizer's log-probability of each hypothesis, never higher than that of one before it.
 
-    The list's own order is the recogniser's last word: where its scores rise, the lower ones before hold. Lists without
+    The list's own order is the recognizer's last word: where its scores rise, the lower ones before hold. Lists without
     scores get the logarithm of 1 / rank in their place.
     """
     scores = [hypothesis.score for hypothesis in nbest.hypotheses]
@@ -77,7 +77,7 @@ class LanguageModelRank:
 
     def __init__(self, language_model: LanguageModel, weight: float) -> None:
         if not 0 <= weight <= 1:
-            raise InputError(f"weight is {weight}: it must lie between 0 (recogniser) and 1 (language model)")
+            raise InputError(f"weight is {weight}: it must lie between 0 (recognizer) and 1 (language model)")
         self.language_model = language_model
         self.weight = weight
 

@@ -7,18 +7,18 @@ import os
 import random
 from collections.abc import Iterable, Iterator, Sequence
 
-from robustger.correction.baselines.base import chunks
+from robustger.correction.baselines.baseline import chunks
 from robustger.correction.config import CorrectorConfig
-from robustger.correction.decoding import Answer
+from robustger.correction.decoding.reading import Reading
+from robustger.correction.decoding.stepwise import Answer
 from robustger.correction.model import Corrector
 from robustger.correction.prompt import compact_prompt
-from robustger.correction.reading import Reading
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
 from robustger.text.normalizers import collapse_spaces
 
 INSTRUCTION = (
-    "A speech recogniser made these guesses at one sentence, best first. Reply with what was said and nothing else, "
+    "A speech recognizer made these guesses at one sentence, best first. Reply with what was said and nothing else, "
     "written as the guesses are."
 )
 CHUNK = 256  # lists sorted by length among themselves

@@ -1,6 +1,6 @@
 """Baselines that look at the list alone: minimum Bayes risk, and a vote in the manner of ROVER.
 
-Words are compared as they are written; let lists that differ in case and punctuation be normalised before.
+Words are compared as they are written; let lists that differ in case and punctuation be normalized before.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rapidfuzz.distance import Levenshtein
 
-from robustger.correction.baselines.base import baseline_transcript, softmax
+from robustger.correction.baselines.baseline import baseline_transcript, softmax
 from robustger.hypotheses import NBest, Transcript
 from robustger.noise.alignment import align_all
 
@@ -66,7 +66,7 @@ class Vote:
     wins, of several the one that the earliest hypothesis holds; winning empty tokens are not written. The text may be
     one that no hypothesis has. The confidence is the mean share of votes.
 
-    Where NIST's `rover` differs: it combines the outputs of several recognisers, which may carry times and a
+    Where NIST's `rover` differs: it combines the outputs of several recognizers, which may carry times and a
     confidence for every word, aligns each with all words that stand in a column already, and weighs votes against
     confidences, with a confidence of the empty token that is tuned on data. Here the hypotheses of one list vote, each
     entry once, each is aligned with the word of the best-ranked hypothesis in a column, and nothing is tuned.

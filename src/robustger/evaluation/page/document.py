@@ -23,7 +23,7 @@ from robustger.evaluation.page.plots import changes_plot, groups_plot, rates_plo
 from robustger.evaluation.page.utterances import AlignedUtterance, PageUtterance, UtteranceTable, aligned
 from robustger.evaluation.results import DomainReport, EvaluationReport, rate_table
 from robustger.evaluation.units import UNITS
-from robustger.hypotheses.files import atomic_writer
+from robustger.files import atomic_writer
 from robustger.text import normalizer_for
 
 UTTERANCES_SHOWN = 2000  # beyond, browsers get slow and nobody reads on
@@ -58,7 +58,7 @@ def write_page(
 ) -> WrittenPage:
     """Writes an evaluation as one HTML file, whole or not at all.
 
-    Texts are compared under the last of the report's normalisers. Where there are more utterances than `shown`, the
+    Texts are compared under the last of the report's normalizers. Where there are more utterances than `shown`, the
     table has those that the corrections changed most, then those with most errors, in their order.
 
     Args:
@@ -158,7 +158,7 @@ def _explanation(chosen: int, utterances: int, normalizer: str, corrected: bool)
             if corrected
             else "those with most errors"
         )
-    text += f". Texts as the normaliser {normalizer} writes them; a click on a column's name sorts by it."
+    text += f". Texts as the normalizer {normalizer} writes them; a click on a column's name sorts by it."
     marks = [
         element("b", "wrong", class_="wrong"),
         " substituted or inserted ",

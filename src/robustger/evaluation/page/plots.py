@@ -15,7 +15,7 @@ from robustger.evaluation.results import EvaluationReport
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which the colour-blind can tell apart; the marker tells systems apart in print, too.
+# Okabe and Ito's colors, which the color-blind can tell apart; the marker tells systems apart in print, too.
 _LOOKS = {
     "best": ("1-best", "#444444", "o"),
     "against": ("against", "#CC79A7", "v"),
@@ -28,10 +28,10 @@ _WIDTH = 7.2  # inches
 
 
 def rates_plot(reports: Mapping[str, NormalizerReport], rate: str) -> str:
-    """Rates of all systems with their intervals, one panel per normaliser.
+    """Rates of all systems with their intervals, one panel per normalizer.
 
     Args:
-        reports: the figures by normaliser.
+        reports: the figures by normalizer.
         rate: what the rate is called, "WER".
 
     Raises:
@@ -52,7 +52,7 @@ def rates_plot(reports: Mapping[str, NormalizerReport], rate: str) -> str:
             )
         axes.set_yticks(range(len(systems)), [_LOOKS[system][0] for system in systems])
         axes.set_ylim(len(systems) - 0.5, -0.7)
-        axes.set_title(f"normaliser {normalizer}", fontsize=9)
+        axes.set_title(f"normalizer {normalizer}", fontsize=9)
         axes.set_xlabel(f"{rate} in %")
     return _svg(figure)
 
@@ -63,7 +63,7 @@ def groups_plot(field: str, groups: Mapping[str, EvaluationReport], normalizer: 
     Args:
         field: what the utterances were grouped by.
         groups: the reports by group, from top to bottom.
-        normalizer: the normaliser.
+        normalizer: the normalizer.
         rate: what the rate is called.
 
     Raises:
@@ -88,7 +88,7 @@ def groups_plot(field: str, groups: Mapping[str, EvaluationReport], normalizer: 
     axes.set_yticks(range(len(names)), names, parse_math=False)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_ylabel(field, parse_math=False)
-    axes.set_xlabel(f"{rate} in %, normaliser {normalizer}; (utterances)")
+    axes.set_xlabel(f"{rate} in %, normalizer {normalizer}; (utterances)")
     axes.set_xlim(left=0)
     handles, labels = axes.get_legend_handles_labels()
     named = dict(

@@ -39,7 +39,7 @@ class PageUtterance:
 
 @dataclass(frozen=True, slots=True)
 class AlignedUtterance:
-    """An utterance and its systems' texts along the reference, normalised.
+    """An utterance and its systems' texts along the reference, normalized.
 
     Attributes:
         utterance: as it was given.
@@ -151,7 +151,7 @@ class UtteranceTable:
 
 
 def _as_given(utterance: PageUtterance) -> Markup:
-    """The texts as they were given, before the normaliser, folded away."""
+    """The texts as they were given, before the normalizer, folded away."""
     texts = {**utterance.texts(), "reference": utterance.nbest.reference or ""}
     pairs = [
         part

@@ -1,0 +1,23 @@
+"""Averages the weights of two recognizers of one training run: python average.py FIRST SECOND SHARE_OF_SECOND OUTPUT"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+
+WEIGHTS = "model.safetensors"
+
+
+def average(first: Path, second: Path, share: float, output: Path) -> None:
+    """Writes a folder as `second` is, with (1 - share) * first + share * second for weights, in 16 bit."""
+    a, b = load_file(first / WEIGHTS), load_file(second / WEIGHTS)
+    mixed = {name: ((1 - share) * a[name].float() + share * b[name].float()).half() for name in a}
+    shutil.copytree(second, output, dirs_exist_ok=True)
+    save_file(mixed, output / WEIGHTS, metadata={"format": "pt"})
+
+
+if __name__ == "__main__":
+    average(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4]))

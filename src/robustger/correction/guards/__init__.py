@@ -1,0 +1,1 @@
+"""Which edits of the language model stay."""

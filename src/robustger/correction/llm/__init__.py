@@ -1,0 +1,1 @@
+"""The frozen language model and the noise prompt in its attention."""

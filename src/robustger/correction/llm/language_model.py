@@ -1,0 +1,101 @@
+"""The frozen language model of a corrector: where it runs, in which precision, and how it is loaded."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+
+from robustger.errors import InputError, MissingExtraError
+
+
+def best_dtype(device: str | torch.device, folder: Path | None = None) -> torch.dtype:
+    """bfloat16 where its matrix products are fast: on GPUs and on CPUs with bfloat16 instructions; else float32.
+
+    A model whose `folder` holds it in float32 stays in float32: somebody kept the precision on purpose.
+    """
+    if folder is not None:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if config.get("dtype", config.get("torch_dtype")) == "float32":
+            return torch.float32
+    if torch.device(device).type != "cpu" or _cpu_multiplies_bfloat16():
+        return torch.bfloat16
+    return torch.float32
+
+
+def _cpu_multiplies_bfloat16() -> bool:
+    """Whether the CPU has instructions for products of bfloat16: AVX-512 BF16 or AMX on x86, BF16 on Arm.
+
+    oneDNN says yes to any AVX-512, and where these are missing takes more than twice the time of float32. The
+    instructions are asked for and nothing is timed, so that a busy machine chooses as an idle one does.
+    """
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def default_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def load_llm(
+    folder: Path, dtype: torch.dtype | None, device: str, attention: str | None, quantization: str = "none"
+) -> Any:
+    """The causal language model in a folder.
+
+    Args:
+        folder: as transformers writes it.
+        dtype: of its weights, or where they are packed of what is computed with them; None picks `best_dtype`.
+        device: where it is put.
+        attention: transformers' implementation of it; None leaves the choice to transformers.
+        quantization: `none`; or `nf4`: the weights of the layers in 4-bit NormalFloat with their scales quantized
+            again (Dettmers et al., QLoRA, 2023); or `int8`: in 8 bits, with inputs in 8 bits too but for outliers
+            (Dettmers et al., LLM.int8(), 2022). Embeddings, norms and the output layer stay in `dtype`.
+
+    Raises:
+        InputError: there is no causal language model, or a broken one.
+        MissingExtraError: `nf4` or `int8`, and bitsandbytes is not installed, or too old.
+    """
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers import AutoModelForCausalLM, GenerationConfig
+
+    quantized = quantization != "none"
+    try:
+        dtype = dtype or best_dtype(device, folder)
+        options = _packed(quantization, dtype, device) if quantized else {}
+        llm: Any = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, attn_implementation=attention, **options
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(f"{folder}: cannot be loaded as a causal language model: {reason}") from None
+    except ImportError:  # transformers asks for a newer bitsandbytes
+        if not quantized:
+            raise
+        raise MissingExtraError("bitsandbytes", "quant") from None
+    # The folder's own settings may punish repetition, and a correction repeats most of what it reads.
+    llm.generation_config = GenerationConfig()
+    return llm if quantized else llm.to(device)
+
+
+def _packed(quantization: str, dtype: torch.dtype, device: str) -> dict[str, Any]:
+    """What makes transformers quantize while it loads; packed weights are put in their place once, and stay there."""
+    from transformers import BitsAndBytesConfig
+
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise MissingExtraError("bitsandbytes", "quant")
+    if quantization == "int8":
+        config = BitsAndBytesConfig(load_in_8bit=True)
+    else:
+        config = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        )
+    return {"quantization_config": config, "device_map": device}

@@ -1,0 +1,69 @@
+"""Low-rank updates (LoRA, PEFT) beside the noise prompt: put in for training, folded into the weights for reading."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from robustger.correction.config import LoraConfig
+from robustger.errors import InputError
+
+
+def add_lora(llm: nn.Module, lora: LoraConfig) -> None:
+    """Adds trainable low-rank updates to `llm` in place (PEFT); they start as an exact zero.
+
+    Raises:
+        InputError: no layer has the name of a target.
+    """
+    from peft import LoraConfig as PeftLoraConfig
+    from peft import inject_adapter_in_model
+
+    targets = lora.targets
+    if not isinstance(targets, str):
+        names = {
+            name.rpartition(".")[2] for name, module in llm.named_modules() if isinstance(module, nn.Linear)
+        }
+        if unknown := sorted(set(targets) - names):
+            raise InputError(
+                f"lora.targets: no layer is called {unknown[0]!r}; there are: {', '.join(sorted(names))}"
+            )
+    inject_adapter_in_model(
+        PeftLoraConfig(
+            r=lora.r,
+            lora_alpha=lora.alpha,  # type: ignore[arg-type]  # PEFT only divides it
+            target_modules=targets,
+            lora_dropout=lora.dropout,
+            task_type="CAUSAL_LM",
+        ),
+        llm,
+    )
+    llm.eval()  # new layers come in training mode, and would drop inputs at random
+
+
+@torch.no_grad()
+def fold_lora(llm: Any) -> None:
+    """Adds every low-rank update to the weight beside it, once, and takes the extra layers away.
+
+    The sum W + (alpha / r) B A is taken in float32 and rounded once to the type of W. Layers stay as they are whose
+    weights are quantized, or serve elsewhere in the model too: an output layer tied to the embeddings.
+    """
+    from peft.tuners.lora import LoraLayer
+
+    holders: dict[int, int] = {}  # how many modules have a weight
+    for module in llm.modules():
+        for parameter in module.parameters(recurse=False):
+            holders[id(parameter)] = holders.get(id(parameter), 0) + 1
+    for name, layer in list(llm.named_modules()):
+        if not isinstance(layer, LoraLayer):
+            continue
+        base = layer.get_base_layer()
+        weight: Any = base.weight
+        if not weight.is_floating_point() or holders[id(weight)] > 1:
+            continue
+        for part in (*layer.lora_A.values(), *layer.lora_B.values()):
+            part.float()  # or PEFT would round the update before it is added
+        update: Any = layer.get_delta_weight("default")  # type: ignore[operator]
+        weight.data = (weight.float() + update).to(weight.dtype)
+        llm.set_submodule(name, base)

@@ -1,0 +1,1 @@
+"""How figures look, and the figures of the experiments."""

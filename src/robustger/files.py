@@ -1,0 +1,232 @@
+"""Opens, writes, digests and locks the files and folders that a user named.
+
+A file or folder that is written appears under its name when it is complete, or not at all. Every error is one line.
+"-" stands for the standard streams.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from robustger.errors import InputError
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def shown_name(path: str | Path) -> str:
+    """What error messages call an input."""
+    return "stdin" if str(path) == "-" else str(path)
+
+
+def open_binary(path: str | Path) -> BinaryIO:
+    """Opens a file for reading; "-" is standard input.
+
+    Raises:
+        InputError: no such file, a folder, no permission, or no path at all.
+    """
+    if not isinstance(path, str | os.PathLike):  # an integer would be opened as a descriptor
+        raise InputError(f"a path is needed, a string or a Path, not a {type(path).__name__}")
+    try:
+        if str(path) == "-":
+            return sys.stdin.buffer
+        return open(path, "rb")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{shown_name(path)}: cannot be read: {_reason(error)}") from None
+
+
+def refuse_overwriting(target: str | Path, *sources: str | Path | None) -> None:
+    """Keeps an output from taking the place of one of the files that it is made of.
+
+    Args:
+        target: the file to write, or "-" for standard output.
+        sources: the files that are read; "-" and None are none.
+
+    Raises:
+        InputError: the target is one of them, under whatever name.
+    """
+    if str(target) == "-":
+        return
+    place = os.path.realpath(target)
+    for source in sources:
+        if source is None or str(source) == "-" or not os.path.isfile(place):  # /dev/null may be both
+            continue
+        if os.path.realpath(source) == place:
+            raise InputError(f"{target}: is read by this command; name another output")
+
+
+@contextlib.contextmanager
+def closing_unless_stdin(file: BinaryIO) -> Iterator[BinaryIO]:
+    """Closes the file at the end, but not a standard stream that others may go on to use."""
+    try:
+        yield file
+    finally:
+        if file is not sys.stdin.buffer:
+            file.close()
+
+
+@contextlib.contextmanager
+def atomic_writer(path: str | Path) -> Iterator[TextIO]:
+    """A UTF-8 text file that appears under its name when it is complete, or not at all.
+
+    Args:
+        path: the file to write, or "-" for standard output. Devices and pipes are written directly.
+
+    Yields:
+        the handle to write to.
+
+    Raises:
+        InputError: the path is a folder or read-only, its folder does not exist, or may not be written to; before the
+            body runs. There is no room on the disk; after it ran.
+    """
+    if str(path) == "-":
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    with atomic_path(path) as partial, open(partial, "w", encoding="utf-8", newline="\n") as file:
+        yield file
+
+
+def write_bytes(path: str | Path, content: bytes | memoryview) -> None:
+    """Writes a file whole, or not at all.
+
+    Raises:
+        InputError: as for `atomic_writer`.
+    """
+    with atomic_path(path) as partial:
+        partial.write_bytes(content)
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """A path to write to, which becomes `path` when the body ends, and is removed when it raises.
+
+    The path lies in the same folder as the target. A device or a pipe is its own path, because a file must not take its
+    place. A link stays a link: the file that it points to is replaced.
+
+    Args:
+        path: the file to write.
+
+    Yields:
+        the path of an empty file.
+
+    Raises:
+        InputError: as for `atomic_writer`.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        mode = target.stat().st_mode if target.exists() else None
+        if target.is_dir():
+            raise InputError(f"{path}: is a folder; name a file to write")
+        if mode is not None and not stat.S_ISREG(mode):  # /dev/null must not be replaced
+            partial = target
+        elif mode is not None and not mode & 0o222:
+            raise InputError(f"{path}: is read-only; choose another output or change its permissions")
+        else:
+            partial = target.with_name(f".robustger-{secrets.token_hex(8)}.partial")
+            partial.touch(exist_ok=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: cannot be written: the folder {target.parent} does not exist") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be written: {_reason(error)}") from None
+    try:
+        yield partial
+        if partial != target:
+            if mode is not None:
+                partial.chmod(stat.S_IMODE(mode))
+            partial.replace(target)
+    except BaseException as error:
+        if partial != target:
+            partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise InputError(f"{path}: cannot be written: {_reason(error)}") from None
+        raise
+
+
+@contextlib.contextmanager
+def atomic_folder(folder: str | Path, own_file: str) -> Iterator[Path]:
+    """A new folder, which takes the place of `folder` when the body ends, and is removed when it raises.
+
+    Args:
+        folder: the folder to write.
+        own_file: a file that every folder of this kind holds. A folder that holds files, but not this one, is somebody
+            else's and is not replaced.
+
+    Yields:
+        the folder to write into. It lies beside `folder`.
+
+    Raises:
+        InputError: the folder holds something else, or cannot be written.
+    """
+    target = Path(folder)
+    try:
+        if target.exists() and not target.is_dir():
+            raise InputError(f"{folder}: a file is in the way; name a folder")
+        if target.is_dir() and any(target.iterdir()) and not (target / own_file).is_file():
+            raise InputError(
+                f"{folder}: holds files, but no {own_file}; they would be lost: name another folder"
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
+        partial.mkdir()
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written: {_reason(error)}") from None
+    try:
+        yield partial
+        old = target.with_name(f".{target.name}.{secrets.token_hex(8)}.old")
+        if target.exists():
+            target.replace(old)
+        partial.replace(target)
+        shutil.rmtree(old, ignore_errors=True)
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise InputError(f"{folder}: cannot be written: {_reason(error)}") from None
+        raise
+
+
+def sha256_of(path: str | Path) -> str:
+    """The SHA-256 of a file, as 64 hexadecimal digits.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    with open_binary(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def exclusive(lock: Path, busy: str) -> Iterator[None]:
+    """Holds a lock for this process alone, and lets it go when the body ends or the process dies.
+
+    Args:
+        lock: the lock's file; its folder must exist.
+        busy: the error message for the case that another process holds the lock.
+
+    Raises:
+        InputError: another process holds the lock.
+    """
+    from filelock import FileLock, Timeout
+
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        raise InputError(busy) from None
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)

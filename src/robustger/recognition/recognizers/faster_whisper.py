@@ -1,0 +1,321 @@
+"""Whisper through CTranslate2, the engine of faster-whisper: the same checkpoints, several times as fast on a CPU.
+
+CTranslate2 is asked directly, because faster-whisper keeps one hypothesis of those its search has found. Checkpoints in
+its own format run as they are; those of transformers are converted once and kept in the user's cache.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, FiniteFloat
+
+from robustger.errors import InputError
+from robustger.hypotheses import Hypothesis
+from robustger.recognition.options import checked_options
+from robustger.recognition.recognizer import (
+    AudioEmbedding,
+    Recognition,
+    Word,
+    check_audios,
+    check_request,
+    check_texts,
+)
+from robustger.recognition.recognizers.ct2_checkpoint import load_ct2_checkpoint
+from robustger.recognition.recognizers.recent import Recent
+from robustger.recognition.recognizers.whisper_checkpoint import frame_stride, search_settings, window_samples
+from robustger.recognition.recognizers.whisper_features import log_mel
+from robustger.recognition.recognizers.whisper_prompt import prompts_of
+from robustger.recognition.recognizers.word_times import check_length, spelled, words_of_tokens
+from robustger.recognition.search.strategy import Found, Search, search_lists, widths
+
+# Texts to a beam that the first of two searches finishes: costs little, and few lists are short then.
+PATIENCE = 3
+SCORED_AT_ONCE = 512  # tokens; those of whisper-base have 200 KB of logits each
+
+
+class FasterWhisperRecognizer:
+    """Any Whisper checkpoint with OpenAI's order of special tokens, run by CTranslate2.
+
+    A hypothesis' score is the sum of the natural log-probabilities of its tokens, the end token included, under the
+    model's softmax over the tokens that are not suppressed: CTranslate2 rescales for those that are, the recognizer
+    `whisper` does not, which is the one difference between their scores. Hypotheses are ranked by
+    score / words ** `length_penalty`, words being the tokens without the end token.
+
+    In the search "adaptive" the first search finishes three times as many texts as it has beams (CTranslate2's
+    patience).
+
+    Args:
+        model: an embedded model, a folder in the format of CTranslate2 or transformers, a short name (`large-v3`), or
+            a name on the hub; see `robustger.recognition.recognizers.ct2_checkpoint`.
+        device: "cpu" or "cuda"; None takes a GPU that CTranslate2 can use, where there is one.
+        dtype: of the computation; None is float32 on the CPU and float16 on a GPU. The int8 kinds are faster and less
+            exact.
+        language: code or English name; None is English; "auto" detects the language of every audio. Checkpoints
+            without language tokens transcribe English only, also with "auto".
+        task: `translate` needs a multilingual checkpoint.
+        length_penalty: see above.
+        search: "adaptive" or "paper", see `robustger.recognition.search.strategy`.
+        max_new_tokens: longest hypothesis in tokens; None is what the decoder's positions allow, which is the most.
+        batch_size: audios in one pass.
+
+    Raises:
+        MissingModelError: no such model, or nowhere to keep the converted one.
+        InputError: not a complete Whisper checkpoint for 16 kHz, one that CTranslate2 cannot run, or an option it
+            cannot follow.
+    """
+
+    @checked_options
+    def __init__(
+        self,
+        model: str | os.PathLike[str],
+        *,
+        device: Literal["cpu", "cuda"] | None = None,
+        dtype: Literal["float32", "float16", "bfloat16", "int8", "int8_float32", "int8_float16"]
+        | None = None,
+        language: str | None = None,
+        task: Literal["transcribe", "translate"] = "transcribe",
+        length_penalty: FiniteFloat = 1.0,
+        search: Search = "adaptive",
+        max_new_tokens: int | None = None,
+        batch_size: Annotated[int, Field(ge=1)] = 8,
+    ) -> None:
+        import ctranslate2
+
+        checkpoint = load_ct2_checkpoint(model)
+        folder, described = checkpoint.folder, checkpoint.described
+        self._tokenizer, self._extractor = checkpoint.tokenizer, checkpoint.extractor
+        self._stride = frame_stride(described)
+        self._window_samples = window_samples(folder, described, self._extractor)
+        self._prompts = prompts_of(folder, described, self._tokenizer, language, task)
+        settings = search_settings(described, self._tokenizer)
+        self._end: int = settings["eos_token_id"]
+        self._suppressed: list[int] = settings["suppress_tokens"] or []
+        self._suppressed_at_first: list[int] = settings["begin_suppress_tokens"] or []
+        self._most = described.config.max_target_positions - self._prompts.length
+        if max_new_tokens is not None and not 1 <= max_new_tokens <= self._most:
+            raise InputError(f"max_new_tokens is {max_new_tokens}; {folder} takes 1 to {self._most}")
+        self._max_new_tokens = max_new_tokens or self._most
+        self._search: Search = search
+        self._recent: Recent[np.ndarray] = Recent()
+        self._length_penalty = length_penalty
+        self._batch_size = batch_size
+        self._width: int = described.config.d_model
+        device = device or ("cuda" if ctranslate2.get_cuda_device_count() else "cpu")
+        compute_type = dtype or ("float32" if device == "cpu" else "float16")
+        self._whisper: Any = checkpoint.load(device, compute_type)
+        if self._prompts.language is None and not self._whisper.is_multilingual:
+            raise InputError(
+                f"{folder}: CTranslate2 detects no languages with a vocabulary that is not OpenAI's; "
+                "name the language, or use the recognizer 'whisper'"
+            )
+
+    @property
+    def window_seconds(self) -> float:
+        """The longest audio taken at once: 30 s for OpenAI's checkpoints."""
+        return self._window_samples / self._extractor.sampling_rate
+
+    @property
+    def pads(self) -> bool:
+        """True: to the window."""
+        return True
+
+    @property
+    def embedding_size(self) -> int:
+        """D, the width of the encoder: 384 for whisper-tiny, 1280 for whisper-large."""
+        return self._width
+
+    def recognize(
+        self, audios: Sequence[np.ndarray], *, n: int = 5, beams: int | None = None
+    ) -> list[Recognition]:
+        """One recognition per audio, in order; see `robustger.recognition.recognizer.Recognizer`."""
+        check_request(audios, n, beams, self.window_seconds)
+        plan = widths(self._search, n, beams)
+        recognized: list[Recognition] = []
+        for first in range(0, len(audios), self._batch_size):
+            recognized += self._recognize_batch(audios[first : first + self._batch_size], n, plan)
+        return recognized
+
+    def embed(self, audios: Sequence[np.ndarray]) -> list[AudioEmbedding]:
+        """As `Recognizer.embed`: the encoder's pass alone."""
+        check_audios(audios, self.window_seconds)
+        embedded: list[AudioEmbedding] = []
+        for first in range(0, len(audios), self._batch_size):
+            batch = audios[first : first + self._batch_size]
+            embedded += self._embeddings(self._encode(batch), batch)
+        return embedded
+
+    def align(self, audio: np.ndarray, text: str, *, language: str | None = None) -> list[Word]:
+        """As `Listens.align`, by what the cross-attention looks at; see `robustger.recognition.recognizers.word_times`.
+
+        Confidences are means of the tokens' probabilities under the softmax over all tokens that are text.
+
+        Raises:
+            InputError: also a text that is longer than the decoder takes, or a language that it does not know.
+        """
+        code, states = self._heard(audio, language)
+        spelling = spelled(self._tokenizer, text, code)
+        check_length(self._prompts.source, spelling, self._most)
+        step = self._stride * self._extractor.hop_length / self._extractor.sampling_rate  # seconds
+        places, probabilities = [0], []
+        if spelling.ids:
+            (aligned,) = self._whisper.align(
+                _view(states[None]),
+                self._prompts.ids(code)[:-1],  # it adds "no timestamps" itself
+                [spelling.ids],
+                -(-audio.size // self._extractor.hop_length),
+            )
+            rows: dict[int, int] = {}
+            for row, frame in aligned.alignments:
+                rows.setdefault(row, frame)
+            places = [rows[row] for row in range(len(spelling.ids) + 1)]
+            probabilities = aligned.text_token_probs
+        duration = audio.size / self._extractor.sampling_rate
+        return words_of_tokens(spelling, [place * step for place in places], probabilities, duration)
+
+    def score(self, audio: np.ndarray, texts: Sequence[str], *, language: str | None = None) -> list[float]:
+        """As `Listens.score`, under the softmax that the search uses, over the tokens that are not suppressed.
+
+        A suppressed token in a text is scored as if it alone were not suppressed. The scores are those of the
+        hypotheses, where the search spelled them as the tokenizer does: to 0.01 in float32; in int8, where numbers are
+        rounded along the way, to some tenths.
+
+        Raises:
+            InputError: also a text that is longer than the decoder takes, or a language that it does not know.
+        """
+        check_texts(texts)
+        code, states = self._heard(audio, language)
+        spellings = [spelled(self._tokenizer, text, code) for text in texts]
+        for spelling in spellings:
+            check_length(self._prompts.source, spelling, self._most)
+        scores: list[float] = []
+        longest = 1 + max((len(spelling.ids) for spelling in spellings), default=0)
+        size = max(1, SCORED_AT_ONCE // longest)
+        for first in range(0, len(texts), size):
+            some = [spelling.ids for spelling in spellings[first : first + size]]
+            scores += self._score(states, self._prompts.ids(code), some)
+        return scores
+
+    def _score(self, states: np.ndarray, prompt: list[int], texts: list[list[int]]) -> list[float]:
+        """CTranslate2 goes through a text that it is given to start from, and tells the logits on the way."""
+        longest = 1 + max(map(len, texts))
+        results = self._whisper.generate(
+            _view(np.repeat(states[None], len(texts), axis=0)),
+            [prompt + text for text in texts],
+            beam_size=1,
+            return_logits_vocab=True,
+            suppress_tokens=[],
+            suppress_blank=False,
+            max_length=max(2 * longest, longest + len(prompt)),  # it takes the half, or what is left of all
+        )
+        scores = []
+        for text, result in zip(texts, results, strict=True):
+            written = [*text, self._end]
+            logits = np.stack([np.asarray(step) for step in result.logits[0][: len(written)]]).astype(
+                np.float64
+            )
+            places = np.arange(len(written))
+            chosen = logits[places, written]
+            logits[:, self._suppressed] = -np.inf
+            logits[0, self._suppressed_at_first] = -np.inf
+            logits[places, written] = chosen
+            scores.append(float((chosen - np.logaddexp.reduce(logits, axis=1)).sum()))
+        return scores
+
+    def _heard(self, audio: np.ndarray, language: str | None) -> tuple[str, np.ndarray]:
+        """The code of the language, and the encoder's states (S, D)."""
+        check_audios([audio], self.window_seconds)
+        states = self._recent.get(audio)
+        if states is None:
+            states = self._encode([audio])[0]
+        return self._prompts.known(language) if language else self._languages(states[None])[0], states
+
+    def _languages(self, states: np.ndarray) -> list[str]:
+        """The code of each audio's language: the one given, else the likeliest; from states (B, S, D)."""
+        if self._prompts.language is not None:
+            return [self._prompts.language] * len(states)
+        ranked = self._whisper.detect_language(_view(states))
+        known = self._prompts.languages
+        return [next(token[2:-2] for token, _ in tokens if token[2:-2] in known) for tokens in ranked]
+
+    def _recognize_batch(
+        self, audios: Sequence[np.ndarray], n: int, plan: Sequence[int]
+    ) -> list[Recognition]:
+        states = self._encode(audios)
+        languages = self._languages(states)
+        patient = plan[0] if len(plan) > 1 else None
+
+        def search(rows: list[int], beams: int) -> Iterator[list[Found]]:
+            prompts = [self._prompts.ids(languages[row]) for row in rows]
+            return self._found(states[rows], prompts, beams, PATIENCE if beams == patient else 1)
+
+        lists = search_lists(search, plan, n, languages)
+        return [
+            Recognition(hypotheses, len(hypotheses), embedding.real, embedding.padded, language)
+            for hypotheses, embedding, language in zip(
+                lists, self._embeddings(states, audios), languages, strict=True
+            )
+        ]
+
+    def _features(self, audios: Sequence[np.ndarray]) -> np.ndarray:
+        """(B, mel, S * stride), padded to the window."""
+        cpu = torch.device("cpu")
+        spectra = [log_mel(self._extractor, audio, self._window_samples, cpu) for audio in audios]
+        return torch.stack(spectra).numpy()
+
+    def _embeddings(self, states: np.ndarray, audios: Sequence[np.ndarray]) -> list[AudioEmbedding]:
+        step = self._extractor.hop_length * self._stride  # samples from one frame to the next
+        lengths = [min(-(-audio.size // step), states.shape[1]) for audio in audios]
+        return [
+            AudioEmbedding(rows[:frames].mean(0), rows.mean(0))
+            for rows, frames in zip(states, lengths, strict=True)
+        ]
+
+    def _encode(self, audios: Sequence[np.ndarray]) -> np.ndarray:
+        """The encoder's last hidden states, float32 (B, S, D), padding included; those of the last audios are kept."""
+        import ctranslate2
+
+        encoded = self._whisper.encode(_view(self._features(audios)), to_cpu=True)
+        states = np.array(encoded.to(ctranslate2.DataType.float32))
+        for audio, one in zip(audios, states, strict=True):
+            self._recent.keep(audio, one.copy())  # a view would keep all of its batch
+        return states
+
+    def _found(
+        self, states: np.ndarray, prompts: list[list[int]], beams: int, patience: int
+    ) -> Iterator[list[Found]]:
+        """All that the beam search finished, `patience` texts a beam, per audio, best first."""
+        results = self._whisper.generate(
+            _view(states),
+            prompts,
+            beam_size=beams,
+            patience=patience,
+            num_hypotheses=beams * patience,
+            length_penalty=self._length_penalty,
+            return_scores=True,
+            suppress_tokens=self._suppressed,
+            max_length=2 * self._max_new_tokens,  # CTranslate2 takes half of it, as OpenAI's code does
+        )
+        return (
+            list(self._as_found(zip(result.sequences_ids, result.scores, strict=True))) for result in results
+        )
+
+    def _as_found(self, texts: Iterable[tuple[list[int], float]]) -> Iterator[Found]:
+        """Texts on one line, with the scores that length had been divided out of."""
+        for ids, rank in texts:
+            summed = rank * len(ids) ** self._length_penalty if ids else rank
+            if (
+                summed > -1e8
+            ):  # less is no log-probability: suppressed tokens stand in where nothing else was left
+                text = self._tokenizer.decode(ids, skip_special_tokens=True)
+                yield Found(Hypothesis(" ".join(text.split()), summed), rank)
+
+
+def _view(values: np.ndarray) -> Any:
+    import ctranslate2
+
+    return ctranslate2.StorageView.from_array(np.ascontiguousarray(values, dtype=np.float32))

@@ -1,0 +1,109 @@
+"""What has to be known of a Whisper checkpoint before it can be searched: all read from its own files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    WhisperFeatureExtractor,
+    WhisperForConditionalGeneration,
+)
+
+from robustger.errors import InputError
+from robustger.models.ctranslate2_folder import is_ctranslate2_folder
+from robustger.recognition.recognizers.whisper_decoder import SHARED
+
+_SAMPLE_RATE = 16_000
+_TIMESTAMP = re.compile(r"<\|\d+\.\d\d\|>")
+
+
+def load_checkpoint(
+    folder: Path, dtype: str, device: torch.device
+) -> tuple[WhisperForConditionalGeneration, Any, WhisperFeatureExtractor]:
+    """Model, tokenizer and feature extractor; `dtype` may be "auto", the checkpoint's own.
+
+    Raises:
+        InputError: another kind of model, another format, or files are missing or broken.
+    """
+    if is_ctranslate2_folder(folder):
+        raise InputError(
+            f"{folder}: in the format of CTranslate2; run it with --recognizer faster-whisper, or name the same "
+            "model in the format of transformers"
+        )
+    try:
+        kind = AutoConfig.from_pretrained(folder).model_type
+        if kind != "whisper":
+            raise InputError(
+                f"{folder}: a model of the kind {kind!r}; the recognizer 'whisper' takes 'whisper' only"
+            )
+        model = WhisperForConditionalGeneration.from_pretrained(folder, dtype=dtype)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        extractor = WhisperFeatureExtractor.from_pretrained(folder)
+    except (OSError, ValueError, KeyError) as error:  # as transformers says that a file is missing or no JSON
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{folder}: not a complete Whisper checkpoint ({reason}); it needs config.json, safetensors weights, a "
+            "tokenizer and preprocessor_config.json"
+        ) from None
+    model.set_attn_implementation(SHARED)
+    model = model.to(device).eval()  # pyright: ignore[reportArgumentType]
+    return model, tokenizer, extractor
+
+
+def frame_stride(model: WhisperForConditionalGeneration) -> int:
+    """Mel frames to one frame of the encoder: 2 in every Whisper."""
+    encoder = model.model.encoder
+    return encoder.conv1.stride[0] * encoder.conv2.stride[0]
+
+
+def window_samples(
+    folder: Path, model: WhisperForConditionalGeneration, extractor: WhisperFeatureExtractor
+) -> int:
+    """Samples that the encoder takes, no more and no fewer: 480,000 for OpenAI's checkpoints.
+
+    Raises:
+        InputError: the feature extractor and the encoder do not fit together.
+    """
+    if extractor.sampling_rate != _SAMPLE_RATE:
+        raise InputError(f"{folder}: made for {extractor.sampling_rate} samples a second; 16,000 are needed")
+    if extractor.feature_size != model.config.num_mel_bins:
+        raise InputError(
+            f"{folder}: preprocessor_config.json makes {extractor.feature_size} mel bins and config.json takes "
+            f"{model.config.num_mel_bins}; correct one of them"
+        )
+    samples = round(extractor.chunk_length * _SAMPLE_RATE)
+    frames = model.config.max_source_positions * frame_stride(model)
+    if samples // extractor.hop_length != frames:
+        raise InputError(
+            f"{folder}: preprocessor_config.json makes {samples // extractor.hop_length} mel frames of "
+            f"{extractor.chunk_length:g} s and config.json's max_source_positions takes {frames}; correct one of them"
+        )
+    return samples
+
+
+def search_settings(model: WhisperForConditionalGeneration, tokenizer: Any) -> dict[str, Any]:
+    """The checkpoint's settings that a search obeys: special tokens, and tokens that are never generated.
+
+    Those are the checkpoint's own, and what has no text: special tokens but the end, timestamps (the prompt asks for
+    none), and ids beyond the tokenizer. Everything else (n-gram blocking, forced tokens, sampling) would bend the
+    scores and is left behind.
+    """
+    given: Any = model.generation_config
+    size = model.config.vocab_size
+    end = given.eos_token_id if given.eos_token_id is not None else model.config.eos_token_id
+    end = end[0] if isinstance(end, list) else end
+    suppressed = set(given.suppress_tokens or ()) | set(range(len(tokenizer), size))
+    suppressed |= {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+    suppressed |= {i for token, i in tokenizer.get_vocab().items() if _TIMESTAMP.fullmatch(token)}
+    at_first = set(given.begin_suppress_tokens or ())
+    return {
+        "eos_token_id": end,
+        "pad_token_id": end,
+        "suppress_tokens": sorted(i for i in suppressed - {end} if 0 <= i < size) or None,
+        "begin_suppress_tokens": sorted(i for i in at_first if 0 <= i < size) or None,
+    }

@@ -1,0 +1,1 @@
+"""How widely every recognizer searches, and beam search with any decoder."""
