@@ -60,7 +60,7 @@ def prepare(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 def test_the_page_shows_the_recipe_of_the_repository() -> None:
     (shown,) = blocks("yaml")
-    assert shown == (ROOT / "experiments" / "own-data.yaml").read_text(encoding="utf-8")
+    assert shown == (ROOT / "recipes" / "own-data.yaml").read_text(encoding="utf-8")
 
 
 def test_manifests_keep_speakers_and_sentences_apart(

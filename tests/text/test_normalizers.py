@@ -351,7 +351,7 @@ def test_whisper_is_whispers_english_normaliser():
 
 def test_unknown_names_are_answered_with_the_known():
     with pytest.raises(
-        InputError, match="unknown normaliser 'numbers'; choose one of: raw, released, whisper, number"
+        InputError, match="unknown normalizer 'numbers'; choose one of: raw, released, whisper, number"
     ):
         get_normalizer("numbers")
     assert set(DEFAULT_NORMALIZERS) <= set(NORMALIZERS.names())

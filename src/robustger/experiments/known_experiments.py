@@ -36,4 +36,4 @@ def get_experiment(name: str) -> Experiment:
         hint = f"did you mean {near[0]!r}?" if near else f"choose among: {', '.join(PLACES)}"
         raise InputError(f"no experiment {name!r}; {hint}")
     module, _, attribute = PLACES[name].partition(":")
-    return getattr(import_module(f"robustger.experiments.{module}"), attribute)
+    return getattr(import_module(f"robustger.experiments.tables.{module}"), attribute)

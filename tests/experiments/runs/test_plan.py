@@ -253,8 +253,8 @@ def test_every_scale_has_recipes_that_are_configurations(name: str) -> None:
 def test_the_paper_s_scale_has_the_paper_s_recipe() -> None:
     from robustger.training.config import load_training_config
 
-    root = Path(__file__).parents[2]
-    recipe = load_training_config(root / "experiments" / "paper" / "recipe.yaml")
+    root = Path(__file__).parents[3]
+    recipe = load_training_config(root / "recipes" / "paper" / "recipe.yaml")
     ours = load_training_config(SCALES["paper"].recipe, ["distillation.objective=paper"])
     for section in ("corrector", "optimization", "distillation", "evaluation", "dtype"):
         assert getattr(ours, section) == getattr(recipe, section)

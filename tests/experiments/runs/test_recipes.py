@@ -12,9 +12,9 @@ import yaml
 from robustger.distillation import DISTILLATIONS, OUTPUTS
 from robustger.training.config import TrainingConfig, load_training_config
 
-ROOT = Path(__file__).parents[2]
-EXPERIMENTS = sorted(path for path in (ROOT / "experiments").glob("**/*.yaml") if path.name != "data.yaml")
-PAGES = [ROOT / "experiments" / "paper" / "README.md", ROOT / "docs" / "how-to" / "own-data.md"]
+ROOT = Path(__file__).parents[3]
+RECIPES = sorted(path for folder in ("recipes", "lab") for path in (ROOT / folder).glob("**/*.yaml") if path.name != "data.yaml")
+PAGES = [ROOT / "recipes" / "paper" / "README.md", ROOT / "docs" / "how-to" / "own-data.md"]
 SUBSETS = ("chime4", "vb-demand", "noizeus", "ls-freesound", "rats")
 
 
@@ -33,11 +33,11 @@ def configured(command: str) -> tuple[str, TrainingConfig]:
     at = words.index("train")
     path, options = words[at + 1], words[at + 2 :]
     assert options[::2] == ["--set"] * (len(options) // 2)
-    file = ROOT / path if "/" in path else ROOT / "experiments" / path
+    file = ROOT / path if "/" in path else ROOT / "recipes" / path
     return subset, load_training_config(file, options[1::2])
 
 
-@pytest.mark.parametrize("path", EXPERIMENTS, ids=name_of)
+@pytest.mark.parametrize("path", RECIPES, ids=name_of)
 def test_every_recipe_is_a_configuration(path: Path) -> None:
     config = load_training_config(path)
     assert config.distillation.objective in DISTILLATIONS.names()
@@ -84,7 +84,7 @@ def test_every_subset_has_both_variants_and_no_two_runs_share_a_folder() -> None
 
 def test_unclipped_gradients_survive_being_written(tmp_path: Path) -> None:
     """A run keeps its configuration beside its checkpoints; infinity must come back."""
-    config = load_training_config(ROOT / "experiments" / "paper" / "recipe.yaml")
+    config = load_training_config(ROOT / "recipes" / "paper" / "recipe.yaml")
     written = yaml.safe_dump(config.model_dump(mode="json"))
     assert TrainingConfig.model_validate(yaml.safe_load(written)) == config
     assert config.optimization.max_grad_norm == float("inf")
