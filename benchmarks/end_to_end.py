@@ -16,7 +16,7 @@ from benchmarks.timing import COST, Row, as_json, seconds, significant
 
 from robustger import RobustGER
 from robustger.audio import SAMPLE_RATE, read_audio
-from robustger.pipeline.values import Failure
+from robustger.pipeline.transcription import Failure
 
 
 def measure(quick: bool) -> list[Row]:

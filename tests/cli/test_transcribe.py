@@ -180,7 +180,7 @@ def test_a_missing_file_whose_name_is_not_utf8_keeps_its_line(robustger, folder:
         (["a.wav", "--guard", "sword"], "unknown guard 'sword'"),
         (["a.wav", "--format", "doc"], "unknown format 'doc'; choose one of: text, json, srt, vtt"),
         (["a.wav", "--beams", "2"], "beams = 2: n = 5 hypotheses need at least as many beams"),
-        (["a.wav", "--window", "90"], "a window of 90 s: choose more than 0 and at most 2 s"),
+        (["a.wav", "--window", "90"], "a window of 90 s: choose 0.1 to 2 s"),
         (["a.wav", "--nbest", "-o", "a.srt"], "--nbest has no place in srt"),
         (["a.wav", "--words"], "--words has no place in text; choose --format json, srt or vtt"),
         (["a.wav", "b.flac", "-f", "srt"], "do not fit into one file of subtitles"),

@@ -14,7 +14,7 @@ from tests.tiny_whisper import babble
 from robustger.audio import write_audio
 from robustger.errors import InputError
 from robustger.pipeline import RobustGER
-from robustger.pipeline.files import transcribe_to
+from robustger.pipeline.transcribe_to import transcribe_to
 from robustger.recognition import Recognition
 
 

@@ -15,7 +15,7 @@ import robustger as package
 from robustger.audio import SAMPLE_RATE, read_audio, write_audio
 from robustger.hypotheses import Hypothesis, NBest, Transcript, load_nbest
 from robustger.pipeline import RobustGER
-from robustger.pipeline.files import transcribe_to
+from robustger.pipeline.transcribe_to import transcribe_to
 from robustger.recognition import AudioEmbedding, Recognition
 from robustger.recognition.bulk.chunks import Request
 from robustger.recognition.bulk.prepare import prepare

@@ -13,7 +13,7 @@ from tests.pipeline.subtitle_reader import ReadCue, read_srt, read_vtt
 
 from robustger.hypotheses import Hypothesis, NBest, Transcript
 from robustger.pipeline import RobustGER, Segment, Transcription
-from robustger.pipeline.files import transcribe_to
+from robustger.pipeline.transcribe_to import transcribe_to
 from robustger.pipeline.formats import to_srt, to_vtt
 from robustger.pipeline.subtitles import LINE_WIDTH, readable_cues
 from robustger.pipeline.writing_systems import display_width, joined, pieces

@@ -154,7 +154,7 @@ def transcribe(
     from robustger.audio import ReadingOptions
     from robustger.cli.quiet import quiet_libraries
     from robustger.pipeline import RobustGER
-    from robustger.pipeline.files import transcribe_to
+    from robustger.pipeline.transcribe_to import transcribe_to
 
     quiet_libraries()
     given = {"language": language, "search": search}

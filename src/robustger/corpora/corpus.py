@@ -70,7 +70,7 @@ class Corpus:
         return tuple(split for split in self.splits if (split.name in names if names else split.default))
 
 
-CORPORA: Registry[Corpus] = Registry("corpus")
+CORPORA: Registry[Corpus] = Registry("corpus", "robustger.corpora")
 
 
 class Scan:

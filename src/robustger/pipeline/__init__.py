@@ -1,8 +1,8 @@
 """The rooms wired together: audio in, corrected text out."""
 
 from robustger.pipeline.presets import RecognizerSettings, load_preset_recognizer
-from robustger.pipeline.transcription import RobustGER
-from robustger.pipeline.values import Failure, Segment, Transcription
+from robustger.pipeline.robustger import RobustGER
+from robustger.pipeline.transcription import Failure, Segment, Transcription
 
 __all__ = [
     "Failure",

@@ -16,8 +16,8 @@ from robustger.evaluation.tables import Table, percent
 from robustger.hypotheses import NBest
 from robustger.manifest import load_manifest
 from robustger.pipeline.judged import Part, judged
-from robustger.pipeline.transcription import RobustGER
-from robustger.pipeline.values import Segment, Transcription
+from robustger.pipeline.robustger import RobustGER
+from robustger.pipeline.transcription import Segment, Transcription
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

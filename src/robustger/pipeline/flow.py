@@ -1,131 +1,113 @@
-"""Recordings on their way through the rooms: in windows, as speech is found in them, in batches, and out in order.
+"""Takes recordings through cutting, recognizing and correcting in batches, and returns them in order.
 
-Of the sound no more is held than the windows that wait for their batch and what the cutting of one recording needs, so
-a recording of ten hours takes the memory of a short one. What is in a batch depends on nothing but the recordings.
+Only the windows of one batch and the sound that cutting one recording needs are held in memory, so a recording of ten
+hours needs no more than a short one. What a batch contains depends on nothing but the recordings.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from robustger.errors import InputError
-from robustger.pipeline.values import Segment, Transcription
+from robustger.pipeline.transcription import Segment, Transcription
+from robustger.recognition.recording import AudioSource, Excerpt, with_count
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from robustger.audio import Window
-
-SAMPLE_RATE = 16_000  # Hz; as robustger.audio, which loads numpy, has it
-
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A recording that is yet to be read.
+class UnreadRecording:
+    """A recording that is still to be read.
 
     Attributes:
-        id: what it is called.
-        audio: the file, or None for samples.
-        read: gives its samples, 16 kHz mono, in blocks that follow each other; may raise InputError at any of them.
+        source: its id and its file.
+        read: returns its samples, 16 kHz mono, float32, in blocks that follow each other; may raise InputError at any
+            of them.
     """
 
-    id: str
-    audio: str | None
+    source: AudioSource
     read: Callable[[], Iterator[np.ndarray]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """A window that waits to be recognized.
-
-    Attributes:
-        id: of its list.
-        audio: the file it is from, or None.
-        window: where it lies in the recording.
-        samples: float32 (samples,), 16 kHz.
-    """
-
-    id: str
-    audio: str | None
-    window: Window
-    samples: np.ndarray
-
-
 class Kept(Protocol):
-    """What remembers batches that an earlier run has done; see `robustger.pipeline.resume`."""
+    """Remembers the batches of an earlier run; see `robustger.pipeline.resume`."""
 
     def get(self) -> list[Segment] | None:
-        """The segments of the next batch; None where no run has done it."""
+        """The segments of the next batch; None if no run has done it."""
         ...
 
     def put(self, segments: Sequence[Segment]) -> None:
-        """Remembers the segments of the batch for which `get` gave None."""
+        """Remembers the segments of the batch for which `get` returned None."""
         ...
 
 
 @dataclass(slots=True, eq=False)
-class _Recording:
-    source: Source
+class _OpenRecording:
+    """A recording between its first block and its transcription."""
+
+    source: AudioSource
     samples: int = 0
+    reported: float = 0.0  # seconds of it that `on_progress` was told
     segments: list[Segment] = field(default_factory=list)
     is_read: bool = False
     error: InputError | None = None
 
 
-Cut = Callable[[Iterator["np.ndarray"]], Iterator[tuple["Window", "np.ndarray"]]]
-Outcome = tuple[Source, Transcription | InputError]
-
-
 class Flow:
-    """Takes recordings through `cut` and `work`, and gives them out in the order in which they came.
+    """Cuts recordings, puts their windows into batches, and collects the results recording by recording.
 
     Args:
-        cut: the windows of blocks of samples, each with its own samples. Asked when the first block could be read.
-        work: the segments of windows, in order.
-        batch_windows: windows that are worked on together; those of several short recordings make up one batch.
-        kept: what remembers the batches of an earlier run; None where nothing does.
-        on_progress: called with the seconds of sound just finished.
+        cut: the excerpts of a recording, from its blocks of samples. Called when the first block could be read.
+        transcribe: the segments of a batch of excerpts, in order.
+        batch_windows: excerpts in a batch; those of several short recordings share one.
+        kept: remembers the batches of an earlier run; None remembers nothing.
+        on_progress: called with the seconds of recordings just finished.
     """
 
     def __init__(
         self,
-        cut: Cut,
-        work: Callable[[Sequence[Job]], list[Segment]],
+        cut: Callable[[AudioSource, Iterator[np.ndarray]], Iterator[Excerpt]],
+        transcribe: Callable[[Sequence[Excerpt]], list[Segment]],
         batch_windows: int,
         kept: Kept | None,
         on_progress: Callable[[float], object],
     ) -> None:
         self._cut = cut
-        self._work = work
+        self._transcribe = transcribe
         self._batch_windows = batch_windows
         self._kept = kept
         self._on_progress = on_progress
-        self._recordings: deque[_Recording] = deque()
-        self._waiting: list[tuple[_Recording, Job]] = []
+        self._open: deque[_OpenRecording] = deque()
+        self._batch: list[tuple[_OpenRecording, Excerpt]] = []
 
-    def run(self, sources: Iterable[Source]) -> Iterator[Outcome]:
-        """One transcription per recording, or what is wrong with it.
+    def run(
+        self, recordings: Iterable[UnreadRecording]
+    ) -> Iterator[tuple[AudioSource, Transcription | InputError]]:
+        """The transcription of each recording, or the error that makes it unusable, in order.
 
         Raises:
-            InputError: what `cut` or `work` raise themselves.
+            InputError: an error of `cut` when it is called, or of `transcribe`.
         """
-        for source in sources:
-            recording = _Recording(source)
-            self._recordings.append(recording)
-            for job in self._jobs(recording):
-                self._waiting.append((recording, job))
-                if len(self._waiting) == self._batch_windows:
+        for unread in recordings:
+            recording = _OpenRecording(unread.source)
+            self._open.append(recording)
+            for excerpt in self._excerpts(recording, unread.read):
+                self._batch.append((recording, excerpt))
+                if len(self._batch) == self._batch_windows:
                     self._do_batch()
                     yield from self._finished()
         self._do_batch()
         yield from self._finished()
 
-    def _jobs(self, recording: _Recording) -> Iterator[Job]:
-        """The windows of a recording; where it cannot be read, those that wait are dropped."""
+    def _excerpts(
+        self, recording: _OpenRecording, read: Callable[[], Iterator[np.ndarray]]
+    ) -> Iterator[Excerpt]:
+        """The excerpts of a recording. If it turns out to be unusable, its excerpts leave the batch."""
 
         def counted(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
             for block in blocks:
@@ -134,60 +116,61 @@ class Flow:
 
         source = recording.source
         try:
-            blocks = source.read()
+            blocks = read()
             first = next(blocks, None)
             if first is None:
                 raise InputError(f"{source.audio or source.id}: empty: it holds no samples")
         except InputError as error:
             recording.error = error
             return
-        found = _named(source.id, self._cut(counted(chain((first,), blocks))))
+        excerpts = self._cut(source, counted(chain((first,), blocks)))
         while True:
             try:
-                id_, window, samples = next(found)
+                excerpt = next(excerpts)
             except StopIteration:
                 break
             except InputError as error:
                 recording.error = error
-                self._waiting = [(other, job) for other, job in self._waiting if other is not recording]
+                self._batch = [pair for pair in self._batch if pair[0] is not recording]
                 break
-            yield Job(id_, source.audio, window, samples)
+            yield excerpt
         recording.is_read = True
 
     def _do_batch(self) -> None:
-        if not self._waiting:
+        if not self._batch:
             return
         segments = self._kept.get() if self._kept is not None else None
         if segments is None:
-            segments = self._work([job for _, job in self._waiting])
+            segments = self._transcribe([excerpt for _, excerpt in self._batch])
             if self._kept is not None:
                 self._kept.put(segments)
-        for (recording, _), segment in zip(self._waiting, segments, strict=True):
+        for (recording, _), segment in zip(self._batch, segments, strict=True):
             recording.segments.append(segment)
-        self._on_progress(sum(job.window.end - job.window.start for _, job in self._waiting))
-        self._waiting = []
+            self._report(recording, segment.end)
+        self._batch = []
 
-    def _finished(self) -> Iterator[Outcome]:
-        """The recordings that are done, up to the first that is not."""
-        under_way = {id(recording) for recording, _ in self._waiting}
-        while self._recordings:
-            recording = self._recordings[0]
-            if recording.error is None and (not recording.is_read or id(recording) in under_way):
+    def _finished(self) -> Iterator[tuple[AudioSource, Transcription | InputError]]:
+        """The recordings that are done, up to the first one that is not."""
+        in_batch = {id(recording) for recording, _ in self._batch}
+        while self._open:
+            recording = self._open[0]
+            if recording.error is None and (not recording.is_read or id(recording) in in_batch):
                 return
-            self._recordings.popleft()
-            yield recording.source, recording.error or _transcription(recording)
+            self._open.popleft()
+            yield recording.source, recording.error or self._transcription(recording)
 
+    def _transcription(self, recording: _OpenRecording) -> Transcription:
+        from robustger.audio import SAMPLE_RATE
 
-def _named(id: str, found: Iterator[tuple[Window, np.ndarray]]) -> Iterator[tuple[str, Window, np.ndarray]]:
-    """Windows with the ids of their lists: the recording's own where there is but one, as a manifest may have it."""
-    first, second = next(found, None), next(found, None)
-    if first is not None and second is None:
-        yield id, *first
-        return
-    for window, samples in chain(filter(None, (first, second)), found):
-        yield f"{id}-{round(1000 * window.start):08d}", window, samples
+        seconds = recording.samples / SAMPLE_RATE
+        self._report(recording, seconds)
+        count = len(recording.segments)
+        segments = (
+            replace(segment, nbest=with_count(segment.nbest, count)) for segment in recording.segments
+        )
+        return Transcription(recording.source.id, recording.source.audio, seconds, tuple(segments))
 
-
-def _transcription(recording: _Recording) -> Transcription:
-    source = recording.source
-    return Transcription(source.id, source.audio, recording.samples / SAMPLE_RATE, tuple(recording.segments))
+    def _report(self, recording: _OpenRecording, until: float) -> None:
+        """Reports that a recording is finished up to a time; stretches without speech count, too."""
+        self._on_progress(until - recording.reported)
+        recording.reported = until

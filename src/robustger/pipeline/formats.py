@@ -17,7 +17,7 @@ import json
 from typing import Protocol
 
 from robustger.pipeline.subtitles import Cue, readable_cues, word_cues
-from robustger.pipeline.values import Transcription
+from robustger.pipeline.transcription import Transcription
 from robustger.registry import Registry
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from robustger.hypotheses import NBest, Transcript
-from robustger.pipeline.values import Segment
+from robustger.pipeline.transcription import Segment
 from robustger.recognition.bulk.journal import STATE, Journal, exclusive_folder, open_journal, remove
 from robustger.recognition.recognizer import Word
 

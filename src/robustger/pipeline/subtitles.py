@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from robustger.pipeline.clauses import SENTENCE_END, cost_of_cut, ends_sentence
-from robustger.pipeline.values import Segment, Transcription
+from robustger.pipeline.transcription import Segment, Transcription
 from robustger.pipeline.words import retimed, spread_words
 from robustger.pipeline.writing_systems import Piece, display_width, glues, pieces, text_of
 

@@ -1,7 +1,8 @@
-"""From audio to N-best lists, and to the encoder's embedding of the audio.
+"""Turns audio into N-best lists, and into the encoder's embedding of the audio.
 
-`base` says what a recognizer is, `choices` picks one by name, `whisper`, `ctc` and `faster_whisper` are those there
-are, and `strategy` how widely all of them search and what makes a list.
+`recognizer` defines the interface, `known_recognizers` picks a recognizer by name, and `recognizers/` holds the
+implementations. `search/` decides how widely all of them search. `recording` cuts recordings into windows and builds
+their lists, and `bulk/` does that for whole manifests.
 """
 
 from robustger.recognition.known_recognizers import RECOGNIZERS, load_recognizer

@@ -1,4 +1,4 @@
-"""From what a recognizer found to an N-best list: the one way there is, for single recordings and in bulk."""
+"""Builds an N-best list from the hypotheses of a recognizer."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ ANY_LANGUAGE = ("raw", "released", "words")
 
 
 def normalizer_name_in(name: str, language: str | None) -> str:
-    """The normalizer for a list in some language: the one asked for, but `words` in place of an English one elsewhere.
+    """The name of the normalizer for a list in a language: `words` replaces a normalizer that reads English only.
 
     Args:
-        name: the normalizer asked for.
-        language: code of the language ("en", "de"), None where it is not known.
+        name: the normalizer that the user wants.
+        language: the code of the language ("en", "de"); None if it is not known, which counts as English.
     """
     if language is None or name in ANY_LANGUAGE or language.lower().split("-")[0] in ("en", "english"):
         return name
@@ -37,22 +37,23 @@ def list_of(
     meta: Mapping[str, Any] | None = None,
     **place: Any,
 ) -> NBest:
-    """What a recognizer found, as the corrector reads it and as the recognizer wrote it.
+    """The N-best list of a recording or a window, with the hypotheses rewritten as the corrector reads them.
 
-    Hypotheses that the normalizer makes equal are merged: the first one stays, which is the best. `meta` tells how many
-    there are (`distinct`) and, where they were rewritten, how the recognizer wrote the first (`recognized`).
+    Hypotheses that become equal are merged; the first one, which is the best, stays. `meta` says how many are left
+    (`distinct`) and, if they were rewritten, how the recognizer wrote the first one (`recognized`).
 
     Args:
-        id: of the list.
-        recognition: what was found; None where nobody speaks, which is one hypothesis without words, and
+        id: the id of the list.
+        recognition: what the recognizer found. None means that nobody speaks: the list gets one empty hypothesis, and
             `"speech": false` in `meta`.
-        normalizer: name of the normalizer that the corrector reads through; `normalizer_name_in` decides in which
+        normalizer: the name of the normalizer that the corrector reads through. `normalizer_name_in` decides in which
             languages it is used.
-        text: what is said, as somebody wrote it: rewritten it is the `reference`, as it is the `written_reference`.
-        window: which part of a longer recording this is; the references, which are those of the whole, then stand there
-            in place of the list's own.
-        meta: what else there is to keep.
-        place: fields of `NBest`: `audio`, `start`, `end`, `audio_embedding`.
+        text: what is said, as somebody wrote it. The rewritten text becomes the `reference`, the text itself the
+            `written_reference`.
+        window: which window of a longer recording this is. The references are those of the whole recording then, so
+            they are put here and not into the list.
+        meta: further facts to keep.
+        place: fields of `NBest`: `audio`, `start`, `end`.
     """
     language = None if recognition is None else recognition.language
     name = normalizer_name_in(normalizer, language)

@@ -28,7 +28,7 @@ from robustger.text.spoken_numbers import CURRENCIES, rewrite_digits, rewrite_nu
 
 Normalizer = Callable[[str], str]
 
-NORMALIZERS: Registry[Normalizer] = Registry("normalizer")
+NORMALIZERS: Registry[Normalizer] = Registry("normalizer", "robustger.normalizers")
 DEFAULT_NORMALIZERS = ("raw", "number")
 
 _CACHED_TEXTS = 32_768  # per normalizer: enough for the lists of a usual test set, a few MB

@@ -14,7 +14,7 @@ from robustger.correction.baselines.voting import MinimumBayesRisk, Vote
 from robustger.errors import InputError
 from robustger.registry import Registry
 
-BASELINES: Registry[Callable[..., Baseline]] = Registry("baseline")
+BASELINES: Registry[Callable[..., Baseline]] = Registry("baseline", "robustger.baselines")
 BASELINES.register("format-only")(FormatOnly)
 BASELINES.register("lm-rank")(causal_lm_rank)
 BASELINES.register("ngram-rank")(ngram_rank)

@@ -118,7 +118,7 @@ class MarginGuard(EditsGuard):
     weighs_stretches = True
 
 
-GUARDS: Registry[type[Guard]] = Registry("guard")
+GUARDS: Registry[type[Guard]] = Registry("guard", "robustger.guards")
 GUARDS.register("none")(Guard)
 GUARDS.register("words")(WordsGuard)
 GUARDS.register("edits")(EditsGuard)

@@ -1,4 +1,4 @@
-"""A manifest cut into chunks, which do not depend on shards, nor on what was done before."""
+"""Cuts a manifest into chunks that depend neither on shards nor on what earlier runs have done."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from robustger.hypotheses import BadLine
 from robustger.manifest import Utterance, read_manifest
 from robustger.text import get_normalizer
 
-Row = tuple[int, Utterance | BadLine]
+ManifestRow = tuple[int, Utterance | BadLine]  # the number of the line, and what stands there
 EMBEDDING_FRAMES = ("real", "all")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is made of every recording.
+    """The settings of a run that makes lists of all recordings of a manifest.
 
     Attributes:
         n: hypotheses per list.
         beams: width of the beam search; None leaves it to the recognizer.
-        normalizer: how the hypotheses are written, a name in `robustger.text.NORMALIZERS`.
-        batch_size: rows of the manifest in a chunk, and audios given to the recognizer at once.
-        embeddings: whether embeddings of the audio, and of clean audio where the manifest names it, are stored.
-        embedding_frames: what they are means over: the frames of the audio itself (`real`) or those of the padding,
-            too (`all`), as the released code takes them for its mutual information.
-        shard: (i, n): chunks i, i + n, i + 2n, ... counted from 1.
-        find_speech: whether recordings that are longer than a window are cut at pauses in speech, without stretches in
-            which nobody speaks; else they are cut at their quietest places. A recording that fits is taken whole.
+        normalizer: the name of the normalizer that rewrites the hypotheses, see `robustger.text.NORMALIZERS`.
+        batch_size: rows of the manifest in a chunk, and windows that the recognizer gets at once.
+        embeddings: whether embeddings of the audio are stored, and of clean audio where the manifest names it.
+        embedding_frames: the frames over which an embedding is the mean: the frames of the audio itself (`real`), or
+            also the frames of the padding (`all`), as the released code takes them for its mutual information.
+        shard: (i, n) takes chunks i, i + n, i + 2n, ..., counted from 1.
+        find_speech: whether recordings longer than a window are cut at pauses in speech and lose the stretches in which
+            nobody speaks. False cuts them at their quietest places. A recording that fits a window is taken whole.
         track: which audio track of a file is read, from 1; None is the first.
         channel: which channel is read, from 1; None is the mean of all.
-        keep_going: whether what is left of a damaged recording is recognized; what is missing is told as a problem.
+        keep_going: whether the readable rest of a damaged recording is recognized; what is missing is a problem.
     """
 
     n: int = 5
@@ -65,12 +65,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the first reading of the manifest gives.
+    """The result of the first reading of a manifest.
 
     Attributes:
         utterances: rows of this shard.
         digest: SHA-256 over all rows.
-        numbered_ids: ids that could be taken for a window's: "...#3".
+        numbered_ids: ids that look like the id of a window: "...#3".
     """
 
     utterances: int
@@ -79,12 +79,12 @@ class Survey:
 
 
 def survey_manifest(manifest: str | Path, folder: Path, request: Request) -> Survey:
-    """Reads a manifest through, without looking at a recording.
+    """Reads a manifest to its end without opening a recording.
 
     Args:
         manifest: see `robustger.manifest.read_manifest`.
-        folder: of the lists.
-        request: names batch size and shard.
+        folder: the folder of the lists.
+        request: gives the batch size and the shard.
 
     Raises:
         InputError: the manifest cannot be opened, or has no rows.
@@ -95,7 +95,7 @@ def survey_manifest(manifest: str | Path, folder: Path, request: Request) -> Sur
     part, parts = request.shard
     for line, value in read_manifest(manifest):
         if isinstance(value, Utterance):
-            # As the lists will name the files: moving manifest, recordings and lists together changes nothing.
+            # Files are digested as the lists name them, so that manifest, recordings and lists may move together.
             fields: Any = value.to_dict(folder)
             if value.id.rpartition("#")[2].isdecimal():
                 numbered.add(value.id)
@@ -109,12 +109,12 @@ def survey_manifest(manifest: str | Path, folder: Path, request: Request) -> Sur
     return Survey(own, digest.hexdigest(), frozenset(numbered))
 
 
-def chunks(manifest: str | Path, request: Request) -> Iterator[tuple[int, list[Row]]]:
-    """The chunks of this shard, counted from 0."""
+def manifest_chunks(manifest: str | Path, request: Request) -> Iterator[list[ManifestRow]]:
+    """The chunks of this shard, in order."""
     part, parts = request.shard
     values = read_manifest(manifest)
     index = 0
     while rows := list(islice(values, request.batch_size)):
         if index % parts == part - 1:
-            yield index // parts, rows
+            yield rows
         index += 1

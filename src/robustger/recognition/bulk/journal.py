@@ -1,17 +1,17 @@
-"""A run that can be killed between any two system calls and goes on where it was.
+"""Keeps the work of a run, so that the run can be killed between any two system calls and continue later.
 
-While it lasts, a run that writes `LISTS.jsonl` keeps its work in the folder `LISTS.jsonl.partial`:
+A run that writes `LISTS.jsonl` keeps its work in the folder `LISTS.jsonl.partial` until it is complete:
 
 ============  ====================================================================================================
-state.json    the run's settings, what is done, and how long every other file was at that moment
-others        what was written so far, only ever appended to
+state.json    the settings of the run, how much is done, and how long every other file was at that moment
+other files   the results so far; they only grow
 lock          held by the process that runs
 ============  ====================================================================================================
 
-`state.json` is replaced in one step, after what it speaks of has reached the disk. Whatever the other files hold beyond
-the lengths it names comes from work that was cut short, and is cut off before the run goes on. At the end the results
-are written from these files and take their names one by one; then `state.json` is removed, which makes the folder
-rubbish. A run killed before that moment writes its results once more, from the same files.
+`state.json` is replaced in one step, after the bytes that it counts have reached the disk. Bytes beyond those lengths
+come from work that was interrupted, and are cut off before the run continues. At the end the results are written from
+these files and get their names one by one. Then `state.json` is removed, which makes the folder rubbish. A run killed
+before that moment writes its results once more, from the same files.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from robustger.errors import InputError
+from robustger.files import exclusive
 
-# Settings of which runs of earlier versions do not speak, and what they were.
+# Settings that earlier versions did not record, and the values that those versions used.
 UNSPOKEN = {
     "embedding_frames": "real",
     "find_speech": False,
@@ -37,7 +38,7 @@ UNSPOKEN = {
 }
 
 STATE, LOCK = "state.json", "lock"
-NEW = ".new"  # a file under this suffix is being written and stands for nothing
+NEW = ".new"  # suffix of a file that is still being written, and counts for nothing
 
 
 @dataclass(slots=True)
@@ -45,10 +46,10 @@ class Progress:
     """How far a run is.
 
     Attributes:
-        settings: all that the result depends on, as JSON gives it back.
+        settings: everything that the result depends on, as JSON returns it.
         units: units of work done.
-        counts: what was counted on the way, by name.
-        sizes: length in bytes of every file of the journal.
+        counts: the counters of the run, by name.
+        sizes: the length of every file of the journal, in bytes.
     """
 
     settings: dict[str, Any]
@@ -58,11 +59,11 @@ class Progress:
 
 
 class Journal:
-    """The files of a run under way; made by `open_journal`.
+    """The files of an unfinished run; `open_journal` makes it.
 
     Attributes:
-        folder: where they lie.
-        progress: as of the last `commit`; `counts` are the caller's to keep.
+        folder: the folder of the files.
+        progress: the state at the last `commit`. The caller keeps `counts` up to date.
     """
 
     def __init__(self, folder: Path, progress: Progress) -> None:
@@ -74,10 +75,10 @@ class Journal:
         return self.folder / name
 
     def append(self, name: str, data: bytes) -> None:
-        """Adds to a file; what is added counts from the next `commit` on.
+        """Appends to a file. The bytes count from the next `commit` on.
 
         Raises:
-            InputError: the disk does not take it.
+            InputError: the disk is full or read-only.
         """
         with _told(self.folder):
             if name not in self._files:
@@ -85,10 +86,10 @@ class Journal:
             self._files[name].write(data)
 
     def commit(self) -> None:
-        """Makes all that was added durable, as one more unit.
+        """Makes everything that was appended durable, as one more unit of work.
 
         Raises:
-            InputError: the disk does not take it.
+            InputError: the disk is full or read-only.
         """
         with _told(self.folder):
             for name, file in self._files.items():
@@ -96,15 +97,15 @@ class Journal:
                 os.fsync(file.fileno())
                 self.progress.sizes[name] = file.tell()
             self.progress.units += 1
-            # In ASCII, because settings name files, whose names need not be UTF-8.
+            # ASCII, because the settings contain names of files, which need not be UTF-8.
             state = json.dumps(asdict(self.progress)).encode()
             self.publish(self.path(STATE), lambda file: file.write(state))
 
     def publish(self, target: Path, write: Callable[[BinaryIO], object]) -> None:
-        """Lets `write` fill a file that then appears under the name `target`, complete.
+        """Lets `write` fill a file, which appears under the name `target` when it is complete and on the disk.
 
         Raises:
-            InputError: the disk does not take it.
+            InputError: the disk is full or read-only.
         """
         new = self.path(target.name + NEW)
         with _told(target):
@@ -116,10 +117,10 @@ class Journal:
             _sync_folder(target.parent)
 
     def publish_copy(self, target: Path, name: str) -> None:
-        """As `publish`, with what the file `name` of the journal holds; nothing, where it has no such file.
+        """Publishes a copy of the journal's file `name`; an empty file if the journal has no such file.
 
         Raises:
-            InputError: the disk does not take it.
+            InputError: the disk is full or read-only.
         """
 
         def copy(file: BinaryIO) -> None:
@@ -130,7 +131,7 @@ class Journal:
         self.publish(target, copy)
 
     def discard(self) -> None:
-        """Makes the journal rubbish: the run it belongs to is complete, or not wanted."""
+        """Makes the journal rubbish, because its run is complete or not wanted any more."""
         self.path(STATE).unlink(missing_ok=True)
         _sync_folder(self.folder)
 
@@ -138,11 +139,11 @@ class Journal:
         for file in self._files.values():
             file.close()
 
-    def cut_off_what_was_not_committed(self) -> None:
-        """Brings every file back to its length at the last commit.
+    def drop_uncommitted(self) -> None:
+        """Cuts every file back to its length at the last commit.
 
         Raises:
-            InputError: one is shorter than that, which no interruption explains.
+            InputError: a file is shorter than that, which no interruption explains.
         """
         sizes = self.progress.sizes
         for path in self.folder.iterdir():
@@ -158,37 +159,31 @@ class Journal:
 def exclusive_folder(target: Path) -> Iterator[Path]:
     """The folder for the journal of `target`, for this process alone.
 
-    It goes away at the end when it holds no journal: before anything was committed, and when the run is complete.
+    The folder is removed at the end if it holds no journal, which is so before the first commit and after the run is
+    complete.
 
     Raises:
-        InputError: another process has it, or the folder cannot be made.
+        InputError: another process uses the folder, or it cannot be made.
     """
-    from filelock import FileLock, Timeout
-
     folder = target.with_name(f"{target.name}.partial")
-    lock = FileLock(folder / LOCK)
-    with _told(target):
-        try:
+    with contextlib.ExitStack() as stack:
+        with _told(target):
             folder.mkdir(exist_ok=True)
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise InputError(
-                f"{target}: another run is writing it; wait for that one, or name another output"
-            ) from None
-    try:
-        yield folder
-    finally:
-        if not (folder / STATE).exists():
-            # While the lock is held: a process that waits for it finds its file gone, and does not take it for a lock.
-            shutil.rmtree(folder, ignore_errors=True)
-        lock.release()
+            busy = f"{target}: another run is writing it; wait for that one, or name another output"
+            stack.enter_context(exclusive(folder / LOCK, busy))
+        try:
+            yield folder
+        finally:
+            if not (folder / STATE).exists():
+                # The lock is still held: a process that waits for it finds the file gone, and does not take it.
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def open_journal(folder: Path, settings: Mapping[str, Any]) -> Journal:
-    """The journal in `folder`, brought back to its last commit; an empty one where there is none.
+    """The journal in `folder` at its last commit, or an empty journal if the folder holds none.
 
     Raises:
-        InputError: the journal there has other settings, or was damaged.
+        InputError: the journal there has other settings, or is damaged.
     """
     now: dict[str, Any] = json.loads(json.dumps(settings))
     state = folder / STATE
@@ -200,20 +195,20 @@ def open_journal(folder: Path, settings: Mapping[str, Any]) -> Journal:
             raise _damaged(state) from None
         check_same_settings(progress.settings, now, f"{folder}: holds an unfinished run")
     journal = Journal(folder, progress)
-    journal.cut_off_what_was_not_committed()
+    journal.drop_uncommitted()
     return journal
 
 
 def check_same_settings(before: Mapping[str, Any], now: Mapping[str, Any], what: str) -> None:
-    """Keeps the work of one run from being taken for that of another.
+    """Prevents a run from continuing the work of another run.
 
     Args:
-        before: the settings of the work that is there.
-        now: the settings asked for. A key that ends with "_sha256" stands for the content of what it names.
-        what: the beginning of the message: where there is what.
+        before: the settings of the earlier work.
+        now: the settings of this run. A key "NAME_sha256" stands for the content of the thing called NAME.
+        what: the beginning of the message, which says where the earlier work is.
 
     Raises:
-        InputError: the settings differ; the message names every key that does.
+        InputError: the settings differ; the message names every key that differs.
     """
     before = {key: value for key, value in UNSPOKEN.items() if key in now} | dict(before)
     changes = []
@@ -233,10 +228,10 @@ def check_same_settings(before: Mapping[str, Any], now: Mapping[str, Any], what:
 
 
 def remove(*paths: Path) -> None:
-    """Removes those of the files that exist, in this order.
+    """Removes the files, in this order; files that do not exist are skipped.
 
     Raises:
-        InputError: one cannot be removed.
+        InputError: a file cannot be removed.
     """
     for path in paths:
         with _told(path):
@@ -245,7 +240,7 @@ def remove(*paths: Path) -> None:
 
 def _damaged(path: Path) -> InputError:
     return InputError(
-        f"{path}: was changed from outside, no run can go on from it; start over with --restart"
+        f"{path}: was changed from outside, so no run can continue from it; start over with --restart"
     )
 
 
@@ -260,7 +255,7 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes renames in the folder durable, where the system can."""
+    """Makes renames in the folder durable, if the system can do that."""
     with contextlib.suppress(OSError):  # Windows opens no folders
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -26,7 +26,7 @@ from robustger.recognition.recognizer import (
     check_texts,
 )
 from robustger.recognition.recognizers.ct2_checkpoint import load_ct2_checkpoint
-from robustger.recognition.recognizers.recent import Recent
+from robustger.recognition.recognizers.recent_encodings import Recent
 from robustger.recognition.recognizers.whisper_checkpoint import frame_stride, search_settings, window_samples
 from robustger.recognition.recognizers.whisper_features import log_mel
 from robustger.recognition.recognizers.whisper_prompt import prompts_of

@@ -28,7 +28,7 @@ from robustger.recognition.recognizer import (
     check_request,
     check_texts,
 )
-from robustger.recognition.recognizers.recent import Recent
+from robustger.recognition.recognizers.recent_encodings import Recent
 from robustger.recognition.recognizers.whisper_checkpoint import (
     frame_stride,
     load_checkpoint,

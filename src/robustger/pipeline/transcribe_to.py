@@ -14,8 +14,8 @@ from robustger.errors import InputError
 from robustger.hypotheses import atomic_writer
 from robustger.pipeline.formats import FORMATS, SUBTITLES, SUFFIXES, WITH_WORDS, nbest_lines
 from robustger.pipeline.resume import KeptBatches, file_settings, kept_batches
-from robustger.pipeline.transcription import RobustGER
-from robustger.pipeline.values import Failure, Transcription
+from robustger.pipeline.robustger import RobustGER
+from robustger.pipeline.transcription import Failure, Transcription
 from robustger.version import __version__
 
 
