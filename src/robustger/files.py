@@ -20,7 +20,7 @@ from typing import BinaryIO, TextIO
 
 from robustger.errors import InputError
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def shown_name(path: str | Path) -> str:
@@ -172,7 +172,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     except BaseException as error:
         if partial != target:
             partial.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
             raise InputError(f"{path}: cannot be written: {_reason(error)}") from None
         raise
 
@@ -214,7 +214,7 @@ def atomic_folder(folder: str | Path, own_file: str) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
             raise InputError(f"{folder}: cannot be written: {_reason(error)}") from None
         raise
 
