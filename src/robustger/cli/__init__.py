@@ -59,6 +59,7 @@ app = typer.Typer(
     epilog=EXIT_CODES,
     invoke_without_command=True,
     add_completion=False,
+    rich_markup_mode="markdown",  # joins the lines of a paragraph
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

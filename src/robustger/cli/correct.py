@@ -31,23 +31,24 @@ def correct(
             "--beams",
             min=1,
             max=50,
+            metavar="N",
             help="Let the language model's beam search follow this many texts at once; 1 takes the best word each "
             "time.",
             rich_help_panel=options.CORRECTION,
         ),
     ] = 1,
+    batch_size: options.BatchSize = "16",
+    device: options.Device = None,
+    quantization: options.Quantization = None,
     skip_agreeing: Annotated[
         bool | None,
         typer.Option(
             "--skip-agreeing/--no-skip-agreeing",
             help="Leave lists whose hypotheses all agree as they are, without asking the language model. Default: as "
             "the checkpoint says.",
-            rich_help_panel=options.CORRECTION,
+            rich_help_panel=options.RARE,
         ),
     ] = None,
-    batch_size: options.BatchSize = "16",
-    device: options.Device = None,
-    quantization: options.Quantization = None,
 ) -> None:
     """Correct N-best lists with a language model that is conditioned on their noise.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from robustger.errors import InputError
-from robustger.files import file_identity
+from robustger.files import check_readable, file_identity, refuse_overwriting
 
 
 def corrector_of(preset: str, checkpoint: str | None) -> str:
@@ -43,28 +43,35 @@ def files_of_models(*names: str | None) -> Iterator[Path]:
             yield from (path for path in folder.iterdir() if path.is_file())
 
 
-def refuse_overwriting_within(
-    target: str, folders: Iterable[str | None], *, besides: tuple[str, ...] = ()
-) -> None:
+def refuse_overwriting_within(target: str, folders: Iterable[str | None], *, but: str | None = None) -> None:
     """Keeps an output from taking the place of a file below one of the folders that are read.
 
     Args:
         target: the file to write, or "-".
-        folders: files are looked for at any depth; None is passed over.
-        besides: suffixes of the files that may be replaced, because the command itself wrote them earlier.
+        folders: files are looked for at any depth; None, and what is not a folder, is passed over.
+        but: suffix of files that may be replaced, because the command itself writes such files.
 
     Raises:
         InputError: the output is one of the files, by its name or a link.
     """
     if target == "-" or (identity := file_identity(target)) is None:
         return
-    for folder in folders:
-        for place, _, names in os.walk(folder or ""):
+    for folder in filter(None, folders):
+        for place, _, names in os.walk(folder):
             for name in names:
-                if not name.endswith(besides or ("/",)) and file_identity(os.path.join(place, name)) == identity:
-                    raise InputError(
-                        f"{target}: is read by this command, as {os.path.join(place, name)}; name another output"
-                    )
+                path = os.path.join(place, name)
+                if file_identity(path) == identity and not (but and name.endswith(but)):
+                    raise InputError(f"{target}: is read by this command, as {path}; name another output")
+
+
+def refuse_within(folder: str, source: Path) -> None:
+    """Keeps a command from filling a folder from which it reads.
+
+    Raises:
+        InputError: the source lies in the folder.
+    """
+    if Path(os.path.realpath(folder)) in Path(os.path.realpath(source)).parents:
+        raise InputError(f"{source}: lies in the output {folder} and is read by this command; name another output")
 
 
 def refuse_output_around(folder: str | Path, *sources: str | Path | None) -> None:
@@ -85,3 +92,39 @@ def refuse_output_around(folder: str | Path, *sources: str | Path | None) -> Non
                 raise InputError(
                     f"{folder}: holds {source}, which is read by this command; name another output"
                 )
+
+
+def check_manifest(manifest: str) -> None:
+    """Checks that a manifest can be read, before anything that takes long is begun.
+
+    Raises:
+        InputError: there is no such file, or it cannot be opened; folders are left to the reader of manifests.
+    """
+    if not Path(manifest).is_dir():
+        check_readable(manifest)
+
+
+def refuse_replacing(output: str, manifest: str, model: str | None, *, restart: bool) -> None:
+    """Keeps `robustger nbest` from replacing what it reads: the manifest, the model, and the recordings.
+
+    The lists have two files beside them, which must not be inputs either. Only with `--restart` can an existing file
+    be replaced, so that the recordings of the manifest are looked through only then.
+
+    Raises:
+        InputError: one of the files to write is read.
+    """
+    from robustger.hypotheses.audio_embeddings import embeddings_path
+    from robustger.manifest import Utterance, read_manifest
+
+    target = Path(output)
+    targets = [target, embeddings_path(target), target.with_name(f"{target.stem}.run.json")]
+    place = Path(manifest)
+    kaldi = str(place.parent if place.suffix == ".scp" else place)  # its folder has more files that are read
+    sources = [place, *files_of_models(model, kaldi)]
+    for one in targets:
+        refuse_overwriting(one, *sources)
+    if restart and any(one.exists() for one in targets):
+        for _, row in read_manifest(manifest):
+            if isinstance(row, Utterance):
+                for one in targets:
+                    refuse_overwriting(one, row.audio, row.clean_audio)

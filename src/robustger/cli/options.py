@@ -79,8 +79,8 @@ Recognizer = Annotated[
     str | None,
     typer.Option(
         "--recognizer",
-        metavar="whisper|faster-whisper|ctc",
-        help="Use another kind of recognizer than the preset's; ctc needs --model.",
+        metavar="KIND",
+        help="Use another kind of recognizer than the preset's: whisper, faster-whisper, or ctc, which needs --model.",
         rich_help_panel=RECOGNITION,
     ),
 ]
@@ -100,6 +100,7 @@ N = Annotated[
         "-n",
         min=1,
         max=50,
+        metavar="N",
         help="Make lists of this many hypotheses. Default: the preset's number.",
         rich_help_panel=RECOGNITION,
     ),
@@ -110,6 +111,7 @@ Beams = Annotated[
         "--beams",
         min=1,
         max=100,
+        metavar="N",
         help="Let the recognizer's beam search follow this many texts at once. Default: the preset's number.",
         rich_help_panel=RECOGNITION,
     ),
@@ -118,7 +120,7 @@ Search = Annotated[
     str | None,
     typer.Option(
         "--search",
-        metavar="adaptive|paper",
+        metavar="NAME",
         help="How widely to search for hypotheses: adaptive searches again with 50 beams where 10 find too few, paper "
         "always uses 50. Default: the preset's way.",
         rich_help_panel=RECOGNITION,
@@ -128,8 +130,9 @@ Language = Annotated[
     str | None,
     typer.Option(
         "--language",
-        metavar="en|de|...|auto",
-        help="Language that is spoken, for recognizers that know several; auto finds it out for each recording.",
+        metavar="CODE",
+        help="Expect this language, such as en or de, if the recognizer knows several; auto finds out the language of "
+        "each recording.",
         rich_help_panel=RECOGNITION,
     ),
 ]
@@ -148,6 +151,7 @@ Track = Annotated[
     typer.Option(
         "--track",
         min=1,
+        metavar="N",
         help="Read this audio track of each file, counted from 1. Default: the first.",
         rich_help_panel=RARE,
     ),
@@ -157,6 +161,7 @@ Channel = Annotated[
     typer.Option(
         "--channel",
         min=1,
+        metavar="N",
         help="Read this channel, counted from 1, such as one speaker of a call. Default: the mean of all channels.",
         rich_help_panel=RARE,
     ),
@@ -193,8 +198,8 @@ Guard = Annotated[
     str | None,
     typer.Option(
         "--guard",
-        metavar="none|words|edits|margin",
-        help="Which corrections are kept: none keeps all, words only those made of the words in the list, edits only "
+        metavar="RULE",
+        help="Keep corrections by this rule: none keeps all, words only those made of the words in the list, edits only "
         "small changes, margin only changes that the language model is sure of. Default: the checkpoint's guard.",
         rich_help_panel=CORRECTION,
     ),
@@ -204,6 +209,7 @@ MaxEditRate = Annotated[
     typer.Option(
         "--max-edit-rate",
         min=0,
+        metavar="SHARE",
         help="Guards edits and margin: refuse corrections that change more than this share of the words.",
         rich_help_panel=CORRECTION,
     ),
@@ -213,6 +219,7 @@ MaxDeletionRate = Annotated[
     typer.Option(
         "--max-deletion-rate",
         min=0,
+        metavar="SHARE",
         help="Guards edits and margin: refuse corrections that drop more than this share of the words.",
         rich_help_panel=CORRECTION,
     ),
@@ -221,6 +228,7 @@ MinGain = Annotated[
     float | None,
     typer.Option(
         "--min-gain",
+        metavar="NATS",
         help="Guard margin: undo each change that raises the log-probability by less than this (in nats).",
         rich_help_panel=CORRECTION,
     ),
