@@ -83,7 +83,7 @@ def corpus(
     if as_json and output == "-":
         raise InputError("--json and -o - would both write to standard output; name a file for the manifest")
     if output is not None:
-        refuse_overwriting_within(output, (folder, companion), but=".jsonl")
+        refuse_overwriting_within(output, (folder, companion), is_own=lambda path: _made_before(path, name))
     with progress("reading", "rows") as bar:
         check = corpus_manifest(
             name,
@@ -107,6 +107,15 @@ def corpus(
     say(f"{check.rows} rows {written}{filtered}, {check.problems} problems")
     if not check.complete:
         raise typer.Exit(1)
+
+
+def _made_before(path: str, corpus: str) -> bool:
+    """Whether a file is a manifest that this command wrote of the corpus; it may be written again."""
+    try:
+        with open(path, "rb") as file:
+            return json.loads(file.readline())["meta"]["corpus"] == corpus
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _lines(check: SplitCheck) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from robustger.errors import InputError
@@ -43,13 +43,15 @@ def files_of_models(*names: str | None) -> Iterator[Path]:
             yield from (path for path in folder.iterdir() if path.is_file())
 
 
-def refuse_overwriting_within(target: str, folders: Iterable[str | None], *, but: str | None = None) -> None:
+def refuse_overwriting_within(
+    target: str, folders: Iterable[str | None], *, is_own: Callable[[str], bool] = lambda path: False
+) -> None:
     """Keeps an output from taking the place of a file below one of the folders that are read.
 
     Args:
         target: the file to write, or "-".
         folders: files are looked for at any depth; None, and what is not a folder, is passed over.
-        but: suffix of files that may be replaced, because the command itself writes such files.
+        is_own: tells whether the command itself wrote a file, which it may then replace.
 
     Raises:
         InputError: the output is one of the files, by its name or a link.
@@ -58,9 +60,8 @@ def refuse_overwriting_within(target: str, folders: Iterable[str | None], *, but
         return
     for folder in filter(None, folders):
         for place, _, names in os.walk(folder):
-            for name in names:
-                path = os.path.join(place, name)
-                if file_identity(path) == identity and not (but and name.endswith(but)):
+            for path in (os.path.join(place, name) for name in names):
+                if file_identity(path) == identity and not is_own(path):
                     raise InputError(f"{target}: is read by this command, as {path}; name another output")
 
 
@@ -71,7 +72,9 @@ def refuse_within(folder: str, source: Path) -> None:
         InputError: the source lies in the folder.
     """
     if Path(os.path.realpath(folder)) in Path(os.path.realpath(source)).parents:
-        raise InputError(f"{source}: lies in the output {folder} and is read by this command; name another output")
+        raise InputError(
+            f"{source}: lies in the output {folder} and is read by this command; name another output"
+        )
 
 
 def refuse_output_around(folder: str | Path, *sources: str | Path | None) -> None:

@@ -61,7 +61,9 @@ OutputFolder = Annotated[
 ]
 OptionalFolder = Annotated[
     str | None,
-    typer.Option(*_OUTPUT, metavar="FOLDER", help="Write into this folder; each experiment gets a folder in it."),
+    typer.Option(
+        *_OUTPUT, metavar="FOLDER", help="Write into this folder; each experiment gets a folder in it."
+    ),
 ]
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
@@ -199,7 +201,7 @@ Guard = Annotated[
     typer.Option(
         "--guard",
         metavar="RULE",
-        help="Keep corrections by this rule: none keeps all, words only those made of the words in the list, edits only "
+        help="Keep corrections by this rule: none keeps all, words only those made of the list's words, edits only "
         "small changes, margin only changes that the language model is sure of. Default: the checkpoint's guard.",
         rich_help_panel=CORRECTION,
     ),
