@@ -1,4 +1,4 @@
-"""`robustger demo`: shows the lists, the changes, their times and a picture of a recording or of a preset's examples."""
+"""`robustger demo`: shows the lists, the changes and a picture of a recording, or of the examples of a preset."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ def experiment(
         Path | None,
         typer.Option(
             metavar="FILE|FOLDER",
-            help="Lists to train and test on: a YAML file with the keys train, dev, tests and clean, a folder of lists, "
-            "or the folder of the laboratory.",
+            help="Lists to train and test on: a YAML file with the keys train, dev, tests and clean, or a folder of "
+            "lists, or the folder of the laboratory.",
         ),
     ] = None,
     output: options.OptionalFolder = None,
