@@ -62,7 +62,7 @@ def start(folder: Path, output: Path) -> int:
     os.dup2(log, 2)
     sys.argv = [
         *("robustger", "nbest", str(folder / "manifest.jsonl"), "-o", str(output)),
-        *("--preset", str(folder / "preset"), "--device", "cpu", "--batch", "2"),
+        *("--preset", str(folder / "preset"), "--device", "cpu", "--batch-size", "2"),
     ]
     code: object = 70  # as of a program that went wrong in itself
     try:

@@ -20,7 +20,7 @@ from typing import BinaryIO, TextIO
 
 from robustger.errors import InputError
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def shown_name(path: str | Path) -> str:
@@ -44,24 +44,49 @@ def open_binary(path: str | Path) -> BinaryIO:
         raise InputError(f"{shown_name(path)}: cannot be read: {_reason(error)}") from None
 
 
+def check_readable(*paths: str | Path | None) -> None:
+    """Checks that files can be opened for reading, before anything that takes long is begun.
+
+    Args:
+        paths: the files; "-" and None are passed over.
+
+    Raises:
+        InputError: as for `open_binary`, for the first file that cannot be opened.
+    """
+    for path in paths:
+        if path is not None and str(path) != "-":
+            open_binary(path).close()
+
+
 def refuse_overwriting(target: str | Path, *sources: str | Path | None) -> None:
     """Keeps an output from taking the place of one of the files that it is made of.
 
     Args:
         target: the file to write, or "-" for standard output.
-        sources: the files that are read; "-" and None are none.
+        sources: the files that are read. "-" is standard input, which may be redirected from a file. None is passed
+            over.
 
     Raises:
-        InputError: the target is one of them, under whatever name.
+        InputError: the target is one of the sources, by its name, a symbolic link or a hard link.
     """
-    if str(target) == "-":
+    if str(target) == "-" or (identity := file_identity(target)) is None:
         return
-    place = os.path.realpath(target)
     for source in sources:
-        if source is None or str(source) == "-" or not os.path.isfile(place):  # /dev/null may be both
-            continue
-        if os.path.realpath(source) == place:
+        if source is not None and file_identity(source) == identity:
             raise InputError(f"{target}: is read by this command; name another output")
+
+
+def file_identity(path: str | Path) -> tuple[int, int] | None:
+    """The device and the inode of a file, which all of its names share; "-" is standard input.
+
+    Returns:
+        None where there is no such file, and for everything but a regular file: /dev/null may be read and written.
+    """
+    try:
+        status = os.fstat(sys.stdin.fileno()) if str(path) == "-" else os.stat(path)
+    except (OSError, ValueError, AttributeError):  # AttributeError: there is no stdin
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
 @contextlib.contextmanager
@@ -147,7 +172,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     except BaseException as error:
         if partial != target:
             partial.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
             raise InputError(f"{path}: cannot be written: {_reason(error)}") from None
         raise
 
@@ -189,7 +214,7 @@ def atomic_folder(folder: str | Path, own_file: str) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
-        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
             raise InputError(f"{folder}: cannot be written: {_reason(error)}") from None
         raise
 

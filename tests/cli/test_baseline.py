@@ -65,7 +65,7 @@ def test_its_transcripts_are_corrections_to_evaluate(
     assert "3 lists" in result.err
     assert texts("out.jsonl") == expected
     assert robustger("baseline", name, "lists.jsonl", *options).out == Path("out.jsonl").read_text()
-    evaluation = robustger("evaluate", "lists.jsonl", "-c", "out.jsonl", "-n", "number", "--json")
+    evaluation = robustger("evaluate", "lists.jsonl", "-c", "out.jsonl", "--normalizer", "number", "--json")
     assert evaluation.code == 0
     wrong = sum(text not in row["reference"] for text, row in zip(expected, LISTS, strict=True))
     assert json.loads(evaluation.out)["normalizers"]["number"]["errors"]["corrected"] == wrong
@@ -120,7 +120,7 @@ def test_a_line_that_cannot_be_read_is_reported_and_has_its_place(robustger, fol
         (["lm-rank", "lists.jsonl"], "lm-rank: give lists to tune its weight on (dev), or the weight"),
         (["lm-rank", "lists.jsonl", "--weight", "1", "--model", "none/x/y"], "none/x/y: "),
         (["ngram-rank", "lists.jsonl", "--train", "none.jsonl"], "none.jsonl: cannot be read: "),
-        (["ngram-rank", "-", "--train", "-"], "- stands for stdin, which can be read only once"),
+        (["ngram-rank", "-", "--train", "-"], "- means standard input, which can be read only once"),
         (["format-only", "lists.jsonl", "--normalizer", "x"], "unknown normalizer 'x'"),
     ],
 )

@@ -43,7 +43,9 @@ def test_json_has_the_rates_as_fractions(robustger, lists: Path, corrections: Pa
 
 
 def test_normalizers_are_chosen_by_name(robustger, lists: Path) -> None:
-    report = json.loads(robustger("evaluate", lists, "-n", "whisper", "-n", "released", "--json").out)
+    report = json.loads(
+        robustger("evaluate", lists, "--normalizer", "whisper", "--normalizer", "released", "--json").out
+    )
     assert list(report["normalizers"]) == ["whisper", "released"]
     assert "corrected" not in report["normalizers"]["whisper"]["wer"]
 
@@ -85,7 +87,7 @@ def test_groups_the_other_system_and_words(robustger, tmp_path: Path, correction
         tmp_path / "other.jsonl", [{"id": row["id"], "text": row["hypotheses"][0]} for row in LISTS]
     )
     arguments = [lists, "-c", corrections, "--against", other, "--by", "snr_db", "--by", "length:2"]
-    result = robustger("evaluate", *arguments, "--words", "3", "--resamples", "50", "--json")
+    result = robustger("evaluate", *arguments, "--top-words", "3", "--resamples", "50", "--json")
     assert (result.code, result.err) == (0, "")
     report = json.loads(result.out)
     rates = {name: group["normalizers"]["raw"]["wer"] for name, group in report["by"]["snr_db"].items()}
@@ -96,7 +98,7 @@ def test_groups_the_other_system_and_words(robustger, tmp_path: Path, correction
     assert report["normalizers"]["raw"]["against"]["edits"]["better"] == 1
     assert report["bootstrap"]["resamples"] == 50
     assert report["word_changes"]["fixed"] == [{"reference": "fare", "written": "fair", "count": 1}]
-    markdown = robustger("evaluate", *arguments, "--words", "3").out
+    markdown = robustger("evaluate", *arguments, "--top-words", "3").out
     assert (
         "| 0 | 1 | 4 | 25.00 | 25.00 | 0.00 | 0.00 | 2.0 of 2.0 | 0.00 | -100.0 (too few to tell) |"
         in markdown
@@ -105,7 +107,7 @@ def test_groups_the_other_system_and_words(robustger, tmp_path: Path, correction
 
 
 def test_characters(robustger, lists: Path) -> None:
-    report = json.loads(robustger("evaluate", lists, "--unit", "char", "-n", "raw", "--json").out)
+    report = json.loads(robustger("evaluate", lists, "--unit", "char", "--normalizer", "raw", "--json").out)
     assert report["unit"] == "char"
     assert report["normalizers"]["raw"]["errors"] == {"best": 4, "o_nb": 2, "o_cp": 0}
     assert report["normalizers"]["raw"]["words"] == 13 + 17
@@ -171,7 +173,7 @@ def test_systems_with_different_utterances_are_refused(robustger, lists: Path, c
         (["none.jsonl"], "none.jsonl: cannot be read"),
         (["."], ".: cannot be read"),
         (["lists.jsonl", "lists.jsonl"], "given twice"),
-        (["lists.jsonl", "-n", "shouted"], "unknown normalizer 'shouted'; choose one of: raw"),
+        (["lists.jsonl", "--normalizer", "shouted"], "unknown normalizer 'shouted'; choose one of: raw"),
         (["lists.jsonl", "-c", "lists.jsonl"], "lists.jsonl:1: 'text'"),
         (["lists.jsonl", "-c", "some.jsonl"], "('b')"),
         (["lists.jsonl", "-c", "some.jsonl", "-c", "some.jsonl"], "1 files of lists but 2 of corrections"),
@@ -181,7 +183,7 @@ def test_systems_with_different_utterances_are_refused(robustger, lists: Path, c
         (["lists.jsonl", "--by", "room"], "no list has the field 'room'; fields there are: audio, id"),
         (["lists.jsonl", "--by", "length:x"], "cannot group by 'length:x'"),
         (["lists.jsonl", "--cluster", "speaker"], "2 lists lack the field 'speaker'"),
-        (["lists.jsonl", "--words", "3"], "give --corrections"),
+        (["lists.jsonl", "--top-words", "3"], "give --corrections"),
         (["lists.jsonl", "--html", "-"], "cannot go to stdout"),
         (["lists.jsonl", "--html", "none/page.html"], "none/page.html: cannot be written"),
         (["lists.jsonl", "--manifest", "none.jsonl"], "none.jsonl: cannot be read"),

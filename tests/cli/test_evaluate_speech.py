@@ -38,7 +38,7 @@ def test_windows_are_one_utterance(robustger, tmp_path: Path) -> None:
         [{"id": "talk#2", "text": "on a sunday"}, {"id": "talk#1", "text": "we met in rome"}],
     )
     page = tmp_path / "page.html"
-    result = robustger("evaluate", lists, "-c", corrections, "--words", "3", "--html", page, "--json")
+    result = robustger("evaluate", lists, "-c", corrections, "--top-words", "3", "--html", page, "--json")
     assert (result.code, result.err) == (0, "")
     report = json.loads(result.out)
     raw = report["normalizers"]["raw"]
@@ -127,8 +127,8 @@ def test_references_in_another_form_are_said_so_in_one_line(robustger, tmp_path:
     assert result.code == 0  # a warning, no failure
     assert result.err.count("\n") == 1
     assert "contractions expanded in the hypotheses only" in result.err
-    assert "(-n whisper)" in result.err
-    result = robustger("evaluate", lists, "-n", "whisper", "--json")
+    assert "(--normalizer whisper)" in result.err
+    result = robustger("evaluate", lists, "--normalizer", "whisper", "--json")
     assert (result.err, json.loads(result.out)["normalizers"]["whisper"]["wer"]["best"]) == ("", 0.0)
 
 

@@ -29,6 +29,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write_audio(f"{number}.wav", generator.uniform(-0.2, 0.2, 6000))
         utterances.append(Utterance(f"u{number}", Path(f"{number}.wav"), text="hello there"))
     save_manifest(utterances, "clean.jsonl")
+    Path("full").mkdir()
+    Path("full", "kept.txt").touch()
     return folder
 
 
@@ -49,7 +51,7 @@ def test_pairs_at_every_snr(robustger, folder: Path) -> None:
 
 def test_a_recipe_and_what_overrides_it(robustger, folder: Path) -> None:
     result = robustger(
-        "mix", "clean.jsonl", "-n", "noise", "-o", "out", "--recipe", "noizeus-test", "--format", "wav"
+        "mix", "clean.jsonl", "--noise", "noise", "-o", "out", "--recipe", "noizeus-test", "--format", "wav"
     )
     assert result.code == 0
     rows = load_manifest("out/manifest.jsonl")
@@ -59,7 +61,7 @@ def test_a_recipe_and_what_overrides_it(robustger, folder: Path) -> None:
     robustger(
         "mix",
         "clean.jsonl",
-        "-n",
+        "--noise",
         "noise",
         "-o",
         "few",
@@ -76,7 +78,7 @@ def test_a_recipe_and_what_overrides_it(robustger, folder: Path) -> None:
 def test_train_and_test_use_other_recordings(robustger, folder: Path) -> None:
     used = {}
     for part, seed in (("train", 1), ("test", 2)):
-        arguments = ("-n", "noise", "-o", part, "--split", part, "--seed", seed, "--every-noise")
+        arguments = ("--noise", "noise", "-o", part, "--split", part, "--seed", seed, "--every-noise")
         assert robustger("mix", "clean.jsonl", *arguments).code == 0
         rows = load_manifest(f"{part}/manifest.jsonl")
         used[part] = {row.meta["mix"]["noise_file"] for row in rows}
@@ -90,7 +92,7 @@ def test_bad_items_are_skipped_and_make_the_exit_code_1(robustger, folder: Path)
     Path("2.wav").write_text("no audio")
     with open("clean.jsonl", "a", encoding="utf-8") as file:
         file.write("{\n")
-    result = robustger("mix", "clean.jsonl", "-n", "noise", "-o", "out", "--snr", "0")
+    result = robustger("mix", "clean.jsonl", "--noise", "noise", "-o", "out", "--snr", "0")
     assert (result.code, result.out) == (1, "")
     lines = result.err.splitlines()
     assert len(lines) == 3
@@ -105,7 +107,7 @@ def test_bad_items_are_skipped_and_make_the_exit_code_1(robustger, folder: Path)
     [
         (["none.jsonl"], "none.jsonl: cannot be read: "),
         (["noise"], "noise: is a folder without wav.scp"),
-        (["clean.jsonl", "-n", "none"], "none: no such file or folder"),
+        (["clean.jsonl", "--noise", "none"], "none: no such file or folder"),
         (["clean.jsonl", "--snr", "five"], "--snr 'five': write numbers with commas between"),
         (["clean.jsonl", "--snr", ""], "--snr '': write numbers with commas between"),
         (["clean.jsonl", "--snr", "nan"], "an SNR must lie between -60 and 60 dB, not nan"),
@@ -115,7 +117,8 @@ def test_bad_items_are_skipped_and_make_the_exit_code_1(robustger, folder: Path)
         (["clean.jsonl", "--split", "dev"], "unknown split 'dev'; choose one of: train, test, all"),
         (["clean.jsonl", "--split", "test", "--test-fraction", "2"], "must lie between 0 and 1"),
         (["clean.jsonl", "--format", "mp3"], "unknown format 'mp3'; choose one of: flac, wav"),
-        (["clean.jsonl", "-o", "noise"], "noise: is not empty, and not from `robustger mix`"),
+        (["clean.jsonl", "-o", "full"], "full: is not empty, and not from `robustger mix`"),
+        (["clean.jsonl", "-o", "noise"], "noise/rain/0.wav: lies in the output noise and is read"),
         (["clean.jsonl", "-o", "clean.jsonl"], "clean.jsonl: is a file; name a folder to fill"),
         (["clean.jsonl", "-o", "none/out"], "none/out: cannot be made: the folder none does not exist"),
     ],
@@ -124,7 +127,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
     robustger, folder: Path, arguments: list[str], message: str
 ) -> None:
     arguments = [*arguments, *(["-o", "out"] if "-o" not in arguments else [])]
-    arguments = [*arguments, *(["-n", "noise"] if "-n" not in arguments else [])]
+    arguments = [*arguments, *(["--noise", "noise"] if "--noise" not in arguments else [])]
     before = {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
     result = robustger("mix", *arguments)
     assert (result.code, result.out) == (2, "")
@@ -136,14 +139,14 @@ def test_bad_input_is_one_line_and_writes_nothing(
 
 def test_an_empty_manifest_is_refused(robustger, folder: Path) -> None:
     (folder / "empty.jsonl").write_text("", encoding="utf-8")
-    result = robustger("mix", "empty.jsonl", "-n", "noise", "-o", "out")
+    result = robustger("mix", "empty.jsonl", "--noise", "noise", "-o", "out")
     assert result.code == 2
     assert result.err == "robustger: error: empty.jsonl: names no recordings; give one line for each\n"
     assert not (folder / "out").exists()
 
 
 def test_usage_errors(robustger, folder: Path) -> None:
-    for arguments in (["clean.jsonl", "-o", "out"], ["clean.jsonl", "-n", "noise"], []):
+    for arguments in (["clean.jsonl", "-o", "out"], ["clean.jsonl", "--noise", "noise"], []):
         assert robustger("mix", *arguments).code == 2
-    assert robustger("mix", "clean.jsonl", "-n", "noise", "-o", "out", "--workers", "0").code == 2
+    assert robustger("mix", "clean.jsonl", "--noise", "noise", "-o", "out", "--workers", "0").code == 2
     assert not Path("out").exists()

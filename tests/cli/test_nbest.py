@@ -79,7 +79,7 @@ def test_a_sentence_stays_with_its_lists_and_mixtures(
     Path("takes.jsonl").write_text(
         '{"id": "a-take-2", "audio": "a.wav", "sentence": "a"}\n{"id": "b", "audio": "b.wav"}\n'
     )
-    assert robustger("mix", "takes.jsonl", "-n", "noise", "-o", "mixed", "--snr", 0).code == 0
+    assert robustger("mix", "takes.jsonl", "--noise", "noise", "-o", "mixed", "--snr", 0).code == 0
     found = {}
     for manifest in ("noizeus.jsonl", "mixed/manifest.jsonl"):
         assert robustger("nbest", manifest, "-o", "lists.jsonl", "--preset", preset, "--restart").code == 0

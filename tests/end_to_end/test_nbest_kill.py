@@ -55,7 +55,7 @@ def test_a_second_process_is_refused_and_a_killed_one_followed_up(
     text = "".join(json.dumps({"id": id_, "audio": f"{id_}.wav"}) + "\n" for id_ in ids)
     (tmp_path / "manifest.jsonl").write_text(text, encoding="utf-8")
     command = ("nbest", "manifest.jsonl", "-o", "lists.jsonl")
-    command += ("--preset", "preset", "--device", "cpu", "--batch", "1")
+    command += ("--preset", "preset", "--device", "cpu", "--batch-size", "1")
 
     partial = tmp_path / "lists.jsonl.partial"
     first = subprocess.Popen([sys.executable, "-m", "robustger", *command], stderr=subprocess.DEVNULL)

@@ -36,7 +36,7 @@ def test_expanded_contractions_are_named_on_either_side() -> None:
     assert (
         "(contractions expanded in the hypotheses only), which counts as errors under raw and number" in found
     )
-    assert "believe the figures of the normalizer whisper (-n whisper)" in found
+    assert "believe the figures of the normalizer whisper (--normalizer whisper)" in found
     assert "contractions expanded in the references only" in warnings(
         [(text, truth) for truth, text in pairs]
     )
@@ -69,8 +69,8 @@ def test_case_and_punctuation_on_one_side() -> None:
     assert "references in mixed case, hypotheses in lower case; punctuation in the references only" in found
     assert "errors under raw;" in found
     assert "believe the figures of the normalizer number" in found
-    assert "-n number" not in found  # it is there already
-    assert "(-n number)" in warnings(pairs, "raw")
+    assert "--normalizer number" not in found  # it is there already
+    assert "(--normalizer number)" in warnings(pairs, "raw")
     assert warnings(pairs, "number") == ""
     capitals = [("WHERE IS SHE", "where is she"), ("STOP IT", "stop it")]
     assert "references in capitals, hypotheses in lower case" in warnings(capitals)

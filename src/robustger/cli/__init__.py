@@ -1,13 +1,22 @@
-"""The command line: one module per command, each parses, calls one public function and prints.
+"""The command line: one module per command, which parses, calls one public function and prints.
 
-stdout carries the result, stderr everything said beside it, `-` stands for stdin and stdout. Commands import what they
-run inside their functions, so that `robustger --help` answers at once.
+The result goes to stdout, everything else to stderr, and `-` stands for stdin or stdout. Commands import what they run
+inside their functions, so that `robustger --help` answers at once, and check their files before they load a model.
+
+Exit codes, which `endings` sets for all commands:
+
+===  =================================================================================================================
+0    all went well
+1    some items were skipped or failed; each is reported on stderr, and the others were done
+2    the input or the options are wrong, or the disk is full, or a standard stream is closed; one line says what to do
+3    a bug in robustger; one line says where
+130  interrupted by Ctrl-C; one line says what was kept
+===  =================================================================================================================
 """
 
 from __future__ import annotations
 
 import io
-import os
 import sys
 from typing import Annotated
 
@@ -19,6 +28,7 @@ from robustger.cli import (
     correct,
     demo,
     doctor,
+    endings,
     evaluate,
     experiment,
     import_nbest,
@@ -28,34 +38,44 @@ from robustger.cli import (
     train,
     transcribe,
 )
-from robustger.errors import RobustGERError
+from robustger.cli.renamed import with_current_names
 
 EXIT_CODES = (
-    "Exit codes: 0 all went well; 1 some items were skipped or could not be handled, each reported on stderr; "
-    "2 bad input or usage, nothing was written; 130 interrupted."
+    "Exit codes: 0 all went well; 1 some items were skipped or failed, each reported on stderr; 2 bad input or usage, "
+    "or no room on the disk; 3 a bug in robustger; 130 interrupted."
 )
+START = """\
+robustger turns noisy speech into text: a recognizer lists what it may have heard, and a language model corrects it.
+Try it:   robustger demo            (or with a recording of yours: robustger transcribe talk.mp3)
+Help:     robustger --help          (and for each command: robustger transcribe --help)"""
+
+CORRECT_PANEL = "Transcribe and correct"
+DATA_PANEL = "Make data"
+TRAIN_PANEL = "Train and experiment"
+LOOK_PANEL = "Look"
 
 app = typer.Typer(
     name="robustger",
     epilog=EXIT_CODES,
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
+    rich_markup_mode="markdown",  # joins the lines of a paragraph
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("transcribe")(transcribe.transcribe)
-app.command("nbest")(nbest.nbest)
-app.command("import-nbest")(import_nbest.import_nbest)
-app.command("corpus")(corpus.corpus)
-app.command("mix")(mix.mix)
-app.command("correct")(correct.correct)
-app.command("baseline")(baseline.baseline)
-app.command("evaluate")(evaluate.evaluate)
-app.command("train")(train.train)
-app.command("experiment")(experiment.experiment)
-app.command("demo")(demo.demo)
-app.command("doctor")(doctor.doctor)
-app.add_typer(models.app, name="models")
+app.command("transcribe", rich_help_panel=CORRECT_PANEL)(transcribe.transcribe)
+app.command("nbest", rich_help_panel=CORRECT_PANEL)(nbest.nbest)
+app.command("correct", rich_help_panel=CORRECT_PANEL)(correct.correct)
+app.command("evaluate", rich_help_panel=CORRECT_PANEL)(evaluate.evaluate)
+app.command("mix", rich_help_panel=DATA_PANEL)(mix.mix)
+app.command("corpus", rich_help_panel=DATA_PANEL)(corpus.corpus)
+app.command("import-nbest", rich_help_panel=DATA_PANEL)(import_nbest.import_nbest)
+app.command("train", rich_help_panel=TRAIN_PANEL)(train.train)
+app.command("experiment", rich_help_panel=TRAIN_PANEL)(experiment.experiment)
+app.command("baseline", rich_help_panel=TRAIN_PANEL)(baseline.baseline)
+app.command("demo", rich_help_panel=LOOK_PANEL)(demo.demo)
+app.command("doctor", rich_help_panel=LOOK_PANEL)(doctor.doctor)
+app.add_typer(models.app, name="models", rich_help_panel=LOOK_PANEL)
 
 
 def _print_version(wanted: bool) -> None:
@@ -68,33 +88,22 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def robustger(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    """Noisy speech to better transcripts: a recognizer's N-best lists, corrected by a language model."""
+    """Turns noisy speech into better transcripts: a language model corrects the N-best lists of a recognizer."""
+    if context.invoked_subcommand is None:
+        typer.echo(START)
 
 
 def main() -> None:
-    """Run the command line and exit; errors raised on purpose become one line on stderr and their exit code."""
+    """Runs the command line and exits; every error is one line on stderr."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # JSON Lines are UTF-8, whatever the terminal's language
-    try:
-        try:
-            app(prog_name="robustger")
-        finally:
-            sys.stdout.flush()  # so that a reader that went away is noticed here and not at interpreter exit
-    except RobustGERError as error:
-        _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("interrupted", 130)
-    except BrokenPipeError:
-        # Nobody reads on, as in `robustger ... | head`: what is still buffered has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-
-
-def _fail(message: str, exit_code: int) -> None:
-    typer.echo(f"robustger: error: {message}", err=True)
-    sys.exit(exit_code)
+    arguments, notices = with_current_names(sys.argv[1:])
+    for notice in notices:
+        typer.echo(f"robustger: {notice}", err=True)
+    endings.run(app, arguments)

@@ -7,65 +7,88 @@ from typing import Annotated, Any
 
 import typer
 
+from robustger.cli import options
+from robustger.cli.inputs import files_of_models
+from robustger.cli.progress import count_lines, progress, say
 from robustger.errors import InputError
+from robustger.files import check_readable, refuse_overwriting, shown_name
 
 
 def baseline(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", help="format-only, lm-rank, ngram-rank, mbr, rover, zero-shot or few-shot."
+            metavar="NAME",
+            help="The baseline: format-only, lm-rank, ngram-rank, mbr, rover, zero-shot or few-shot.",
         ),
     ],
-    lists: Annotated[str, typer.Argument(metavar="LISTS", help="N-best JSONL, - for stdin.")],
-    output: Annotated[
-        str, typer.Option("--output", "-o", help="Transcript JSONL: one line per input line. - for stdout.")
-    ] = "-",
+    lists: Annotated[
+        str,
+        typer.Argument(metavar="LISTS", help="N-best lists as JSON Lines; - means standard input."),
+    ],
+    output: options.OutputFile = "-",
     train: Annotated[
         list[str] | None,
         typer.Option(
             metavar="LISTS",
-            help="Lists with references: the text of ngram-rank, the examples of few-shot. Repeatable.",
+            help="Lists with references, from which ngram-rank learns and few-shot takes its examples. Repeatable.",
         ),
     ] = None,
     dev: Annotated[
         list[str] | None,
         typer.Option(
             metavar="LISTS",
-            help="Lists with references that the weight of lm-rank and ngram-rank is tuned on. Repeatable.",
+            help="Lists with references, on which lm-rank and ngram-rank tune their weight. Repeatable.",
         ),
     ] = None,
     weight: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Instead of --dev: 0 is the 1-best, 1 the language model alone."),
+        typer.Option(
+            min=0,
+            max=1,
+            help="Weight of the language model in lm-rank and ngram-rank, instead of tuning it on --dev: 0 keeps the "
+            "1-best, 1 trusts the language model alone.",
+        ),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="Language model of lm-rank, zero-shot and few-shot. Default: smollm2-135m."),
+        typer.Option(
+            metavar="NAME|FOLDER",
+            help="Language model that lm-rank, zero-shot and few-shot run. Default: smollm2-135m.",
+        ),
     ] = None,
     order: Annotated[
-        int | None, typer.Option(min=1, help="Words of the n-grams of ngram-rank. Default: 3.")
+        int | None, typer.Option(min=1, help="Let ngram-rank count sequences of this many words. Default: 3.")
     ] = None,
-    shots: Annotated[int | None, typer.Option(min=1, help="Examples of few-shot. Default: 4.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of few-shot's choice of examples. Default: 0.")] = None,
+    shots: Annotated[
+        int | None, typer.Option(min=1, help="Show this many examples to few-shot. Default: 4.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Draw the examples of few-shot with this seed. Default: 0.")
+    ] = None,
     normalizer: Annotated[
         str | None,
-        typer.Option(help="How format-only writes; under which a weight is tuned. Default: number."),
+        typer.Option(
+            metavar="NAME",
+            help="Form in which format-only writes, and in which errors are counted when a weight is tuned. Default: "
+            "number.",
+        ),
     ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu or cuda. Default: the GPU where there is one.")
-    ] = None,
+    device: options.Device = None,
 ) -> None:
     """Transcribe N-best lists with a baseline, to be measured beside `robustger correct`.
 
-    Lines that cannot be read are reported, get an empty text in the output, and make the exit code 1.
+    The output has one line for each line of the input. Lines that cannot be read are reported, get an empty text, and
+    make the exit code 1.
     """
-    if [lists, *(train or []), *(dev or [])].count("-") > 1:
-        raise InputError("- stands for stdin, which can be read only once")
-    import logging
-    import sys
+    inputs = [lists, *(train or []), *(dev or [])]
+    if inputs.count("-") > 1:
+        raise InputError("- means standard input, which can be read only once")
+    check_readable(*inputs)
+    refuse_overwriting(output, *inputs, *files_of_models(model))
 
-    from tqdm import tqdm
+    import logging
+
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     from robustger.cli.quiet import quiet_libraries
@@ -78,30 +101,27 @@ def baseline(
     BASELINES.get(name)
     given = {"weight": weight, "model": model, "order": order, "shots": shots, "seed": seed}
     given |= {"normalizer": normalizer, "device": device}
-    options: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    chosen_options: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
 
     def load() -> Any:
         for key, paths in (("train", train), ("dev", dev)):
             if paths:
-                options[key] = [nbest for path in paths for nbest in load_nbest(path)]
-        chosen = load_baseline(name, **options)
+                chosen_options[key] = [nbest for path in paths for nbest in load_nbest(path)]
+        chosen = load_baseline(name, **chosen_options)
         return SimpleNamespace(correct=lambda lists: list(chosen.transcribe(lists)))
 
-    source = "stdin" if lists == "-" else lists
-    with logging_redirect_tqdm(), tqdm(desc=name, unit=" lists", disable=None) as bar:
+    with logging_redirect_tqdm(), progress(name, "lists") as bar:
+        count_lines(lists, bar)
         summary = correct_file(
             load,
             lists,
             output,
-            on_problem=lambda line, message: bar.write(
-                f"robustger: {source}:{line}: {message}", file=sys.stderr
-            ),
+            on_problem=lambda line, message: say(f"{shown_name(lists)}:{line}: {message}"),
             on_progress=bar.update,
         )
-    typer.echo(
-        f"robustger: {summary.lists} lists, {summary.changed} changed, {summary.agreeing} passed through in agreement, "
-        f"{summary.too_long} too long, {summary.problems} problems",
-        err=True,
+    say(
+        f"{summary.lists} lists, {summary.changed} changed, {summary.agreeing} passed through in agreement, "
+        f"{summary.too_long} too long, {summary.problems} problems"
     )
     if summary.problems:
         raise typer.Exit(1)

@@ -1,67 +1,90 @@
-"""`robustger corpus`: the folder of a known corpus in, a manifest out, and what is missing from it."""
+"""`robustger corpus`: the folder of a known corpus in, its manifest and a list of missing parts out."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from robustger.cli import options
+from robustger.cli.inputs import refuse_overwriting_within
+from robustger.cli.progress import progress, say
 from robustger.errors import InputError
 
 if TYPE_CHECKING:
     from robustger.corpora import SplitCheck
 
-SHOWN_NAMES = 5  # of what is missing
+SHOWN_NAMES = 5  # of the things that are missing
 
 
 def corpus(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The corpus; --list shows them.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Name of the corpus; --list shows all.")
+    ] = None,
     folder: Annotated[
-        str | None, typer.Argument(metavar="FOLDER", help="Where the corpus was unpacked.")
+        str | None, typer.Argument(metavar="FOLDER", help="Folder into which the corpus was unpacked.")
     ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="MANIFEST.jsonl",
-            help="The manifest, or N-best JSONL for corpora of lists. - for stdout. Without it: check only.",
-        ),
-    ] = None,
+    output: options.ManifestFile = None,
     split: Annotated[
         list[str] | None,
-        typer.Option("--split", "-s", help="Which part; repeatable. Default: see --list."),
+        typer.Option(
+            "--split",
+            "-s",
+            metavar="NAME",
+            help="Read only this part of the corpus. Repeatable. Default: the parts that --list marks.",
+        ),
     ] = None,
+    show_list: Annotated[
+        bool, typer.Option("--list", help="Show the corpora with their parts, and exit.")
+    ] = False,
+    as_json: options.Json = False,
     companion: Annotated[
         str | None,
-        typer.Option(metavar="FOLDER", help="ls-freesound: LibriSpeech, for transcripts and clean partners."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder of a second corpus that the first needs: for ls-freesound LibriSpeech, which has its "
+            "transcripts and clean partners.",
+            rich_help_panel=options.RARE,
+        ),
     ] = None,
     max_words: Annotated[
-        int | None, typer.Option(min=1, help="Leave out rows of more words, or without a transcript.")
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Leave out rows of more than this many words, and rows without a transcript.",
+            rich_help_panel=options.RARE,
+        ),
     ] = None,
     probe: Annotated[
-        bool, typer.Option("--probe", help="Open every recording: is it audio, as long as its clean partner?")
+        bool,
+        typer.Option(
+            "--probe",
+            help="Open every recording, and check that it is audio and as long as its clean partner.",
+            rich_help_panel=options.RARE,
+        ),
     ] = False,
-    show_list: Annotated[bool, typer.Option("--list", help="Show corpora and splits, and exit.")] = False,
 ) -> None:
     """Make the manifest of a corpus from its folder, and count what is there against what should be.
 
-    Where something is missing the manifest is written with what there is, and the exit code is 1.
+    If something is missing, the manifest is written with what there is, and the exit code is 1.
     """
-    import sys
-
-    from tqdm import tqdm
-
     from robustger.corpora import corpus_manifest
 
     if show_list:
-        _show()
+        _show(as_json)
         return
     if name is None or folder is None:
         raise InputError(
             "name a corpus and its folder, such as: robustger corpus noizeus FOLDER; --list shows the corpora"
         )
-    with tqdm(desc="reading", unit=" rows", disable=None) as bar:
+    if as_json and output == "-":
+        raise InputError("--json and -o - would both write to standard output; name a file for the manifest")
+    if output is not None:
+        refuse_overwriting_within(output, (folder, companion), is_own=lambda path: _made_before(path, name))
+    with progress("reading", "rows") as bar:
         check = corpus_manifest(
             name,
             folder,
@@ -70,24 +93,33 @@ def corpus(
             companion=companion,
             max_words=max_words,
             probe=probe,
-            on_problem=lambda place, message: bar.write(f"robustger: {place}: {message}", file=sys.stderr),
+            on_problem=lambda place, message: say(f"{place}: {message}"),
             on_progress=bar.update,
         )
-    checked_only = output is None  # then the check is the result
-    for one in check.splits:
-        for line in _lines(one):
-            typer.echo(
-                f"{name} {line}" if checked_only else f"robustger: {name} {line}", err=not checked_only
-            )
+    if as_json:
+        typer.echo(json.dumps(asdict(check) | {"complete": check.complete}, indent=2))
+    else:
+        lines = [f"{name} {line}" for one in check.splits for line in _lines(one)]
+        for line in lines:  # if nothing is written, the check is the result
+            typer.echo(line) if output is None else say(line)
     filtered = f", {check.filtered} left out by --max-words" if max_words is not None else ""
-    written = "would be written" if checked_only else f"in {output}"
-    typer.echo(f"robustger: {check.rows} rows {written}{filtered}, {check.problems} problems", err=True)
+    written = "would be written" if output is None else f"in {output}"
+    say(f"{check.rows} rows {written}{filtered}, {check.problems} problems")
     if not check.complete:
         raise typer.Exit(1)
 
 
+def _made_before(path: str, corpus: str) -> bool:
+    """Whether a file is a manifest that this command wrote of the corpus; it may be written again."""
+    try:
+        with open(path, "rb") as file:
+            return json.loads(file.readline())["meta"]["corpus"] == corpus
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def _lines(check: SplitCheck) -> list[str]:
-    """What to say of a split: a line of counts, and one for everything that is missing."""
+    """The lines about a split: one with counts, and one for each kind of thing that is missing."""
     of = f" of {check.expected:,}" if check.expected is not None else ""
     partners = f", {check.with_clean:,} with a clean partner" if check.with_clean else ""
     lines = [
@@ -105,9 +137,12 @@ def _lines(check: SplitCheck) -> list[str]:
     return lines
 
 
-def _show() -> None:
+def _show(as_json: bool) -> None:
     from robustger.corpora import CORPORA
 
+    if as_json:
+        typer.echo(json.dumps([_described(name) for name in CORPORA.names()], indent=2))
+        return
     for name in CORPORA.names():
         known = CORPORA.get(name)
         second = f"; --companion {known.companion}" if known.companion else ""
@@ -117,4 +152,26 @@ def _show() -> None:
             recipes = f"; mix --recipe {' or '.join(split.recipes)}" if split.recipes else ""
             mark = "*" if split.default else " "
             typer.echo(f"  {split.name:<24}{count:>8}  {mark} {split.description}{recipes}")
-    typer.echo("* read when no --split is given")
+    typer.echo("* read if no --split is given")
+
+
+def _described(name: str) -> dict[str, Any]:
+    from robustger.corpora import CORPORA
+
+    known = CORPORA.get(name)
+    return {
+        "name": name,
+        "title": known.title,
+        "lists": known.lists,
+        "companion": known.companion,
+        "splits": [
+            {
+                "name": split.name,
+                "description": split.description,
+                "expected": split.expected,
+                "default": split.default,
+                "recipes": list(split.recipes),
+            }
+            for split in known.splits
+        ],
+    }

@@ -1,4 +1,4 @@
-"""`robustger demo`: a recording, or the noisy ones of a preset, shown with lists, changes, times and a picture."""
+"""`robustger demo`: shows the lists, the changes and a picture of a recording, or of the examples of a preset."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from robustger.cli import options
+from robustger.files import refuse_overwriting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,39 +25,44 @@ _STYLES = {
     "neither": "bold yellow",
     "unknown": "bold cyan",
 }
-_VERDICTS = {"better": "right", "worse": "harm", "neither": "no nearer to what was said", "unknown": ""}
+_VERDICTS = {"better": "right", "worse": "wrong now", "neither": "still wrong", "unknown": ""}
 
 
 def demo(
     file: Annotated[
         str | None,
         typer.Argument(
-            metavar="[FILE]", help="A recording of your own. Default: the noisy ones of the preset."
+            metavar="[FILE]", help="Recording of your own. Default: the noisy recordings that the preset has."
         ),
     ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            help="whisper, real Whisper; lab, a recognizer of synthetic speech alone; or a folder. "
-            "Default: whisper, and lab where Whisper's weights are not on this machine."
-        ),
-    ] = None,
+    preset: options.DemoPreset = None,
     reference: Annotated[
         str | None,
         typer.Option(
-            metavar="TEXT", help="What is said in FILE, a short one, so that changes can be judged."
+            metavar="TEXT",
+            help="Text that is spoken in FILE, which must be short; changes can then be judged.",
         ),
     ] = None,
     show: Annotated[
-        int, typer.Option(min=0, help="How many stretches to print and to draw; the table counts all.")
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Print and draw this many parts of the recordings; the table counts all of them.",
+        ),
     ] = 12,
     picture: Annotated[
-        str, typer.Option(metavar="PNG", help="Where to draw the spectrograms, with the words' times.")
+        str,
+        typer.Option(
+            metavar="FILE.png", help="Draw the spectrograms, with the time of each word, into this file."
+        ),
     ] = "robustger-demo.png",
+    device: options.Device = None,
 ) -> None:
-    """Show what a correction is: the N-best lists, what was changed and when, the picture, the error rates.
+    """Show what a correction is: N-best lists, the changes with their times, a picture, and error rates.
 
-    Everything comes with the package, nothing is fetched. A demonstration is no measurement of accuracy.
+    Everything comes with the package, and nothing is downloaded. The default preset is whisper, or lab if the weights
+    of Whisper are not on this machine. A demonstration does not measure accuracy.
     """
     from rich.console import Console
 
@@ -65,10 +73,13 @@ def demo(
     from robustger.text import get_normalizer
 
     if reference is not None and file is None:
-        raise InputError("--reference says what is said in a recording of your own; name that, too")
+        raise InputError(
+            "--reference says what is spoken in a recording of your own; name the recording as well"
+        )
+    refuse_overwriting(picture, file)
     quiet_libraries()
     console = Console(highlight=False)
-    chosen, robustger = _ready(console, preset, fixed=preset is not None or file is not None)
+    chosen, robustger = _ready(console, preset, device, fixed=preset is not None or file is not None)
     normalize = get_normalizer(load_preset_recognizer(chosen).normalizer)
     if file is not None:
         transcription = robustger.transcribe(file, words=True)
@@ -77,29 +88,39 @@ def demo(
         clips = transcribe_clips(robustger, manifest, normalize)
     else:
         raise InputError(
-            f"{chosen}: the preset has no recordings to show itself with; name one of your own: "
+            f"{chosen}: the preset has no recordings to show; name one of your own: "
             f"robustger demo FILE --preset {chosen}"
         )
     if not clips:
-        console.print("Nobody speaks in this recording, so there is no text.")
+        console.print("Nobody speaks in this recording, so it has no text.")
         return
     for clip in clips[:show]:
         _show(console, clip)
     if clips[show:]:
-        console.print(f"[dim]... and {len(clips) - show} more stretches[/dim]\n")
+        console.print(f"[dim]... and {len(clips) - show} more parts[/dim]\n")
     _count_changes(console, clips)
     if all(clip.reference is not None for clip in clips):
         console.print(table_by_snr(clips).to_rich())
     console.print(f"[dim]{_drawn(clips[: max(show, 1)], picture)}[/dim]", soft_wrap=True)
     if file is None:
         console.print(
-            "[dim]A few recordings show what happens; how well it works is measured in docs/results.[/dim]\n"
-            "Now a recording of your own: [bold]robustger demo FILE[/bold]"
+            "[dim]These few recordings show how a correction works; docs/results shows how often it helps.[/dim]\n"
+            "Try a recording of your own: [bold]robustger demo FILE[/bold]"
         )
 
 
-def _ready(console: Console, preset: str | None, *, fixed: bool) -> tuple[str, RobustGER]:
-    """The preset to show, and its models; where nothing is `fixed`, lab stands in for missing weights of Whisper."""
+def _ready(console: Console, preset: str | None, device: str | None, *, fixed: bool) -> tuple[str, RobustGER]:
+    """Loads a preset.
+
+    Args:
+        console: where to say what is loaded.
+        preset: the preset that was asked for, or None.
+        device: the device for its models, or None.
+        fixed: whether the preset must be used. If not, lab takes the place of whisper without weights.
+
+    Returns:
+        the name of the preset that is used, and its models.
+    """
     from rich.markup import escape
 
     from robustger.errors import MissingModelError
@@ -107,24 +128,26 @@ def _ready(console: Console, preset: str | None, *, fixed: bool) -> tuple[str, R
 
     chosen = preset or "whisper"
     console.print(
-        f"[dim]loading preset {escape(repr(chosen))} (the first time the language model is converted, about 20 s)"
-        "[/dim]\n"
+        f"[dim]Loading the preset {escape(repr(chosen))}. The first time, this also converts the language model, which "
+        "takes about 20 s.[/dim]\n"
     )
-    robustger = RobustGER.from_preset(chosen)
+    robustger = RobustGER.from_preset(chosen, device=device)
     try:
         _ = robustger.recognizer
     except MissingModelError as error:
         if fixed:
             raise
         console.print(f"[yellow]{escape(str(error))}[/yellow]\n", soft_wrap=True)
-        console.print("Instead, the laboratory: synthetic speech, with a recognizer that knows only that.\n")
+        console.print(
+            "Instead, this shows the laboratory: synthetic speech, and a recognizer that knows only such speech.\n"
+        )
         chosen = "lab"
-        robustger = RobustGER.from_preset(chosen)
+        robustger = RobustGER.from_preset(chosen, device=device)
     return chosen, robustger
 
 
 def _show(console: Console, clip: Clip) -> None:
-    """Prints the list with what differs from its first, the correction word by word, and each change with its time."""
+    """Prints a list with its differences underlined, the correction word by word, and each change with its time."""
     from rich.markup import escape
 
     from robustger.pipeline.judged import judged, marked
@@ -157,9 +180,9 @@ def _show(console: Console, clip: Clip) -> None:
 
 
 def _count_changes(console: Console, clips: Sequence[Clip]) -> None:
-    """One line on how many changes there are, and of which kind."""
+    """Prints how many changes there are of each kind."""
     verdicts = [part.verdict for clip in clips for part in clip.parts if part.verdict != "same"]
-    kinds = [("better", "right"), ("worse", "harm"), ("neither", "neither")]
+    kinds = [("better", "right"), ("worse", "wrong now"), ("neither", "still wrong")]
     counted = ", ".join(
         f"{verdicts.count(kind)} [{_STYLES[kind]}]{name}[/]" for kind, name in kinds if kind in verdicts
     )
@@ -168,7 +191,7 @@ def _count_changes(console: Console, clips: Sequence[Clip]) -> None:
 
 
 def _drawn(clips: Sequence[Clip], picture: str) -> str:
-    """Draws the clips, and says where, or why not."""
+    """Draws the clips; returns a sentence that says where the picture is, or why there is none."""
     from rich.markup import escape
 
     from robustger.errors import InputError
@@ -176,6 +199,6 @@ def _drawn(clips: Sequence[Clip], picture: str) -> str:
 
     try:
         save_spectrograms(clips, Path(picture))
-    except InputError as error:  # a folder that cannot be written to, or no matplotlib
-        return f"There is no picture: {escape(str(error))}"
-    return f"Spectrograms, with the words where they are heard: {escape(picture)}"
+    except InputError as error:  # the folder cannot be written to, or matplotlib is missing
+        return f"No picture was drawn: {escape(str(error))}"
+    return f"Spectrograms with the time of each word: {escape(picture)}"

@@ -1,17 +1,18 @@
-"""`robustger doctor`: what is installed, what it runs on, and whether the arithmetic is right here."""
+"""`robustger doctor`: shows what is installed and where it runs, and checks the arithmetic on this machine."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
 
 import typer
 
+from robustger.cli import options
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Print versions, device and models, and run a self-test of about 5 s.
 
-    Exits with 1 when a check fails.
+def doctor(as_json: options.Json = False) -> None:
+    """Show versions, device and models, and run a self-test of about 5 s.
+
+    The exit code is 1 if a check fails.
     """
     from robustger.cli.quiet import quiet_libraries
     from robustger.correction.selftest import environment, run_checks

@@ -1,31 +1,37 @@
-"""`robustger evaluate`: word error rates of the lists, of their oracles and of corrections."""
+"""`robustger evaluate`: N-best lists and corrections in, word error rates out."""
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from robustger.cli import options
+from robustger.cli.evaluation_printing import print_report, report_left_out
+from robustger.cli.progress import say
 from robustger.errors import InputError
+from robustger.files import check_readable, refuse_overwriting
 
 if TYPE_CHECKING:
-    from robustger.evaluation.changes import WordChanges
     from robustger.evaluation.page import PageUtterance
     from robustger.evaluation.results import DomainReport, EvaluationReport
     from robustger.hypotheses import NBest
     from robustger.manifest import Utterance
 
 
+COUNTING_PANEL = "How errors are counted"
+GROUPS_PANEL = "What is shown"
+
+
 def evaluate(
     lists: Annotated[
         list[str],
         typer.Argument(
-            metavar="LISTS",
-            help="N-best JSONL with references, - for stdin. Several files are one domain each.",
+            metavar="LISTS...",
+            help="N-best lists with references, as JSON Lines; - means standard input. Each of several files is a "
+            "domain of its own.",
         ),
     ],
     corrections: Annotated[
@@ -33,91 +39,132 @@ def evaluate(
         typer.Option(
             "--corrections",
             "-c",
-            help="Corrections JSONL as `robustger correct` writes it. With several LISTS: once for each, in order.",
+            metavar="FILE",
+            help="Measure these corrections too, written by `robustger correct`. With several LISTS: once for each, in "
+            "the same order.",
         ),
     ] = None,
     against: Annotated[
         list[str] | None,
         typer.Option(
-            help="Another system's corrections of the same lists, to compare with. As often as --corrections."
+            metavar="FILE",
+            help="Compare --corrections with these corrections of another system. As often as --corrections.",
         ),
     ] = None,
+    html: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PAGE.html",
+            help="Also write one HTML page with everything: tables, plots, texts and recordings.",
+        ),
+    ] = None,
+    as_json: options.Json = False,
     normalizers: Annotated[
         list[str] | None,
         typer.Option(
             "--normalizer",
-            "-n",
-            help="Normalizer, repeatable: raw, released, whisper, number, hyporadise. Default: raw and number.",
+            metavar="NAME",
+            help="Bring both sides into this form before counting: raw, released, whisper, number or hyporadise. "
+            "Repeatable. Default: raw and number.",
+            rich_help_panel=COUNTING_PANEL,
         ),
     ] = None,
     unit: Annotated[
         Literal["word", "char"],
-        typer.Option(help="What is counted; char, for languages written without spaces, gives the CER."),
+        typer.Option(
+            help="Count words, or characters for languages that are written without spaces (CER).",
+            rich_help_panel=COUNTING_PANEL,
+        ),
     ] = "word",
+    written: Annotated[
+        bool,
+        typer.Option(
+            "--written",
+            help="Compare the texts as they are written, with capitals and punctuation, which --normalizer raw then "
+            "counts.",
+            rich_help_panel=COUNTING_PANEL,
+        ),
+    ] = False,
     by: Annotated[
         list[str] | None,
         typer.Option(
             metavar="FIELD[:EDGES]",
-            help="Also the rates of groups, repeatable: length, snr_db, noise, speaker, any key of the lists' meta; "
-            "numbers in classes as in seconds:2,5,10.",
+            help="Also give the rates for groups of recordings: by length, snr_db, noise, speaker, or any key in the "
+            "lists' meta. Numbers can be put into classes, as in seconds:2,5,10. Repeatable.",
+            rich_help_panel=GROUPS_PANEL,
+        ),
+    ] = None,
+    top_words: Annotated[
+        int,
+        typer.Option(
+            "--top-words",
+            min=0,
+            metavar="N",
+            help="Also show the N words that were most often fixed, and the N most often broken.",
+            rich_help_panel=GROUPS_PANEL,
+        ),
+    ] = 0,
+    manifest: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MANIFEST",
+            help="Add the fields and recordings of this manifest to the lists of the same id.",
+            rich_help_panel=GROUPS_PANEL,
         ),
     ] = None,
     cluster: Annotated[
         str | None,
         typer.Option(
-            metavar="FIELD", help="Resample values of this field whole, such as speaker or reference."
+            metavar="FIELD",
+            help="Resample all recordings that share a value of this field together, such as those of a speaker.",
+            rich_help_panel=options.RARE,
         ),
     ] = None,
-    manifest: Annotated[
-        str | None,
-        typer.Option(help="Manifest whose fields and recordings are joined to the lists by id."),
-    ] = None,
-    written: Annotated[
-        bool,
+    resamples: Annotated[
+        int,
         typer.Option(
-            "--written",
-            help="Score the written forms, with case and punctuation, which -n raw then counts.",
+            metavar="N",
+            help="Resample this often to get the intervals (bootstrap).",
+            rich_help_panel=options.RARE,
         ),
-    ] = False,
-    words: Annotated[
-        int, typer.Option(min=0, help="Also the so many words most often fixed and most often broken.")
-    ] = 0,
-    html: Annotated[
-        str | None, typer.Option(metavar="PAGE.html", help="Also write everything as one HTML page.")
-    ] = None,
+    ] = 1000,
+    seed: Annotated[int, typer.Option(help="Resample with this seed.", rich_help_panel=options.RARE)] = 0,
     audio: Annotated[
         Literal["link", "embed", "none"],
-        typer.Option(help="Recordings of the page: where they lie, copied into the page, or none."),
+        typer.Option(
+            help="Let the page play recordings where they lie, carry a copy of them, or do without.",
+            rich_help_panel=options.RARE,
+        ),
     ] = "link",
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
-    resamples: Annotated[int, typer.Option(help="Resamples of the bootstrap.")] = 1000,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, rates as fractions.")] = False,
 ) -> None:
-    """Measure word error rates: 1-best, oracles, and corrections if given.
+    """Measure word error rates: of the 1-best, of the oracles, and of corrections if they are given.
 
-    Windows of one recording are joined to one utterance. Exits with 1 when lists were left out because they have no
-    reference or a window is missing, or recordings got no player on the page.
+    Windows of one recording are joined to one utterance. The exit code is 1 if lists were left out because they have no
+    reference or lack a window, or if recordings could not be put on the page.
     """
-    from robustger.evaluation import report as reports
-    from robustger.evaluation.corrections import load_corrections
-    from robustger.hypotheses import refuse_overwriting, stream_nbest
-    from robustger.text import DEFAULT_NORMALIZERS
-
+    inputs = [*lists, *(corrections or []), *(against or [])]
     for option, files in (("corrections", corrections), ("against", against)):
         if files and len(files) != len(lists):
             raise InputError(
                 f"{len(lists)} files of lists but {len(files)} of {option}; "
                 f"give --{option} once for each file of lists, in the same order"
             )
-    if [*lists, *(corrections or []), *(against or [])].count("-") > 1:
-        raise InputError("- stands for stdin, which can be read only once")
+    if inputs.count("-") > 1:
+        raise InputError("- means standard input, which can be read only once")
     if len(set(lists)) < len(lists):
         raise InputError("the same file of lists is given twice")
-    if words and not corrections:
-        raise InputError("--words counts what corrections change; give --corrections")
-    if html is not None:
-        refuse_overwriting(html, *lists, *(corrections or []), *(against or []), manifest)
+    if top_words and not corrections:
+        raise InputError("--top-words counts what corrections change; give --corrections")
     names = _domain_names(lists)
+    check_readable(*inputs)
+    if html is not None:
+        refuse_overwriting(html, *inputs, manifest)
+
+    from robustger.evaluation import report as reports
+    from robustger.evaluation.corrections import load_corrections
+    from robustger.hypotheses import stream_nbest
+    from robustger.text import DEFAULT_NORMALIZERS
+
     systems = [
         {name: load_corrections(path, written=written) for name, path in zip(names, files, strict=True)}
         if files
@@ -129,7 +176,7 @@ def evaluate(
         name: stream_nbest(path) if rows is None else _with_manifest(stream_nbest(path), rows)
         for name, path in zip(names, lists, strict=True)
     }
-    if html or words:  # these need the texts once more
+    if html or top_words:  # these need the texts once more
         domains = {name: list(stream) for name, stream in domains.items()}
     settings: dict[str, Any] = {
         "unit": unit,
@@ -149,7 +196,7 @@ def evaluate(
         result = reports.evaluate_domains(domains, systems[0], chosen, against=systems[1], **settings)
         total = result.total
     changes, problems = None, ()
-    if words:
+    if top_words:
         from robustger.evaluation.changes import word_changes
 
         pairs = (
@@ -168,38 +215,16 @@ def evaluate(
             players=_players(audio, html, dict(zip(names, lists, strict=True))),
         )
         problems = page.problems
-    for warning in total.warnings:  # before the figures, which they are about
-        typer.echo(f"robustger: {warning}", err=True)
-    _print(result, changes, words, as_json)
-    for name, report in total.normalizers.items():
-        if report.empty_references:
-            shown = ", ".join(map(repr, report.empty_references[:3]))
-            typer.echo(
-                f"robustger: {len(report.empty_references)} references are empty under the normalizer {name} "
-                f"({shown}{', ...' if len(report.empty_references) > 3 else ''}): all that is written for them is "
-                "counted as inserted",
-                err=True,
-            )
-    for problem in problems:
-        typer.echo(f"robustger: {problem} (no player on the page)", err=True)
-    if total.without_reference:
-        lacking = "written form of hypotheses and reference" if written else "reference"
-        typer.echo(
-            f"robustger: {total.without_reference} lists have no {lacking} and were left out", err=True
-        )
-    if total.incomplete:
-        shown = "; ".join(total.incomplete[:3]) + ("; ..." if len(total.incomplete) > 3 else "")
-        typer.echo(
-            f"robustger: {len(total.incomplete)} recordings lack windows ({shown}) and were left out; give the whole "
-            "file that `robustger nbest` wrote",
-            err=True,
-        )
+    for warning in total.warnings:  # before the figures that they are about
+        say(warning)
+    print_report(result, changes, top_words, as_json=as_json)
+    report_left_out(total, problems, written=written)
     if total.without_reference or total.incomplete or problems:
         raise typer.Exit(1)
 
 
 def _domain_names(paths: list[str]) -> list[str]:
-    """File names without folder and suffix, or the paths as given where those would not be distinct."""
+    """File names without folder and suffix, or the paths as given if two of the names are the same."""
     names = ["stdin" if path == "-" else Path(path).stem for path in paths]
     return names if len(set(names)) == len(names) else paths
 
@@ -211,7 +236,7 @@ def _rows(path: str) -> dict[str, Utterance]:
 
 
 def _with_manifest(lists: Iterator[NBest], rows: dict[str, Utterance]) -> Iterator[NBest]:
-    """The lists, completed with what the manifest says of them and they do not."""
+    """Adds to the lists what only the manifest says about them."""
     from dataclasses import replace
 
     from robustger.evaluation.recordings import window_of, with_reference
@@ -236,7 +261,7 @@ def _utterances(
     against: dict[str, dict[str, str]] | None,
     written: bool,
 ) -> Iterator[PageUtterance]:
-    """What was scored, with the texts."""
+    """The recordings that were scored, with their texts."""
     from robustger.evaluation.page import PageUtterance
     from robustger.evaluation.recordings import joined, written_form
 
@@ -259,24 +284,3 @@ def _players(audio: Literal["link", "embed", "none"], page: str, lists: dict[str
     from robustger.audio import read_audio
 
     return {name: embedded(folder, read_audio) for name, folder in folders.items()}
-
-
-def _print(
-    result: EvaluationReport | DomainReport, changes: WordChanges | None, count: int, as_json: bool
-) -> None:
-    if as_json:
-        report = result.to_json_dict()
-        if changes is not None:
-            report["word_changes"] = changes.to_json_dict(count)
-        typer.echo(json.dumps(report, indent=2, allow_nan=False))
-    elif sys.stdout.isatty():
-        from rich.console import Console
-
-        console = Console()
-        console.print(result.to_rich_table())
-        if changes is not None:
-            console.print(changes.table(count).to_rich())
-    else:
-        typer.echo(result.to_markdown())  # a file or a pipe has no width to fit a table into
-        if changes is not None:
-            typer.echo(changes.table(count).to_markdown())

@@ -1,110 +1,202 @@
-"""`robustger experiment`: the paper's tables and figures."""
+"""`robustger experiment`: N-best lists in, tables and figures of the paper out."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from robustger.cli import options
+from robustger.cli.inputs import refuse_output_around
+from robustger.cli.progress import say
 from robustger.errors import InputError
+from robustger.files import check_readable
+
+TRAININGS_PANEL = "Trainings"
+COMPARED_PANEL = "What is compared"
 
 
 def experiment(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME ...", help="Which; --list prints them. all: every one."),
+        typer.Argument(
+            metavar="NAME...", help="Experiments to make; all makes every one, and --list shows them."
+        ),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Data file (YAML: train, dev, tests, clean), a laboratory's folder, or a folder of N-best lists."
+            metavar="FILE|FOLDER",
+            help="Lists to train and test on: a YAML file with the keys train, dev, tests and clean, or a folder of "
+            "lists, or the folder of the laboratory.",
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder; every experiment gets a folder in it.")
-    ] = None,
-    scale: Annotated[
-        str, typer.Option(help="lab: a small language model, on a CPU. paper: LLaMA-2-7b, on a GPU.")
-    ] = "lab",
+    output: options.OptionalFolder = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="A first look: few lists and steps, marked as such.")
-    ] = False,
-    seeds: Annotated[
-        str | None, typer.Option(metavar="N,N,...", help="Seeds of the trainings. Default: the scale's.")
-    ] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe of all trainings; repeatable."),
-    ] = None,
-    runs: Annotated[
-        Path | None, typer.Option(help="Folder of the trainings, found again there. Default: OUTPUT/runs.")
-    ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Trainings at a time, each on one core. Default: 2; of the scale paper 1."),
-    ] = None,
-    cached: Annotated[
-        bool, typer.Option("--cached", help="Train nothing: make what can be made of what is there.")
+        bool,
+        typer.Option(
+            "--quick",
+            help="Take a first look in minutes, with few lists and steps; the results are marked as such.",
+        ),
     ] = False,
     plan: Annotated[
         bool,
-        typer.Option("--plan", help="Train nothing: print which trainings are needed and how far they are."),
-    ] = False,
-    checkpoints: Annotated[
-        list[str] | None,
         typer.Option(
-            "--checkpoint",
-            metavar="NAME",
-            help="Also a preset or checkpoint, in table1, table2 and table5; repeatable.",
+            "--plan", help="Train nothing: print the trainings that are needed and how far each is."
+        ),
+    ] = False,
+    cached: Annotated[
+        bool,
+        typer.Option(
+            "--cached", help="Train nothing: make what can be made from the trainings that are there."
+        ),
+    ] = False,
+    list_names: Annotated[bool, typer.Option("--list", help="Show the experiments, and exit.")] = False,
+    as_json: options.Json = False,
+    scale: Annotated[
+        str,
+        typer.Option(
+            metavar="lab|paper",
+            help="Size of the trainings: lab has a small language model and runs on a CPU, paper has LLaMA-2-7b and "
+            "needs a GPU.",
+            rich_help_panel=TRAININGS_PANEL,
+        ),
+    ] = "lab",
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N,...",
+            help="Train with each of these seeds, separated by commas. Default: the seeds of the scale.",
+            rich_help_panel=TRAININGS_PANEL,
         ),
     ] = None,
-    without: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Leave a baseline out, as few-shot, which takes long; repeatable."),
-    ] = None,
-    llms: Annotated[
-        list[str] | None,
-        typer.Option("--llm", metavar="NAME", help="Also this language model, in llms; repeatable."),
-    ] = None,
     recipe: Annotated[
-        Path | None, typer.Option(metavar="YAML", help="Training configuration in the place of the scale's.")
+        Path | None,
+        typer.Option(
+            metavar="FILE.yaml",
+            help="Train with this configuration instead of the scale's.",
+            rich_help_panel=TRAININGS_PANEL,
+        ),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change one key in the configuration of all trainings. Repeatable.",
+            rich_help_panel=TRAININGS_PANEL,
+        ),
     ] = None,
     base: Annotated[
         str | None,
         typer.Option(
-            help="train, none, or a preset or checkpoint whose LoRA part is folded into the language model."
+            metavar="train|none|NAME",
+            help="Language model below all trainings: train trains one first, none takes it as it was published, and a "
+            "preset or checkpoint adds the LoRA weights it has.",
+            rich_help_panel=TRAININGS_PANEL,
         ),
     ] = None,
-    lists: Annotated[int | None, typer.Option(min=1, help="Lists to train on.")] = None,
-    sentences: Annotated[int | None, typer.Option(min=0, help="Test sentences to correct; 0: all.")] = None,
-    list_names: Annotated[bool, typer.Option("--list", help="Print the experiments and exit.")] = False,
+    lists: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Train on this many lists.", rich_help_panel=TRAININGS_PANEL),
+    ] = None,
+    sentences: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Correct this many sentences of the test; 0 means all.",
+            rich_help_panel=TRAININGS_PANEL,
+        ),
+    ] = None,
+    checkpoints: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="FOLDER|NAME",
+            help="Also measure this checkpoint folder, or the corrector of this preset, in table1, table2 and table5. "
+            "Repeatable.",
+            rich_help_panel=COMPARED_PANEL,
+        ),
+    ] = None,
+    llms: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--llm",
+            metavar="NAME",
+            help="Also train on this language model, in llms. Repeatable.",
+            rich_help_panel=COMPARED_PANEL,
+        ),
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Leave out this baseline, such as few-shot, which takes long. Repeatable.",
+            rich_help_panel=COMPARED_PANEL,
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Run this many trainings at the same time, each on one core. Default: 2, or 1 for the scale paper.",
+            rich_help_panel=options.SPEED,
+        ),
+    ] = None,
+    runs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Keep the trainings in this folder, and find them again there. Default: OUTPUT/runs.",
+            rich_help_panel=options.RARE,
+        ),
+    ] = None,
 ) -> None:
     """Make tables and figures of the paper on your data, with baselines, controls and intervals.
 
-    OUTPUT/NAME gets results.json (with all that made it), NAME.md and the figures. Trainings are kept and found again
-    by what they are made of; interrupted ones go on where they were. The same command does what is missing.
+    OUTPUT/NAME gets results.json with everything that led to the results, NAME.md and the figures. Trainings are kept
+    and used again. If a run is interrupted, the same command goes on from there.
     """
     from robustger.experiments.known_experiments import PLACES, get_experiment
 
+    if list_names and as_json:
+        typer.echo(
+            json.dumps([{"name": name, "about": get_experiment(name).about} for name in PLACES], indent=2)
+        )
+        return
     if list_names:
         for name in PLACES:
             typer.echo(f"{name:13}{get_experiment(name).about}")
         return
     if not names or data is None or output is None:
-        raise InputError("robustger experiment NAME ... --data DATA -o FOLDER; --list prints the names")
+        raise InputError(
+            "give an experiment, its data and a folder: robustger experiment NAME --data DATA -o FOLDER; --list shows "
+            "the names"
+        )
+    if as_json and not plan:
+        raise InputError("--json goes with --list and --plan; an experiment itself writes results.json")
+    check_readable(recipe, *([] if data.is_dir() else [data]))
+    wanted = list(PLACES) if names == ["all"] else names
+    for name in wanted:
+        get_experiment(name)
+        refuse_output_around(Path(output) / name, data, recipe)
+
     import signal
     import sys
 
     from robustger.cli.quiet import quiet_libraries
     from robustger.experiments import perform
 
-    # As an exception, so that no training is left behind.
+    # An exception ends the trainings, so that none is left behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     quiet_libraries()
-    options = perform.Options(
+    settings = perform.Options(
         data=data,
-        output=output,
+        output=Path(output),
         scale=scale,
         quick=quick,
         seeds=_seeds(seeds),
@@ -120,16 +212,12 @@ def experiment(
         lists=lists,
         sentences=sentences,
     )
-    wanted = list(PLACES) if names == ["all"] else names
-
-    def say(line: str) -> None:
-        typer.echo(f"robustger: {line}", err=True)
-
     if plan:
-        for line in perform.plan(wanted, options, say):
+        lines = perform.plan(wanted, settings, say)
+        for line in [json.dumps(lines, indent=2)] if as_json else lines:
             typer.echo(line)
         return
-    written, failures = perform.perform(wanted, options, say)
+    written, failures = perform.perform(wanted, settings, say)
     for path in written:
         typer.echo(path)
     if failures:

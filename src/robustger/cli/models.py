@@ -1,4 +1,4 @@
-"""`robustger models`: which models come without a model hub, where they lie, how to get them."""
+"""`robustger models`: lists the models that come without a model hub, and gets the files of a model."""
 
 from __future__ import annotations
 
@@ -8,14 +8,28 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="List the embedded models, or get the files of a model.")
+from robustger.cli import options
+from robustger.cli.inputs import refuse_output_around
+from robustger.files import check_readable
+
+app = typer.Typer(
+    help="List the models that need no model hub, or get the files of a model.",
+    invoke_without_command=True,
+    rich_markup_mode="markdown",
+)
+
+
+@app.callback()
+def models(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command("list")
 def list_models(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: options.Json = False,
 ) -> None:
-    """List the models that need no model hub: name, size, and where the files lie."""
+    """List the models that need no model hub, each with its size and its files."""
     from robustger.models import MODELS
 
     rows = [
@@ -41,10 +55,14 @@ def list_models(
 def fetch(
     name: Annotated[
         str,
-        typer.Argument(help="An embedded model's name, a hub name such as org/model, or large-v3, turbo..."),
+        typer.Argument(
+            metavar="NAME",
+            help="Name of a model in `robustger models list`, a name on the Hugging Face hub such as org/model, or a "
+            "short name of a Whisper such as large-v3.",
+        ),
     ],
 ) -> None:
-    """Get the files of a model, and print the folder they are in."""
+    """Get the files of a model, and print the folder that holds them."""
     from robustger.models import fetch_model
 
     typer.echo(fetch_model(name))
@@ -53,14 +71,22 @@ def fetch(
 @app.command("convert-released")
 def convert_released(
     adapter: Annotated[
-        Path, typer.Argument(metavar="ADAPTER.pth", help="An adapter as the released code saves it.")
+        Path,
+        typer.Argument(metavar="ADAPTER.pth", help="Adapter file that the released code of the paper saved."),
     ],
     base: Annotated[
-        str, typer.Option(help="The language model it was trained on: a folder, or a name `fetch` takes.")
+        str,
+        typer.Option(
+            metavar="FOLDER|NAME",
+            help="Language model that the adapter was trained on: a folder, or a name that `fetch` takes.",
+        ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The checkpoint folder to write.")],
+    output: options.OutputFolder,
 ) -> None:
     """Turn an adapter of the released code into a checkpoint, and print its folder."""
+    check_readable(*([] if adapter.is_dir() else [adapter]))
+    refuse_output_around(output, adapter, base)
+
     from robustger.cli.quiet import quiet_libraries
     from robustger.correction import released
 

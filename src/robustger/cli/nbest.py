@@ -8,115 +8,88 @@ from typing import Annotated, Any
 
 import typer
 
+from robustger.cli import options
+from robustger.cli.inputs import check_manifest, refuse_replacing
 from robustger.errors import InputError
 
 
 def nbest(
     manifest: Annotated[
         str,
-        typer.Argument(metavar="MANIFEST", help="JSONL, CSV, TSV, a Kaldi folder or its wav.scp."),
+        typer.Argument(
+            metavar="MANIFEST",
+            help="Manifest that names the recordings: JSON Lines, CSV, TSV, a Kaldi folder or its wav.scp.",
+        ),
     ],
-    output: Annotated[
-        str,
-        typer.Option("--output", "-o", metavar="LISTS.jsonl", help="N-best JSONL, one list per utterance."),
-    ],
-    preset: Annotated[
-        str,
-        typer.Option(
-            help="Whose recognizer: whisper, with embedded weights of OpenAI's; lab, of synthetic speech; or a folder."
-        ),
-    ] = "whisper",
-    recognizer: Annotated[
-        str | None,
-        typer.Option(
-            help="Another kind of recognizer: whisper, faster-whisper, or ctc, which needs --model."
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="Other weights: whisper-tiny.en, large-v3, a hub's name, or a folder (transformers or CTranslate2)."
-        ),
-    ] = None,
-    n: Annotated[
-        int | None, typer.Option("-n", min=1, max=50, help="Hypotheses per list. Default: the preset's.")
-    ] = None,
-    beams: Annotated[
-        int | None, typer.Option(min=1, max=100, help="Width of the beam search. Default: the preset's.")
-    ] = None,
-    normalizer: Annotated[
-        str | None,
-        typer.Option(help="How hypotheses are written: raw, hyporadise, ... Default: the preset's."),
-    ] = None,
-    language: Annotated[
-        str | None,
-        typer.Option(
-            help="Of the speech, for multilingual recognizers: en, de, ..., or auto, which listens."
-        ),
-    ] = None,
-    search: Annotated[
-        str | None,
-        typer.Option(
-            metavar="adaptive|paper",
-            help="How lists are searched for: adaptive looks wider where too few hypotheses differ; paper always takes "
-            "50 beams.",
-        ),
-    ] = None,
-    track: Annotated[
-        int | None, typer.Option(min=1, help="Audio track of each file, from 1. Default: the first.")
-    ] = None,
-    channel: Annotated[
-        int | None, typer.Option(min=1, help="Channel of each file, from 1. Default: the mean of all.")
-    ] = None,
-    keep_going: Annotated[
-        bool,
-        typer.Option(
-            "--keep-going", help="Recognize what is left of damaged recordings; what is missing is a problem."
-        ),
-    ] = False,
-    options: Annotated[
+    output: options.ListsFile,
+    preset: options.Preset = "whisper",
+    recognizer: options.Recognizer = None,
+    model: options.Model = None,
+    n: options.N = None,
+    beams: options.Beams = None,
+    search: options.Search = None,
+    language: options.Language = None,
+    normalizer: options.Normalizer = None,
+    settings_of_recognizer: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="Any other option of the recognizer's class; repeatable."
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change any other setting of the recognizer. Repeatable.",
+            rich_help_panel=options.RECOGNITION,
         ),
     ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu or cuda. Default: the GPU where there is one.")
-    ] = None,
-    embeddings: Annotated[
-        bool,
-        typer.Option(help="Store embeddings of the audio, and of clean audio where the manifest names it."),
-    ] = True,
-    embedding_frames: Annotated[
-        str,
-        typer.Option(
-            metavar="real|all", help="What embeddings average over: the audio's frames, or the padding's too."
-        ),
-    ] = "real",
-    batch: Annotated[
-        int, typer.Option(min=1, help="Utterances recognized together; progress is recorded as often.")
-    ] = 16,
+    batch_size: options.FixedBatchSize = 16,
+    device: options.Device = None,
     workers: Annotated[
         int | None,
         typer.Option(
             min=0,
             max=64,
-            help="Processes that read recordings ahead; the result is the same. Default: 2 with a GPU, else 0.",
+            metavar="N",
+            help="Read recordings ahead in this many processes; the result is the same. Default: 2 with a GPU, else 0.",
+            rich_help_panel=options.SPEED,
         ),
     ] = None,
     shard: Annotated[
-        str, typer.Option(metavar="I/N", help="Only part I of N, counted from 1, with an output of its own.")
+        str,
+        typer.Option(
+            metavar="I/N",
+            help="Recognize only part I of N, counted from 1; each part needs an output of its own.",
+            rich_help_panel=options.SPEED,
+        ),
     ] = "1/1",
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Throw away what an earlier run left, finished or not.")
-    ] = False,
+    embeddings: Annotated[
+        bool,
+        typer.Option(
+            help="Store the recognizer's embeddings of the audio beside the lists, and those of clean audio if the "
+            "manifest names it. Training with audio noise distillation needs them.",
+            rich_help_panel=options.RARE,
+        ),
+    ] = True,
+    embedding_frames: Annotated[
+        str,
+        typer.Option(
+            metavar="real|all",
+            help="Average the embeddings over the frames of the audio alone (real), or over those of the padding too "
+            "(all).",
+            rich_help_panel=options.RARE,
+        ),
+    ] = "real",
+    track: options.Track = None,
+    channel: options.Channel = None,
+    keep_going: options.KeepGoing = False,
+    restart: options.Restart = False,
 ) -> None:
     """Recognize every recording of a manifest into N-best lists.
 
-    Recordings longer than the recognizer's window are cut at pauses in speech, without stretches where nobody speaks.
-    The same command goes on with a run that was interrupted or killed, and leaves a complete one as it is. Recordings
-    that cannot be used are reported and skipped, and make the exit code 1.
+    Recordings longer than the recognizer's window are cut at pauses in speech, and stretches without speech are left
+    out. If the run is interrupted or killed, the same command goes on from there; a complete run is left as it is.
+    Recordings that cannot be used are reported and skipped, and make the exit code 1.
     """
+    check_manifest(manifest)
+    refuse_replacing(output, manifest, model, restart=restart)
+
     import sys
     import time
 
@@ -128,7 +101,7 @@ def nbest(
     from robustger.recognition.bulk.prepare import prepare
 
     settings = load_preset_recognizer(preset).chosen(recognizer, model, n, beams, normalizer)
-    chosen = _options(options or [])
+    chosen = _options(settings_of_recognizer or [])
     chosen |= {
         key: value
         for key, value in (("language", language), ("search", search), ("device", device))
@@ -138,7 +111,7 @@ def nbest(
         n=settings.n,
         beams=settings.beams,
         normalizer=settings.normalizer,
-        batch_size=batch,
+        batch_size=batch_size,
         embeddings=embeddings,
         embedding_frames=embedding_frames,
         shard=_shard(shard),
@@ -191,18 +164,18 @@ def nbest(
 def _options(pairs: list[str]) -> dict[str, Any]:
     import yaml
 
-    options: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for pair in pairs:
         key, separator, text = pair.partition("=")
         if not key or not separator:
             raise InputError(f"--set {pair}: write it as key=value")
         try:
-            options[key] = yaml.safe_load(text)
+            values[key] = yaml.safe_load(text)
         except (yaml.YAMLError, ValueError):  # ValueError: a date that does not exist
             raise InputError(f"--set {pair}: the value is not valid YAML") from None
-        if not isinstance(options[key], str | int | float | bool | None):
+        if not isinstance(values[key], str | int | float | bool | None):
             raise InputError(f"--set {pair}: the value must be a number, a word, true, false or null")
-    return options
+    return values
 
 
 def _identity(model: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Keeps libraries from talking over the command line's own output."""
+"""Keeps the libraries below from writing to the terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import warnings
 
 
 def quiet_libraries() -> None:
-    """No loading bars and no advice from the libraries underneath; errors still come through."""
+    """Turns off the loading bars and the advice of libraries; their errors still come through."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     warnings.filterwarnings("ignore")
     logging.basicConfig(level=logging.WARNING, format="robustger: %(message)s")

@@ -1,35 +1,42 @@
-"""`robustger train`: finetune an adapter from a YAML."""
+"""`robustger train`: a configuration in YAML in, a trained corrector out."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from robustger.training.config import TrainingConfig
 
 
 def train(
     config: Annotated[
-        str, typer.Argument(metavar="CONFIG.yaml", help="What to train; see docs/how-to/train.md.")
+        str,
+        typer.Argument(
+            metavar="CONFIG.yaml", help="File that says what to train and how; see docs/how-to/train.md."
+        ),
     ],
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="A.B=VALUE", help="Override one key of the YAML; repeatable."),
+        typer.Option("--set", metavar="A.B=VALUE", help="Change one key of the file. Repeatable."),
     ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Print sizes, an estimate of the memory and the first batch; write nothing."
+            "--dry-run",
+            help="Train nothing and write nothing: print sizes, an estimate of the memory, and the first batch.",
         ),
     ] = False,
 ) -> None:
-    """Finetune the noise prompt, and LoRA if asked for, on N-best lists with references.
+    """Train a corrector on N-best lists with references.
 
-    Checkpoints go to OUTPUT/best (lowest loss of the dev lists, or lowest WER with evaluation.best_by=wer) and
-    OUTPUT/last, measurements to OUTPUT/log.jsonl; the same command resumes an interrupted run. torchrun and
-    `accelerate launch` run it in several processes.
+    The best checkpoint goes to OUTPUT/best, the latest one to OUTPUT/last, and measurements go to OUTPUT/log.jsonl,
+    where OUTPUT is the key `output` of the file. If a run is interrupted, the same command goes on from there.
+    `torchrun` and `accelerate launch` run the command in several processes.
     """
     import logging
-    import os
 
     from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -37,6 +44,7 @@ def train(
     from robustger.training.config import load_training_config
 
     settings = load_training_config(config, overrides or [])
+    _refuse_overwriting(settings, config)
     quiet_libraries()
     main_process = os.environ.get("RANK", "0") == "0"  # of those that torchrun has started
     logging.getLogger("robustger").setLevel(logging.INFO if main_process else logging.ERROR)
@@ -53,3 +61,21 @@ def train(
         best = Trainer(settings).run()
     if main_process:
         typer.echo(best)
+
+
+def _refuse_overwriting(settings: TrainingConfig, config: str) -> None:
+    """Keeps a training from replacing what it reads: its configuration, its lists, and the checkpoint it starts from.
+
+    Raises:
+        InputError: one of them lies in a folder that the training replaces, or is its log.
+    """
+    from robustger.cli.inputs import refuse_output_around
+    from robustger.files import refuse_overwriting
+    from robustger.training.lists import expanded, list_files
+
+    output = expanded(settings.output)
+    inputs = [config, *list_files([*settings.data.train, *settings.data.dev])]
+    initial = expanded(settings.initial) if settings.initial else None
+    refuse_overwriting(os.path.join(output, "log.jsonl"), *inputs)
+    for name in ("best", "last"):
+        refuse_output_around(os.path.join(output, name), initial, *inputs)

@@ -6,147 +6,98 @@ from typing import Annotated, Any
 
 import typer
 
+from robustger.cli import options
+from robustger.cli.inputs import files_of_models
+from robustger.files import refuse_overwriting
+
 
 def transcribe(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="Audio files in any common format, - for stdin.")
-    ],
-    output: Annotated[
-        str,
-        typer.Option(
-            "--output", "-o", help="A file, or a folder that gets one file per recording. - for stdout."
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="Recordings: audio or video files of any common format; - means standard input.",
         ),
-    ] = "-",
+    ],
+    output: options.FileOrFolder = "-",
     format: Annotated[
         str | None,
         typer.Option(
-            "--format", "-f", help="text, json, srt or vtt. Default: by the output's suffix, else text."
+            "--format",
+            "-f",
+            metavar="text|json|srt|vtt",
+            help="Format of the output. Default: the format that the output's suffix stands for, else text.",
         ),
     ] = None,
-    preset: Annotated[
-        str,
-        typer.Option(
-            help="whisper, with embedded weights of OpenAI's; lab, a laboratory of synthetic speech; or a folder."
-        ),
-    ] = "whisper",
-    recognizer: Annotated[
-        str | None,
-        typer.Option(
-            help="Another kind of recognizer: whisper, faster-whisper, or ctc, which needs --model."
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="Other weights: whisper-tiny.en, large-v3, a hub's name, or a folder (transformers or CTranslate2)."
-        ),
-    ] = None,
-    checkpoint: Annotated[
-        str | None, typer.Option(help="Another corrector: a checkpoint folder or a preset.")
-    ] = None,
-    base: Annotated[
-        str | None,
-        typer.Option(
-            help="The corrector's language model from elsewhere: a folder, or a name. Default: its own."
-        ),
-    ] = None,
-    quantization: Annotated[
-        str | None,
-        typer.Option(
-            help="Of the language model's weights: none, nf4 or int8. Default: the corrector's own."
-        ),
-    ] = None,
+    preset: options.Preset = "whisper",
     nbest: Annotated[
-        bool, typer.Option("--nbest", help="Show the N-best lists beneath the text; json always has them.")
+        bool,
+        typer.Option(
+            "--nbest", help="Show the N-best list beneath each text; the format json always has the lists."
+        ),
     ] = False,
     words: Annotated[
         bool,
         typer.Option(
             "--words",
-            help="Give every word its time: json lists them with their confidence, vtt marks each word, "
-            "srt has one cue per word.",
+            help="Give each word its time: json lists the words with their confidence, vtt marks each word, srt has "
+            "one subtitle for each word.",
         ),
     ] = False,
     plain: Annotated[
         bool,
         typer.Option(
             "--plain",
-            help="The words alone, as the corrector reads them: no case, no punctuation. json always has both.",
+            help="Write the words alone, without capitals and punctuation, as the corrector reads them; json always "
+            "has both forms.",
         ),
     ] = False,
-    n: Annotated[
-        int | None, typer.Option("-n", min=1, max=50, help="Hypotheses per list. Default: the preset's.")
-    ] = None,
-    normalizer: Annotated[
-        str | None,
-        typer.Option(
-            help="How the corrector reads English: spoken, raw, ... The transcript keeps the recognizer's writing. "
-            "Default: the preset's."
-        ),
-    ] = None,
-    beams: Annotated[
-        int | None, typer.Option(min=1, max=100, help="Width of the beam search. Default: the preset's.")
-    ] = None,
+    recognizer: options.Recognizer = None,
+    model: options.Model = None,
+    n: options.N = None,
+    beams: options.Beams = None,
+    search: options.Search = None,
+    language: options.Language = None,
+    normalizer: options.Normalizer = None,
     window: Annotated[
         float | None,
         typer.Option(
-            help="Longest stretch, in seconds, that is recognized at once and gets a time stamp. "
-            "Default: the recognizer's, 30 for Whisper."
+            metavar="SECONDS",
+            help="Recognize at most this many seconds at once; each such stretch gets a time stamp. Default: what the "
+            "recognizer takes, 30 for Whisper.",
+            rich_help_panel=options.RECOGNITION,
         ),
     ] = None,
-    language: Annotated[
-        str | None,
-        typer.Option(
-            help="Of the speech, for multilingual recognizers: en, de, ..., or auto, which listens."
-        ),
-    ] = None,
-    search: Annotated[
-        str | None,
-        typer.Option(
-            metavar="adaptive|paper",
-            help="How lists are searched for: adaptive looks wider where too few hypotheses differ; paper always takes "
-            "50 beams.",
-        ),
-    ] = None,
-    track: Annotated[
-        int | None, typer.Option(min=1, help="Audio track of a video, from 1. Default: the first.")
-    ] = None,
-    channel: Annotated[
-        int | None,
-        typer.Option(min=1, help="Channel, from 1: one speaker of a call. Default: the mean of all."),
-    ] = None,
-    keep_going: Annotated[
-        bool,
-        typer.Option(
-            "--keep-going", help="Transcribe what is left of damaged recordings, and say what is missing."
-        ),
-    ] = False,
     find_speech: Annotated[
         bool,
         typer.Option(
             "--find-speech/--no-find-speech",
-            help="Leave out stretches in which nobody speaks, or recognize everything as it is.",
+            help="Leave out stretches in which nobody speaks, or recognize the whole recording.",
+            rich_help_panel=options.RECOGNITION,
         ),
     ] = True,
-    restart: Annotated[
-        bool,
-        typer.Option(
-            "--restart",
-            help="Throw away what a killed run left beside the output, with which this one would go on.",
-        ),
-    ] = False,
-    guard: Annotated[
-        str | None, typer.Option(help="none, words, edits or margin. Default: the corrector's own.")
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu or cuda. Default: the GPU where there is one.")
-    ] = None,
+    checkpoint: options.Checkpoint = None,
+    base: options.Base = None,
+    guard: options.Guard = None,
+    max_edit_rate: options.MaxEditRate = None,
+    max_deletion_rate: options.MaxDeletionRate = None,
+    min_gain: options.MinGain = None,
+    device: options.Device = None,
+    quantization: options.Quantization = None,
+    track: options.Track = None,
+    channel: options.Channel = None,
+    keep_going: options.KeepGoing = False,
+    restart: options.Restart = False,
 ) -> None:
-    """Transcribe audio: a recognizer lists what it may have heard, and the list is corrected.
+    """Transcribe audio: a recognizer lists what it may have heard, and a language model corrects the list.
 
-    Recordings that cannot be read are reported and skipped, and make the exit code 1. Where nobody speaks the text is
-    empty, which is reported, too. The same command with an output file or folder goes on with a run that was killed.
+    If a run that writes to a file or a folder is interrupted or killed, the same command goes on from there.
+    Recordings that cannot be read are reported and skipped, and make the exit code 1. If nobody speaks in a recording,
+    its text is empty, and that is reported as well.
     """
+    refuse_overwriting(output, *files_of_models(preset, model, checkpoint, base))
+    thresholds = options.changed_thresholds(max_edit_rate, max_deletion_rate, min_gain)
+
     import sys
 
     from tqdm import tqdm
@@ -158,7 +109,7 @@ def transcribe(
 
     quiet_libraries()
     given = {"language": language, "search": search}
-    options: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    further: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     robustger = RobustGER.from_preset(
         preset,
         recognizer=recognizer,
@@ -171,8 +122,9 @@ def transcribe(
         normalizer=normalizer,
         device=device,
         find_speech=find_speech,
-        **options,
+        **further,
     )
+    correction: dict[str, Any] = {"guard_changes": thresholds} if thresholds else {}
 
     def say(message: str) -> None:
         bar.write(f"robustger: {message}", file=sys.stderr)
@@ -193,6 +145,7 @@ def transcribe(
             on_progress=bar.update,
             window_seconds=window,
             guard=guard,
+            **correction,
         )
     typer.echo(
         f"robustger: {summary.files} recordings, {summary.seconds:.1f} s, {summary.changed} of {summary.segments} "

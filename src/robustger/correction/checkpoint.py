@@ -8,17 +8,19 @@ import shutil
 import tempfile
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
 
 from robustger.correction.config import CorrectorConfig, read_yaml, validate_config
-from robustger.correction.llm.conditioning import ConditionedLLM
 from robustger.errors import InputError
 from robustger.models.peft_adapters import refuse_peft
+
+if TYPE_CHECKING:  # torch takes seconds to import, and a checkpoint that is not there needs none
+    import torch
+    from torch import Tensor, nn
+
+    from robustger.correction.llm.conditioning import ConditionedLLM
 
 WEIGHTS = "adapter.safetensors"
 CONFIG = "config.yaml"
@@ -70,6 +72,10 @@ def load_weights(llm: ConditionedLLM, folder: Path) -> None:
     Raises:
         InputError: the file is broken, or its names or shapes do not fit the configuration.
     """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     path = folder / WEIGHTS
     try:
         stored = load_file(path)
@@ -99,6 +105,8 @@ def save_checkpoint(
     card: str,
 ) -> None:
     """Writes a checkpoint folder; an existing one is replaced only once the new one is complete."""
+    from safetensors.torch import save_file
+
     weights: dict[str, Tensor] = {
         name: value.detach().to("cpu", dtype).contiguous() for name, value in trained_parameters(llm).items()
     }

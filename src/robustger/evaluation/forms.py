@@ -95,7 +95,7 @@ def warnings(counts: Mapping[str, int], normalizers: Sequence[str], unit: str) -
         advice = "write both in one form, as `robustger nbest` does"
         if cures:
             advice += f", or believe the figures of the normalizer {cures[0]}"
-            advice += "" if cures[0] in normalizers else f" (-n {cures[0]})"
+            advice += "" if cures[0] in normalizers else f" (--normalizer {cures[0]})"
         lines.append(
             f"references and hypotheses are written in different forms ({'; '.join(one.words for one in found)}), "
             f"which counts as errors under {' and '.join(seen)}; {advice}"
