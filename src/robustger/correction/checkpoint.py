@@ -15,10 +15,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from robustger.correction.config import CorrectorConfig, read_yaml, validate_config
+from robustger.correction.config import CorrectorConfig, validate_config
 from robustger.correction.llm.conditioning import ConditionedLLM
 from robustger.errors import InputError
 from robustger.models.peft_adapters import refuse_peft
+from robustger.yaml_files import read_yaml
 
 WEIGHTS = "adapter.safetensors"
 CONFIG = "config.yaml"
