@@ -28,6 +28,7 @@ from benchmarks.timing import Row, Timings, as_json, interleaved, significant
 
 from robustger.hypotheses import NBest
 from robustger.models import resolve_model
+from robustger.models.loading import load_pretrained
 from robustger.noise.alignment import align_all, edited_pairs
 from robustger.noise.embedding import NoiseEmbedder
 from robustger.noise.extractors import SentenceBert
@@ -122,10 +123,8 @@ def compare(variant: str, lists: Sequence[Sequence[str]], sample_size: int, roun
 
 def share_of_limit(lists: Sequence[Sequence[str]], taken: float) -> Row:
     """How much of the time the encoder's matrix products would take at the rate of a single one."""
-    from transformers import AutoModel, AutoTokenizer
-
     folder = resolve_model("minilm")
-    encoder = AutoModel.from_pretrained(folder)
+    encoder = load_pretrained("AutoModel", folder)
     texts: dict[str, None] = {}
     for hypotheses in lists:
         if len(set(hypotheses)) > 1:
@@ -133,7 +132,7 @@ def share_of_limit(lists: Sequence[Sequence[str]], taken: float) -> Row:
             words = map(str.split, hypotheses)
             edits = [edit for a, b in combinations(words, 2) for edit in edited_pairs(a, b)]
             texts |= dict.fromkeys(word for edit in edits for word in edit if word is not None)
-    pieces = sum(map(len, AutoTokenizer.from_pretrained(folder)(list(texts), padding=False)["input_ids"]))
+    pieces = sum(map(len, load_pretrained("AutoTokenizer", folder)(list(texts), padding=False)["input_ids"]))
     operations = 2 * pieces * (layer_weights(encoder) - layer_weights(encoder.pooler))
     width = encoder.config.hidden_size
     peak = matmul_rate(512, width, encoder.config.intermediate_size, torch.float32)

@@ -11,6 +11,8 @@ import torch
 import torch.distributed
 from torch import Tensor, nn
 
+from robustger.torch_files import load_torch
+
 
 def learning_rate(step: int, steps: int, peak: float, warm_up: int) -> float:
     """Linear warm-up, constant, and a linear fall to zero over the last 45 %."""
@@ -63,7 +65,7 @@ def resume(file: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> in
     """The step that `keep` wrote last, with its weights and moments; 0 where there is no file."""
     if not file.exists():
         return 0
-    state = torch.load(file, weights_only=True)
+    state = load_torch(file)
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     return state["step"]

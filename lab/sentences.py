@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
+from robustger.yaml_files import read_yaml
 
 GRAMMAR = Path(__file__).with_name("sentences.grammar")
 SLOT = re.compile(r"\{(\w+)\}")
@@ -43,7 +43,7 @@ class Grammar:
 @cache
 def grammar() -> Grammar:
     """The grammar of `sentences.grammar`."""
-    fields = yaml.safe_load(GRAMMAR.read_text(encoding="utf-8"))
+    fields = read_yaml(GRAMMAR)
     slots = {name: tuple(part.strip() for part in text.split("|")) for name, text in fields["slots"].items()}
     templates = [(topic, text) for topic, texts in fields["templates"].items() for text in texts]
     return Grammar(slots, tuple(templates))

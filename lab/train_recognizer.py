@@ -23,6 +23,8 @@ from tokens import SPECIAL, make_tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from robustger.torch_files import load_torch
+
 POSITIONS = FULL // SUBSAMPLING
 MAX_TOKENS = 64
 
@@ -146,7 +148,7 @@ def train(arguments: argparse.Namespace) -> None:
     optimizer = new_optimizer(trained, arguments.lr)
     state_file = output / "state.pt"
     if arguments.initial is not None:
-        both.load_state_dict(torch.load(Path(arguments.initial) / "state.pt", weights_only=True)["model"])
+        both.load_state_dict(load_torch(Path(arguments.initial) / "state.pt")["model"])
     step = resume(state_file, both, optimizer)
     print(
         f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, from step {step}", flush=True

@@ -16,12 +16,14 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "robustger"
 
 # A room may import the rooms named behind it, itself, and nothing else of robustger.
-BASE = {"batches", "errors", "files", "registry", "version"}
+BASE = {"batches", "errors", "files", "registry", "torch_files", "version", "yaml_files"}
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "version": set(),
     "presets": set(),
     "files": {"errors"},
+    "torch_files": {"errors", "files"},
+    "yaml_files": {"errors", "files"},
     "registry": {"errors"},
     "batches": set(),
     "hypotheses": BASE,

@@ -220,7 +220,7 @@ def test_a_restart_that_cannot_begin_throws_nothing_away(
         ),
         (["m.jsonl", "--set", "memory_gb=abc"], "option memory_gb = 'abc': Input should be a valid number"),
         (["m.jsonl", "--set", "language=no"], "option language = False: Input should be a valid string"),
-        (["m.jsonl", "--set", "language=2026-13-45"], "language=2026-13-45: the value is not valid YAML"),
+        (["m.jsonl", "--set", "language=2026-13-45"], "language=2026-13-45: not valid YAML"),
         (["m.jsonl", "--set", "color=red"], "has no option 'color'"),
         (["m.jsonl", "--set", "dtype={}"], "--set dtype={}: the value must be a number, a word, "),
         (["m.jsonl", "-n", "5", "--beams", "2"], "beams = 2: n = 5 hypotheses need at least as many beams"),

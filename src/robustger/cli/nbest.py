@@ -162,17 +162,14 @@ def nbest(
 
 
 def _options(pairs: list[str]) -> dict[str, Any]:
-    import yaml
+    from robustger.yaml_files import parse_yaml
 
     values: dict[str, Any] = {}
     for pair in pairs:
         key, separator, text = pair.partition("=")
         if not key or not separator:
             raise InputError(f"--set {pair}: write it as key=value")
-        try:
-            values[key] = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError):  # ValueError: a date that does not exist
-            raise InputError(f"--set {pair}: the value is not valid YAML") from None
+        values[key] = parse_yaml(text, f"--set {pair[:200]}:")
         if not isinstance(values[key], str | int | float | bool | None):
             raise InputError(f"--set {pair}: the value must be a number, a word, true, false or null")
     return values

@@ -24,6 +24,7 @@ from robustger.hypotheses.audio_embeddings import KINDS, embeddings_path, write_
 from robustger.hypotheses.foreign import ImportSummary, import_lists
 from robustger.hypotheses.robusthp import NOISE_KIND, Decode
 from robustger.models import resolve_model
+from robustger.models.loading import load_pretrained
 
 if TYPE_CHECKING:
     import numpy as np
@@ -166,11 +167,9 @@ def _decoder(name: str | Path) -> Decode:
         InputError: the folder has no tokenizer that can be loaded.
         MissingModelError: there is no such model.
     """
-    from transformers import AutoTokenizer
-
     folder = resolve_model(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer = load_pretrained("AutoTokenizer", folder)
     except Exception as error:  # every tokenizer library raises its own
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(f"{name}: its tokenizer cannot be loaded: {reason}") from None

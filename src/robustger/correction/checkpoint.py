@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from robustger.correction.config import CorrectorConfig, read_yaml, validate_config
+from robustger.correction.config import CorrectorConfig, validate_config
 from robustger.errors import InputError
 from robustger.models.peft_adapters import refuse_peft
+from robustger.yaml_files import read_yaml
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a checkpoint that is not there needs none
     import torch

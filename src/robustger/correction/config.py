@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from pathlib import Path
+import reprlib
 from typing import Any, Literal, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from robustger.errors import InputError
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+_shown = reprlib.Repr()  # a value in a message may be as long as a file
+_shown.maxstring = _shown.maxother = _shown.maxlong = 120
 
 Quantization = Literal["none", "nf4", "int8"]
 
@@ -110,13 +112,13 @@ def validate_config(model: type[ConfigT], content: Any, where: str) -> ConfigT:
         return model.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = ".".join(str(part) for part in first["loc"])[:200]
         if first["type"] == "extra_forbidden":
             raise InputError(f"{where}: unknown key {key!r}; {_hint(model, key)}") from None
         if first["type"] == "missing":
             raise InputError(f"{where}: {key} is missing") from None
         value = first.get("input")
-        raise InputError(f"{where}: {key} = {value!r}: {first['msg']}") from None
+        raise InputError(f"{where}: {key} = {_shown.repr(value)}: {first['msg'][:200]}") from None
 
 
 def _hint(model: type[BaseModel], key: str) -> str:
@@ -140,23 +142,3 @@ def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:
             if isinstance(kind, type) and issubclass(kind, BaseModel):
                 keys += _keys(kind, f"{prefix}{name}.")
     return keys
-
-
-def read_yaml(path: str | Path) -> Any:
-    """The content of a YAML file.
-
-    Raises:
-        InputError: the file cannot be read or is not YAML.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise InputError(f"{path}: cannot be read: {reason}") from None
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}:" if mark else ""
-        reason = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise InputError(f"{path}:{line} not valid YAML: {reason}") from None

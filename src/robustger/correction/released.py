@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import os
-import pickle
 import re
 from collections.abc import Mapping
 from functools import reduce
@@ -25,7 +24,9 @@ from robustger.correction.config import CorrectorConfig
 from robustger.correction.llm.conditioning import ConditionedLLM
 from robustger.errors import InputError
 from robustger.models import resolve_model
+from robustger.models.loading import load_pretrained, model_from_config
 from robustger.models.peft_adapters import KEY_PREFIX, peft_message, refuse_peft
+from robustger.torch_files import load_torch
 
 # Released name -> ours. "{}" is the place of a layer among the adapted ones; without it, layers are stacked.
 VANILLA = {"adapter_wte.weight": "prompt", "gating_factor": "gate"}
@@ -119,16 +120,7 @@ def convert_released(
 
 def _read_state_dict(path: Path) -> Mapping[str, Any]:
     """The parameters in a file of torch, behind the wrappers training loops put around them."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except pickle.UnpicklingError:
-        raise InputError(
-            f"{path}: not a file of weights alone: it is broken, or it holds code, which is not run"
-        ) from None
-    except Exception:  # torch raises a different class for every way of being broken
-        raise InputError(f"{path}: not a torch file of weights") from None
+    content = load_torch(path)
     for wrapper in ("model", "state_dict"):
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
@@ -165,12 +157,11 @@ def _by_layer(state: Mapping[str, Any], path: Path) -> dict[int, dict[str, Tenso
 def _without_weights(config: CorrectorConfig, last: int, path: Path) -> ConditionedLLM:
     """The conditioned language model as shapes alone: a model of any size takes neither time nor memory."""
     from huggingface_hub.errors import StrictDataclassError
-    from transformers import AutoConfig, AutoModelForCausalLM
 
     folder = resolve_model(config.base)
     with torch.device("meta"):
         try:
-            llm = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder))
+            llm = model_from_config("AutoModelForCausalLM", load_pretrained("AutoConfig", folder))
         except (OSError, ValueError, KeyError, AttributeError, StrictDataclassError) as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise InputError(f"{folder}: not a causal language model: {reason}") from None

@@ -11,6 +11,7 @@ from robustger.correction.prompt import PROMPTS
 from robustger.errors import InputError
 from robustger.hypotheses.distinct import first_distinct
 from robustger.models import resolve_model
+from robustger.models.loading import load_pretrained
 
 
 class ListTokens:
@@ -32,13 +33,11 @@ class ListTokens:
         Raises:
             InputError: there is none, or it has no token that ends a text.
         """
-        from transformers import AutoTokenizer
-
         folder = resolve_model(self._base)
         try:
             if not any([*folder.glob("tokenizer*"), *folder.glob("vocab*")]):
                 raise OSError  # some families would get an empty tokenizer
-            tokenizer = AutoTokenizer.from_pretrained(folder)
+            tokenizer = load_pretrained("AutoTokenizer", folder)
         except (OSError, ValueError):
             raise InputError(f"{folder}: no tokenizer there; copy the tokenizer's files to it") from None
         if tokenizer.eos_token_id is None:

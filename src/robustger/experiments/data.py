@@ -11,11 +11,12 @@ from pathlib import Path
 
 from pydantic import Field
 
-from robustger.correction.config import Section, read_yaml, validate_config
+from robustger.correction.config import Section, validate_config
 from robustger.errors import InputError
 from robustger.experiments.measures.conditions import CLEAN, sentence
 from robustger.hypotheses import NBest, load_nbest
 from robustger.training.lists import expanded, list_files
+from robustger.yaml_files import read_yaml
 
 LABORATORY = "corrector-more.jsonl"  # what makes a folder with lists/ a laboratory's
 LAB_SNRS_DB = (0.0, 5.0, 10.0)

@@ -30,7 +30,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import pickle
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
@@ -43,6 +42,7 @@ from robustger.hypotheses.checks import printable
 from robustger.hypotheses.jsonl import BadLine
 from robustger.hypotheses.keyed import Placed
 from robustger.hypotheses.values import NBest, parse_fields
+from robustger.torch_files import load_torch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -150,23 +150,10 @@ def _load(path: Path) -> list[Any]:
     Raises:
         InputError: what is wrong, without the file's name.
     """
-    import torch
-
     try:
-        try:
-            items = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except RuntimeError as error:
-            if "mmap can only be used" not in str(error):
-                raise
-            items = torch.load(path, map_location="cpu", weights_only=True)  # as torch before 1.6 stored it
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}") from None
-    except pickle.UnpicklingError:
-        raise InputError(
-            "not a file of data alone: it is broken, or it holds code, which is not run"
-        ) from None
-    except Exception:  # torch raises a different class for every way of being broken
-        raise InputError("not a file of torch") from None
+        items = load_torch(path)
+    except InputError as error:
+        raise InputError(str(error).removeprefix(f"{path}: ")) from None
     if not isinstance(items, list):
         raise InputError(f"a list of items is needed, not {type(items).__name__}")
     return items

@@ -24,6 +24,7 @@ from transformers.models.whisper.tokenization_whisper import TO_LANGUAGE_CODE
 
 from robustger.errors import InputError
 from robustger.models.ctranslate2_file import CTranslate2File, open_ctranslate2_file
+from robustger.models.loading import load_pretrained
 
 MODEL, TOKENIZER = "model.bin", "tokenizer.json"
 _KIND = "WhisperSpec"
@@ -125,8 +126,12 @@ def _tokenizer(folder: Path, size: int) -> WhisperTokenizer:
             f"model with --copy_files {TOKENIZER}"
         )
     try:
-        tokenizer = WhisperTokenizer.from_pretrained(
-            folder, pad_token=_END, model_max_length=1024, clean_up_tokenization_spaces=False
+        tokenizer = load_pretrained(
+            "WhisperTokenizer",
+            folder,
+            pad_token=_END,
+            model_max_length=1024,
+            clean_up_tokenization_spaces=False,
         )
     except Exception as error:  # as the tokenizers library says that a file is no tokenizer
         raise InputError(f"{path}: not a tokenizer ({' '.join(str(error).split())[:200]})") from None
@@ -206,7 +211,7 @@ def _ids(folder: Path, settings: dict[str, Any], key: str) -> list[int]:
 def _extractor(folder: Path, config: WhisperConfig) -> WhisperFeatureExtractor:
     if (folder / "preprocessor_config.json").is_file():
         try:
-            return WhisperFeatureExtractor.from_pretrained(folder)
+            return load_pretrained("WhisperFeatureExtractor", folder)
         except (OSError, ValueError, TypeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{folder / 'preprocessor_config.json'}: cannot be used ({reason})") from None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from robustger.models.cache import cache_folder, converted_once
 from robustger.models.embedded import EmbeddedModel
+from robustger.models.loading import load_pretrained, model_from_config
 
 CONVERTER_VERSION = 1  # part of the cache folder's name: a changed conversion never reuses an old folder
 
@@ -22,14 +23,13 @@ def converted_gguf(model: EmbeddedModel, source: Path) -> Path:
 
 def _convert(source: Path, folder: Path) -> None:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     where, file = str(source.parent), source.name
-    AutoTokenizer.from_pretrained(where, gguf_file=file).save_pretrained(folder)
-    quantized = AutoModelForCausalLM.from_pretrained(where, gguf_file=file, dtype=torch.float32)
+    load_pretrained("AutoTokenizer", where, gguf_file=file).save_pretrained(folder)
+    quantized = load_pretrained("AutoModelForCausalLM", where, gguf_file=file, dtype=torch.float32)
     # The loaded model still calls itself quantized and refuses to be saved; its weights in a plain one do not.
-    del quantized.config.quantization_config  # pyright: ignore[reportAttributeAccessIssue]
-    llm = AutoModelForCausalLM.from_config(quantized.config, dtype=torch.bfloat16)
+    del quantized.config.quantization_config
+    llm = model_from_config("AutoModelForCausalLM", quantized.config, dtype=torch.bfloat16)
     llm.load_state_dict(quantized.state_dict())
     llm.generation_config = quantized.generation_config
     llm.save_pretrained(folder)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from robustger.batches import batches_by_length
 from robustger.errors import InputError
 from robustger.models import resolve_model
+from robustger.models.loading import load_pretrained
 from robustger.registry import Registry
 
 if TYPE_CHECKING:
@@ -88,12 +89,11 @@ class SentenceBert:
         memo_bytes: int = MEMO_BYTES,
     ) -> None:
         import torch
-        from transformers import AutoModel, AutoTokenizer
 
         folder = resolve_model(model)
         self._normalize = _check_pipeline(folder)
-        self._tokenizer = AutoTokenizer.from_pretrained(folder)
-        self._model = AutoModel.from_pretrained(folder, dtype=torch.float32).to(device).eval()
+        self._tokenizer = load_pretrained("AutoTokenizer", folder)
+        self._model = load_pretrained("AutoModel", folder, dtype=torch.float32).to(device).eval()
         self._limit = _length_limit(folder, self._model.config.max_position_embeddings)
         on_cpu = self._model.device.type == "cpu"
         self._batch_tokens = batch_tokens or (CPU_BATCH_TOKENS if on_cpu else GPU_BATCH_TOKENS)

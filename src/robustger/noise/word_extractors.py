@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from robustger.errors import InputError
 from robustger.models import resolve_model
+from robustger.models.loading import load_pretrained
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,11 +43,9 @@ class TokenEmbeddings:
     """
 
     def __init__(self, model: str | os.PathLike[str]) -> None:
-        from transformers import AutoTokenizer
-
         folder = resolve_model(model)
         self._embeddings = _input_embeddings(folder)  # (V, D)
-        self._tokenizer = AutoTokenizer.from_pretrained(folder)
+        self._tokenizer = load_pretrained("AutoTokenizer", folder)
 
     @property
     def dimension(self) -> int:

@@ -129,7 +129,8 @@ def load_preset_recognizer(name: str | os.PathLike[str]) -> RecognizerSettings:
     Raises:
         InputError: no such preset, or settings that are not valid; the message names the file and the key.
     """
-    from robustger.correction.config import read_yaml, validate_config
+    from robustger.correction.config import validate_config
+    from robustger.yaml_files import read_yaml
 
     folder = preset_folder(name)
     where = str(folder / SETTINGS)

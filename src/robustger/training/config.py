@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field
 
-from robustger.correction.config import CorrectorConfig, Section, read_yaml, validate_config
+from robustger.correction.config import CorrectorConfig, Section, validate_config
 from robustger.errors import InputError
+from robustger.yaml_files import parse_yaml, read_yaml
 
 
 class DataConfig(Section):
@@ -132,10 +132,7 @@ def _override(content: Any, override: str) -> Any:
     key, separator, text = override.partition("=")
     if not separator or not all(key.split(".")):
         raise InputError(f"--set {override}: write it as key.subkey=value")
-    try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):  # ValueError: a date that does not exist
-        raise InputError(f"--set {override}: the value is not valid YAML") from None
+    value = parse_yaml(text, f"--set {override[:200]}:")
     if not isinstance(content, dict | None):
         return content  # the validation says what is wrong with it
     result = dict(content or {})

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from robustger.correction.config import read_yaml
 from robustger.errors import InputError
 from robustger.training.checkpoint import CONFIG, Digests, TrainingState, read_progress
 from robustger.training.config import DataConfig, OptimizationConfig, TrainingConfig
 from robustger.training.optimization import learning_rate_share, total_steps
+from robustger.yaml_files import read_yaml
 
 logger = logging.getLogger(__name__)
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 from robustger.correction.llm.language_model import load_llm
 from robustger.errors import InputError
 from robustger.models import resolve_model, torch_device
+from robustger.models.loading import load_pretrained
 
 BATCH_TOKENS = 1024  # with their padding: their logits over a large vocabulary fill half a gigabyte
 
@@ -32,15 +33,13 @@ class CausalLanguageModel:
     """
 
     def __init__(self, model: str | os.PathLike[str] = "smollm2-135m", device: str | None = None) -> None:
-        from transformers import AutoTokenizer
-
         folder = resolve_model(model)
         where = torch_device(device)
         # In bfloat16 the logarithms differ by tenths with what else is in the batch: as much as hypotheses do.
         dtype = torch.float32 if where.type == "cpu" else None
         self._llm = load_llm(folder, dtype, str(where), None).eval()
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(folder)
+            self._tokenizer = load_pretrained("AutoTokenizer", folder)
         except (OSError, ValueError):
             raise InputError(f"{folder}: no tokenizer there; copy the tokenizer's files to it") from None
         self._end = self._tokenizer.eos_token_id

@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 
 from robustger.errors import InputError, MissingExtraError
+from robustger.models.loading import load_pretrained
 
 
 def best_dtype(device: str | torch.device, folder: Path | None = None) -> torch.dtype:
@@ -62,14 +63,14 @@ def load_llm(
         MissingExtraError: `nf4` or `int8`, and bitsandbytes is not installed, or too old.
     """
     from huggingface_hub.errors import StrictDataclassError
-    from transformers import AutoModelForCausalLM, GenerationConfig
+    from transformers import GenerationConfig
 
     quantized = quantization != "none"
     try:
         dtype = dtype or best_dtype(device, folder)
         options = _packed(quantization, dtype, device) if quantized else {}
-        llm: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, attn_implementation=attention, **options
+        llm: Any = load_pretrained(
+            "AutoModelForCausalLM", folder, dtype=dtype, attn_implementation=attention, **options
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)

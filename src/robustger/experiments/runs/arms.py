@@ -144,11 +144,10 @@ def matched(config: dict[str, Any], model: str) -> tuple[str, ...]:
 
 
 def _llm_config(model: str) -> Any:
-    from transformers import AutoConfig
-
     from robustger.models import resolve_model
+    from robustger.models.loading import load_pretrained
 
-    return AutoConfig.from_pretrained(resolve_model(model)).get_text_config()
+    return load_pretrained("AutoConfig", resolve_model(model)).get_text_config()
 
 
 def _audio_width(lists: Path) -> int:

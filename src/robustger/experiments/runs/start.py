@@ -47,16 +47,16 @@ def merge_lora(checkpoint: Path, folder: Path) -> None:
         InputError: the checkpoint has no LoRA part, or is broken.
     """
     import torch
-    from transformers import AutoModelForCausalLM
 
     from robustger.correction.checkpoint import read_config
     from robustger.models import resolve_model
+    from robustger.models.loading import load_pretrained
 
     config, lora = read_config(checkpoint), lora_weights(checkpoint)
     if config.lora is None:
         raise InputError(f"{checkpoint}: config.yaml names no LoRA")
     source = resolve_model(config.base)
-    llm: Any = AutoModelForCausalLM.from_pretrained(source, dtype="auto")
+    llm: Any = load_pretrained("AutoModelForCausalLM", source, dtype="auto")
     with torch.no_grad():
         for name, down in lora.items():
             if not name.endswith(".lora_A.weight"):

@@ -14,9 +14,6 @@ from typing import Any
 
 import torch
 from transformers import (
-    AutoConfig,
-    AutoTokenizer,
-    GenerationConfig,
     WhisperFeatureExtractor,
     WhisperForConditionalGeneration,
 )
@@ -24,6 +21,7 @@ from transformers import (
 from robustger.errors import InputError
 from robustger.models import cache_folder, converted_once, resolve_ctranslate2
 from robustger.models.ctranslate2_folder import describe_ctranslate2, is_ctranslate2_folder
+from robustger.models.loading import load_pretrained
 
 _NO_TIMESTAMPS = "<|notimestamps|>"
 _TIMESTAMP = re.compile(r"<\|\d+\.\d\d\|>")
@@ -105,7 +103,7 @@ def _ct2_folder(folder: Path) -> Path:
 def _description(folder: Path) -> tuple[WhisperForConditionalGeneration, Any, WhisperFeatureExtractor]:
     """The checkpoint of transformers as it knows it, but without memory for its weights."""
     try:
-        config = AutoConfig.from_pretrained(folder)
+        config = load_pretrained("AutoConfig", folder)
         if config.model_type != "whisper":
             raise InputError(
                 f"{folder}: a model of the kind {config.model_type!r}; faster-whisper takes 'whisper' only"
@@ -113,9 +111,9 @@ def _description(folder: Path) -> tuple[WhisperForConditionalGeneration, Any, Wh
         with torch.device("meta"):
             model = WhisperForConditionalGeneration(config)  # pyright: ignore[reportArgumentType]
         if (folder / "generation_config.json").is_file():
-            model.generation_config = GenerationConfig.from_pretrained(folder)
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        extractor = WhisperFeatureExtractor.from_pretrained(folder)
+            model.generation_config = load_pretrained("GenerationConfig", folder)
+        tokenizer = load_pretrained("AutoTokenizer", folder)
+        extractor = load_pretrained("WhisperFeatureExtractor", folder)
     except (OSError, ValueError, KeyError) as error:  # as transformers says that a file is missing or no JSON
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{folder}: not a complete Whisper checkpoint ({reason})") from None

@@ -19,6 +19,7 @@ from torch import Tensor
 from robustger.errors import InputError, MissingExtraError
 from robustger.hypotheses import Hypothesis
 from robustger.models import resolve_model, torch_device
+from robustger.models.loading import load_pretrained
 from robustger.recognition.options import checked_options
 from robustger.recognition.recognizer import AudioEmbedding, Recognition, check_audios, check_request
 from robustger.recognition.search.strategy import Found, Search, search_lists, widths
@@ -82,7 +83,6 @@ class CTCRecognizer:
             raise MissingExtraError("flashlight-text", "ctc") from None
         from huggingface_hub.errors import StrictDataclassError
         from safetensors import SafetensorError
-        from transformers import AutoFeatureExtractor, AutoModelForCTC, AutoTokenizer
 
         self.window_seconds = window_seconds
         self._search: Search = search
@@ -90,10 +90,12 @@ class CTCRecognizer:
         folder = resolve_model(model)
         try:
             # Not the processor: that of a checkpoint with an n-gram model asks for packages nobody needs here.
-            self._features: Any = AutoFeatureExtractor.from_pretrained(folder)
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-            loaded: Any = AutoModelForCTC.from_pretrained(
-                folder, dtype=dtype or ("float32" if self._device.type == "cpu" else "auto")
+            self._features: Any = load_pretrained("AutoFeatureExtractor", folder)
+            self._tokenizer: Any = load_pretrained("AutoTokenizer", folder)
+            loaded: Any = load_pretrained(
+                "AutoModelForCTC",
+                folder,
+                dtype=dtype or ("float32" if self._device.type == "cpu" else "auto"),
             )
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError) as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)

@@ -8,14 +8,13 @@ from typing import Any
 
 import torch
 from transformers import (
-    AutoConfig,
-    AutoTokenizer,
     WhisperFeatureExtractor,
     WhisperForConditionalGeneration,
 )
 
 from robustger.errors import InputError
 from robustger.models.ctranslate2_folder import is_ctranslate2_folder
+from robustger.models.loading import load_pretrained
 from robustger.recognition.recognizers.whisper_decoder import SHARED
 
 _SAMPLE_RATE = 16_000
@@ -36,14 +35,14 @@ def load_checkpoint(
             "model in the format of transformers"
         )
     try:
-        kind = AutoConfig.from_pretrained(folder).model_type
+        kind = load_pretrained("AutoConfig", folder).model_type
         if kind != "whisper":
             raise InputError(
                 f"{folder}: a model of the kind {kind!r}; the recognizer 'whisper' takes 'whisper' only"
             )
-        model = WhisperForConditionalGeneration.from_pretrained(folder, dtype=dtype)
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        extractor = WhisperFeatureExtractor.from_pretrained(folder)
+        model = load_pretrained("WhisperForConditionalGeneration", folder, dtype=dtype)
+        tokenizer = load_pretrained("AutoTokenizer", folder)
+        extractor = load_pretrained("WhisperFeatureExtractor", folder)
     except (OSError, ValueError, KeyError) as error:  # as transformers says that a file is missing or no JSON
         reason = " ".join(str(error).split())[:200]
         raise InputError(
