@@ -117,12 +117,6 @@ def test_cluster_sums():
     assert result.absolute_interval.low == result.absolute_interval.high == pytest.approx(4 / 27)
 
 
-def test_percentiles_are_rounded_outwards_and_skip_missing_values():
-    interval = percentile_interval([*range(101), math.nan])
-    assert (interval.low, interval.high) == (2, 98)
-    assert math.isnan(percentile_interval([math.nan]).low)
-
-
 def test_values_without_denominator():
     assert np.isnan(error_rates([1], [0])).all()
     assert relative_reductions([0, 0, 4], [0, 2, 3]).tolist() == [0, -math.inf, 0.25]

@@ -13,8 +13,8 @@ NAN, INFINITE = float("nan"), float("inf")
 
 def test_outward_ends_are_samples() -> None:
     samples = np.arange(1001.0)
-    assert percentile_interval(samples, 0.9) == Interval(50, 950)
-    assert percentile_interval(np.arange(12.0), 0.9) == Interval(0, 11)
+    assert percentile_interval(samples, 0.5) == Interval(250, 750)
+    assert percentile_interval(np.arange(4.0), 0.5) == Interval(0, 3)
     assert percentile_interval([-INFINITE, 0.0, 1.0, NAN]) == Interval(-INFINITE, 1.0)
 
 
@@ -24,6 +24,12 @@ def test_interpolated_ends_lie_between_samples() -> None:
     assert (ends.low, ends.high) == pytest.approx(tuple(np.quantile(samples, [0.025, 0.975])))
     outward = percentile_interval(samples)
     assert outward.low < ends.low < ends.high < outward.high
+
+
+def test_percentiles_are_rounded_outwards_and_skip_missing_values():
+    interval = percentile_interval([*range(101), math.nan])
+    assert (interval.low, interval.high) == (2, 98)
+    assert math.isnan(percentile_interval([math.nan]).low)
 
 
 def test_without_a_value_there_is_no_interval() -> None:
@@ -61,4 +67,7 @@ def test_values_with_their_intervals() -> None:
 
 
 def test_json_has_no_numbers_that_are_not_finite() -> None:
-    assert json_value({"a": Interval(0.5, INFINITE), "b": [NAN, 1.0, "x"]}) == {"a": [0.5, None], "b": [None, 1.0, "x"]}
+    assert json_value({"a": Interval(0.5, INFINITE), "b": [NAN, 1.0, "x"]}) == {
+        "a": [0.5, None],
+        "b": [None, 1.0, "x"],
+    }

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from robustger.errors import InputError
 from robustger.evaluation import evaluate, evaluate_domains, wer
-from robustger.evaluation.recordings import Incomplete, Recording, join_windows, add_reference, written_form
+from robustger.evaluation.recordings import Incomplete, Recording, add_reference, join_windows, written_form
 from robustger.hypotheses import NBest
 
 
