@@ -62,7 +62,7 @@ def correct_files(checkpoint: str, sizes: Sequence[int]) -> None:
             times = []
             busy = 0.0
             for _ in range(repeats):
-                corrector.renew_embedder()  # which remembers what it has seen
+                corrector.renew_noise()  # which remembers what it has seen
                 begin = time.process_time()
                 times.append(seconds(lambda: correct_file(lambda: corrector, source, target)))
                 busy += (time.process_time() - begin) / repeats

@@ -63,9 +63,9 @@ def one_token_at_a_time(corrector: Corrector, prompt: Sequence[int], noise: torc
 
 def forget(corrector: Corrector) -> None:
     """Empties the sentence encoder's memo."""
-    assert corrector.embedder is not None
-    assert isinstance(corrector.embedder.extractor, SentenceBert)
-    corrector.embedder.extractor.forget()
+    assert corrector.noise.embedder is not None
+    assert isinstance(corrector.noise.embedder.extractor, SentenceBert)
+    corrector.noise.embedder.extractor.forget()
 
 
 def corrected(

@@ -95,7 +95,7 @@ def by_hypotheses(base: str, sizes: Sequence[int], lists: int, rounds: int) -> R
         ]
 
         def once() -> None:
-            corrector.renew_embedder()
+            corrector.renew_noise()
             for tokens, noise in zip(read, corrector.noise_embedding(made), strict=True):
                 corrector.logits(tokens, noise[None])
 

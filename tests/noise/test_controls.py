@@ -1,16 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robustger.correction import Corrector
-from robustger.correction.batch import Batch, transcripts_of
-from robustger.hypotheses import NBest, Transcript
 from robustger.noise.controls import donors, one_level, random_like
 from robustger.noise.embedding import LEVELS, NoiseEmbedder
 from robustger.noise.word_extractors import HashedNgrams
@@ -64,34 +58,3 @@ def test_the_levels_are_the_halves_of_the_rows(variant: str) -> None:
     assert not (utterance * token).any()
     assert utterance.any()
     assert token.any()
-
-
-@pytest.mark.parametrize("noise", ["zero", "shuffled", "random", "utterance", "token"])
-def test_a_corrector_corrects_under_its_control(
-    tiny_corrector: Callable[..., Corrector], noise: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    texts = [
-        ["turn of the light", "turn off the light"],
-        ["close the store", "close a door"],
-        ["from nine", "from wine"],
-    ]
-    lists = [NBest.from_texts(str(number), hypotheses) for number, hypotheses in enumerate(texts)]
-    corrector = tiny_corrector(n_best=2, noise=noise)
-    real = tiny_corrector(n_best=2)
-    assert corrector.embedder is not None
-    wanted = {
-        "zero": torch.zeros(3, 2, 16),
-        "shuffled": real.noise_embedding([texts[source] for source in donors(3)]),
-        "random": random_like(real.noise_embedding(texts), texts),
-        "utterance": real.noise_embedding(texts) * torch.tensor([1.0, 0.0])[:, None],
-        "token": real.noise_embedding(texts) * torch.tensor([0.0, 1.0])[:, None],
-    }[noise]
-    under: dict[str, torch.Tensor] = {}
-
-    def spy(batch: Batch, *others: Any) -> list[Transcript]:
-        under.update({nbest.id: row for nbest, row in zip(batch.lists, batch.noise, strict=True)})
-        return transcripts_of(batch, *others)
-
-    monkeypatch.setattr("robustger.correction.model.transcripts_of", spy)
-    corrector.correct(lists)
-    torch.testing.assert_close(torch.stack([under[nbest.id] for nbest in lists]), wanted, rtol=0, atol=1e-5)

@@ -41,7 +41,7 @@ def test_batches_hold_the_audio_of_their_lists(
     expected = functional.normalize(torch.from_numpy(rows), dim=-1)
     assert batch.noise.shape == (8, 6, 6)  # lists of three have six rows
     assert found == {tuple(row.tolist()) for row in expected}
-    assert trainer.corrector.embedder is None
+    assert trainer.corrector.noise.embedder is None
     assert not list(trainer.output.rglob("noise-*"))
     assert any(line.startswith("noise ") and "(4, 6, 6)" in line for line in dry_run(config))
 

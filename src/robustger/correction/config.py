@@ -62,11 +62,10 @@ class CorrectorConfig(Section):
         noise_dimension: width of the sentence encoder.
         extractor: name of the sentence encoder room's extractor.
         encoder: model name of the sentence encoder.
-        noise: `real`, or a control that puts something else in the place of E_LN, in training and in correction alike:
-            `zero`, `shuffled` or `random`, see `robustger.noise.controls`; or `audio`, the paper's "+ audio denoising":
-            the embedding of the recognizer's encoder, see `robustger.noise.heard`. `noise_dimension` is its width then.
-            `utterance` and `token` keep the rows of one level and put zeros in the place of the other's (the paper's
-            Table 3).
+        noise: where the noise rows come from, in training and in correction alike: `real`, the noise embedding E_LN;
+            `utterance` or `token`, one level of it alone (the paper's Table 3); `zero`, `random` or `shuffled`, the
+            controls; or `audio`, the embedding of the recognizer's encoder (the paper's "+ audio denoising"), whose
+            width `noise_dimension` then is. See `robustger.noise.source`.
         prompt: name of the prompt template.
         languages: codes of the languages it was trained on ("en"); lists in others are passed through uncorrected.
         normalizer: name of the normalizer through which lists are read that come in written form alone, with capitals,

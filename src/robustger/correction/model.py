@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -29,13 +29,12 @@ from robustger.correction.tokens import ListTokens
 from robustger.correction.writing import Writing, knows_language
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
-from robustger.hypotheses.distinct import first_distinct
 from robustger.hypotheses.values import each_nbest
 from robustger.models import resolve_model, torch_device
-from robustger.noise.controls import donors, one_level, random_like
-from robustger.noise.embedding import LEVELS, NoiseEmbedder
+from robustger.noise.audio_noise import AudioLookup
+from robustger.noise.embedding import NoiseEmbedder
 from robustger.noise.extractors import EXTRACTORS
-from robustger.noise.heard import heard_in, in_every_row
+from robustger.noise.source import NOISE_SOURCES
 
 
 class Corrector:
@@ -47,26 +46,38 @@ class Corrector:
         config: what it is made of.
         llm: the conditioned language model.
         tokens: texts as its tokens.
-        embedder: computes the noise embedding; None for the variant `ger`, which ignores noise, and where the audio's
-            embedding stands in its place.
+        noise: gives the noise rows of lists.
     """
 
     def __init__(self, config: CorrectorConfig, llm: ConditionedLLM) -> None:
         self.config = config
         self.llm = llm
-        self.embedder: NoiseEmbedder | None = None
         self.tokens = ListTokens(config)
-        if config.variant != "ger" and config.noise != "audio":
-            self.renew_embedder()
+        self.renew_noise()
 
-    def renew_embedder(self) -> None:
-        """Loads the sentence encoder anew, so that nothing it remembers of earlier lists takes memory.
+    def renew_noise(self) -> None:
+        """Loads the noise source anew, so that nothing its sentence encoder remembers of earlier lists takes memory.
 
-        It runs where the language model does.
+        The sentence encoder runs where the language model does. What `borrow_noise_among` was told is forgotten.
         """
-        self.embedder = None
+        name = (
+            "zero" if self.config.variant == "ger" else self.config.noise
+        )  # the variant `ger` ignores noise
+        shape = self.llm.shape
+        self.noise = NOISE_SOURCES.get(name)(shape.slots, shape.noise_dimension, self._make_embedder)
+
+    def _make_embedder(self) -> NoiseEmbedder:
         extractor = EXTRACTORS.get(self.config.extractor)(self.config.encoder, device=self.llm.device)
-        self.embedder = NoiseEmbedder(extractor, variant=self.config.variant, n=self.config.n_best)
+        return NoiseEmbedder(extractor, variant=self.config.variant, n=self.config.n_best)
+
+    def borrow_noise_among(self, lists: Sequence[NBest], seed: int = 0) -> None:
+        """Tells the control `shuffled` which lists exchange their noise; has no effect on other noise sources.
+
+        Args:
+            lists: all lists that are going to be corrected; every one gets the noise of another.
+            seed: decides which list gets the noise of which.
+        """
+        self.noise = self.noise.among([Writing.of(nbest, self.config).plain for nbest in lists], seed)
 
     @property
     def tokenizer(self) -> Any:
@@ -168,46 +179,19 @@ class Corrector:
         )
 
     def noise_embedding(self, lists: Sequence[Sequence[str]]) -> Tensor:
-        """E_LN of lists of hypotheses, in the sign and order of the variant: (B, U, E). Zeros for `ger`.
+        """The noise rows of lists of hypotheses, shape (B, U, E), in the sign and order of the variant.
 
-        The controls `zero` and `random` and the choice of one level are applied; what `shuffled` needs, the other
-        lists, only the caller has.
+        Under the control `shuffled` these are the rows of the lists themselves.
 
         Raises:
-            InputError: the prompt has other than N(N-1) slots; the sentence encoder has another width than the
-                prompt was made for; or the checkpoint hears the audio.
+            InputError: the prompt has other than N(N-1) slots; the sentence encoder has another width than the prompt
+                was made for; or the checkpoint hears the audio.
         """
-        if self.hears:
-            raise InputError(
-                "this checkpoint hears the audio (noise: audio); hypotheses alone give it no noise embedding"
-            )
-        if self.embedder is None or self.config.noise == "zero":
-            shape = self.llm.shape
-            return torch.zeros(len(lists), shape.slots, shape.noise_dimension)
-        if self.embedder.rows != self.llm.shape.slots:
-            raise InputError(
-                f"this checkpoint's prompt has {self.llm.shape.slots} slots, but {self.config.n_best} hypotheses give "
-                f"{self.embedder.rows} noise rows; it takes a noise embedding of your own through `logits` only"
-            )
-        if self.embedder.dimension != self.llm.shape.noise_dimension:
-            raise InputError(
-                f"corrector.noise_dimension is {self.llm.shape.noise_dimension}, but the vectors of "
-                f"{self.config.encoder!r} are {self.embedder.dimension} wide; give corrector.noise_dimension that "
-                "width, or name another corrector.encoder"
-            )
-        noise = self.embedder([first_distinct(texts, self.config.n_best) for texts in lists])
-        if self.config.noise in LEVELS:
-            return one_level(noise, self.embedder.rows_of(self.config.noise))
-        return random_like(noise, lists) if self.config.noise == "random" else noise
+        return self.noise.of_texts(lists)
 
     @cached_property
     def _fixed_passes(self) -> FixedPasses:
         return FixedPasses(self.llm)
-
-    @property
-    def hears(self) -> bool:
-        """Whether the embedding of the audio stands in the place of E_LN."""
-        return self.config.noise == "audio" and self.config.variant != "ger"
 
     def prompt_tokens(self, texts: Sequence[str]) -> list[int]:
         """The prompt of one list as token ids. The answer's tokens follow directly."""
@@ -226,7 +210,7 @@ class Corrector:
         num_beams: int = 1,
         batch_size: BatchSize = 16,
         skip_agreeing: bool | None = None,
-        heard: Callable[[NBest], Any] | None = None,
+        heard: AudioLookup | None = None,
         fixed_shapes: bool = False,
     ) -> list[Transcript]:
         """Transcripts of N-best lists, in their order.
@@ -285,19 +269,13 @@ class Corrector:
                 transcripts[index] = Transcript(nbest.id, best, best, best, "too_long", settings.name, 0.0)
                 continue
             waiting.append((index, prompt, self.answer_tokens(best)))
-        sources = donors(len(lists)) if self.config.noise == "shuffled" else range(len(lists))
+        original = {id(writing.plain): nbest for writing, nbest in zip(writings, given, strict=True)}
+        noise_source = self.noise.hearing(heard and (lambda plain: heard(original[id(plain)])))
 
         def prepare(items: list[Prompt]) -> Batch:
             indices = [index for index, _, _ in items]
             chosen = [lists[index] for index in indices]
-            if self.hears:
-                noise = in_every_row(
-                    heard_in([given[index] for index in indices], heard),
-                    self.llm.shape.slots,
-                    self.llm.shape.noise_dimension,
-                )
-            else:
-                noise = self.noise_embedding([lists[sources[index]].texts for index in indices])
+            noise = noise_source.rows(chosen)
             texts = [[" ".join(text.split()) for text in each.texts] for each in chosen]
             drafts = [
                 [draft, *(self.answer_tokens(text) for text in others)]

@@ -18,9 +18,9 @@ from torch import Tensor
 from robustger.errors import InputError
 from robustger.hypotheses import NBest
 from robustger.hypotheses.audio_embeddings import AudioEmbeddings
-from robustger.noise.heard import Heard, in_every_row
+from robustger.noise.audio_noise import AudioLookup, in_every_row
 from robustger.training.lists import Lists
-from robustger.training.noise_rows import read_rows
+from robustger.training.stored_rows import read_rows
 
 REMEDY = {
     "noisy": "make the lists with `robustger nbest ... --embeddings`",
@@ -208,7 +208,7 @@ class HeardRows:
         return in_every_row(heard, *self.shape)
 
 
-def heard_beside(lists: Iterable[tuple[Path, NBest]]) -> Heard:
+def heard_beside(lists: Iterable[tuple[Path, NBest]]) -> AudioLookup:
     """What gives the embeddings of the noisy audio of these lists.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from robustger.hypotheses import NBest
+from robustger.training.audio_rows import heard_beside
 from robustger.training.config import TrainingConfig
 from robustger.training.data import Batch
 from robustger.training.examples import Examples
@@ -161,10 +164,9 @@ def _first_batch(trainer: Trainer) -> Iterator[str]:
     """The lists of the first step: shapes of all that is given beside them, and each prompt and target as text."""
     indices = next(trainer.batches())
     examples, tokenizer = trainer.train_examples, trainer.corrector.tokenizer
-    if trainer.corrector.hears:
-        noise = examples.noise.read(examples.places[indices])
-    else:
-        noise = trainer.corrector.noise_embedding(_texts(trainer, indices))
+    shown = _lists(trainer, indices)
+    lists = [nbest for _, nbest in shown]
+    noise = trainer.corrector.noise.hearing(heard_beside(shown)).among(lists).rows(lists)
     yield _row("first batch", f"{len(indices)} lists")
     yield _row(
         "noise", f"embeddings {tuple(noise.shape)}, mean norm of a row {noise.norm(dim=-1).mean():.3g}"
@@ -182,10 +184,8 @@ def _first_batch(trainer: Trainer) -> Iterator[str]:
         yield f"-> {tokenizer.decode(example.target, clean_up_tokenization_spaces=False)}"
 
 
-def _texts(trainer: Trainer, indices: Sequence[int]) -> list[Sequence[str]]:
-    """The hypotheses of examples; they are on disk only."""
+def _lists(trainer: Trainer, indices: Sequence[int]) -> list[tuple[Path, NBest]]:
+    """The lists of examples, read again from disk, each with the file it stands in."""
     wanted = {int(trainer.train_examples.places[index]): index for index in indices}
-    found = {
-        wanted[place]: nbest.texts for place, (_, nbest) in enumerate(trainer.train_lists) if place in wanted
-    }
+    found = {wanted[place]: each for place, each in enumerate(trainer.train_lists) if place in wanted}
     return [found[index] for index in indices]

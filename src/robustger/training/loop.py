@@ -23,7 +23,7 @@ from robustger.errors import InputError, RobustGERError
 from robustger.evaluation.wer import wer
 from robustger.text import get_normalizer
 from robustger.training.algorithm import AdapterStep, Algorithm1, StatisticsStep, WholeBatch
-from robustger.training.audio_rows import HeardRows, heard_beside
+from robustger.training.audio_rows import heard_beside
 from robustger.training.checkpoint import (
     CACHE,
     Digests,
@@ -42,7 +42,7 @@ from robustger.training.examples import make_examples
 from robustger.training.gradient_checkpointing import checkpoint_layers
 from robustger.training.lists import Lists, expanded
 from robustger.training.measurements import Measurements, gate_norms
-from robustger.training.noise_rows import NoiseRows, noise_rows
+from robustger.training.noise_rows import noise_rows
 from robustger.training.optimization import (
     adapter_optimizer,
     learning_rate_share,
@@ -141,23 +141,14 @@ class Trainer:
             needed = {"noisy": objective.needs_audio, "clean": objective.needs_clean}
             kinds = tuple(kind for kind, need in needed.items() if need)
         folder = Path(expanded(data.cache)) if data.cache else self.output / CACHE
-        shape = self.corrector.llm.shape
-        noise: list[NoiseRows] | list[HeardRows]
-        if self.corrector.hears:
-            noise = [HeardRows.of(part, (shape.slots, shape.noise_dimension)) for part in (train, dev)]
-        elif rehearsal:
-            noise = [
-                NoiseRows((shape.slots, shape.noise_dimension), None, range(part.count))
-                for part in (train, dev)
-            ]
-        else:
-            with self.processes.main_first():
-                noise = noise_rows(self.corrector, (train, dev), folder, self.config.seed)
+        with self.processes.main_first():
+            noise = noise_rows(self.corrector, (train, dev), folder, self.config.seed, rehearsal=rehearsal)
         self.train_examples = make_examples(self.corrector, train, noise[0], data.max_tokens, kinds)
         self.dev_examples = make_examples(self.corrector, dev, noise[1], data.max_tokens)
         decoded = list(islice(dev, self.config.evaluation.wer_lists))
         self.decoded_lists = [nbest for _, nbest in decoded]
         self.heard = heard_beside(decoded)
+        self.corrector.borrow_noise_among(self.decoded_lists)
 
     @property
     def data(self) -> Digests:

@@ -21,9 +21,10 @@ from tqdm import tqdm
 
 from robustger.correction.model import Corrector
 from robustger.errors import InputError
-from robustger.noise.controls import donors
 from robustger.noise.embedding import LEVELS
+from robustger.training.audio_rows import HeardRows
 from robustger.training.lists import Lists
+from robustger.training.stored_rows import read_rows
 from robustger.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -32,32 +33,13 @@ EMBEDDING_BATCH = 256  # lists whose noise is embedded at a time
 NAME = "noise"  # of the tensor in the file
 
 
-def read_rows(path: Path, name: str, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Rows of the tensor `name` of a safetensors file, stacked.
-
-    The file is mapped for the time of this call alone: under a mapping that stays, every page ever read would count as
-    memory of this process.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            tensor = file.get_slice(name)
-            return np.stack([tensor[int(row)] for row in rows])
-    except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"{path}: cannot be read: {error}; it must stay where it is until training ends"
-        ) from None
-
-
 @dataclass(frozen=True, slots=True)
 class NoiseRows:
     """E_LN of the lists of one part of the data, in the sign and order of the corrector's variant.
 
     Attributes:
         shape: (U, E).
-        path: the file, or None where all is zero (the variant `ger`, and the control `zero`).
+        path: the file, or None where all rows are zero.
         rows: for every list of the part, its row in the file.
     """
 
@@ -72,33 +54,38 @@ class NoiseRows:
         return torch.from_numpy(read_rows(self.path, NAME, [self.rows[index] for index in lists])).float()
 
 
-def noise_rows(corrector: Corrector, parts: Sequence[Lists], folder: Path, seed: int) -> list[NoiseRows]:
+def noise_rows(
+    corrector: Corrector, parts: Sequence[Lists], folder: Path, seed: int, *, rehearsal: bool = False
+) -> Sequence[NoiseRows | HeardRows]:
     """The noise of every part, from the file in `folder` that an earlier run left, else computed.
 
     All parts share a file, so that they are computed in one order: a sentence encoder's last bits depend on what it
     has seen before.
 
     Args:
-        corrector: computes the embeddings; its configuration says which control, if any, stands in their place.
+        corrector: its noise source gives the rows.
         parts: the lists.
         folder: where the file is, or will be.
         seed: of the control `shuffled`: which list gets which other's.
+        rehearsal: embed nothing: zeros of the same shape stand for the noise of hypotheses.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError: the folder cannot be written, or the audio of a list has no embedding that can be used.
     """
-    config = corrector.config
+    source = corrector.noise
     shape = (corrector.llm.shape.slots, corrector.llm.shape.noise_dimension)
-    if corrector.embedder is None or config.noise == "zero":
+    if source.reads == "audio":
+        return [HeardRows.of(part, shape) for part in parts]
+    if source.reads == "nothing" or rehearsal:
         return [NoiseRows(shape, None, range(part.count)) for part in parts]
     path = folder / f"noise-{_digest(corrector, parts)}.safetensors"
     count = sum(part.count for part in parts)
     if not _holds(path, (count, *shape)):
         _compute(corrector, parts, path, (count, *shape))
-        corrector.renew_embedder()  # what it remembers must not depend on whether the file was there
+        corrector.renew_noise()  # what it remembers must not depend on whether the file was there
     result, start = [], 0
     for part in parts:
-        order = donors(part.count, seed) if config.noise == "shuffled" else range(part.count)
+        order = source.order(part.count, seed)
         result.append(NoiseRows(shape, path, np.asarray(order, dtype=np.int64) + start))
         start += part.count
     return result
@@ -113,10 +100,10 @@ def _digest(corrector: Corrector, parts: Sequence[Lists]) -> str:
         config.n_best,
         config.extractor,
         config.encoder,
-        config.noise == "random",
+        corrector.noise.stored_as == "random",
     ]
-    if config.noise in LEVELS:
-        made_by.append(config.noise)
+    if corrector.noise.stored_as in LEVELS:
+        made_by.append(corrector.noise.stored_as)
     return hashlib.sha256(json.dumps([made_by, [part.digest for part in parts]]).encode()).hexdigest()[:16]
 
 

@@ -168,7 +168,6 @@ def test_a_gpu_takes_as_many_tokens_as_it_has_room_for(tiny_base: Any, tiny_enco
     config = CorrectorConfig(base=str(tiny_base), encoder=str(tiny_encoder), noise_dimension=16)
     corrector = Corrector.create(config, torch.float32, "cuda")
     assert FEWEST_TOKENS <= tokens_at_once(corrector.llm) <= AUTO_GPU_TOKENS
-    assert corrector.embedder is not None
     on_gpu = corrector.correct(LISTS, batch_size="auto")
     on_cpu = Corrector.create(config, torch.float32, "cpu")
     on_cpu.llm.adapter.load_state_dict(corrector.llm.adapter.state_dict())

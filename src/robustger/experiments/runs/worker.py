@@ -53,15 +53,11 @@ def reference_losses(corrector: Corrector, path: Path, cache: Path, seed: int) -
     arms apart on far fewer lists.
     """
     from robustger.correction.decoding.reading import Reading
-    from robustger.training.audio_rows import HeardRows
     from robustger.training.lists import Lists
     from robustger.training.noise_rows import noise_rows
 
     part = Lists("test", [str(path)])
-    if corrector.hears:
-        noise = HeardRows.of(part, (corrector.llm.shape.slots, corrector.llm.shape.noise_dimension))
-    else:
-        (noise,) = noise_rows(corrector, (part,), cache, seed)
+    (noise,) = noise_rows(corrector, (part,), cache, seed)
     lists = [nbest for _, nbest in part]
     prompts = [corrector.prompt_tokens(nbest.texts) for nbest in lists]
     targets = [corrector.answer_tokens(" ".join((nbest.reference or "").split())) for nbest in lists]
@@ -107,7 +103,7 @@ def measure(corrector: Corrector, plan: Mapping[str, Any], folder: Path) -> dict
     lists = load_nbest(plan["decoded"])
     guard = GuardConfig.model_validate(plan["guard"])
     heard = heard_beside((Path(plan["decoded"]), nbest) for nbest in lists)
-    # In one call: what the control `shuffled` gives to a list, it takes from another of the same call.
+    corrector.borrow_noise_among(lists)
     found = corrector.correct(lists, guard=guard, batch_size=BATCH, heard=heard)
     with atomic_writer(folder / "corrections.jsonl") as file:
         for transcript in found:

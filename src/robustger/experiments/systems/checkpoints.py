@@ -68,7 +68,9 @@ def _corrected(
             for nbest in load_nbest(file)
         }
         heard = heard_beside((beside[nbest.id], nbest) for nbest in lists)
-        found = Corrector.from_pretrained(name).correct(lists, heard=heard)
+        corrector = Corrector.from_pretrained(name)
+        corrector.borrow_noise_among(lists)
+        found = corrector.correct(lists, heard=heard)
         return {transcript.id: (transcript.text, unguarded(transcript)) for transcript in found}
 
     asked = [REVISION, checkpoint_digest(name), digest.hexdigest()]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from robustger.noise.heard import in_every_row
+from robustger.noise.audio_noise import in_every_row
 
 
 def test_every_row_is_the_audio_at_length_one() -> None:
