@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from robustger.evaluation.bootstrap import resampled_sums
 from robustger.evaluation.corrections import load_corrections
+from robustger.evaluation.intervals import percentile_interval
 from robustger.evaluation.oracles import compositional_errors, n_best_errors
-from robustger.evaluation.significance import percentile_interval, rates, relative_reductions, resampled_sums
-from robustger.evaluation.wer import count_errors
+from robustger.evaluation.wer import count_errors, error_rates, relative_reductions
 from robustger.hypotheses import NBest, load_nbest
 from robustger.noise.embedding import NoiseEmbedder
 from robustger.noise.extractors import EXTRACTORS
@@ -78,7 +79,7 @@ def row(
         "utterances": len(lists),
         "words": int(total["words"]),
         "wer": float(total["best"] / total["words"]),
-        "wer_interval": interval(rates(best, words)),
+        "wer_interval": interval(error_rates(best, words)),
         "o_nb": float(total["o_nb"] / total["words"]),
         "o_cp": float(total["o_cp"] / total["words"]),
         "distinct": float(

@@ -25,6 +25,8 @@ import torch
 
 from robustger.correction import Corrector
 from robustger.correction.config import CorrectorConfig
+from robustger.evaluation.bootstrap import resampled_sums
+from robustger.evaluation.intervals import percentile_interval, with_interval
 from robustger.experiments.measures.conditions import sentence, snr_db
 from robustger.experiments.runs.worker import word_errors
 from robustger.experiments.tables.embedding import audio_embeddings, noise_embeddings
@@ -79,9 +81,9 @@ def explained(said: np.ndarray, truth: np.ndarray, sentences: Sequence[str]) -> 
         missed, first, second, count = total.T
         return 1 - missed / (second - first**2 / count)
 
-    times = np.random.default_rng(0).multinomial(len(rows), np.full(len(rows), 1 / len(rows)), RESAMPLES)
-    low, high = np.quantile(r_squared(times @ sums), [0.025, 0.975])
-    return f"{r_squared(sums.sum(0)[None])[0]:.2f} [{low:.2f}, {high:.2f}]"
+    samples = resampled_sums(sums, resamples=RESAMPLES, seed=0, drawing="multinomial")
+    ends = percentile_interval(r_squared(samples), ends="interpolated")
+    return with_interval(r_squared(sums.sum(0)[None])[0], ends, 2, negative_zero=True)
 
 
 def main() -> None:

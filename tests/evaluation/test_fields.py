@@ -4,10 +4,10 @@ import pytest
 
 from robustger.errors import InputError
 from robustger.evaluation.fields import MISSING, Grouping
-from robustger.evaluation.units import UNITS
+from robustger.evaluation.units import ERROR_UNITS
 from robustger.hypotheses import NBest
 
-WORD = UNITS.get("word")
+WORD = ERROR_UNITS.get("word")
 
 
 def nbest(reference: str = "a b c", /, **meta: object) -> NBest:
@@ -69,7 +69,7 @@ def test_lengths_are_in_the_unit_that_is_counted():
     one = nbest("ab cd ef gh ij kl")
     assert Grouping.parse("length").group(one, WORD).text == "(5, 10]"
     assert Grouping.parse("length:3,6").group(one, WORD).text == "(3, 6]"
-    assert Grouping.parse("length").group(one, UNITS.get("char")).text == "(10, 20]"
+    assert Grouping.parse("length").group(one, ERROR_UNITS.get("char")).text == "(10, 20]"
 
 
 def test_numbers_sort_by_size_then_texts_then_what_is_missing():

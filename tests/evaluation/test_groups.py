@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from robustger.errors import InputError
 from robustger.evaluation import evaluate, evaluate_domains, paired_bootstrap, wer
-from robustger.evaluation.units import UNITS
+from robustger.evaluation.units import ERROR_UNITS
 from robustger.hypotheses import NBest
 
 
@@ -272,7 +272,7 @@ TEXT = st.lists(st.sampled_from(["ab", "ba", "one", "1", "mid-air", "é", "字"]
 @settings(max_examples=60)
 @given(
     st.lists(st.tuples(TEXT, st.lists(TEXT, min_size=1, max_size=5), TEXT, TEXT), min_size=1, max_size=5),
-    st.sampled_from(UNITS.names()),
+    st.sampled_from(ERROR_UNITS.names()),
 )
 def test_laws_hold_for_any_lists_in_any_unit(rows: list[tuple[str, list[str], str, str]], unit: str):
     lists = [

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from robustger.errors import InputError
 from robustger.evaluation import evaluate, evaluate_domains, wer
-from robustger.evaluation.recordings import Incomplete, Recording, join_windows, with_reference, written_form
+from robustger.evaluation.recordings import Incomplete, Recording, add_reference, join_windows, written_form
 from robustger.hypotheses import NBest
 
 
@@ -204,7 +204,7 @@ def test_windows_have_written_forms_too() -> None:
 
 
 def test_a_reference_from_elsewhere_is_that_of_the_recording() -> None:
-    lists = [with_reference(nbest, "a b") for nbest in windows("talk", None, [["a"], ["b"]])]
+    lists = [add_reference(nbest, "a b") for nbest in windows("talk", None, [["a"], ["b"]])]
     assert evaluate(lists).normalizers["raw"].errors["best"] == 0
-    assert with_reference(TALK[0], "other").meta == TALK[0].meta
-    assert with_reference(WRITTEN, "other", "Other.") == WRITTEN
+    assert add_reference(TALK[0], "other").meta == TALK[0].meta
+    assert add_reference(WRITTEN, "other", "Other.") == WRITTEN

@@ -239,7 +239,7 @@ def _with_manifest(lists: Iterator[NBest], rows: dict[str, Utterance]) -> Iterat
     """Adds to the lists what only the manifest says about them."""
     from dataclasses import replace
 
-    from robustger.evaluation.recordings import window_of, with_reference
+    from robustger.evaluation.recordings import add_reference, window_of
 
     for nbest in lists:
         row = rows.get(window_of(nbest) or nbest.id)
@@ -252,7 +252,7 @@ def _with_manifest(lists: Iterator[NBest], rows: dict[str, Utterance]) -> Iterat
         if nbest.audio is None:
             changes |= {"audio": str(row.audio.absolute()), "start": row.start, "end": row.end}
         changed = replace(nbest, **changes)
-        yield changed if row.text is None else with_reference(changed, row.text, row.text)
+        yield changed if row.text is None else add_reference(changed, row.text, row.text)
 
 
 def _utterances(
@@ -263,10 +263,10 @@ def _utterances(
 ) -> Iterator[PageUtterance]:
     """The recordings that were scored, with their texts."""
     from robustger.evaluation.page import PageUtterance
-    from robustger.evaluation.recordings import joined, written_form
+    from robustger.evaluation.recordings import scorable_recordings, written_form
 
     for name, lists in domains.items():
-        for one in joined(map(written_form, lists) if written else lists):
+        for one in scorable_recordings(map(written_form, lists) if written else lists):
             own, other = (
                 None if texts is None else one.corrected(texts[name]) for texts in (corrections, against)
             )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from robustger.evaluation.bootstrap import Comparison, paired_bootstrap
 from robustger.evaluation.figures import EditOutcome, NormalizerReport, Versus
+from robustger.evaluation.intervals import Interval
 from robustger.evaluation.matched_pairs import MatchedPairs
 from robustger.evaluation.oracles import compositional_errors, n_best_errors
 from robustger.evaluation.report import evaluate, evaluate_domains
-from robustger.evaluation.results import Bootstrap, DomainReport, EvaluationReport, FormatOnly
-from robustger.evaluation.significance import Comparison, Interval, paired_bootstrap
+from robustger.evaluation.results import Bootstrap, DomainReport, EvaluationReport, FormatOnlyResult
 from robustger.evaluation.wer import UtteranceErrors, WordErrors, utterance_errors, wer
 
 __all__ = [
@@ -16,7 +17,7 @@ __all__ = [
     "DomainReport",
     "EditOutcome",
     "EvaluationReport",
-    "FormatOnly",
+    "FormatOnlyResult",
     "Interval",
     "MatchedPairs",
     "NormalizerReport",

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from robustger.evaluation.alignment import Alignment, align
 from robustger.evaluation.tables import Table
-from robustger.evaluation.units import UNITS
+from robustger.evaluation.units import ERROR_UNITS
 from robustger.hypotheses import NBest
 from robustger.text import get_normalizer, normalizer_for
 
@@ -106,7 +106,7 @@ class WordChanges:
                     [str(errors[number][0]), f"{errors[number][1]:,}"] if number < len(errors) else ["", ""]
                 )
             rows.append(tuple(cells))
-        plural = UNITS.get(self.unit).plural
+        plural = ERROR_UNITS.get(self.unit).plural
         return Table(
             f"{plural.capitalize()} fixed and broken, normalizer {self.normalizer}",
             ("", f"fixed ({self.fixed.total():,})", "times", f"broken ({self.broken.total():,})", "times"),
@@ -129,7 +129,7 @@ def word_changes(
         InputError: an unknown normalizer or unit.
     """
     get_normalizer(normalizer)
-    split = UNITS.get(unit).split
+    split = ERROR_UNITS.get(unit).split
     changes = WordChanges(normalizer=normalizer, unit=unit)
     for nbest, text in corrected:
         if nbest.reference is not None:

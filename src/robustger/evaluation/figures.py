@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from robustger.evaluation.bootstrap import FEWEST_UNITS, Comparison
+from robustger.evaluation.intervals import Interval, percent
+from robustger.evaluation.json_values import json_value
 from robustger.evaluation.matched_pairs import MatchedPairs
-from robustger.evaluation.significance import FEWEST_UNITS, Comparison, Interval
-from robustger.evaluation.tables import percent
 from robustger.evaluation.wer import WordErrors
 
 TOO_FEW = "too few to tell"
@@ -80,8 +81,8 @@ class Versus:
         if not self.enough_segments:
             matched_pairs["p_value"] = None
         return {
-            "comparison": plain(comparison),
-            "matched_pairs": plain(matched_pairs),
+            "comparison": json_value(comparison),
+            "matched_pairs": json_value(matched_pairs),
             "edits": {**asdict(self.edits), "harmful_edit_rate": self.edits.harmful_edit_rate},
         }
 
@@ -189,7 +190,7 @@ class NormalizerReport:
             result |= {"recovered": self.recovered, "recovered_interval": intervals}
         if self.versus_against is not None:
             result["against"] = self.versus_against.to_json_dict()
-        return plain(result)
+        return json_value(result)
 
     def kinds(self, system: str) -> str:
         """Table cell: substitutions / deletions / insertions of a system."""
@@ -208,16 +209,3 @@ class NormalizerReport:
     def sizes(self) -> str:
         """Table cell: distinct hypotheses of a list, of all that it has, both means."""
         return f"{self.distinct:.1f} of {self.hypotheses:.1f}"
-
-
-def plain(value: Any) -> Any:
-    """`value` as JSON can hold it: intervals become [low, high], numbers that are not finite None."""
-    if isinstance(value, Interval):
-        return [plain(value.low), plain(value.high)]
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

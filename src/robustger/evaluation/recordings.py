@@ -103,7 +103,7 @@ def join_windows(lists: Iterable[NBest]) -> Iterator[Recording | Incomplete]:
         yield Incomplete(of, agreed[of].count, tuple(found[number] for number in sorted(found)))
 
 
-def joined(lists: Iterable[NBest]) -> Iterator[Recording]:
+def scorable_recordings(lists: Iterable[NBest]) -> Iterator[Recording]:
     """The recordings that can be scored: complete, and with a reference."""
     for one in join_windows(lists):
         if isinstance(one, Recording) and one.whole.reference is not None:
@@ -116,7 +116,7 @@ def window_of(nbest: NBest) -> str | None:
     return str(window["of"]) if isinstance(window, Mapping) and "of" in window else None
 
 
-def with_reference(nbest: NBest, reference: str, written_reference: str | None = None) -> NBest:
+def add_reference(nbest: NBest, reference: str, written_reference: str | None = None) -> NBest:
     """The list with its reference, a window with that of its recording; a reference that it has stays."""
     if window_of(nbest) is None:
         own, own_written = nbest.reference, nbest.written_reference

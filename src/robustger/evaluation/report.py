@@ -30,14 +30,14 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from robustger.errors import InputError
+from robustger.evaluation.bootstrap import check_bootstrap
 from robustger.evaluation.fields import Grouping, check_found
 from robustger.evaluation.forms import warnings
 from robustger.evaluation.recordings import written_form
-from robustger.evaluation.results import Bootstrap, DomainReport, EvaluationReport, FormatOnly
+from robustger.evaluation.results import Bootstrap, DomainReport, EvaluationReport, FormatOnlyResult
 from robustger.evaluation.scores import score_lists
-from robustger.evaluation.significance import check_bootstrap
 from robustger.evaluation.summary import CorpusSummary, Summary, spawned, summarize
-from robustger.evaluation.units import UNITS
+from robustger.evaluation.units import ERROR_UNITS
 from robustger.hypotheses import NBest
 from robustger.hypotheses.values import each_nbest
 from robustger.text import DEFAULT_NORMALIZERS
@@ -85,7 +85,7 @@ def evaluate(
             systems, that do not match (the message counts them and names the first); a field that no list has or that
             names no group; `resamples` below 1 or a negative seed.
     """
-    run = _Run(normalizers, unit, by, cluster, seed, resamples, written)
+    run = _Evaluation(normalizers, unit, by, cluster, seed, resamples, written)
     summary = run.summary(lists, corrections, against)
     run.check_fields(summary)
     return run.report(summary)
@@ -125,7 +125,7 @@ def evaluate_domains(
     Raises:
         InputError: as for `evaluate`, naming the domain; no domains; corrections for other domains.
     """
-    run = _Run(normalizers, unit, by, cluster, seed, resamples, written)
+    run = _Evaluation(normalizers, unit, by, cluster, seed, resamples, written)
     if not domains:
         raise InputError("there are no domains to evaluate; give at least one set of lists")
     for systems in (corrections, against):
@@ -149,7 +149,7 @@ def evaluate_domains(
     return DomainReport({name: run.report(one) for name, one in summaries.items()}, run.report(pooled))
 
 
-class _Run:
+class _Evaluation:
     """The settings of one evaluation, checked, and the fields its lists turned out to have."""
 
     def __init__(
@@ -168,7 +168,7 @@ class _Run:
                 "there are no normalizers to evaluate under; give at least one name, such as 'raw'"
             )
         self.normalizers = normalizers
-        self.unit = UNITS.get(unit)
+        self.unit = ERROR_UNITS.get(unit)
         self.groupings = [Grouping.parse(text) for text in by]
         fields = [grouping.field for grouping in self.groupings]
         if len(set(fields)) < len(fields):
@@ -243,14 +243,14 @@ class _Run:
         )
 
 
-def _format_only(raw: Summary, formatted: Summary, enough: bool) -> FormatOnly:
+def _format_only(raw: Summary, formatted: Summary, enough: bool) -> FormatOnlyResult:
     wer, raw_wer = formatted.rate("best"), raw.rate("best")
     share = None
     if "corrected" in raw.errors:
         gain = raw_wer - raw.rate("corrected")
         if gain > 0:
             share = 1 - (wer - formatted.rate("corrected")) / gain
-    return FormatOnly(
+    return FormatOnlyResult(
         wer=wer,
         interval=formatted.interval("best") if enough else None,
         relative_reduction=1 - wer / raw_wer if raw_wer else float("nan"),

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from robustger.evaluation.figures import TOO_FEW, NormalizerReport, plain
-from robustger.evaluation.significance import FEWEST_UNITS, LEVEL, Interval
-from robustger.evaluation.tables import Table, percent
-from robustger.evaluation.units import UNITS
+from robustger.evaluation.bootstrap import FEWEST_UNITS
+from robustger.evaluation.figures import TOO_FEW, NormalizerReport
+from robustger.evaluation.intervals import CONFIDENCE_LEVEL, Interval, percent
+from robustger.evaluation.json_values import json_value
+from robustger.evaluation.tables import Table
+from robustger.evaluation.units import ERROR_UNITS
 
 if TYPE_CHECKING:
     from rich.console import Group as RichGroup
@@ -23,7 +25,7 @@ _SYSTEMS = {"best": "1-best", "o_nb": "o_nb", "o_cp": "o_cp", "corrected": "corr
 
 
 @dataclass(frozen=True, slots=True)
-class FormatOnly:
+class FormatOnlyResult:
     """What typography alone explains (see `robustger.evaluation.report`).
 
     Attributes:
@@ -41,7 +43,7 @@ class FormatOnly:
 
     def to_json_dict(self) -> dict[str, Any]:
         """The baseline with its definition in words."""
-        return plain(
+        return json_value(
             {
                 "wer": self.wer,
                 "wer_interval": [None, None] if self.interval is None else self.interval,
@@ -78,7 +80,7 @@ class Bootstrap:
         return {
             "resamples": self.resamples,
             "seed": self.seed,
-            "level": LEVEL,
+            "level": CONFIDENCE_LEVEL,
             "over": self.over,
             "independent": self.independent,
             "enough": self.enough,
@@ -104,7 +106,7 @@ class EvaluationReport:
     """
 
     normalizers: Mapping[str, NormalizerReport]
-    format_only: FormatOnly
+    format_only: FormatOnlyResult
     utterances: int
     without_reference: int
     bootstrap: Bootstrap
@@ -165,7 +167,9 @@ class EvaluationReport:
             rows.append(("change from against", *(v.change() for v in versus)))
             rows.append(("matched pairs with against", *(v.test() for v in versus)))
             rows.append(("better/worse/equal than against", *(v.outcome() for v in versus)))
-        return Table(f"{UNITS.get(self.unit).rate} in %", ("", *self.normalizers), tuple(rows), self.notes())
+        return Table(
+            f"{ERROR_UNITS.get(self.unit).rate} in %", ("", *self.normalizers), tuple(rows), self.notes()
+        )
 
     def tables(self) -> list[Table]:
         """`table`, and for each field that was asked for one table per normalizer, one row per group."""
@@ -174,7 +178,7 @@ class EvaluationReport:
     def group_tables(self) -> list[Table]:
         """For each field that was asked for one table per normalizer, one row per group and a last one for all."""
         return [
-            rate_table(name, normalizer, groups, ("all", self))
+            parts_table(name, normalizer, groups, ("all", self))
             for name, groups in self.by.items()
             for normalizer in self.normalizers
         ]
@@ -242,7 +246,7 @@ class DomainReport:
     def tables(self) -> list[Table]:
         """One table per normalizer, one row per domain and a last one for the total; then those of the groups."""
         by_domain = [
-            rate_table("domain", normalizer, self.domains, ("total", self.total), self.total.notes())
+            parts_table("domain", normalizer, self.domains, ("total", self.total), self.total.notes())
             for normalizer in self.total.normalizers
         ]
         return [*by_domain, *self.total.group_tables()]
@@ -256,7 +260,7 @@ class DomainReport:
         return _below_each_other(self.tables())
 
 
-def rate_table(
+def parts_table(
     column: str,
     normalizer: str,
     parts: Mapping[str, EvaluationReport],
@@ -273,7 +277,7 @@ def rate_table(
         notes: what to write below.
     """
     total = whole[1]
-    unit = UNITS.get(total.unit)
+    unit = ERROR_UNITS.get(total.unit)
     systems = total.normalizers[normalizer].wer
     columns = [column, "utterances", unit.plural, "1-best", "format-only", "o_nb", "o_cp", "distinct"]
     if "corrected" in systems:

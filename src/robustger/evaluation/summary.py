@@ -10,22 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from robustger.evaluation.bootstrap import FEWEST_UNITS, cluster_sums, compare, resampled_sums
 from robustger.evaluation.fields import Group
 from robustger.evaluation.figures import EditOutcome, NormalizerReport, Versus
+from robustger.evaluation.intervals import Interval, percentile_interval
 from robustger.evaluation.matched_pairs import SegmentSums
 from robustger.evaluation.recordings import Incomplete
 from robustger.evaluation.scores import ListSizes, ScoredLists, Scores
-from robustger.evaluation.significance import (
-    FEWEST_UNITS,
-    FloatArray,
-    Interval,
-    cluster_sums,
-    compare,
-    percentile_interval,
-    rates,
-    resampled_sums,
-)
-from robustger.evaluation.wer import WordErrors
+from robustger.evaluation.wer import FloatArray, WordErrors, error_rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +54,11 @@ class Summary:
 
     def rate(self, system: str) -> float:
         """WER of one system; NaN without reference words."""
-        return float(rates(self.errors[system], self.words))
+        return float(error_rates(self.errors[system], self.words))
 
     def interval(self, system: str) -> Interval:
         """Interval of `rate`."""
-        return percentile_interval(rates(self.error_samples[system], self.word_samples))
+        return percentile_interval(error_rates(self.error_samples[system], self.word_samples))
 
     def report(self, independent: int) -> NormalizerReport:
         """The rates, intervals and comparisons.
@@ -97,7 +89,7 @@ class Summary:
     @staticmethod
     def _recovered(errors: Mapping[str, Any], oracle: str) -> FloatArray:
         best = np.asarray(errors["best"])
-        return rates(best - errors["corrected"], best - errors[oracle])
+        return error_rates(best - errors["corrected"], best - errors[oracle])
 
     def _versus(self, base: str, enough: bool) -> Versus | None:
         if base not in self.edits:

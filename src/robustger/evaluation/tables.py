@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from robustger.evaluation.significance import Interval
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -48,22 +45,6 @@ class Table:
         for cells in self.rows:
             table.add_row(*map(Text, cells))
         return table
-
-
-def percent(
-    fraction: float, interval: Interval | None = None, *, digits: int = 2, signed: bool = False
-) -> str:
-    """A fraction as a percentage without the sign, "8.13 [7.60, 8.71]"; "n/a" where it has no value."""
-
-    def number(value: float) -> str:
-        if not math.isfinite(value):
-            return "n/a"
-        # adding 0.0 after rounding turns "-0.0" into "0.0"
-        return format(round(100 * value, digits) + 0.0, f"{'+' if signed else ''}.{digits}f")
-
-    if interval is None or not math.isfinite(fraction):
-        return number(fraction)
-    return f"{number(fraction)} [{number(interval.low)}, {number(interval.high)}]"
 
 
 def _row(cells: tuple[str, ...]) -> str:

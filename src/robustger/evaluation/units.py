@@ -30,20 +30,20 @@ class Unit:
     length_edges: tuple[float, ...]
 
 
-UNITS: Registry[Unit] = Registry("unit")
+ERROR_UNITS: Registry[Unit] = Registry("unit")
 
 
 def _characters(text: str) -> list[str]:
     return list("".join(text.split()))
 
 
-UNITS.register("word")(
+ERROR_UNITS.register("word")(
     Unit("word", rate="WER", plural="words", joint=" ", split=str.split, length_edges=(5, 10, 15, 20, 30))
 )
 # White space is left out: where a language writes none, a space is the recognizer's typography and no error. So the
 # CER of a language with spaces is not that of programs which count the space as a character (jiwer's does).
 # Characters are code points, as in those programs.
-UNITS.register("char")(
+ERROR_UNITS.register("char")(
     Unit(
         "char",
         rate="CER",

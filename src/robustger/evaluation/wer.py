@@ -22,15 +22,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from rapidfuzz.distance import Levenshtein
 
 from robustger.errors import InputError
 from robustger.evaluation.alignment import Edits
-from robustger.evaluation.units import UNITS
+from robustger.evaluation.units import ERROR_UNITS
 from robustger.text import get_normalizer
 
 IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,19 @@ class UtteranceErrors:
         )
 
 
+def error_rates(errors: ArrayLike, words: ArrayLike) -> FloatArray:
+    """WER from errors and words, elementwise; NaN where there are no words."""
+    errors, words = np.asarray(errors, dtype=np.float64), np.asarray(words, dtype=np.float64)
+    return np.divide(errors, words, out=np.full(errors.shape, np.nan), where=words > 0)
+
+
+def relative_reductions(base: ArrayLike, new: ArrayLike) -> FloatArray:
+    """1 - new / base, elementwise; 0 where both are 0 (nothing changed), -inf where only the base is 0."""
+    base, new = np.asarray(base, dtype=np.float64), np.asarray(new, dtype=np.float64)
+    ratio = np.divide(new, base, out=np.where(new > 0, np.inf, 1.0), where=base > 0)
+    return 1.0 - ratio
+
+
 def count_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
     """Fewest word edits between two word lists, which must be normalized already."""
     return Levenshtein.distance(reference, hypothesis)
@@ -134,7 +148,7 @@ def utterance_errors(
     Raises:
         InputError: unknown normalizer or unit.
     """
-    normalize, split = get_normalizer(normalizer), UNITS.get(unit).split
+    normalize, split = get_normalizer(normalizer), ERROR_UNITS.get(unit).split
     counts = array("q")  # four per utterance: one flat buffer of machine integers instead of lists of objects
     without_reference = 0
     for reference, hypothesis in pairs:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError, MissingExtraError
-from robustger.evaluation.figures import plain
-from robustger.evaluation.significance import LEVEL
+from robustger.evaluation.intervals import CONFIDENCE_LEVEL
+from robustger.evaluation.json_values import json_value
 from robustger.experiments.experiment import Context, Experiment, Outcome
 from robustger.experiments.measures.measured import RESAMPLES
 from robustger.experiments.runs.plan import GUARD
@@ -101,9 +101,9 @@ def write(experiment: Experiment, context: Context, outcome: Outcome, record: Re
         "experiment": name,
         "about": experiment.about,
         "settings": record.settings,
-        "intervals": {"level": LEVEL, "over": "sentences", "resamples": RESAMPLES},
+        "intervals": {"level": CONFIDENCE_LEVEL, "over": "sentences", "resamples": RESAMPLES},
         "cost": record.cost,
-        "figures": plain(dict(outcome.results)),
+        "figures": json_value(dict(outcome.results)),
     }
     with atomic_writer(folder / RESULTS) as file:
         file.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -12,7 +12,8 @@ from textwrap import fill
 from typing import TYPE_CHECKING
 
 from robustger.errors import InputError, MissingExtraError
-from robustger.evaluation.tables import Table, percent
+from robustger.evaluation.intervals import percent
+from robustger.evaluation.tables import Table
 from robustger.hypotheses import NBest
 from robustger.manifest import load_manifest
 from robustger.pipeline.judged import Part, judged

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.experiments.readable import check_readable
 
-from robustger.evaluation.significance import Interval
+from robustger.evaluation.intervals import Interval
 from robustger.experiments.figures.drawing import (
     COLUMN,
     PAGE,

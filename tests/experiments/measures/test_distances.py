@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from robustger.errors import InputError
-from robustger.evaluation.significance import Interval
+from robustger.evaluation.intervals import Interval
 from robustger.experiments.measures.distances import (
     EVERY,
     MEAN,

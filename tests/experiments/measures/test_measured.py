@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robustger.evaluation.significance import Interval
+from robustger.evaluation.intervals import Interval
 from robustger.experiments.measures.measured import Measured, error_counts, mean, ratio
 from robustger.hypotheses import NBest
 

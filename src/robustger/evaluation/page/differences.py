@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from robustger.evaluation.alignment import Alignment
-from robustger.evaluation.page.markup import Markup, element, joined
+from robustger.evaluation.page.markup import Markup, element, join_markup
 
 
 def marked_lines(systems: Mapping[str, Alignment], joint: str) -> Markup:
@@ -28,11 +28,11 @@ def marked_lines(systems: Mapping[str, Alignment], joint: str) -> Markup:
     reference = [
         element("u", word) if wrong else word for word, wrong in zip(base.reference, ever_wrong, strict=True)
     ]
-    return joined([*lines, _line("reference", reference, joint)])
+    return join_markup([*lines, _line("reference", reference, joint)])
 
 
 def _line(name: str, words: Sequence[str], joint: str) -> Markup:
-    content = joined(words, joint) if words else element("i", "empty", class_="empty")
+    content = join_markup(words, joint) if words else element("i", "empty", class_="empty")
     return element(
         "div",
         element("span", name, class_="system"),

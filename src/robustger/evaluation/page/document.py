@@ -17,12 +17,12 @@ from string import Template
 from robustger.errors import InputError
 from robustger.evaluation.changes import WordChanges
 from robustger.evaluation.fields import Grouping
-from robustger.evaluation.page.markup import Markup, element, escaped, joined, table_element
+from robustger.evaluation.page.markup import Markup, element, escaped, join_markup, table_element
 from robustger.evaluation.page.players import Player
 from robustger.evaluation.page.plots import changes_plot, groups_plot, rates_plot
 from robustger.evaluation.page.utterances import AlignedUtterance, PageUtterance, UtteranceTable, aligned
-from robustger.evaluation.results import DomainReport, EvaluationReport, rate_table
-from robustger.evaluation.units import UNITS
+from robustger.evaluation.results import DomainReport, EvaluationReport, parts_table
+from robustger.evaluation.units import ERROR_UNITS
 from robustger.files import atomic_writer
 from robustger.text import normalizer_for
 
@@ -77,7 +77,7 @@ def write_page(
     if str(path) == "-":
         raise InputError("a page cannot go to stdout, where the figures go; name a file")
     total = report.total if isinstance(report, DomainReport) else report
-    normalizer, unit = list(total.normalizers)[-1], UNITS.get(total.unit)
+    normalizer, unit = list(total.normalizers)[-1], ERROR_UNITS.get(total.unit)
     rows = [
         aligned(one, normalizer_for(normalizer, one.nbest.language), unit)
         for one in utterances
@@ -97,14 +97,14 @@ def write_page(
         _controls("corrected" in total.normalizers[normalizer].wer),
         markup,
     ]
-    page = _page(title, joined(parts, "\n"))
+    page = _page(title, join_markup(parts, "\n"))
     with atomic_writer(path) as file:
         file.write(page)
     return WrittenPage(len(chosen), len(rows), tuple(problems))
 
 
 def _figures(report: EvaluationReport | DomainReport, total: EvaluationReport) -> Markup:
-    unit = UNITS.get(total.unit)
+    unit = ERROR_UNITS.get(total.unit)
     parts = [
         element("h2", "Error rates"),
         table_element(total.table()),
@@ -118,11 +118,11 @@ def _figures(report: EvaluationReport | DomainReport, total: EvaluationReport) -
     for field, groups in splits:
         parts.append(element("h2", f"By {field}"))
         for name in total.normalizers:
-            parts.append(table_element(rate_table(field, name, groups, ("all", total))))
+            parts.append(table_element(parts_table(field, name, groups, ("all", total))))
         if len(groups) <= _GROUPS_PLOTTED:
             plot = groups_plot(field, groups, list(total.normalizers)[-1], unit.rate)
             parts.append(_picture(plot, f"{unit.rate} of every system by {field}"))
-    return joined(parts, "\n")
+    return join_markup(parts, "\n")
 
 
 def _changed_words(rows: Sequence[AlignedUtterance], normalizer: str, unit: str) -> list[Markup]:
@@ -132,7 +132,7 @@ def _changed_words(rows: Sequence[AlignedUtterance], normalizer: str, unit: str)
     changes = WordChanges(normalizer=normalizer, unit=unit)
     for row in corrected:
         changes.add(row.systems["1-best"], row.systems["corrected"])
-    plural = UNITS.get(unit).plural
+    plural = ERROR_UNITS.get(unit).plural
     plot = changes_plot([row.change for row in corrected], plural)
     return [
         element("h2", "What the corrections change"),
@@ -168,7 +168,7 @@ def _explanation(chosen: int, utterances: int, normalizer: str, corrected: bool)
     if corrected:
         marks += [element("b", "fixed", class_="fixed"), " right now, wrong in the 1-best "]
         marks += [element("b", "broken", class_="broken"), " wrong now, right in the 1-best"]
-    return joined([element("p", text, class_="hint"), element("p", *marks, class_="hint legend")])
+    return join_markup([element("p", text, class_="hint"), element("p", *marks, class_="hint legend")])
 
 
 def _controls(corrected: bool) -> Markup:

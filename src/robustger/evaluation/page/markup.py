@@ -33,10 +33,10 @@ def element(name: str, *children: str, **attributes: str | None) -> Markup:
         for key, value in attributes.items()
         if value is not None
     )
-    return Markup(f"<{name}{written}>{joined(children)}</{name}>")
+    return Markup(f"<{name}{written}>{join_markup(children)}</{name}>")
 
 
-def joined(parts: Iterable[str], separator: str = "") -> Markup:
+def join_markup(parts: Iterable[str], separator: str = "") -> Markup:
     """Texts and markup as one piece of markup."""
     return Markup(separator.join(escaped(part) for part in parts))
 
@@ -58,4 +58,4 @@ def table_element(table: Table) -> Markup:
     ]
     if table.notes:
         parts.append(element("p", table.notes, class_="notes"))
-    return joined(parts)
+    return join_markup(parts)

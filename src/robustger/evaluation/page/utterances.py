@@ -9,7 +9,7 @@ from robustger.errors import InputError
 from robustger.evaluation.alignment import Alignment, align
 from robustger.evaluation.fields import Group, Grouping
 from robustger.evaluation.page.differences import marked_lines
-from robustger.evaluation.page.markup import Markup, element, joined
+from robustger.evaluation.page.markup import Markup, element, join_markup
 from robustger.evaluation.page.players import Player
 from robustger.evaluation.units import Unit
 from robustger.hypotheses import NBest
@@ -133,7 +133,7 @@ class UtteranceTable:
             kinds.append("better" if one.change < 0 else "worse" if one.change > 0 else "equal")
             if one.systems["corrected"] != one.systems["1-best"]:
                 kinds.append("changed")
-        texts = joined([marked_lines(one.systems, self.unit.joint), _as_given(utterance)])
+        texts = join_markup([marked_lines(one.systems, self.unit.joint), _as_given(utterance)])
         cells.append(element("td", texts, class_="texts"))
         return element("tr", *cells, data_kinds=" ".join(kinds))
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
-from robustger.evaluation.significance import rates
-from robustger.evaluation.tables import Table, percent
+from robustger.evaluation.intervals import percent, with_interval
+from robustger.evaluation.tables import Table
+from robustger.evaluation.wer import error_rates
 from robustger.experiments.experiment import GUARDS, NORMALIZER, Context
 from robustger.experiments.measures.measured import Measured
 from robustger.experiments.measures.published import published
@@ -97,7 +98,7 @@ def rate_table(board: Scoreboard, title: str, names: Sequence[str]) -> Table:
     notes += "Means over seeds where something is trained."
     if board.sets:
         means = {name: mean(board.rate(name, one).value for one in board.sets) for name in (BEST, *names)}
-        changes = rates(list(means.values()), means[BEST]) - 1  # NaN where the 1-best has no errors
+        changes = error_rates(list(means.values()), means[BEST]) - 1  # NaN where the 1-best has no errors
         cells = [
             cell(name, means[name], change)
             for name, change in zip(means, changes, strict=True)
@@ -192,9 +193,7 @@ def interval(measured: Measured, *, signed: bool = False) -> str:
 
 
 def _signed(measured: Measured) -> str:
-    ends = measured.interval
-    low, high = (measured.value, measured.value) if ends is None else (ends.low, ends.high)
-    return f"{measured.value:+.4f} [{low:+.4f}, {high:+.4f}]"
+    return with_interval(measured.value, measured.interval, 4, signed=True, negative_zero=True)
 
 
 def _mean_of(logs: Sequence[Mapping[str, Any]], key: str) -> str:

@@ -21,7 +21,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from robustger.errors import InputError
-from robustger.evaluation.significance import Interval, percentile_interval
+from robustger.evaluation.bootstrap import draw_counts
+from robustger.evaluation.intervals import Interval, percentile_interval
 from robustger.experiments.measures.conditions import level, noise_kind, sentence, snr_db
 from robustger.experiments.measures.measured import RESAMPLES, Measured
 from robustger.hypotheses import NBest
@@ -65,9 +66,8 @@ class Moved:
 
     def interval(self, seed: int = 0) -> Interval:
         """Of the length, at 95 %."""
-        random, n = np.random.default_rng(seed), len(self._counts)
-        draws = random.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(float)
-        return percentile_interval([self.length(times) for times in draws])
+        blocks = draw_counts(len(self._counts), resamples=RESAMPLES, seed=seed, drawing="multinomial")
+        return percentile_interval([self.length(times) for block in blocks for times in block])
 
 
 def pairs(

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from robustger.evaluation.figures import plain
+from robustger.evaluation.bootstrap import resampled_sums
+from robustger.evaluation.intervals import Interval, percentile_interval, with_interval
+from robustger.evaluation.json_values import json_value
 from robustger.evaluation.scores import score_lists
-from robustger.evaluation.significance import Interval, percentile_interval, rates
-from robustger.evaluation.units import UNITS
+from robustger.evaluation.units import ERROR_UNITS
+from robustger.evaluation.wer import error_rates
 from robustger.hypotheses import NBest
 
 RESAMPLES = 2000
@@ -27,18 +29,16 @@ class Measured:
 
     def to_json_dict(self) -> dict[str, Any]:
         """The value and the ends of its interval."""
-        return {"value": plain(self.value), "interval": plain(self.interval)}
+        return {"value": json_value(self.value), "interval": json_value(self.interval)}
 
     def percent(self) -> Measured:
         """A fraction in percent."""
-        ends = self.interval
-        return Measured(100 * self.value, None if ends is None else Interval(100 * ends.low, 100 * ends.high))
+        return Measured(100 * self.value, None if self.interval is None else self.interval.scaled(100))
 
     def cell(self, digits: int = 2) -> str:
         """As tables show it: "0.31 [0.27, 0.36]"."""
-        if self.interval is None or np.isnan(self.interval.low):
-            return f"{self.value:.{digits}f}"
-        return f"{self.value:.{digits}f} [{self.interval.low:.{digits}f}, {self.interval.high:.{digits}f}]"
+        known = self.interval is not None and not np.isnan(self.interval.low)
+        return with_interval(self.value, self.interval if known else None, digits, negative_zero=True)
 
 
 def ratio(numerators: ArrayLike, denominators: ArrayLike, units: Iterable[str], seed: int = 0) -> Measured:
@@ -56,13 +56,12 @@ def ratio(numerators: ArrayLike, denominators: ArrayLike, units: Iterable[str], 
     above, below = np.asarray(numerators, dtype=float), np.asarray(denominators, dtype=float)
     rows: dict[str, int] = {}
     places = [rows.setdefault(unit, len(rows)) for unit in units]
-    value, n = float(rates(above.sum(), below.sum())), len(rows)
-    if n < 2:
+    value = float(error_rates(above.sum(), below.sum()))
+    if len(rows) < 2:
         return Measured(value)
     sums = np.stack([np.bincount(places, weights=column) for column in (above, below)], axis=1)
-    times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(float)
-    samples = times @ sums
-    return Measured(value, percentile_interval(rates(samples[:, 0], samples[:, 1])))
+    samples = resampled_sums(sums, resamples=RESAMPLES, seed=seed, drawing="multinomial")
+    return Measured(value, percentile_interval(error_rates(samples[:, 0], samples[:, 1])))
 
 
 def mean(values: ArrayLike, units: Iterable[str], seed: int = 0) -> Measured:
@@ -81,5 +80,5 @@ def error_counts(lists: Sequence[NBest], normalizer: str) -> tuple[dict[str, np.
     Returns:
         errors by system, and reference words; every array of shape (lists,).
     """
-    scores = score_lists(lists, None, (normalizer,), unit=UNITS.get("word")).scores[normalizer]
+    scores = score_lists(lists, None, (normalizer,), unit=ERROR_UNITS.get("word")).scores[normalizer]
     return dict(scores.errors()), scores.words

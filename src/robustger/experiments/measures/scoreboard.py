@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from robustger.errors import InputError
-from robustger.evaluation.figures import EditOutcome, plain
+from robustger.evaluation.bootstrap import resampled_sums
+from robustger.evaluation.figures import EditOutcome
+from robustger.evaluation.intervals import percentile_interval
+from robustger.evaluation.json_values import json_value
 from robustger.evaluation.oracles import compositional_errors, n_best_errors
-from robustger.evaluation.significance import percentile_interval, rates, resampled_sums
-from robustger.evaluation.wer import count_errors
+from robustger.evaluation.wer import count_errors, error_rates
 from robustger.experiments.measures.conditions import CLEAN, noise_kind, sentence, snr_db
 from robustger.experiments.measures.measured import RESAMPLES, Measured
 from robustger.hypotheses import NBest
@@ -74,12 +76,14 @@ class Paired:
 
     def rate(self, over: str, *names: str) -> Measured:
         """Mean rate of the named columns over the column `over`."""
-        return self._measured(lambda sums: rates(sum(sums[name] for name in names) / len(names), sums[over]))
+        return self._measured(
+            lambda sums: error_rates(sum(sums[name] for name in names) / len(names), sums[over])
+        )
 
     def difference(self, over: str, pairs: Sequence[tuple[str, str]]) -> Measured:
         """Mean of (first - second) / over, over the pairs of columns."""
         return self._measured(
-            lambda sums: rates(sum(sums[a] - sums[b] for a, b in pairs) / len(pairs), sums[over])
+            lambda sums: error_rates(sum(sums[a] - sums[b] for a, b in pairs) / len(pairs), sums[over])
         )
 
     def _measured(self, statistic: Callable[[Mapping[str, Any]], Any]) -> Measured:
@@ -246,7 +250,7 @@ class Scoreboard:
                 if (loss := self.loss(name)) is not None:
                     one["loss"] = loss.to_json_dict()
             found[name] = one
-        return plain(found)
+        return json_value(found)
 
 
 def groups_of(named: Sequence[tuple[str, NBest]], *, crossed: bool = False) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ from string import Template
 
 from robustger.evaluation.alignment import Alignment, align
 from robustger.evaluation.page.differences import marked_lines
-from robustger.evaluation.page.markup import Markup, element, joined, table_element
+from robustger.evaluation.page.markup import Markup, element, join_markup, table_element
 from robustger.evaluation.tables import Table
 from robustger.experiments.measures.conditions import noise_kind, snr_db
 from robustger.hypotheses import NBest
@@ -139,7 +139,7 @@ def as_page(cases: Sequence[Case], title: str) -> str:
         " wrong, and right in the first line",
     ]
     parts.append(element("p", *legend, class_="hint legend"))
-    return _page(title, joined(parts))
+    return _page(title, join_markup(parts))
 
 
 def _page(title: str, body: Markup) -> str:

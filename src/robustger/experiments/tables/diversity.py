@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robustger.evaluation.figures import plain
+from robustger.evaluation.json_values import json_value
 from robustger.evaluation.tables import Table
 from robustger.experiments.experiment import NORMALIZER, Context, Experiment, Outcome
 from robustger.experiments.measures.conditions import CLEAN, noise_kind, sentence, snr_db
@@ -228,7 +228,7 @@ def run(context: Context) -> Outcome:
                 ]
                 for name, given in summaries.items()
             },
-            "rank_correlation_with_errors_of_the_1_best": plain(correlations),
+            "rank_correlation_with_errors_of_the_1_best": json_value(correlations),
             "normalizer": NORMALIZER,
         },
         tables=tuple(

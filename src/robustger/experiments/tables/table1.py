@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from robustger.evaluation.tables import Table, percent
+from robustger.evaluation.intervals import percent
+from robustger.evaluation.tables import Table
 from robustger.experiments.experiment import GUARDS, NORMALIZER, Context, Experiment, Needs, Outcome
 from robustger.experiments.measures.comparison import (
     published_beside,

@@ -6,15 +6,10 @@ import numpy as np
 import pytest
 
 from robustger.errors import InputError
-from robustger.evaluation import paired_bootstrap, significance
-from robustger.evaluation.significance import (
-    cluster_sums,
-    compare,
-    percentile_interval,
-    rates,
-    relative_reductions,
-    resampled_sums,
-)
+from robustger.evaluation import bootstrap, paired_bootstrap
+from robustger.evaluation.bootstrap import Drawing, cluster_sums, compare, draw_counts, resampled_sums
+from robustger.evaluation.intervals import percentile_interval
+from robustger.evaluation.wer import error_rates, relative_reductions
 
 
 def test_sums_match_explicit_resampling():
@@ -27,9 +22,25 @@ def test_sums_match_explicit_resampling():
 def test_block_size_does_not_change_the_draws(monkeypatch: pytest.MonkeyPatch):
     columns = np.arange(22).reshape(11, 2)
     whole = resampled_sums(columns, resamples=50, seed=3)
-    monkeypatch.setattr(significance, "_DRAWS_AT_ONCE", 25)  # two resamples at a time
+    monkeypatch.setattr(bootstrap, "_DRAWS_AT_ONCE", 25)  # two resamples at a time
     assert np.array_equal(whole, resampled_sums(columns, resamples=50, seed=3))
     assert not np.array_equal(whole, resampled_sums(columns, resamples=50, seed=4))
+
+
+def test_multinomial_draws_are_counts_of_the_same_generator():
+    columns = np.random.default_rng(1).normal(size=(17, 3))
+    times = np.random.default_rng(5).multinomial(17, np.full(17, 1 / 17), size=40).astype(float)
+    found = resampled_sums(columns, resamples=40, seed=5, drawing="multinomial")
+    assert np.array_equal(found, times @ columns)
+    assert np.array_equal(next(draw_counts(17, resamples=40, seed=5, drawing="multinomial")), times)
+
+
+@pytest.mark.parametrize("drawing", ["rows", "multinomial"])
+def test_every_resample_draws_as_many_rows_as_there_are(drawing: Drawing):
+    counts = np.concatenate(list(draw_counts(23, resamples=300, seed=2, drawing=drawing)))
+    assert counts.shape == (300, 23)
+    assert (counts.sum(axis=1) == 23).all()
+    assert counts.mean(axis=0) == pytest.approx(np.ones(23), abs=0.25)
 
 
 def test_one_utterance_has_no_spread():
@@ -54,7 +65,7 @@ def test_pairing_makes_a_steady_gain_certain():
     result = paired_bootstrap(base, base - 1, words)
     assert result.absolute_interval.low == result.absolute_interval.high == pytest.approx(0.1)
     interval = percentile_interval(
-        rates(*resampled_sums(np.stack([base, words], 1), resamples=500, seed=0).T)
+        error_rates(*resampled_sums(np.stack([base, words], 1), resamples=500, seed=0).T)
     )
     assert interval.high - interval.low > 0.03
 
@@ -80,7 +91,7 @@ def coverage(simulations: int, clusters: int, size: int, *, clustered: bool, see
         base_samples, new_samples, word_samples = resampled_sums(rows, resamples=500, seed=number).T
         base_errors, new_errors, all_words = map(int, table.sum(axis=0))
         result = compare(base_errors, new_errors, all_words, base_samples, new_samples, word_samples)
-        interval = percentile_interval(rates(base_samples, word_samples))
+        interval = percentile_interval(error_rates(base_samples, word_samples))
         covered["wer"] += interval.low <= 0.15 <= interval.high
         covered["relative"] += result.relative_interval.low <= 0.2 <= result.relative_interval.high
         covered["absolute"] += result.absolute_interval.low <= 0.03 <= result.absolute_interval.high
@@ -106,14 +117,8 @@ def test_cluster_sums():
     assert result.absolute_interval.low == result.absolute_interval.high == pytest.approx(4 / 27)
 
 
-def test_percentiles_are_rounded_outwards_and_skip_missing_values():
-    interval = percentile_interval([*range(101), math.nan])
-    assert (interval.low, interval.high) == (2, 98)
-    assert math.isnan(percentile_interval([math.nan]).low)
-
-
 def test_values_without_denominator():
-    assert np.isnan(rates([1], [0])).all()
+    assert np.isnan(error_rates([1], [0])).all()
     assert relative_reductions([0, 0, 4], [0, 2, 3]).tolist() == [0, -math.inf, 0.25]
 
 
