@@ -13,7 +13,9 @@ from pydantic import Field
 
 from robustger.correction.config import Section, validate_config
 from robustger.errors import InputError
+from robustger.experiments.kept_embeddings import embeddings_sha256, kept_path
 from robustger.experiments.measures.conditions import CLEAN, sentence
+from robustger.files import sha256_of
 from robustger.hypotheses import NBest, load_nbest
 from robustger.training.lists import expanded, list_files
 from robustger.yaml_files import read_yaml
@@ -101,9 +103,10 @@ class ExperimentData:
         """
         lists = [path.absolute() for paths in self.parts().values() for path in paths]
         named = {path.parent / name for path in lists for name in embedding_files(load_nbest(path))}
-        paths = [*lists, *sorted(path for path in named if path.exists())]
-        folder = os.path.commonpath([path.parent for path in paths])
-        return {path.relative_to(folder).as_posix(): _sha256(path) for path in paths}
+        digests = {path: sha256_of(path) for path in lists}
+        digests |= {path: embeddings_sha256(path) for path in sorted(named) if kept_path(path)}
+        folder = os.path.commonpath([path.parent for path in digests])
+        return {path.relative_to(folder).as_posix(): digest for path, digest in digests.items()}
 
 
 def load_data(source: str | Path) -> ExperimentData:
@@ -221,8 +224,3 @@ def _first(lists: list[NBest], most: int) -> list[NBest]:
             kept.add(sentence(nbest))
             taken.append(nbest)
     return taken
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

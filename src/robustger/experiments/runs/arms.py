@@ -103,7 +103,7 @@ def own_overrides(arm: str, config: dict[str, Any], model: str, lists: Path) -> 
         arm: a name in `ARMS`.
         config: the resolved configuration with what `ARMS` says.
         model: the language model, or one of the same sizes.
-        lists: a file of the lists that the arm learns from.
+        lists: a file of lists whose audio was embedded like that of the lists the arm learns from.
     """
     own: dict[str, Callable[[], tuple[str, ...]]] = {
         MATCHED: lambda: matched(config, model),

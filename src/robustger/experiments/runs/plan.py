@@ -162,7 +162,7 @@ def plan_arms(recipe: Recipe, keys: Sequence[RunKey], lists: ListFiles, base: Ru
         ]
         config = _resolved(recipe.config, overrides)
         model = own_base.plan["model"] if own_base else config["corrector"]["base"]
-        if own := own_overrides(arm, config, model, lists.arms[count]):
+        if own := own_overrides(arm, config, model, lists.test):
             config = _resolved(recipe.config, [*overrides, *own])
         # Where there is no noise there is no gate that could start elsewhere.
         start = {} if config["corrector"]["variant"] == "ger" else change.start

@@ -22,6 +22,8 @@ from typing import Any
 from robustger.errors import InputError
 from robustger.experiments.measures.conditions import level, sentence, snr_db
 from robustger.experiments.data import ExperimentData, embedding_files, has_reference
+from robustger.experiments.kept_embeddings import KeptDigest, kept_path
+from robustger.files import sha256_of
 from robustger.hypotheses import NBest, atomic_writer, load_nbest, save_nbest
 from robustger.recognition.bulk.journal import UNSPOKEN
 
@@ -239,9 +241,9 @@ def _settled(
         for name, lists in sorted(parts.items()):
             save_nbest(lists, partial / name)
             for file in embedding_files(lists):
-                link = partial / file
-                if not link.is_symlink():
-                    os.symlink((sources[file] / file).resolve(), link)
+                source = kept_path(sources[file] / file) or sources[file] / file
+                if not (link := partial / source.name).is_symlink():
+                    os.symlink(source.resolve(), link)
             digest.update(f"{name} {digest_of(partial / name)}\n".encode())
         with atomic_writer(partial / COMPOSITION) as file:
             file.write(json.dumps(composition, indent=1) + "\n")
@@ -265,19 +267,21 @@ def _same(made: Path, there: Path) -> bool:
 
 
 def digest_of(path: Path) -> str:
-    """Of lists and the embeddings that they name.
+    """The digest of lists and of the embeddings that they name; a kept digest stands in for embeddings that are not there.
 
     Raises:
-        InputError: a file of embeddings is not there.
+        InputError: neither a file of embeddings nor its digest is there.
     """
     digest = hashlib.sha256(path.read_bytes())
     for name in embedding_files(load_nbest(path)):
-        try:
-            digest.update((path.parent / name).read_bytes())
-        except FileNotFoundError:
-            raise InputError(
-                f"{path.parent / name}: not there, though {path.name} names it; make the lists anew"
-            ) from None
+        embeddings = path.parent / name
+        if embeddings.exists():
+            digest.update(embeddings.read_bytes())
+            continue
+        kept = KeptDigest.of(embeddings, path.name)
+        if (known := kept.lists.get(sha256_of(path))) is not None:
+            return known
+        digest.update(kept.sha256.encode())
     return digest.hexdigest()[:16]
 
 

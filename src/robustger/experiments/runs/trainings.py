@@ -17,7 +17,8 @@ import yaml
 from robustger.errors import InputError
 from robustger.experiments.runs.arms import NEED_AUDIO, Change
 from robustger.experiments.experiment import Finished, RunKey
-from robustger.experiments.data import ExperimentData
+from robustger.experiments.data import ExperimentData, embedding_files
+from robustger.experiments.kept_embeddings import refuse_unkept
 from robustger.experiments.runs.plan import (
     TRAIN_BASE,
     Recipe,
@@ -30,7 +31,7 @@ from robustger.experiments.runs.plan import (
 from robustger.experiments.runs.process import PLAN, RESULTS
 from robustger.experiments.runs.scales import Scale
 from robustger.experiments.runs.selection import ListFiles, write_lists
-from robustger.hypotheses import atomic_writer
+from robustger.hypotheses import atomic_writer, load_nbest
 
 WORKER = ("-m", "robustger.experiments.runs.worker")
 
@@ -116,7 +117,24 @@ def do_trainings(trainings: Trainings, jobs: int, say: Callable[[str], None]) ->
         trainings = replace(trainings, arms=tuple(on_base(trainings.arms, trainings.recipe, base)))
     missing = [run for run in trainings.arms if not run.done]
     say(f"{len(missing)} of {len(trainings.arms)} runs to do")
+    _check_embeddings(missing)
     return trainings, execute(missing, jobs, say)
+
+
+def _check_embeddings(missing: Sequence[Run]) -> None:
+    """Raises an error before anything is trained if embeddings are needed of which only the digest is kept.
+
+    Raises:
+        InputError: the message says which command makes them.
+    """
+    trained_on: dict[Path, list[Run]] = {}
+    for run in missing:
+        if run.key.arm in NEED_AUDIO and run.config is not None:
+            for file in run.config["data"]["train"]:
+                trained_on.setdefault(Path(file), []).append(run)
+    for file, runs in trained_on.items():
+        for name in embedding_files(load_nbest(file)):
+            refuse_unkept(file.parent / name, f"{len(runs)} trainings ({runs[0].folder.name}, ...) need")
 
 
 def finished(trainings: Trainings) -> dict[RunKey, Finished]:
