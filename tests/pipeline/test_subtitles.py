@@ -13,9 +13,9 @@ from tests.pipeline.subtitle_reader import ReadCue, read_srt, read_vtt
 
 from robustger.hypotheses import Hypothesis, NBest, Transcript
 from robustger.pipeline import RobustGER, Segment, Transcription
-from robustger.pipeline.transcribe_to import transcribe_to
 from robustger.pipeline.formats import to_srt, to_vtt
 from robustger.pipeline.subtitles import LINE_WIDTH, readable_cues
+from robustger.pipeline.transcribe_to import transcribe_to
 from robustger.pipeline.writing_systems import display_width, joined, pieces
 from robustger.recognition.recognizer import AudioEmbedding, Recognition, Word
 

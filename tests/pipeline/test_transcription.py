@@ -78,7 +78,7 @@ def test_windows_can_be_shorter_but_not_longer(robustger: RobustGER) -> None:
     transcription = robustger.transcribe(babble(1.8, 1), window_seconds=0.7)
     assert len(transcription.segments) >= 3
     for window_seconds in (0.0, WINDOW_SECONDS + 0.5):
-        with pytest.raises(InputError, match="choose 0.1 to 2 s"):
+        with pytest.raises(InputError, match=r"choose 0\.1 to 2 s"):
             robustger.transcribe(babble(1.8, 1), window_seconds=window_seconds)
 
 
