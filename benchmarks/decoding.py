@@ -32,7 +32,7 @@ from benchmarks.timing import Row, Timings, as_json, seconds
 
 from robustger.correction import Corrector
 from robustger.correction.decoding.reading import Reading
-from robustger.correction.guards.margin import edited_stretches
+from robustger.correction.guards.margin_guard import edited_stretches
 from robustger.hypotheses import NBest
 from robustger.noise.extractors import SentenceBert
 

@@ -36,7 +36,7 @@ from benchmarks.timing import machine, significant
 
 from robustger.correction import Corrector
 from robustger.correction.decoding.reading import Reading
-from robustger.correction.guards.margin import edited_stretches, keep_sure_stretches
+from robustger.correction.guards.margin_guard import edited_stretches, keep_sure_stretches
 from robustger.hypotheses import NBest, load_nbest
 
 BATCH = 16

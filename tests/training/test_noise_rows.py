@@ -82,12 +82,12 @@ def test_controls_take_the_place_of_the_noise(tiny_config: Config, variant: str)
 
 
 def test_an_encoder_of_another_width_is_refused_before_anything_is_embedded(
-    tiny_config: Config, tmp_path: Path, tiny_encoder: Path
+    tiny_config: Config, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError) as caught:
         Trainer(tiny_config(PAPER, "corrector.noise_dimension=20"))
     assert str(caught.value) == (
-        f"corrector.noise_dimension is 20, but the vectors of {str(tiny_encoder)!r} are 16 wide; give "
+        "corrector.noise_dimension is 20, but the vectors of corrector.encoder are 16 wide; give "
         "corrector.noise_dimension that width, or name another corrector.encoder"
     )
     assert cached(tmp_path / "run" / "cache") == []

@@ -34,7 +34,7 @@ class LoraConfig(Section):
 
 
 class GuardConfig(Section):
-    """What keeps a correction from doing harm; see `robustger.correction.guards.guard`."""
+    """What keeps a correction from doing harm; see `robustger.correction.guards.known_guards`."""
 
     name: str = "none"
     max_edit_rate: float = Field(

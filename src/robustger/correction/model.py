@@ -1,16 +1,28 @@
-"""Corrector: N-best lists in, transcripts out. The one class of this room other rooms and users see."""
+"""`Corrector` turns N-best lists into transcripts; users and other rooms need only this class of the room.
+
+`Corrector.correct` is a pipeline. Its stages, in order, each in a file of its own:
+
+1. `writing`: the lists in plain words
+2. `list_prompts`: prompts, and lists that the language model does not read
+3. `decoding.batch_size` and `batch`: batches with their noise rows and drafts
+4. `answers`: the language model reads a batch and answers
+5. `decision`: a guard decides between answer and 1-best
+6. `writing` again: transcripts in the form that the lists have
+"""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from robustger.correction.batch import Batch, in_parts, prepared, transcripts_of
+from robustger.correction.answers import answer
+from robustger.correction.batch import ReadingBatch, in_parts, prepared
 from robustger.correction.checkpoint import (
     checkpoint_folder,
     load_weights,
@@ -19,14 +31,16 @@ from robustger.correction.checkpoint import (
     trained_parameters,
 )
 from robustger.correction.config import CorrectorConfig, GuardConfig, Quantization, validate_config
-from robustger.correction.decoding.batch_size import BatchSize, BatchSizes, Prompt
-from robustger.correction.fixed_shapes import FixedPasses
-from robustger.correction.guards.guard import GUARDS
+from robustger.correction.decision import decide
+from robustger.correction.decoding.batch_size import BatchSize, BatchSizes
+from robustger.correction.guards.guard import Guard
+from robustger.correction.guards.known_guards import GUARDS
+from robustger.correction.list_prompts import prompts_of
 from robustger.correction.llm.conditioning import ConditionedLLM
 from robustger.correction.llm.language_model import load_llm
 from robustger.correction.llm.lora import add_lora, fold_lora
 from robustger.correction.tokens import ListTokens
-from robustger.correction.writing import Writing, knows_language
+from robustger.correction.writing import Writing, lookup_by_given
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
 from robustger.hypotheses.values import each_nbest
@@ -38,14 +52,17 @@ from robustger.noise.source import NOISE_SOURCES
 
 
 class Corrector:
-    """A frozen language model with its noise prompt, and all that turns an N-best list into its input.
+    """Corrects N-best lists with a frozen language model that is conditioned on their noise.
 
-    Use `from_pretrained` for a checkpoint or preset and `create` for an untrained one.
+    Use `from_pretrained` for a checkpoint or preset and `create` for an untrained corrector.
+
+    Several threads may call `correct` of one corrector at the same time, as a server does. They take turns at the
+    language model, batch by batch, and get the same transcripts as one after the other.
 
     Attributes:
-        config: what it is made of.
+        config: describes everything but the weights.
         llm: the conditioned language model.
-        tokens: texts as its tokens.
+        tokens: turns texts into tokens of the language model, and back.
         noise: gives the noise rows of lists.
     """
 
@@ -53,6 +70,8 @@ class Corrector:
         self.config = config
         self.llm = llm
         self.tokens = ListTokens(config)
+        # A pass of the language model is not reentrant: which logits are wanted is told to a hook of its output layer.
+        self._reading = threading.Lock()
         self.renew_noise()
 
     def renew_noise(self) -> None:
@@ -189,10 +208,6 @@ class Corrector:
         """
         return self.noise.of_texts(lists)
 
-    @cached_property
-    def _fixed_passes(self) -> FixedPasses:
-        return FixedPasses(self.llm)
-
     def prompt_tokens(self, texts: Sequence[str]) -> list[int]:
         """The prompt of one list as token ids. The answer's tokens follow directly."""
         return self.tokens.prompt(texts)
@@ -211,101 +226,92 @@ class Corrector:
         batch_size: BatchSize = 16,
         skip_agreeing: bool | None = None,
         heard: AudioLookup | None = None,
-        fixed_shapes: bool = False,
     ) -> list[Transcript]:
         """Transcripts of N-best lists, in their order.
 
         Args:
-            lists: N-best lists; of longer ones the first `config.n_best` hypotheses that differ are read. What is read
-                is plain: a list that comes in written form alone is read through `config.normalizer`.
+            lists: N-best lists. Of longer ones the first `config.n_best` hypotheses that differ are read. The language
+                model reads plain words: a list that comes in written form alone goes through `config.normalizer`.
             guard: name of a guard or its settings; None takes the checkpoint's.
-            guard_changes: thresholds of the guard that differ from its settings, by name.
+            guard_changes: thresholds of the guard that replace those of its settings, by name: `max_edit_rate`,
+                `max_deletion_rate`, `min_gain`.
             num_beams: 1 decodes greedily.
             batch_size: lists per batch; lists of similar length go together. `auto` bounds tokens instead: by a
-                constant on a CPU, by the free memory of a GPU. Where a GPU's memory runs out all the same, batches are
-                halved from there on.
-            skip_agreeing: pass lists whose hypotheses all agree through; None takes the checkpoint's choice.
-            heard: gives the embedding of a list's noisy audio, float32 (D,), or None where it has none; needed by
-                checkpoints that hear the audio, and not asked by others.
-            fixed_shapes: passes behind a batch's first are padded to a few shapes, and on a GPU recorded as CUDA graphs
-                when a shape is first met; buffers and graphs take memory until the corrector goes.
+                constant on a CPU, by the free memory of a GPU. Where a GPU's memory runs out nevertheless, this batch
+                and later ones are halved.
+            skip_agreeing: whether lists whose hypotheses all agree are passed through; None takes the checkpoint's
+                choice.
+            heard: gives the embedding of a list's noisy audio, float32 (D,), or None where it has none. Checkpoints
+                that hear the audio need it, and others do not ask for it.
 
         Returns:
-            one transcript a list, in the list's own form: where the list has a written form beside the plain one, the
+            one transcript per list, in the list's own form: where the list has a written form beside the plain one, the
             transcript has it, too. Lists in a language that the checkpoint does not know are passed through, with the
-            source "language" and a confidence of 0. The confidence of others is the geometric mean of the
-            probabilities the language model gives the tokens of what it wrote, and the end of it; 1 where all
-            hypotheses agree and the language model was skipped; 0 where the list is too long for an answer.
+            source "language" and a confidence of 0. The confidence of other lists is the geometric mean of the
+            probabilities that the language model gives to the tokens it wrote and to their end. It is 1 where all
+            hypotheses agree and the language model was skipped, and 0 where the list is too long for an answer.
 
         Raises:
-            InputError: no guard of that name, or a threshold it does not have or that is out of range; a batch size
-                that is none; a list has no embedding of its audio and the checkpoint needs it; or a list by itself is
-                more than a GPU's memory holds.
-            UnsupportedModelError: `fixed_shapes`, and the language model's pass cannot be recorded.
+            InputError: there is no guard of that name; it has no such threshold, or the threshold is out of range; the
+                batch size is none; a list has no embedding of its audio and the checkpoint needs it; or a single list
+                needs more than a GPU's memory.
         """
         lists = list(each_nbest(lists))
-        settings = self._guard_settings(guard)
-        if guard_changes:
-            settings = validate_config(GuardConfig, settings.model_dump() | dict(guard_changes), "guard")
-        active_guard = GUARDS.get(settings.name)(settings)
+        active_guard = self._guard(guard, guard_changes or {})
         sizes = BatchSizes(batch_size, self.llm)
-        skip = self.config.skip_agreeing if skip_agreeing is None else skip_agreeing
-        transcripts: dict[int, Transcript] = {}
-        waiting: list[Prompt] = []
+        if skip_agreeing is None:
+            skip_agreeing = self.config.skip_agreeing
+
         writings = [Writing.of(nbest, self.config) for nbest in lists]
-        known = [knows_language(nbest, self.config.languages) for nbest in lists]
-        given, lists = lists, [writing.plain for writing in writings]
-        for index, nbest in enumerate(lists):
-            hypotheses = {" ".join(text.split()) for text in nbest.texts}
-            best = " ".join(nbest.best.split())
-            if not known[index]:
-                transcripts[index] = Transcript(nbest.id, best, best, best, "language", settings.name, 0.0)
-                continue
-            if hypotheses == {""} or (skip and len(hypotheses) == 1):
-                transcripts[index] = Transcript(nbest.id, best, best, best, "agreement", settings.name, 1.0)
-                continue
-            prompt = self.prompt_tokens(nbest.texts)
-            if len(prompt) > self._prompt_limit:
-                transcripts[index] = Transcript(nbest.id, best, best, best, "too_long", settings.name, 0.0)
-                continue
-            waiting.append((index, prompt, self.answer_tokens(best)))
-        original = {id(writing.plain): nbest for writing, nbest in zip(writings, given, strict=True)}
-        noise_source = self.noise.hearing(heard and (lambda plain: heard(original[id(plain)])))
+        noise = self.noise.hearing(lookup_by_given(heard, writings))
+        prompts, transcripts = prompts_of(
+            writings,
+            self.config,
+            self.tokens,
+            longest=self._prompt_limit,
+            skip_agreeing=skip_agreeing,
+            guard=active_guard.config.name,
+        )
 
-        def prepare(items: list[Prompt]) -> Batch:
-            indices = [index for index, _, _ in items]
-            chosen = [lists[index] for index in indices]
-            noise = noise_source.rows(chosen)
-            texts = [[" ".join(text.split()) for text in each.texts] for each in chosen]
-            drafts = [
-                [draft, *(self.answer_tokens(text) for text in others)]
-                for (_, _, draft), (_, *others) in zip(items, texts, strict=True)
-            ]
-            return Batch(indices, chosen, texts, [prompt for _, prompt, _ in items], drafts, noise)
-
-        def run(batch: Batch) -> list[Transcript]:
-            return transcripts_of(
-                batch, self.llm, self.tokens, active_guard, self.config.max_new_tokens, num_beams, fixed
-            )
-
-        fixed = self._fixed_passes if fixed_shapes else None
-        # Not beside a recording, which is of all that goes to the GPU.
-        ahead = self.llm.device.type == "cuda" and not fixed_shapes
-        for batch in prepared(sizes.batches(waiting), prepare, ahead):
-            for part, found in in_parts(batch, run, sizes):
-                transcripts.update(zip(part.indices, found, strict=True))
+        prepare = partial(ReadingBatch.of, tokens=self.tokens, noise=noise)
+        read = partial(self._read, guard=active_guard, num_beams=num_beams)
+        for batch in prepared(sizes.batches(prompts), prepare, ahead=self.llm.device.type == "cuda"):
+            for part, decided in in_parts(batch, read, sizes):
+                transcripts |= zip((prompt.index for prompt in part.prompts), decided, strict=True)
         return [writing.transcript(transcripts[index]) for index, writing in enumerate(writings)]
 
-    def _guard_settings(self, guard: str | GuardConfig | None) -> GuardConfig:
+    def _read(self, batch: ReadingBatch, guard: Guard, num_beams: int) -> list[Transcript]:
+        """The transcripts of a batch in plain words: the language model answers, and the guard decides."""
+        with self._reading:
+            answers = answer(
+                batch,
+                self.llm,
+                self.tokens,
+                max_new_tokens=self.config.max_new_tokens,
+                num_beams=num_beams,
+                constraint=guard.constraint(batch, self.tokens, num_beams),
+            )
+            return decide(answers, guard)
+
+    def _guard(self, guard: str | GuardConfig | None, changes: Mapping[str, float]) -> Guard:
+        """The guard that is asked for, with its thresholds.
+
+        Raises:
+            InputError: there is no guard of that name, or no such threshold, or its value is out of range.
+        """
         if isinstance(guard, GuardConfig):
-            return guard
-        if guard is None or guard == self.config.guard.name:
-            return self.config.guard
-        return GuardConfig(name=guard)
+            settings = guard
+        elif guard is None or guard == self.config.guard.name:
+            settings = self.config.guard
+        else:
+            settings = GuardConfig(name=guard)
+        if changes:
+            settings = validate_config(GuardConfig, settings.model_dump() | dict(changes), "guard")
+        return GUARDS.get(settings.name)(settings)
 
     @property
     def _prompt_limit(self) -> int:
-        """Longest prompt in tokens that leaves room for an answer."""
+        """The most tokens of a prompt that leave room for an answer."""
         context = self.llm.llm.config.get_text_config().max_position_embeddings
         return min(context - self.config.max_new_tokens, self.config.max_prompt_tokens)
 
@@ -323,4 +329,5 @@ class Corrector:
         Returns:
             shape (B, T, V).
         """
-        return self.llm(input_ids.to(self.llm.device), noise_embedding, attention_mask)
+        with self._reading:
+            return self.llm(input_ids.to(self.llm.device), noise_embedding, attention_mask)

@@ -13,10 +13,10 @@ PROMPTS: Registry[PromptTemplate] = Registry("prompt template")
 
 
 def distinct_hypotheses(texts: Sequence[str]) -> list[str]:
-    """The hypotheses that differ by more than case and punctuation, best first, white space collapsed."""
+    """The hypotheses that differ by more than case and punctuation, best first."""
     first_of: dict[str, str] = {}
     for text in texts:
-        first_of.setdefault(normalize(text, "released"), " ".join(text.split()))
+        first_of.setdefault(normalize(text, "released"), text)
     return list(first_of.values())
 
 
@@ -30,7 +30,7 @@ def compact_prompt(texts: Sequence[str]) -> str:
 @PROMPTS.register("paper")
 def paper_prompt(texts: Sequence[str]) -> str:
     """The instruction of the paper: the best hypothesis, then all others (appendix, and the released code)."""
-    best, *others = (" ".join(text.split()) for text in texts)
+    best, *others = texts
     return (
         "Below is the best-hypotheses transcribed from speech recognition system. Please try to revise it using the "
         "words which are only included into other-hypothesis, and write the response for the true transcription.\n\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -25,14 +26,20 @@ class ListTokens:
         self._base = config.base
         self._prompt = PROMPTS.get(config.prompt)
         self._n_best = config.n_best
+        self._lock = threading.RLock()  # tokenizers change their state while they work
 
-    @cached_property
+    @property
     def tokenizer(self) -> Any:
-        """The language model's own; read when it is first used.
+        """The language model's own tokenizer; read when it is first used.
 
         Raises:
             InputError: there is none, or it has no token that ends a text.
         """
+        with self._lock:
+            return self._tokenizer
+
+    @cached_property
+    def _tokenizer(self) -> Any:
         folder = resolve_model(self._base)
         try:
             if not any([*folder.glob("tokenizer*"), *folder.glob("vocab*")]):
@@ -61,12 +68,16 @@ class ListTokens:
 
     def of(self, text: str, add_special_tokens: bool = False) -> list[int]:
         """Any text. A hypothesis that spells a special token, "</s>" say, is text and ends nothing."""
-        return self.tokenizer(text, add_special_tokens=add_special_tokens, split_special_tokens=True)[
-            "input_ids"
-        ]
+        with self._lock:
+            return self._tokenizer(text, add_special_tokens=add_special_tokens, split_special_tokens=True)[
+                "input_ids"
+            ]
 
     def text(self, tokens: Sequence[int]) -> str:
         """Tokens as text, white space collapsed."""
         # Without the clean-up of some tokenizers, which would write "do n't" as "don't".
-        text = self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        with self._lock:
+            text = self._tokenizer.decode(
+                tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
         return " ".join(text.split())

@@ -10,6 +10,7 @@ from robustger.correction.config import CorrectorConfig
 from robustger.hypotheses import NBest, Transcript
 from robustger.hypotheses.distinct import first_distinct
 from robustger.hypotheses.values import Hypothesis
+from robustger.noise.audio_noise import AudioLookup
 from robustger.text import normalize, without_accents
 from robustger.text.projection import project
 
@@ -21,6 +22,7 @@ class Writing:
     """A list, and the way from its writing to plain words and back.
 
     Attributes:
+        given: the list as it was given.
         plain: the list as the language model reads it: in plain words, without accents where it knows English alone,
             and without what is beyond the first N hypotheses that differ.
         words: the plain words of every hypothesis, with their accents; the list's own `plain` texts where it has none.
@@ -31,6 +33,7 @@ class Writing:
         beside: whether the list has plain words beside its written form, as its transcript then has.
     """
 
+    given: NBest
     plain: NBest
     words: Sequence[str]
     best: str
@@ -50,16 +53,14 @@ class Writing:
         Raises:
             InputError: no normalizer of that name.
         """
-        best = " ".join(nbest.best.split())
+        best = nbest.best
         beside = nbest.hypotheses[0].written is not None
         texts = list(nbest.texts)
         written: Sequence[str] | None = nbest.written if beside else None
         normalizer = config.normalizer
         if beside:
             normalizer = _normalizer_between(nbest, normalizer)
-        elif (read := [normalize(text, normalizer) for text in texts]) != [
-            " ".join(t.split()) for t in texts
-        ]:
+        elif (read := [normalize(text, normalizer) for text in texts]) != texts:
             written, texts = texts, read
         bare = texts
         if _english_alone(config.languages) and config.normalizer != "raw":
@@ -68,7 +69,7 @@ class Writing:
         plain = nbest
         if chosen != list(nbest.texts):
             plain = dataclasses.replace(nbest, hypotheses=tuple(map(Hypothesis, chosen)))
-        return cls(plain, texts, best, written, normalizer, bare != texts, beside)
+        return cls(nbest, plain, texts, best, written, normalizer, bare != texts, beside)
 
     def transcript(self, read: Transcript) -> Transcript:
         """A transcript of the plain list in the list's own writing.
@@ -78,7 +79,7 @@ class Writing:
         """
         text = self._accented(read.text, read.best)
         generated = self._accented(read.generated, read.best)
-        best = " ".join(self.words[0].split())
+        best = self.words[0]
         if self.written is None or self.beside:
             written = self._written(text, best) if self.beside else None
             return dataclasses.replace(read, text=text, best=best, generated=generated, written=written)
@@ -92,7 +93,7 @@ class Writing:
     def _accented(self, text: str, bare_best: str) -> str:
         """Plain words as the hypotheses have them."""
         if text == bare_best:
-            return " ".join(self.words[0].split())
+            return self.words[0]
         return project(text, self.words, "unaccented") if self.bare else text
 
     def _written(self, text: str, plain_best: str) -> str:
@@ -100,6 +101,17 @@ class Writing:
         if text == plain_best:
             return " ".join(self.written[0].split())
         return project(text, self.written, self.normalizer)
+
+
+def lookup_by_given(heard: AudioLookup | None, writings: Sequence[Writing]) -> AudioLookup | None:
+    """A lookup for plain lists that asks `heard` about the lists they were made of.
+
+    `heard` may know its lists as objects, because the ids of two files may be equal.
+    """
+    if heard is None:
+        return None
+    given = {id(writing.plain): writing.given for writing in writings}
+    return lambda plain: heard(given[id(plain)])
 
 
 def knows_language(nbest: NBest, languages: Sequence[str]) -> bool:
@@ -136,8 +148,7 @@ def _normalizer_between(nbest: NBest, default: str) -> str:
     """Name of the normalizer that made a list's plain words of its written form; `default` where none did."""
     for name in dict.fromkeys((default, *_READABLE)):
         if all(
-            normalize(hypothesis.written or "", name) == " ".join(hypothesis.text.split())
-            for hypothesis in nbest.hypotheses
+            normalize(hypothesis.written or "", name) == hypothesis.text for hypothesis in nbest.hypotheses
         ):
             return name
     return default

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def first_distinct(texts: Sequence[str], n: int) -> list[str]:
-    """At most `n` hypotheses, best first, white space collapsed: repeats do not take the place of others.
+    """At most `n` hypotheses, best first: repeats do not take the place of others.
 
     A list of `n` or fewer is not touched: its repeats push nothing out, and correctors were trained on such lists.
 
@@ -20,5 +20,4 @@ def first_distinct(texts: Sequence[str], n: int) -> list[str]:
         >>> first_distinct(["a fair", "a fair", "the fair"], 3)
         ['a fair', 'a fair', 'the fair']
     """
-    collapsed = [" ".join(text.split()) for text in texts]
-    return collapsed if len(collapsed) <= n else list(dict.fromkeys(collapsed))[:n]
+    return list(texts) if len(texts) <= n else list(dict.fromkeys(texts))[:n]

@@ -54,7 +54,8 @@ class Hypothesis:
     """One guess of a recognizer.
 
     Attributes:
-        text: the words, in the form that the corrector reads.
+        text: the words, in the form that the corrector reads, with single spaces between them: other white space is
+            folded when the hypothesis is made.
         score: log-probability, or None where the recognizer gives none.
         written: the same words as the recognizer wrote them, with case and punctuation; None where that form is not
             known apart from `text`.
@@ -63,6 +64,10 @@ class Hypothesis:
     text: str
     score: float | None = None
     written: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.text, str):  # `NBest` refuses anything else
+            object.__setattr__(self, "text", " ".join(self.text.split()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ come, and an empty hypothesis is the zero vector and has no tokens.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -110,6 +111,7 @@ class NoiseEmbedder:
         self.n = n
         self._definition = NOISE_VARIANTS.get(variant)
         self._pairs = self._definition.pairs(n)
+        self._encoding = threading.Lock()
 
     @property
     def rows(self) -> int:
@@ -150,7 +152,8 @@ class NoiseEmbedder:
         words = [w for pair_edits in edits for edit in pair_edits for w in edit if w is not None]
         for text in (*(t for texts in filled if len(set(texts)) > 1 for t in texts), *words):
             index.setdefault(text, len(index))
-        vectors = self.extractor.encode(list(index))  # (V, D)
+        with self._encoding:
+            vectors = self.extractor.encode(list(index))  # (V, D)
 
         sentences = torch.tensor([[index.get(t, 0) for t in texts] for texts in filled], dtype=torch.long)
         sentences = sentences.view(len(filled), self.n)

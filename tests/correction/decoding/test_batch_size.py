@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robustger.correction import Corrector
-from robustger.correction.batch import Batch, in_parts, prepared
+from robustger.correction.batch import ReadingBatch, in_parts, prepared
 from robustger.correction.decoding.batch_size import (
     AUTO_CPU_TOKENS,
     AUTO_GPU_TOKENS,
@@ -25,6 +25,7 @@ from robustger.correction.decoding.batch_size import (
     bytes_per_token,
     tokens_at_once,
 )
+from robustger.correction.list_prompts import ListPrompt
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
 
@@ -53,16 +54,17 @@ def test_batches_hold_every_list_once_and_keep_to_their_bounds(
     size: Any, lengths: list[tuple[int, int]]
 ) -> None:
     sizes = sizes_of(size)
-    batches = list(sizes.batches([(place, [0] * p, [1] * d) for place, (p, d) in enumerate(lengths)]))
-    assert sorted(place for batch in batches for place, _, _ in batch) == list(range(len(lengths)))
+    nbest = LISTS[0]
+    prompts = [ListPrompt(place, nbest, [0] * p, [1] * d) for place, (p, d) in enumerate(lengths)]
+    batches = list(sizes.batches(prompts))
+    assert sorted(prompt.index for batch in batches for prompt in batch) == list(range(len(lengths)))
     tokens = AUTO_CPU_TOKENS if size == "auto" else BATCH_TOKENS
     for batch in batches:
-        longest = max(len(prompt) + len(draft) for _, prompt, draft in batch)
+        longest = max(len(prompt.tokens) + len(prompt.draft) for prompt in batch)
         assert len(batch) == 1 or len(batch) * longest <= tokens
         assert size == "auto" or len(batch) <= size
     for batch, following in itertools.pairwise(batches):  # none could have taken one more
-        _, prompt, draft = following[0]
-        more = (len(batch) + 1) * (len(prompt) + len(draft))
+        more = (len(batch) + 1) * (len(following[0].tokens) + len(following[0].draft))
         assert len(batch) == size or more > tokens
 
 
@@ -80,15 +82,22 @@ def test_auto_writes_what_other_sizes_write(corrector: Corrector) -> None:
         assert [each.passes for each in found] == [each.passes for each in alone]
 
 
-def batch_of(lists: Sequence[NBest], corrector: Corrector) -> Batch:
-    return Batch(
-        list(range(len(lists))),
-        list(lists),
-        [list(nbest.texts) for nbest in lists],
-        [corrector.prompt_tokens(nbest.texts) for nbest in lists],
-        [[corrector.answer_tokens(text) for text in nbest.texts] for nbest in lists],
-        corrector.noise_embedding([nbest.texts for nbest in lists]),
-    )
+def batch_of(lists: Sequence[NBest], corrector: Corrector) -> ReadingBatch:
+    prompts = [
+        ListPrompt(
+            index, nbest, corrector.prompt_tokens(nbest.texts), draft=corrector.answer_tokens(nbest.best)
+        )
+        for index, nbest in enumerate(lists)
+    ]
+    return ReadingBatch.of(prompts, corrector.tokens, corrector.noise)
+
+
+def test_a_batch_holds_what_is_known_before_the_language_model_is_asked(corrector: Corrector) -> None:
+    batch = batch_of(LISTS, corrector)
+    texts = [nbest.texts for nbest in LISTS]
+    assert torch.equal(batch.noise, corrector.noise_embedding(texts))
+    assert batch.drafts == [[corrector.answer_tokens(text) for text in each] for each in texts]
+    assert batch.tokens == len(LISTS) * max(len(p.tokens) + len(p.draft) for p in batch.prompts)
 
 
 @pytest.mark.parametrize("fitting", [1, 3, 5, 24])
@@ -97,30 +106,30 @@ def test_where_memory_runs_out_the_batch_goes_in_parts(corrector: Corrector, fit
     batch = batch_of(LISTS, corrector)
     sizes = sizes_of(100)
 
-    def run(part: Batch) -> list[Transcript]:
+    def run(part: ReadingBatch) -> list[Transcript]:
         if len(part) > fitting:
             raise torch.OutOfMemoryError
-        assert part.prompts == [corrector.prompt_tokens(nbest.texts) for nbest in part.lists]
-        assert torch.equal(part.noise, batch.noise[part.indices])
+        assert torch.equal(part.noise, batch.noise[[prompt.index for prompt in part.prompts]])
+        assert list(part.drafts) == [batch.drafts[prompt.index] for prompt in part.prompts]
+        lists = [prompt.nbest for prompt in part.prompts]
         return [
             Transcript(nbest.id, nbest.best, nbest.best, "", "llm", "none", 1.0, passes=1, tokens=1)
-            for nbest in part.lists
+            for nbest in lists
         ]
 
     found = [
-        (index, transcript.id)
+        (prompt.index, transcript.id)
         for part, of_part in in_parts(batch, run, sizes)
-        for index, transcript in zip(part.indices, of_part, strict=True)
+        for prompt, transcript in zip(part.prompts, of_part, strict=True)
     ]
     assert found == [(number, nbest.id) for number, nbest in enumerate(LISTS)]
-    prompts = zip(batch.indices, batch.prompts, batch.drafts, strict=True)
-    later = list(sizes.batches([(index, prompt, drafts[0]) for index, prompt, drafts in prompts]))
+    later = list(sizes.batches(batch.prompts))
     assert max(map(len, later)) <= max(1, 2 * fitting - 1)
     assert (len(later) == 1) == (fitting == 24)
 
 
 def test_one_list_too_many_for_memory_is_one_line(corrector: Corrector) -> None:
-    def run(part: Batch) -> list[Transcript]:
+    def run(part: ReadingBatch) -> list[Transcript]:
         raise torch.OutOfMemoryError
 
     with pytest.raises(InputError, match=r"list .0., of .* tokens, does not fit") as error:

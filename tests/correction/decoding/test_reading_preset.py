@@ -13,7 +13,7 @@ import torch
 from robustger.correction import Corrector
 from robustger.correction.decoding.reading import Reading
 from robustger.correction.decoding.stepwise import decode
-from robustger.correction.guards.margin import edited_stretches
+from robustger.correction.guards.margin_guard import edited_stretches
 from robustger.hypotheses import NBest, load_nbest
 from robustger.models import MODELS
 

@@ -6,7 +6,7 @@ import pytest
 from tests.correction.cases import LIMIT, ROWS, TEXTS, Case, near
 
 from robustger.correction.decoding.stepwise import decode
-from robustger.correction.guards.guard import ListWords
+from robustger.correction.guards.words_guard import ListWords
 
 
 def test_greedy_takes_the_most_probable_token(case: Case, greedy: list[list[int]]) -> None:

@@ -88,7 +88,7 @@ class Prompted:
     def _question(self, nbest: NBest) -> tuple[str, str]:
         texts = list(nbest.texts[: self._n_best])
         for special in self._corrector.tokenizer.all_special_tokens:  # a hypothesis must not end its turn
-            texts = [text.replace(special, " ") for text in texts]
+            texts = [collapse_spaces(text.replace(special, " ")) for text in texts]
         return "user", f"{INSTRUCTION}\n\n{compact_prompt(texts)}".strip()
 
     def _transcribe(self, lists: Sequence[NBest]) -> list[Transcript]:

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 
 from robustger.batches import batches_by_length
+from robustger.correction.list_prompts import ListPrompt
 from robustger.correction.llm.conditioning import ConditionedLLM
 from robustger.errors import InputError
 
@@ -19,9 +20,6 @@ FEWEST_TOKENS = 256
 GPU_SHARE = 0.8  # of the free memory; the estimate is rough, and memory falls into pieces
 
 BatchSize = int | Literal["auto"]
-
-Prompt = tuple[int, list[int], list[int]]
-"""The place of a list, its prompt's token ids, and those of its first draft, which are read in the same pass."""
 
 
 class BatchSizes:
@@ -45,13 +43,12 @@ class BatchSizes:
         self.lists = None if size == "auto" else size
         self.tokens = tokens_at_once(llm) if size == "auto" else BATCH_TOKENS
 
-    def batches(self, prompts: Sequence[Prompt]) -> Iterator[list[Prompt]]:
+    def batches(self, prompts: Sequence[ListPrompt]) -> Iterator[list[ListPrompt]]:
         """The prompts in batches of similar length; a prompt longer than all bounds goes by itself.
 
         What counts is how long a row of the first pass is: nearly all of the work is done there.
         """
-        lengths = [len(prompt) + len(draft) for _, prompt, draft in prompts]
-        for batch in batches_by_length(lengths, range(len(prompts)), self._fits):
+        for batch in batches_by_length(list(map(len, prompts)), range(len(prompts)), self._fits):
             yield [prompts[at] for at in batch]
 
     def _fits(self, lists: int, longest: int) -> bool:

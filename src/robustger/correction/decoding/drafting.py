@@ -24,11 +24,6 @@ class Drafter:
         self._edits = [list(range(len(text) + 1)) for text in self._texts]
         self._seen = 0
 
-    @property
-    def longest(self) -> int:
-        """Tokens of the longest text: no guess has more."""
-        return max(map(len, self._texts))
-
     def guess(self, written: Sequence[int]) -> list[int]:
         """The tokens that may follow.
 

@@ -12,7 +12,6 @@ from torch.nn.utils.rnn import pad_sequence
 
 from robustger.correction.decoding.drafting import Drafter
 from robustger.correction.decoding.stepwise import Answer
-from robustger.correction.fixed_shapes import FixedCache, FixedPasses
 from robustger.correction.llm.cache import RowCache
 from robustger.correction.llm.conditioning import ConditionedLLM
 
@@ -76,7 +75,6 @@ class Reading:
         prompts: token ids of every prompt.
         noise: noise embeddings, shape (B, U, E).
         end: id of the token that ends an answer.
-        fixed: passes of fixed shapes, which those of decoding behind the first then are, where they fit.
 
     Attributes:
         passes: forward passes of the language model in which each prompt took part.
@@ -88,10 +86,8 @@ class Reading:
         prompts: Sequence[Sequence[int]],
         noise: Tensor,
         end: int,
-        fixed: FixedPasses | None = None,
     ) -> None:
         self._llm = llm
-        self._fixed = fixed
         self._end = end
         self._prompts = [list(prompt) for prompt in prompts]
         self._noise = noise
@@ -146,17 +142,6 @@ class Reading:
                 unfinished = [unfinished[at] for at in left]
                 cache = cache.select(left)
                 noise_arguments = {name: value[left] for name, value in noise_arguments.items()}
-            if self._fixed is not None and not isinstance(cache, FixedCache):
-                cache = (
-                    self._fixed.hold(
-                        cache,
-                        noise_arguments,
-                        len(unfinished),
-                        max(map(len, self._prompts)) + max(limits),
-                        1 + max(row.drafter.longest for row in unfinished),
-                    )
-                    or cache
-                )
             for row in unfinished:
                 row.draft = row.drafter.guess(row.written)[: row.room - 1]
         answers = []
@@ -228,11 +213,7 @@ class Reading:
             for place in range(len(text) - 1, len(text) + len(draft))
         ]
         kept = torch.tensor(places, device=self._llm.device)  # (K, 2)
-        if isinstance(cache, FixedCache):
-            logits = cache.extend(ids, starts)[kept.unbind(1)]
-        else:
-            logits = self._llm.extend(cache, ids, starts, noise_arguments, kept)
-        logits = logits.float()  # (K, V)
+        logits = self._llm.extend(cache, ids, starts, noise_arguments, kept).float()  # (K, V)
         choices = logits.argmax(-1)
         tokens = torch.stack([choices, expected.to(choices.device)], -1)  # (K, 2)
         of_tokens = logits.gather(-1, tokens) - logits.logsumexp(-1, keepdim=True)

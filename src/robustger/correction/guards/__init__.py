@@ -1,1 +1,1 @@
-"""Which edits of the language model stay."""
+"""Guards decide which edits of the language model stay."""

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from robustger.correction import Corrector, GuardConfig
-from robustger.correction.guards.guard import GUARDS, Proposal
+from robustger.correction.guards.guard import Proposal
+from robustger.correction.guards.known_guards import GUARDS
 from robustger.errors import InputError
 from robustger.hypotheses import NBest
 

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 
 from robustger.correction import Corrector
 from robustger.correction.decoding.reading import Reading
-from robustger.correction.guards.margin import Stretch, edited_stretches, keep_sure_stretches, put_back
+from robustger.correction.guards.margin_guard import (
+    EditedStretch,
+    edited_stretches,
+    keep_sure_stretches,
+    put_back,
+)
 
 texts = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=8)
 
@@ -20,9 +25,9 @@ def test_neighboring_edits_are_one_stretch():
     best = ["the", "fair", "to", "the", "vent", "is", "five", "dollars"]
     text = ["the", "fare", "to", "denver", "is", "five", "dollars", "each"]
     assert edited_stretches(best, text) == [
-        Stretch((1, 2), (1, 2)),
-        Stretch((3, 5), (3, 4)),
-        Stretch((8, 8), (7, 8)),
+        EditedStretch((1, 2), (1, 2)),
+        EditedStretch((3, 5), (3, 4)),
+        EditedStretch((8, 8), (7, 8)),
     ]
     assert (
         put_back(best, text, [edited_stretches(best, text)[1]]) == "the fare to the vent is five dollars each"

@@ -1,0 +1,50 @@
+"""Decides list by list between the answer of the language model and the recognizer's 1-best."""
+
+from __future__ import annotations
+
+import math
+
+from robustger.correction.answers import BatchAnswers
+from robustger.correction.decoding.stepwise import Answer
+from robustger.correction.guards.guard import Guard, Proposal
+from robustger.hypotheses import Transcript
+
+
+def decide(answers: BatchAnswers, guard: Guard) -> list[Transcript]:
+    """The transcripts of the lists of a batch, in its order, in plain words.
+
+    The guard first revises the answers, which may undo parts of them, and then allows or refuses each. The 1-best takes
+    the place of an answer that is refused or that was cut off at its limit.
+    """
+    revised = guard.revise(answers)
+    transcripts = []
+    for row, prompt in enumerate(answers.batch.prompts):
+        answer, generated = answers.answers[row], answers.texts[row]
+        best, text = prompt.nbest.best, revised[row]
+        if not answer.finished:
+            source, text = "too_long", best
+        elif not guard.allows(Proposal(best, text, prompt.words)):
+            source, text = "guard", best
+        else:
+            source = "llm" if text == generated else "guard"
+        transcripts.append(
+            Transcript(
+                id=prompt.nbest.id,
+                text=text,
+                best=best,
+                generated=generated,
+                source=source,
+                guard=guard.config.name,
+                confidence=confidence_of(answer),
+                passes=answers.passes[row],
+                tokens=answer.length,
+            )
+        )
+    return transcripts
+
+
+def confidence_of(answer: Answer) -> float:
+    """The geometric mean of the probabilities of the answer's tokens and its end; 0 for an answer that was cut off."""
+    if not answer.finished:
+        return 0.0
+    return min(1.0, math.exp(answer.log_probability / (len(answer.tokens) + 1)))
