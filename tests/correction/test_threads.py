@@ -13,7 +13,10 @@ from robustger.correction import Corrector
 from robustger.hypotheses import NBest, Transcript
 
 THREADS = 6
-WORDS = "the fare fair to denver night train light off of at nine wine half past ten".split()
+WORDS = [
+    *("the", "fare", "fair", "to", "denver", "night", "train", "light", "off", "of"),
+    *("at", "nine", "wine", "half", "past", "ten"),
+]
 
 
 def lists_of(thread: int) -> list[NBest]:
