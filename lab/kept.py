@@ -1,58 +1,107 @@
-"""Keeps the laboratory's lists and the results of its trainings as two archives, and lays them out again.
+"""Keeps what `make results` needs of a laboratory as two archives, and lays it out again.
 
     python kept.py pack LAB RUNS      # writes the archives beside this file
-    python kept.py unpack LAB RUNS    # what is there already stays
+    python kept.py unpack LAB RUNS    # files that are there already stay
 
-With them `make results` makes every table without hearing or training anything again. Of trainings are kept: what was
-measured, what it was made of, and the weights where a figure needs them.
+The archives hold the N-best lists, the results of every training, and the weights of the trainings into which a figure
+looks. No table needs the embeddings of the training and development audio, which are large; a digest is kept in their
+place (see `robustger.experiments.kept_embeddings`). To train again, make the laboratory again with `make lab`.
 """
 
 from __future__ import annotations
 
+import argparse
 import io
-import sys
+import re
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from robustger.experiments.data import embedding_files
+from robustger.experiments.kept_embeddings import KeptDigest, digest_path
+from robustger.experiments.runs.selection import FOLDER, digest_of
+from robustger.files import sha256_of
+from robustger.hypotheses import load_nbest
+from robustger.hypotheses.audio_embeddings import embeddings_path
 
 KEPT = Path(__file__).with_name("kept")
 LISTS, RUNS = KEPT / "lists.tar.xz", KEPT / "runs.tar.xz"
+PARTS = ("corrector-more", "dev-1", "dev-2", "dev-3", "test", "test-clean")
+WITH_EMBEDDINGS = ("test", "test-clean")  # the experiment `embedding` looks into them
 RUN_FILES = ("run.json", "results.json", "corrections.jsonl", "training.yaml", "log.jsonl", "seconds.txt")
-WITH_WEIGHTS = ("robustger-", "mine-paper-")  # the experiment `embedding` looks into them
+WITH_WEIGHTS = re.compile(r"(robustger|mine-paper)-\d+")  # and into the weights of these trainings
+
+Entry = tuple[str, bytes]  # a file's path in the archive, and its content
 
 
-def of_lists(lab: Path) -> Iterable[Path]:
-    """What `robustger nbest` wrote of the parts that experiments read."""
-    for part in ("corrector-more", "dev-1", "dev-2", "dev-3", "test", "test-clean"):
-        for suffix in (".jsonl", ".run.json", ".embeddings.safetensors"):
-            yield lab / "lists" / f"{part}{suffix}"
+def kept_lists(lab: Path, runs: Path) -> Iterator[Entry]:
+    """The lists that experiments read, with their embeddings or the digests of these.
+
+    Args:
+        lab: folder of the laboratory.
+        runs: folder of the trainings, which holds the lists that they were made of.
+    """
+    for part in PARTS:
+        lists = lab / "lists" / f"{part}.jsonl"
+        for path in (lists, lists.with_suffix(".run.json")):
+            yield path.relative_to(lab).as_posix(), path.read_bytes()
+        embeddings = embeddings_path(lists)
+        if part not in WITH_EMBEDDINGS:
+            content = kept_digest(embeddings, runs / FOLDER).to_json().encode()
+            yield digest_path(embeddings).relative_to(lab).as_posix(), content
+        else:
+            yield embeddings.relative_to(lab).as_posix(), embeddings.read_bytes()
 
 
-def of_runs(runs: Path) -> Iterable[Path]:
-    """What tables and figures read of every training that is done, and the transcripts of the baselines."""
+def kept_digest(embeddings: Path, trained_on: Path) -> KeptDigest:
+    """The digest that is kept in the place of embeddings.
+
+    Args:
+        embeddings: the file.
+        trained_on: the folder of the lists that trainings were made of; the digest of each file there that names the
+            embeddings is recorded.
+    """
+    lists = {
+        sha256_of(path): digest_of(path)
+        for path in sorted(trained_on.glob("*.jsonl"))
+        if embeddings.name in embedding_files(load_nbest(path))
+    }
+    return KeptDigest(sha256_of(embeddings), lists)
+
+
+def kept_runs(runs: Path) -> Iterator[Entry]:
+    """What tables and figures read of every training that is done, and the transcripts of the baselines.
+
+    The absolute path of the folder is left out of what is kept: it is written as it was given.
+    """
+    here, given = str(runs.resolve()).encode(), str(runs).encode()
+    for path in _run_files(runs):
+        content = path.read_bytes()
+        if path.suffix != ".safetensors":
+            content = content.replace(here, given)
+        yield path.relative_to(runs).as_posix(), content
+
+
+def _run_files(runs: Path) -> Iterator[Path]:
     for done in sorted(runs.glob("*/results.json")):
         yield from (path for name in RUN_FILES if (path := done.parent / name).exists())
-        if done.parent.name.startswith(WITH_WEIGHTS):
+        if WITH_WEIGHTS.fullmatch(done.parent.name):
             yield from sorted(path for path in (done.parent / "best").iterdir() if path.is_file())
     yield from sorted((runs / "texts").glob("*"))
 
 
-def pack(archive: Path, folder: Path, files: Iterable[Path]) -> None:
-    """The same files give the same bytes, wherever the folder is: its absolute path is written as it was given."""
+def pack(archive: Path, entries: Iterable[Entry]) -> None:
+    """Writes an archive; the same entries give the same bytes."""
     archive.parent.mkdir(exist_ok=True)
-    here, given = str(folder.resolve()).encode(), str(folder).encode()
     with tarfile.open(archive, "w:xz", preset=9) as tar:
-        for file in files:
-            content = file.read_bytes()
-            if file.suffix != ".safetensors":
-                content = content.replace(here, given)
-            entry = tarfile.TarInfo(str(file.relative_to(folder)))
+        for name, content in entries:
+            entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(content), 0o644
             tar.addfile(entry, io.BytesIO(content))
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Writes what is not there."""
+    """Writes the files of an archive that are not in the folder yet."""
     with tarfile.open(archive) as tar:
         for entry in tar:
             if not (folder / entry.name).exists():
@@ -60,16 +109,22 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def main() -> None:
-    action, lab, runs = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    if action == "pack":
-        pack(LISTS, lab, of_lists(lab))
-        pack(RUNS, runs, of_runs(runs))
-    elif action == "unpack":
-        if not (lab / "lists").exists():  # another laboratory's lists are not mixed with these
-            unpack(LISTS, lab)
-        unpack(RUNS, runs)
-    else:
-        sys.exit(f"kept.py {action}: pack or unpack")
+    parser = argparse.ArgumentParser(
+        description="Keep what `make results` needs of a laboratory as archives."
+    )
+    parser.add_argument(
+        "action", choices=("pack", "unpack"), help="write the archives, or lay out their files"
+    )
+    parser.add_argument("lab", type=Path, help="folder of the laboratory")
+    parser.add_argument("runs", type=Path, help="folder of the trainings")
+    arguments = parser.parse_args()
+    if arguments.action == "pack":
+        pack(LISTS, kept_lists(arguments.lab, arguments.runs))
+        pack(RUNS, kept_runs(arguments.runs))
+        return
+    if not (arguments.lab / "lists").exists():  # another laboratory's lists are not mixed with these
+        unpack(LISTS, arguments.lab)
+    unpack(RUNS, arguments.runs)
 
 
 if __name__ == "__main__":

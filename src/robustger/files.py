@@ -147,8 +147,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Raises:
         InputError: as for `atomic_writer`.
     """
-    target = Path(os.path.realpath(path))
     try:
+        target = Path(os.path.realpath(path))
         mode = target.stat().st_mode if target.exists() else None
         if target.is_dir():
             raise InputError(f"{path}: is a folder; name a file to write")
@@ -181,6 +181,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 def atomic_folder(folder: str | Path, own_file: str) -> Iterator[Path]:
     """A new folder, which takes the place of `folder` when the body ends, and is removed when it raises.
 
+    A link stays a link: the folder that it points to is replaced. If the new folder cannot take its place, the old one
+    is put back.
+
     Args:
         folder: the folder to write.
         own_file: a file that every folder of this kind holds. A folder that holds files, but not this one, is somebody
@@ -192,8 +195,8 @@ def atomic_folder(folder: str | Path, own_file: str) -> Iterator[Path]:
     Raises:
         InputError: the folder holds something else, or cannot be written.
     """
-    target = Path(folder)
     try:
+        target = Path(os.path.realpath(folder))
         if target.exists() and not target.is_dir():
             raise InputError(f"{folder}: a file is in the way; name a folder")
         if target.is_dir() and any(target.iterdir()) and not (target / own_file).is_file():
@@ -203,20 +206,31 @@ def atomic_folder(folder: str | Path, own_file: str) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
         partial.mkdir()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"{folder}: cannot be written: {_reason(error)}") from None
     try:
         yield partial
-        old = target.with_name(f".{target.name}.{secrets.token_hex(8)}.old")
-        if target.exists():
-            target.replace(old)
-        partial.replace(target)
-        shutil.rmtree(old, ignore_errors=True)
+        _take_place(partial, target)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             raise InputError(f"{folder}: cannot be written: {_reason(error)}") from None
         raise
+
+
+def _take_place(new: Path, target: Path) -> None:
+    """Moves a folder to a place where another may be, which is put back if that fails and removed if not."""
+    if not target.exists():
+        new.replace(target)
+        return
+    old = target.with_name(f".{target.name}.{secrets.token_hex(8)}.old")
+    target.replace(old)
+    try:
+        new.replace(target)
+    except BaseException:
+        old.replace(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def sha256_of(path: str | Path) -> str:

@@ -169,7 +169,10 @@ def test_a_missing_file_whose_name_is_not_utf8_keeps_its_line(robustger, folder:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["a.wav", "--preset", "none"], "none: no such preset with a recognizer; there are: "),
+        (
+            ["a.wav", "--preset", "none"],
+            "none: no such folder and no such preset with a recognizer; presets: ",
+        ),
         (["a.wav", "--preset", "."], "not a preset with a recognizer: recognizer.yaml is missing"),
         (["a.wav", "--recognizer", "ctc"], "the recognizer 'ctc' needs a model of its own"),
         (["a.wav", "--model", "none/at-all"], "--model whisper-base"),

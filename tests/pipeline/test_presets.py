@@ -63,7 +63,7 @@ def test_a_bad_file_is_told_by_file_and_key(tmp_path: Path, content: object, mes
 def test_a_folder_without_a_recognizer_and_a_name_without_a_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"recognizer\.yaml is missing"):
         load_preset_recognizer(tmp_path)
-    with pytest.raises(InputError, match=r"no such preset with a recognizer; there are: .*whisper"):
+    with pytest.raises(InputError, match=r"no such preset with a recognizer; presets: .*whisper"):
         load_preset_recognizer("nothing")
 
 

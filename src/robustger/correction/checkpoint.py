@@ -1,12 +1,9 @@
-"""A checkpoint folder: `adapter.safetensors`, `config.yaml`, `README.md`."""
+"""The folder of a checkpoint: `adapter.safetensors`, `config.yaml` and the model card `README.md`."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
-import tempfile
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +11,9 @@ import yaml
 
 from robustger.correction.config import CorrectorConfig, validate_config
 from robustger.errors import InputError
+from robustger.files import atomic_folder
 from robustger.models.peft_adapters import refuse_peft
+from robustger.presets import preset_names, preset_path
 from robustger.yaml_files import read_yaml
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a checkpoint that is not there needs none
@@ -28,21 +27,21 @@ CONFIG = "config.yaml"
 
 
 def presets() -> list[str]:
-    """Names of the presets shipped with the package."""
-    root = Path(str(resources.files("robustger.presets")))
-    return sorted(folder.name for folder in root.iterdir() if (folder / CONFIG).is_file())
+    """The names of the installed presets that have a corrector."""
+    return preset_names(CONFIG)
 
 
 def checkpoint_folder(name: str | os.PathLike[str]) -> Path:
-    """The folder of a checkpoint or a preset.
+    """The folder of a checkpoint or of an installed preset.
+
+    Args:
+        name: a folder, or the name of a preset. A folder comes first.
 
     Raises:
-        InputError: neither a folder with `config.yaml` and `adapter.safetensors` nor a preset; an adapter of PEFT is
-            named as such.
+        InputError: there is neither a folder with `config.yaml` and `adapter.safetensors` nor a preset of that name.
+            The message lists the presets, and names an adapter of PEFT as such.
     """
-    folder = Path(name)
-    if not (folder / CONFIG).is_file() and str(name) in presets():
-        folder = Path(str(resources.files("robustger.presets"))) / str(name)
+    folder = preset_path(name, CONFIG)
     refuse_peft(folder)
     if not folder.is_dir():
         raise InputError(
@@ -55,11 +54,16 @@ def checkpoint_folder(name: str | os.PathLike[str]) -> Path:
 
 
 def read_config(folder: Path) -> CorrectorConfig:
+    """Reads and checks `config.yaml`.
+
+    Raises:
+        InputError: the file, the key and what is wrong.
+    """
     return validate_config(CorrectorConfig, read_yaml(folder / CONFIG), str(folder / CONFIG))
 
 
 def trained_parameters(llm: ConditionedLLM) -> dict[str, nn.Parameter]:
-    """Everything training changes, by the name it has in a checkpoint: `adapter.*` and `lora.*`."""
+    """The parameters that training changes, by their names in a checkpoint: `adapter.*` and `lora.*`."""
     parameters = {f"adapter.{name}": value for name, value in llm.adapter.named_parameters()}
     for name, value in llm.llm.named_parameters():
         if ".lora_" in name:
@@ -105,51 +109,26 @@ def save_checkpoint(
     dtype: torch.dtype,
     card: str,
 ) -> None:
-    """Writes a checkpoint folder; an existing one is replaced only once the new one is complete."""
+    """Writes the folder of a checkpoint; an older checkpoint stays until the new one is complete.
+
+    Args:
+        llm: holds the trained parameters.
+        config: the content of `config.yaml`.
+        folder: to write. It may hold a checkpoint, or nothing.
+        dtype: the type of the weights in the file.
+        card: the content of `README.md`.
+
+    Raises:
+        InputError: the folder holds something else, or cannot be written.
+    """
     from safetensors.torch import save_file
 
     weights: dict[str, Tensor] = {
         name: value.detach().to("cpu", dtype).contiguous() for name, value in trained_parameters(llm).items()
     }
-    with replaced_folder(folder) as partial:
+    with atomic_folder(folder, own_file=CONFIG) as partial:
         save_file(weights, partial / WEIGHTS, metadata={"format": "pt"})
         (partial / CONFIG).write_text(
             yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8"
         )
         (partial / "README.md").write_text(card, encoding="utf-8")
-
-
-class replaced_folder:
-    """A temporary folder beside `folder` that takes its place on success and vanishes on an error.
-
-    Raises:
-        InputError: the place cannot be written.
-    """
-
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
-
-    def __enter__(self) -> Path:
-        try:
-            if self.folder.exists() and not self.folder.is_dir():
-                raise InputError(f"{self.folder}: a file is in the way; name a folder")
-            if self.folder.is_dir() and any(self.folder.iterdir()) and not (self.folder / CONFIG).is_file():
-                raise InputError(
-                    f"{self.folder}: holds files, but no checkpoint; they would be lost: name another folder"
-                )
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            self.partial = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}.", dir=self.folder.parent))
-            self.partial.chmod(0o755)
-        except OSError as error:
-            raise InputError(f"{self.folder}: cannot be written: {error.strerror}") from None
-        return self.partial
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            old = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}.old.", dir=self.folder.parent))
-            if self.folder.exists():
-                os.replace(self.folder, old / "replaced")
-            os.replace(self.partial, self.folder)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            shutil.rmtree(self.partial, ignore_errors=True)

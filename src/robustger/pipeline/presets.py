@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from robustger.errors import InputError, MissingModelError
+from robustger.presets import preset_names, preset_path
 from robustger.recognition import RECOGNIZERS, load_recognizer
 from robustger.text import NORMALIZERS
 
@@ -146,16 +146,15 @@ def preset_folder(name: str | os.PathLike[str]) -> Path:
     Raises:
         InputError: neither a folder with a `recognizer.yaml` nor a preset that has one.
     """
-    folder = Path(name)
+    folder = preset_path(name, SETTINGS)
     if (folder / SETTINGS).is_file():
         return folder
-    root = Path(str(resources.files("robustger.presets")))
-    known = sorted(path.name for path in root.iterdir() if (path / SETTINGS).is_file())
-    if str(name) in known:
-        return root / name
+    known = ", ".join(preset_names(SETTINGS)) or "none"
     if folder.is_dir():
-        raise InputError(f"{folder}: not a preset with a recognizer: {SETTINGS} is missing")
-    raise InputError(f"{name}: no such preset with a recognizer; there are: {', '.join(known) or 'none'}")
+        raise InputError(
+            f"{folder}: not a preset with a recognizer: {SETTINGS} is missing; installed presets: {known}"
+        )
+    raise InputError(f"{name}: no such folder and no such preset with a recognizer; presets: {known}")
 
 
 def demo_manifest(name: str | os.PathLike[str]) -> Path | None:

@@ -18,14 +18,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from robustger.correction.checkpoint import (
-    load_weights,
-    replaced_folder,
-    save_checkpoint,
-    trained_parameters,
-)
+from robustger.correction import checkpoint as corrector_checkpoint
+from robustger.correction.checkpoint import load_weights, save_checkpoint, trained_parameters
 from robustger.correction.model import Corrector
 from robustger.errors import InputError
+from robustger.files import atomic_folder
 from robustger.hypotheses import atomic_writer
 from robustger.training.config import TrainingConfig
 
@@ -107,7 +104,7 @@ def save_state(
 ) -> None:
     """Writes a checkpoint that can be trained on, in place of the one there, at once."""
     corrector = trained.corrector
-    with replaced_folder(folder) as partial:
+    with atomic_folder(folder, own_file=corrector_checkpoint.CONFIG) as partial:
         save_checkpoint(corrector.llm, corrector.config, partial / "adapter", torch.float32, "")
         for file in (partial / "adapter").iterdir():
             file.rename(partial / file.name)
@@ -192,7 +189,7 @@ def keep_earlier(output: Path, count: int) -> None:
         step = json.loads((last / STATE_FOLDER / STATE).read_text(encoding="utf-8"))["step"]
         kept = output / f"step-{step:08d}"
         if not kept.exists():
-            with replaced_folder(kept) as partial:
+            with atomic_folder(kept, own_file=corrector_checkpoint.CONFIG) as partial:
                 shutil.copytree(last, partial, copy_function=_link, dirs_exist_ok=True)
     for surplus in sorted(output.glob(f"step-{'[0-9]' * 8}"))[: -count or None]:
         shutil.rmtree(surplus)
