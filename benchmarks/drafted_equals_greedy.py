@@ -37,6 +37,7 @@ from benchmarks.timing import machine, significant
 from robustger.correction import Corrector
 from robustger.correction.decoding.reading import Reading
 from robustger.correction.guards.margin_guard import edited_stretches, keep_sure_stretches
+from robustger.files import write_bytes
 from robustger.hypotheses import NBest, load_nbest
 
 BATCH = 16
@@ -141,9 +142,7 @@ def compare(corrector: Corrector, source: Path, folder: Path, most: int | None) 
     folder.mkdir(parents=True, exist_ok=True)
     for batch in batches(corrector, [nbest for nbest in lists if nbest.id not in done]):
         done |= {nbest.id: found for nbest, found in zip(batch, answered(corrector, batch), strict=True)}
-        temporary = record.with_name(f"{record.name}.partial")
-        temporary.write_text(json.dumps(kept), encoding="utf-8")
-        os.replace(temporary, record)
+        write_bytes(record, json.dumps(kept).encode())
         print(f"{source.name}: {len(done)} lists", file=sys.stderr, flush=True)
     return [done[nbest.id] for nbest in lists]
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import sys
 from collections import Counter
@@ -31,6 +30,7 @@ from benchmarks.lists import distinct_lists, source_lists
 from benchmarks.timing import machine, significant
 
 from robustger.correction import Corrector
+from robustger.files import write_bytes
 
 # The kind of an operator by its name; the first that fits. What is left is elementwise: norms, rotations, activations.
 KINDS: Mapping[str, tuple[str, ...]] = {
@@ -164,9 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         found = {"machine": machine(), "quick": options.quick, "profiles": as_dictionary(profiles)}
-        temporary = options.json.with_name(f"{options.json.name}.partial")
-        temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, options.json)
+        write_bytes(options.json, f"{json.dumps(found, indent=1)}\n".encode())
 
 
 if __name__ == "__main__":

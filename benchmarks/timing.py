@@ -19,6 +19,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from robustger.files import write_bytes
+
 FASTER = "x as fast"
 COST = "x the time"
 
@@ -179,6 +181,4 @@ def as_json(rows: Sequence[Row], **about: object) -> str:
 def save_json(rows: Sequence[Row], path: Path, **about: object) -> None:
     """Writes `as_json` to a file, whole or not at all, in a folder that is made where there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.partial")
-    temporary.write_text(as_json(rows, **about), encoding="utf-8")
-    os.replace(temporary, path)
+    write_bytes(path, as_json(rows, **about).encode())

@@ -1,15 +1,16 @@
-"""Writing audio files, WAV and FLAC, whole or not at all (libsndfile)."""
+"""Writes audio files, WAV and FLAC, with libsndfile: each is complete, or not there."""
 
 from __future__ import annotations
 
 import io
 import os
-import secrets
 from pathlib import Path
 
 import numpy as np
 
 from robustger.audio.samples import SAMPLE_RATE, AudioError
+from robustger.errors import InputError
+from robustger.files import write_bytes
 
 
 def write_audio(path: str | Path, samples: np.ndarray, sample_rate: int = SAMPLE_RATE) -> None:
@@ -27,8 +28,7 @@ def write_audio(path: str | Path, samples: np.ndarray, sample_rate: int = SAMPLE
     """
     import soundfile
 
-    target = Path(os.path.realpath(path))
-    kind = target.suffix.lower().removeprefix(".")
+    kind = Path(os.path.realpath(path)).suffix.lower().removeprefix(".")
     if kind not in ("wav", "flac"):
         raise AudioError(path, "audio is written as .wav or .flac; choose one of these suffixes")
     peak = float(np.abs(samples).max()) if np.size(samples) else 0.0
@@ -37,13 +37,7 @@ def write_audio(path: str | Path, samples: np.ndarray, sample_rate: int = SAMPLE
     rounded = np.clip(np.rint(np.asarray(samples) * 32768.0), -32768, 32767).astype(np.int16)
     encoded = io.BytesIO()
     soundfile.write(encoded, rounded, sample_rate, format=kind, subtype="PCM_16")
-    partial = target.with_name(f".robustger-{secrets.token_hex(8)}.partial")
     try:
-        try:
-            with open(partial, "xb") as file:
-                file.write(encoded.getbuffer())
-            os.replace(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise AudioError(path, f"cannot be written: {error.strerror or error}") from None
+        write_bytes(path, encoded.getbuffer())
+    except InputError as error:
+        raise AudioError(path, str(error).removeprefix(f"{path}: ")) from None

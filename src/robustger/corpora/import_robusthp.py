@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from robustger.errors import InputError
-from robustger.hypotheses import atomic_writer
+from robustger.files import atomic_path, atomic_writer
 from robustger.hypotheses.audio_embeddings import KINDS, embeddings_path, write_embeddings
 from robustger.hypotheses.foreign import ImportSummary, import_lists
 from robustger.hypotheses.robusthp import NOISE_KIND, Decode
@@ -137,14 +137,13 @@ class _Arrays:
         found = [kind for kind in kinds if kind in self._files]
         if not found:
             return
-        with open(self._folder / "complete", "wb") as file:
+        with atomic_path(path) as partial, open(partial, "wb") as file:
             write_embeddings(
                 file,
                 {kind: self._folder / f"{kind}.f32" for kind in found},
                 {kind: self._folder / f"{kind}.ids" for kind in found},
                 self._sizes["noise" if found == [NOISE_KIND] else "audio"],
             )
-        os.replace(self._folder / "complete", path)
 
     def close(self) -> None:
         for files in self._files.values():

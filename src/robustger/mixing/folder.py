@@ -17,14 +17,14 @@ import numpy as np
 
 from robustger.audio import read_audio, write_audio
 from robustger.errors import InputError
-from robustger.files import shown_name
+from robustger.files import sha256_of, shown_name
 from robustger.hypotheses import BadLine
 from robustger.hypotheses.values import shown
 from robustger.manifest import Utterance, read_manifest
 from robustger.mixing.levels import SPEECH_LEVELS
 from robustger.mixing.mixture import mix_at_one_gain
 from robustger.mixing.noises import NoiseFile
-from robustger.mixing.output import OutputFolder, file_name
+from robustger.mixing.output import OutputFolder, file_name, open_output_folder
 
 NOISES_IN_MEMORY = 16
 CONTENTS_IN_MEMORY = 4096  # hashes of files: all noises, and recordings that hold many utterances
@@ -122,7 +122,8 @@ def mix_manifest(
         on_progress: called with the number of utterances just finished.
 
     Raises:
-        InputError: the manifest cannot be opened or is empty, or the target holds anything else.
+        InputError: the manifest cannot be opened or is empty, the target holds anything else, or another process is
+            mixing into it.
     """
     if not noises:
         raise InputError("no noise is given; name at least one recording")
@@ -135,7 +136,19 @@ def mix_manifest(
         "snrs_db": list(settings.snrs_db),
         "noises": [noise.name for noise in noises],
     }
-    folder = OutputFolder(Path(target), remembered)
+    with open_output_folder(Path(target), remembered) as folder:
+        return _mix_into(folder, lines, noises, settings, workers, on_problem, on_progress)
+
+
+def _mix_into(
+    folder: OutputFolder,
+    lines: Iterable[tuple[int, Utterance | BadLine]],
+    noises: Sequence[NoiseFile],
+    settings: MixSettings,
+    workers: int,
+    on_problem: Callable[[int, str], None],
+    on_progress: Callable[[int], object],
+) -> MixSummary:
     summary = MixSummary()
     finished: list[str] = []
 
@@ -157,7 +170,7 @@ def mix_manifest(
         on_problem(number, message)
 
     read_noise = lru_cache(NOISES_IN_MEMORY)(read_audio)
-    content = lru_cache(CONTENTS_IN_MEMORY)(_content)
+    content = lru_cache(CONTENTS_IN_MEMORY)(sha256_of)
     with folder.journal() as record, ThreadPoolExecutor(workers) as pool:
         try:
             jobs = _jobs(lines, noises, settings, problem)
@@ -239,15 +252,6 @@ def _plan(id_: str, kinds: Mapping[str, Sequence[NoiseFile]], settings: MixSetti
 
 def _hash(seed: int, *names: str) -> int:
     return int.from_bytes(hashlib.sha256(json.dumps([seed, *names]).encode()).digest()[:8])
-
-
-def _content(path: Path) -> str:
-    """A hash of the bytes of a file."""
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
 def _made_from(utterance: Utterance, plan: list[_Planned], content: Callable[[Path], str]) -> str:

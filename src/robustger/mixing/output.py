@@ -12,9 +12,45 @@ from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
-from robustger.hypotheses import atomic_writer
+from robustger.files import atomic_writer, exclusive
 
 SETTINGS, ROWS, JOURNAL = "mix.json", "manifest.jsonl", "rows.partial.jsonl"
+_TEMPORARY = ".robustger-"  # how the names of files begin that are gone when no run goes on
+_LOCK = f"{_TEMPORARY}mix.lock"
+
+
+@contextlib.contextmanager
+def open_output_folder(path: Path, settings: Mapping[str, Any]) -> Iterator[OutputFolder]:
+    """Opens a folder of mixtures for this process alone, and makes it where it does not exist.
+
+    Args:
+        path: a folder that does not exist, is empty, or was made with the same settings.
+        settings: what must be the same from run to run; JSON.
+
+    Raises:
+        InputError: another process is mixing into the folder, or it holds other things, was made with other settings,
+            or cannot be made.
+    """
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is a file; name a folder to fill")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: cannot be made: the folder {path.parent} does not exist")
+    try:
+        path.mkdir(exist_ok=True)
+        others = (entry for entry in path.iterdir() if not entry.name.startswith(_TEMPORARY))
+        if any(others) and not (path / SETTINGS).is_file():
+            raise InputError(f"{path}: is not empty, and not from `robustger mix`; name a new folder")
+        lock = path / _LOCK
+        busy = f"{path}: another run is mixing into it; wait for that one, or name another folder"
+        with exclusive(lock, busy):
+            try:
+                yield OutputFolder(path, settings)
+            finally:
+                lock.unlink(
+                    missing_ok=True
+                )  # while it is held: a process that waits for it then sees that its file is gone
+    except OSError as error:
+        raise InputError(f"{path}: cannot be used: {error.strerror or error}") from None
 
 
 class OutputFolder:
@@ -25,33 +61,26 @@ class OutputFolder:
     behind, perhaps with a torn last line, and the next run goes on from it.
 
     Args:
-        path: a folder that does not exist, is empty, or was made with the same settings.
+        path: of the folder, which exists and is locked; see `open_output_folder`.
         settings: what must be the same from run to run; JSON.
 
     Raises:
-        InputError: the folder holds other things or was made with other settings, or cannot be made.
+        InputError: the folder was made with other settings, or what is remembered in it is broken.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         self.path = path
         self._rows: dict[str, list[dict[str, Any]]] = {}
-        if path.exists() and not path.is_dir():
-            raise InputError(f"{path}: is a file; name a folder to fill")
-        if not path.parent.is_dir():
-            raise InputError(f"{path}: cannot be made: the folder {path.parent} does not exist")
         try:
-            path.mkdir(exist_ok=True)
             remembered = path / SETTINGS
             if remembered.is_file():
                 _compare(path, json.loads(remembered.read_text(encoding="utf-8")), settings)
-            elif any(path.iterdir()):
-                raise InputError(f"{path}: is not empty, and not from `robustger mix`; name a new folder")
             else:
                 with atomic_writer(remembered) as file:
                     json.dump(settings, file, indent=1, ensure_ascii=False)
             for name in ("noisy", "clean"):
                 (path / name).mkdir(exist_ok=True)
-            for torn in path.rglob(".robustger-*.partial"):  # what a run was writing when it was killed
+            for torn in path.rglob(f"{_TEMPORARY}*.partial"):  # what a run was writing when it was killed
                 torn.unlink()
             for row in _complete_lines(path / ROWS):
                 self._rows.setdefault(row["meta"]["mix"]["source_id"], []).append(row)

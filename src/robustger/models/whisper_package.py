@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
 from pathlib import Path
 
 from robustger.errors import MissingModelError
+from robustger.files import sha256_of
 from robustger.models.cache import cache_folder, converted_once
 from robustger.models.embedded import EmbeddedModel, PackagedFile
 
@@ -61,7 +61,7 @@ def _assemble(model: EmbeddedModel, sources: list[Path], folder: Path) -> None:
     joined: list[Path] = []
     for file, source in zip(model.files, sources, strict=True):
         name = re.sub(r"\.part\d+$", "", source.name)
-        digest = _sha256(source)
+        digest = sha256_of(source)
         if digest != file.sha256:
             raise MissingModelError(_unlike(model, file, source, digest))
         if name == _MODEL:
@@ -76,7 +76,7 @@ def _assemble(model: EmbeddedModel, sources: list[Path], folder: Path) -> None:
         for source in joined:
             with source.open("rb") as part:
                 shutil.copyfileobj(part, output, 1 << 20)
-    if (digest := _sha256(whole)) != model.joined_sha256:
+    if (digest := sha256_of(whole)) != model.joined_sha256:
         raise MissingModelError(
             f"{model.alias}: its parts do not make the file that is pinned (SHA-256 {digest[:12]}..., expected "
             f"{(model.joined_sha256 or '')[:12]}...); the disk may be faulty"
@@ -97,8 +97,3 @@ def _link_or_copy(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""N-best files: what is read back is what was written, and what cannot be read is named, never lost."""
+"""N-best lists in JSON Lines: what was saved is loaded, and a bad line is named."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.hypotheses.generated_lists import GOOD, json_values, nbests, write
 
 from robustger.errors import InputError
 from robustger.hypotheses import (
@@ -19,46 +20,10 @@ from robustger.hypotheses import (
     NBest,
     Transcript,
     load_nbest,
-    read_hyporadise,
     read_nbest,
     save_nbest,
     stream_nbest,
 )
-
-# every character but halves of surrogate pairs, which are no text
-texts = st.text(st.characters(exclude_categories=["Cs"]))
-finite = st.floats(allow_nan=False, allow_infinity=False)
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | finite | texts,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
-    max_leaves=5,
-)
-
-
-@st.composite
-def nbests(draw: st.DrawFn) -> NBest:
-    hypotheses = draw(st.lists(texts, min_size=1, max_size=7))
-    start = draw(st.none() | st.floats(0, 1e6))
-    return NBest.from_texts(
-        draw(texts.filter(str.strip)),
-        hypotheses,
-        scores=draw(st.none() | st.lists(finite, min_size=len(hypotheses), max_size=len(hypotheses))),
-        reference=draw(st.none() | texts),
-        audio=draw(st.none() | texts),
-        start=start,
-        end=None if start is None else draw(st.none() | st.floats(start, 2e6)),
-        audio_embedding=draw(st.none() | st.dictionaries(texts, json_values, max_size=2)),
-        meta=draw(st.dictionaries(texts, json_values, max_size=2)),
-    )
-
-
-def write(path: Path, *lines: str | bytes | dict) -> Path:
-    encoded = [json.dumps(line) if isinstance(line, dict) else line for line in lines]
-    path.write_bytes(b"\n".join(line.encode() if isinstance(line, str) else line for line in encoded) + b"\n")
-    return path
-
-
-GOOD = {"id": "good", "hypotheses": ["a b", "a c"]}
 
 
 @given(st.lists(nbests(), max_size=5, unique_by=lambda nbest: nbest.id))
@@ -278,91 +243,6 @@ def test_a_transcript_is_ready_for_json():
         "passes": 2,
         "tokens": 3,
     }
-
-
-def folder_of(path: Path) -> list[str]:
-    return sorted(child.name for child in path.iterdir())
-
-
-def test_lists_that_cannot_be_written_spare_the_old_file(tmp_path: Path):
-    path = tmp_path / "out.jsonl"
-    path.write_text("old")
-    with pytest.raises(InputError, match="'bad' cannot be written as JSON"):
-        save_nbest([NBest.from_dict(GOOD), NBest.from_texts("bad", ["a"], meta={"x": {1, 2}})], path)
-    assert path.read_text() == "old"
-    assert folder_of(tmp_path) == ["out.jsonl"]
-
-
-@pytest.mark.parametrize("meta", [{"x": float("nan")}, {"x": "\ud800"}])
-def test_what_is_not_json_is_not_written(tmp_path: Path, meta: dict):
-    with pytest.raises(InputError, match="'x' cannot be written as JSON"):
-        save_nbest([NBest.from_texts("x", ["a"], meta=meta)], tmp_path / "out.jsonl")
-    assert folder_of(tmp_path) == []
-
-
-EXPECTED = [
-    NBest.from_texts("test_x-00000", ["a b", "a c", "a d"], reference="a b"),
-    NBest.from_texts("test_x-00001", ["e", "f", "g"], reference="f"),
-]
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        [{"input": ["a b", "a c", "a d"], "output": "a b"}, {"input": ["e", "f", "g"], "output": "f"}],
-        [
-            {"input1": "a b", "input2": "a c. a d", "output": "a b"},
-            {"input1": "e", "input2": ["f", "g"], "output": "f"},
-        ],
-        {"input": [["a b", "a c", "a d"], ["e", "f", "g"]], "output": ["a b", "f"]},
-        {"input": {"0": ["a b", "a c", "a d"], "1": ["e", "f", "g"]}, "output": {"0": "a b", "1": "f"}},
-        {"input1": ["a b", "e"], "input2": ["a c. a d.", "f. g"], "output": ["a b", "f"]},
-        {
-            "test_x-00000": {"input": ["a b", "a c", "a d"], "output": "a b"},
-            "test_x-00001": {"input": ["e", "f", "g"], "output": "f"},
-        },
-    ],
-    ids=["list", "list-best-others", "columns", "columns-by-row", "columns-best-others", "by-id"],
-)
-def test_every_layout_of_hyporadise_is_read(tmp_path: Path, data: object):
-    path = tmp_path / "test_x.json"
-    path.write_text(json.dumps(data))
-    assert read_hyporadise(path) == EXPECTED
-
-
-def test_hyporadise_scores_and_other_keys_are_kept(tmp_path: Path):
-    path = tmp_path / "wsj.json"
-    path.write_text(
-        json.dumps([{"input": ["a", "b"], "am_score": [-1, -2.5], "output": "a", "data_source": "wsj"}])
-    )
-    assert read_hyporadise(path) == [
-        NBest.from_texts(
-            "wsj-00000", ["a", "b"], scores=[-1.0, -2.5], reference="a", meta={"data_source": "wsj"}
-        )
-    ]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("[", "x.json: not valid JSON"),
-        ("[]", "x.json: holds no entries"),
-        ("3", "x.json: is not HyPoradise JSON"),
-        ('[{"input": ["a"]}, 3]', "x.json: entry 2: is not an object"),
-        ('[{"output": "a"}]', "x.json: entry 1: has neither 'input' nor 'input1'"),
-        ('[{"input": [], "output": "a"}]', "x.json: entry 1: 'hypotheses' is empty"),
-        ('[{"input": ["a"], "am_score": [1, 2]}]', "x.json: entry 1: 2 'scores' for 1 'hypotheses'"),
-        ('{"input": [["a"]], "output": ["a", "b"]}', "x.json: column 'output' has 2 rows"),
-        ('{"input": 3, "output": ["a"]}', "x.json: column 'input' is neither"),
-    ],
-)
-def test_what_is_not_hyporadise_is_refused(tmp_path: Path, content: str, message: str):
-    path = tmp_path / "x.json"
-    path.write_text(content)
-    with pytest.raises(InputError) as caught:
-        read_hyporadise(path)
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 def test_real_lists_are_read_and_written_back_with_folded_white_space_only(tmp_path: Path):
