@@ -19,7 +19,7 @@ from pathlib import Path
 from robustger.errors import InputError
 from robustger.files import sha256_of
 
-SUFFIX = ".digest.json"
+DIGEST_SUFFIX = ".digest.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,9 @@ class KeptDigest:
                 f"{embeddings}: does not exist, though {named_by} names it; make the lists again"
             ) from None
         except (ValueError, KeyError, TypeError):
-            raise InputError(f"{path}: is not a digest of embeddings; remove it and unpack it again") from None
+            raise InputError(
+                f"{path}: is not a digest of embeddings; remove it and unpack it again"
+            ) from None
 
     def to_json(self) -> str:
         """The content of the file."""
@@ -63,7 +65,7 @@ class KeptDigest:
 
 def digest_path(embeddings: Path) -> Path:
     """Where the digest of a file of embeddings is kept."""
-    return embeddings.with_name(embeddings.name + SUFFIX)
+    return embeddings.with_name(embeddings.name + DIGEST_SUFFIX)
 
 
 def kept_path(embeddings: Path) -> Path | None:

@@ -11,8 +11,8 @@ from typing import Any
 from robustger.errors import MissingExtraError
 from robustger.evaluation.intervals import CONFIDENCE_LEVEL
 from robustger.evaluation.json_values import json_value
+from robustger.evaluation.measured import RESAMPLES
 from robustger.experiments.experiment import Context, Experiment, Findings
-from robustger.experiments.measures.measured import RESAMPLES
 from robustger.experiments.measures.published import published
 from robustger.experiments.runs.trainings import Costs, Trainings
 from robustger.experiments.systems.correctors import checkpoint_digest

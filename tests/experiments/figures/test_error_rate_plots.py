@@ -9,9 +9,9 @@ import pytest
 from tests.experiments.readable import check_readable
 
 from robustger.evaluation.intervals import Interval
+from robustger.evaluation.measured import Measured
 from robustger.experiments.figures import error_rate_plots as plots
 from robustger.experiments.figures.drawing import SYSTEM_LOOKS
-from robustger.experiments.measures.measured import Measured
 
 RATES = {name: 0.3 - 0.02 * number for number, name in enumerate(SYSTEM_LOOKS)}
 

@@ -7,6 +7,7 @@ import pytest
 
 from robustger.errors import InputError
 from robustger.evaluation.intervals import Interval
+from robustger.evaluation.measured import Measured
 from robustger.experiments.measures.embeddings import (
     EVERY_KIND,
     MEAN_OF_KINDS,
@@ -16,7 +17,6 @@ from robustger.experiments.measures.embeddings import (
     distances,
     pairs,
 )
-from robustger.experiments.measures.measured import Measured
 from robustger.hypotheses import NBest
 
 

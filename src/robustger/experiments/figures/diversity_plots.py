@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from robustger.evaluation.measured import Measured
 from robustger.experiments.figures.drawing import (
     COLUMN,
     GRAY,
@@ -17,7 +18,6 @@ from robustger.experiments.figures.drawing import (
     spread,
     styled,
 )
-from robustger.experiments.measures.measured import Measured
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,8 +9,8 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from robustger.evaluation.measured import Measured
 from robustger.experiments.figures.drawing import COLUMN, GRAY, legend_above, look, new_figure, spread, styled
-from robustger.experiments.measures.measured import Measured
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

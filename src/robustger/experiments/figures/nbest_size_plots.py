@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from robustger.evaluation.measured import COUNTED, Measured
 from robustger.experiments.figures.drawing import COLUMN, GRAY, legend_above, look, new_figure, spread, styled
-from robustger.experiments.measures.measured import COUNTED, Measured
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

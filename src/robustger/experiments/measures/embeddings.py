@@ -26,8 +26,8 @@ import numpy as np
 from robustger.errors import InputError
 from robustger.evaluation.bootstrap import draw_counts
 from robustger.evaluation.intervals import Interval, percentile_interval
+from robustger.evaluation.measured import RESAMPLES, Measured, mean
 from robustger.experiments.conditions import level, noise_kind, sentence, snr_db
-from robustger.experiments.measures.measured import RESAMPLES, Measured, mean
 from robustger.hypotheses import NBest
 
 EVERY_KIND, MEAN_OF_KINDS = "all kinds", "mean of kinds"

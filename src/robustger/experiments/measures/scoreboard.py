@@ -19,10 +19,10 @@ from robustger.evaluation.bootstrap import resampled_sums
 from robustger.evaluation.figures import EditOutcome
 from robustger.evaluation.intervals import percentile_interval
 from robustger.evaluation.json_values import json_value
+from robustger.evaluation.measured import RESAMPLES, Measured
 from robustger.evaluation.oracles import compositional_errors, n_best_errors
 from robustger.evaluation.wer import count_errors, error_rates
 from robustger.experiments.conditions import CLEAN, noise_kind, sentence, snr_db
-from robustger.experiments.measures.measured import RESAMPLES, Measured
 from robustger.hypotheses import NBest
 from robustger.text import get_normalizer
 
@@ -76,7 +76,9 @@ class PairedSums:
 
     def rate(self, over: str, *names: str) -> Measured:
         """The mean rate of the named columns over the column `over`."""
-        return self._measured(lambda sums: error_rates(sum(sums[name] for name in names) / len(names), sums[over]))
+        return self._measured(
+            lambda sums: error_rates(sum(sums[name] for name in names) / len(names), sums[over])
+        )
 
     def difference(self, over: str, pairs: Sequence[tuple[str, str]]) -> Measured:
         """The mean of (first - second) / over, over the pairs of columns."""
@@ -106,6 +108,7 @@ class Scoreboard:
         sets: names of the test sets; empty where there is only one.
         kinds: kinds of noise, in order.
         snrs: SNRs in dB, ascending.
+        clean: name of the condition of clean speech; None where there is none beside noise.
         without_snr: number of lists with noise that name no SNR.
         groups: row numbers of the lists of every condition: `all`, each of `sets`, each SNR, each kind of noise, and
             clean speech where there is also noise.
@@ -140,6 +143,7 @@ class Scoreboard:
         self.kinds = sorted({kind for kind, _ in heard} - {CLEAN})
         self.snrs = sorted({snr for _, snr in heard if snr is not None})
         self.without_snr = sum(kind != CLEAN and snr is None for kind, snr in heard)
+        self.clean = CLEAN if CLEAN in self.groups else None
         self._sentences = [sentence(nbest) for nbest in self.lists]
         self._scored = {nbest.id: sentence(nbest) for nbest in scored}
         self._count()

@@ -21,7 +21,7 @@ from typing import Any
 from robustger.errors import InputError
 from robustger.experiments.conditions import level, sentence, snr_db
 from robustger.experiments.data import ExperimentData, embedding_files, has_reference
-from robustger.experiments.kept_embeddings import KeptDigest, kept_path
+from robustger.experiments.kept_embeddings import KeptDigest, kept_path, refuse_unkept
 from robustger.files import atomic_writer, sha256_of
 from robustger.hypotheses import NBest, load_nbest, save_nbest
 from robustger.recognition.bulk.journal import UNSPOKEN
@@ -286,6 +286,20 @@ def digest_of(path: Path) -> str:
             return known
         digest.update(kept.sha256.encode())
     return digest.hexdigest()[:16]
+
+
+def check_embeddings(path: Path, what: str) -> None:
+    """Checks that the embeddings which a file of lists names are there.
+
+    Args:
+        path: the file of lists.
+        what: needs the embeddings, with a verb: "3 trainings need".
+
+    Raises:
+        InputError: only the digest of an embedding file is kept; the message names the command that makes the file.
+    """
+    for name in embedding_files(load_nbest(path)):
+        refuse_unkept(path.parent / name, what)
 
 
 def _has_embeddings(nbest: NBest) -> bool:

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
-from robustger.experiments.data import ExperimentData, embedding_files
+from robustger.experiments.data import ExperimentData
 from robustger.experiments.experiment import ARMS, Finished, RunKey, Scale, run_keys
-from robustger.experiments.kept_embeddings import refuse_unkept
 from robustger.experiments.runs.arms import Change
 from robustger.experiments.runs.plan import GUARD, TRAIN_BASE, list_count, on_base, plan_arms, plan_base
 from robustger.experiments.runs.run import (
@@ -28,8 +27,7 @@ from robustger.experiments.runs.run import (
     read_arm_results,
     read_seconds,
 )
-from robustger.experiments.runs.selection import ListFiles, write_lists
-from robustger.hypotheses import load_nbest
+from robustger.experiments.runs.selection import ListFiles, check_embeddings, write_lists
 
 WORKER = ("-m", "robustger.experiments.runs.worker")
 AnyRun = TrainingRun[BasePlan] | TrainingRun[ArmPlan]
@@ -232,19 +230,14 @@ def do_trainings(
 
 
 def _check_embeddings(waiting: Sequence[TrainingRun[ArmPlan]]) -> None:
-    """Checks, before anything is trained, that the embeddings which trainings need are there.
-
-    Raises:
-        InputError: only the digest of embeddings is kept; the message names the command that makes them.
-    """
-    trained_on: dict[Path, list[TrainingRun[ArmPlan]]] = {}
+    """Checks, before anything is trained, that the embeddings which trainings need are there."""
+    trained_on: dict[str, list[str]] = {}
     for run in waiting:
         if ARMS[run.plan.key.arm].needs_audio and run.config is not None:
             for file in run.config.data.train:
-                trained_on.setdefault(Path(file), []).append(run)
-    for file, runs in trained_on.items():
-        for name in embedding_files(load_nbest(file)):
-            refuse_unkept(file.parent / name, f"{len(runs)} trainings ({runs[0].folder.name}, ...) need")
+                trained_on.setdefault(file, []).append(run.folder.name)
+    for file, names in trained_on.items():
+        check_embeddings(Path(file), f"{len(names)} trainings ({names[0]}, ...) need")
 
 
 def finished(trainings: Trainings) -> dict[RunKey, Finished]:

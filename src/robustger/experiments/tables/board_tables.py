@@ -10,9 +10,9 @@ from statistics import mean
 from typing import Any
 
 from robustger.evaluation.intervals import percent, with_interval
+from robustger.evaluation.measured import Measured
 from robustger.evaluation.tables import Table
 from robustger.evaluation.wer import error_rates
-from robustger.experiments.measures.measured import Measured
 from robustger.experiments.measures.scoreboard import BEST, Scoreboard
 
 LOGGED = ("train_loss", "gate_norm", "noise_gate_norm", "mutual_information", "distillation_loss")

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robustger.evaluation.json_values import json_value
+from robustger.evaluation.measured import COUNTED, Measured, error_counts, mean, ratio
 from robustger.evaluation.tables import Table
 from robustger.experiments.conditions import CLEAN, noise_kind, sentence, snr_db
 from robustger.experiments.experiment import NORMALIZER, Context, Experiment, Findings
-from robustger.experiments.measures.measured import COUNTED, Measured, error_counts, mean, ratio
 from robustger.hypotheses import NBest
 from robustger.text import get_normalizer
 

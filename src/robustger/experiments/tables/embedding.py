@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from robustger.errors import InputError, MissingExtraError
+from robustger.evaluation.measured import Measured
 from robustger.evaluation.tables import Table
 from robustger.experiments.conditions import CLEAN, noise_kind, snr_db
 from robustger.experiments.experiment import Context, Experiment, Findings, Needs
@@ -35,7 +36,6 @@ from robustger.experiments.measures.embeddings import (
     same_by_chance,
     same_label,
 )
-from robustger.experiments.measures.measured import Measured
 from robustger.hypotheses import NBest
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ import numpy as np
 
 from robustger.correction.prompt import compact_prompt
 from robustger.errors import InputError
+from robustger.evaluation.measured import COUNTED, Measured, error_counts, mean, ratio
 from robustger.evaluation.tables import Table
 from robustger.experiments.conditions import sentence
 from robustger.experiments.experiment import NORMALIZER, Context, Experiment, Findings
-from robustger.experiments.measures.measured import COUNTED, Measured, error_counts, mean, ratio
 from robustger.experiments.systems.beam_sweep import MOST, Sweep, sweep
 from robustger.hypotheses import NBest
 

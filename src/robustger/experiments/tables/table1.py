@@ -11,7 +11,6 @@ from typing import Any
 
 from robustger.evaluation.intervals import percent
 from robustger.evaluation.tables import Table
-from robustger.experiments.conditions import CLEAN
 from robustger.experiments.experiment import (
     ARMS,
     AUDIO_ARM,
@@ -118,8 +117,8 @@ def run_table2(context: Context) -> Findings:
         if cross(kind, snr) in board.groups
     ]
     rows += [("all", f"{snr}", *_cells(board, names, at_snr(snr))) for snr in snrs]
-    if snrs and CLEAN in board.groups:
-        rows.append((CLEAN, "", *_cells(board, names, CLEAN)))
+    if snrs and board.clean is not None:
+        rows.append((board.clean, "", *_cells(board, names, board.clean)))
     table = Table(
         "WER by noise and SNR",
         ("noise", "SNR (dB)", *names),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from robustger.evaluation.measured import Measured
 from robustger.experiments.experiment import (
     ARMS,
     AUDIO_ARM,
@@ -23,7 +24,6 @@ from robustger.experiments.experiment import (
     Scale,
     on_llm,
 )
-from robustger.experiments.measures.measured import Measured
 from robustger.experiments.measures.scoreboard import BEST, FORMAT_ONLY, O_CP, O_NB, Scoreboard
 from robustger.experiments.systems.baselines import BASELINE_ROWS, baseline_systems
 from robustger.experiments.systems.correctors import Columns, scoreboard, test_sets, trained_systems
