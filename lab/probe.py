@@ -27,8 +27,8 @@ from robustger.correction import Corrector
 from robustger.correction.config import CorrectorConfig
 from robustger.evaluation.bootstrap import resampled_sums
 from robustger.evaluation.intervals import percentile_interval, with_interval
-from robustger.experiments.measures.conditions import sentence, snr_db
-from robustger.experiments.runs.worker import word_errors
+from robustger.experiments.conditions import sentence, snr_db
+from robustger.experiments.experiment import word_errors
 from robustger.experiments.tables.embedding import audio_embeddings, noise_embeddings
 from robustger.hypotheses import NBest, load_nbest
 

@@ -244,12 +244,12 @@ def sha256_of(path: str | Path) -> str:
 
 
 @contextlib.contextmanager
-def exclusive(lock: Path, busy: str) -> Iterator[None]:
+def exclusive(lock: Path, busy: str | None = None) -> Iterator[None]:
     """Holds a lock for this process alone, and lets it go when the body ends or the process dies.
 
     Args:
         lock: the lock's file; its folder must exist.
-        busy: the error message for the case that another process holds the lock.
+        busy: the error message for the case that another process holds the lock; None waits until the lock is free.
 
     Raises:
         InputError: another process holds the lock.
@@ -258,7 +258,7 @@ def exclusive(lock: Path, busy: str) -> Iterator[None]:
 
     held = FileLock(lock)
     try:
-        held.acquire(timeout=0)
+        held.acquire(timeout=-1 if busy is None else 0)
     except Timeout:
         raise InputError(busy) from None
     try:

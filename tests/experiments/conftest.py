@@ -1,4 +1,4 @@
-"""A laboratory in small, and trainings on tiny models."""
+"""Fixtures: a small laboratory, trainings on tiny models, and contexts of experiments."""
 
 from __future__ import annotations
 
@@ -14,37 +14,48 @@ import pytest
 import yaml
 from tests.training.conftest import save_heard as save_heard  # a fixture
 
+from robustger.experiments.data import ExperimentData, load_data
+from robustger.experiments.experiment import Context
 from robustger.experiments.runs import trainings
-from robustger.experiments.runs.plan import Run
+from robustger.experiments.runs.scales import get_scale
+from robustger.experiments.runs.trainings import AnyRun
 from robustger.experiments.runs.worker import work
 from robustger.hypotheses import NBest
 
 WORDS = ("what", "is", "the", "fare", "from", "boston", "to", "denver", "on", "sunday", "night", "at", "nine")
 
 
+def context_of(
+    data: Path | ExperimentData, folder: Path, cache: Path | None = None, *, quick: bool = False, **more: Any
+) -> Context:
+    """The context of an experiment at the scale `lab`."""
+    loaded = load_data(data) if isinstance(data, Path) else data
+    return Context(loaded, folder, cache or folder, get_scale("lab", quick), **more)
+
+
 def in_this_process(
-    runs: Sequence[Run], jobs: int, say: Callable[[str], None], threads: int = 1
-) -> list[Run]:
-    """What `trainings.execute` does, but for the processes, which spend nine tenths of their time on imports."""
+    runs: Sequence[AnyRun], jobs: int, say: Callable[[str], None], threads: int = 1
+) -> list[AnyRun]:
+    """Replaces `trainings.execute` without new processes, which spend nine tenths of their time on imports."""
     logger = logging.getLogger("robustger")
     level = logger.level
     try:
         for run in runs:
-            trainings.write_plan(run)
+            run.write()
             work(run.folder)
     finally:
-        logger.setLevel(level)  # a training makes its process tell more
+        logger.setLevel(level)  # a training makes its process log more
     return []
 
 
 @pytest.fixture
 def without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trainings are done in the process of the test."""
+    """Makes trainings run in the process of the test."""
     monkeypatch.setattr(trainings, "execute", in_this_process)
 
 
 def heard(split: str, number: int, noise: str, snr_db: int | None) -> NBest:
-    """A list whose hypotheses differ more, the lower the SNR; those of the corrector are backwards, and of no test."""
+    """A list whose hypotheses differ more at lower SNRs; the words of the corrector's lists are in reverse order."""
     words = WORDS[::-1] if split == "corrector" else WORDS
     text = " ".join(words[(number + k) % len(words)] for k in range(4 + number % 3))
     tail = "" if snr_db is None else f" {WORDS[(number + snr_db) % len(WORDS)]}"
@@ -55,7 +66,7 @@ def heard(split: str, number: int, noise: str, snr_db: int | None) -> NBest:
 
 
 def say_how(lists: Path, **changes: Any) -> None:
-    """Writes the run.json beside lists, as `robustger nbest` does."""
+    """Writes a run.json beside lists, as `robustger nbest` does."""
     settings = {
         "robustger": "0.1.0",
         "manifest_sha256": lists.stem,
@@ -76,9 +87,9 @@ def say_how(lists: Path, **changes: Any) -> None:
 
 @pytest.fixture(scope="module")
 def lab_folder(tmp_path_factory: pytest.TempPathFactory, save_heard: Callable[..., None]) -> Path:
-    """A laboratory's lists in small: 24 sentences twice, one of them once, and 6 test sentences.
+    """The lists of a small laboratory: 24 sentences twice, one of them only once, and 6 test sentences.
 
-    A further part, which experiments do not take, has 12 sentences more, and one list that the first has too.
+    A further part, which experiments do not read, has 12 other sentences and one list of the first part.
     """
     folder = tmp_path_factory.mktemp("lab")
     lists = folder / "lists"
@@ -103,7 +114,7 @@ def lab_folder(tmp_path_factory: pytest.TempPathFactory, save_heard: Callable[..
 
 @pytest.fixture(scope="module")
 def corrector_section(tiny_base: Path, tiny_encoder: Path) -> dict[str, Any]:
-    """Of a configuration on the tiny models."""
+    """The section `corrector` of a configuration on the tiny models."""
     return {
         "base": str(tiny_base),
         "n_best": 3,
@@ -116,7 +127,7 @@ def corrector_section(tiny_base: Path, tiny_encoder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def recipe_file(tmp_path_factory: pytest.TempPathFactory, corrector_section: dict[str, Any]) -> Path:
-    """What tiny trainings have in common."""
+    """The recipe of all tiny trainings."""
     content = {
         "output": "-",
         "dtype": "float32",
@@ -128,3 +139,13 @@ def recipe_file(tmp_path_factory: pytest.TempPathFactory, corrector_section: dic
     path = tmp_path_factory.mktemp("config") / "recipe.yaml"
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return path
+
+
+def in_rain_car_and_silence(sentences: int) -> list[NBest]:
+    """Lists of every sentence in rain, in a car and in silence."""
+    found = []
+    for number in range(sentences):
+        for noise in ("rain-1", "car-2", None):
+            meta = {"noise": noise, "snr_db": 5, "mix": {"source_id": f"s{number}"}} if noise else {}
+            found.append(NBest.from_texts(f"s{number}_{noise}" if noise else f"s{number}", ["a"], meta=meta))
+    return found

@@ -88,7 +88,7 @@ def test_a_laboratory_is_known_by_its_lists(lab_folder: Path) -> None:
 
 
 def test_what_is_not_there_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nowhere: not there"):
+    with pytest.raises(InputError, match="nowhere: does not exist"):
         load_data(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"holds no \*\.jsonl"):
         load_data(tmp_path)

@@ -14,8 +14,7 @@ from robustger.errors import InputError
 from robustger.experiments.data import load_data
 from robustger.experiments.kept_embeddings import KeptDigest, digest_path
 from robustger.experiments.runs import trainings
-from robustger.experiments.runs.plan import Recipe
-from robustger.experiments.runs.scales import get_scale
+from robustger.experiments.runs.scales import LAB
 from robustger.experiments.runs.selection import digest_of
 from robustger.experiments.runs.trainings import Trainings, do_trainings, plan_trainings
 from robustger.files import sha256_of
@@ -33,9 +32,9 @@ def lab(lab_folder: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def plan(lab: Path, recipe_file: Path, tmp_path: Path) -> Callable[..., Trainings]:
     def make(*arms: str, lists: int = 12) -> Trainings:
-        recipe = Recipe(recipe_file, "none", None, "", tmp_path / "runs", lists)
-        small = replace(get_scale("lab"), base="none", sentences=2)
-        return plan_trainings(load_data(lab), small, recipe, [(arm, "") for arm in arms], (0,), print)
+        small = replace(LAB, recipe=recipe_file, lists=lists, sentences=2)
+        needed = [(arm, "") for arm in arms]
+        return plan_trainings(load_data(lab), small, tmp_path / "runs", needed, (0,), print)
 
     return make
 
@@ -82,13 +81,13 @@ def test_a_training_that_needs_the_embeddings_says_what_makes_them(
 def test_lists_that_were_not_recorded_have_a_digest_of_their_own(
     lab: Path, tmp_path: Path, plan: Callable[..., Trainings]
 ) -> None:
-    known = plan("robustger").runs[0].plan["digest"]
+    known = plan("robustger").runs[0].plan.digest
     keep_the_digest_alone(lab, tmp_path / "runs")
-    fewer = plan("robustger", lists=5).runs[0].plan["digest"]
-    assert fewer == plan("robustger", lists=5).runs[0].plan["digest"] != known
+    fewer = plan("robustger", lists=5).runs[0].plan.digest
+    assert fewer == plan("robustger", lists=5).runs[0].plan.digest != known
     kept = digest_path(lab / "lists" / EMBEDDINGS)
     kept.write_text(replace(KeptDigest.of(lab / "lists" / EMBEDDINGS), sha256="0" * 64).to_json())
-    assert fewer != plan("robustger", lists=5).runs[0].plan["digest"]
+    assert fewer != plan("robustger", lists=5).runs[0].plan.digest
 
 
 def test_lists_that_changed_are_not_taken_for_those_that_were_recorded(lab: Path) -> None:
@@ -105,8 +104,8 @@ def test_lists_that_changed_are_not_taken_for_those_that_were_recorded(lab: Path
 def test_neither_embeddings_nor_digest_is_an_error(lab: Path) -> None:
     embeddings = lab / "lists" / EMBEDDINGS
     embeddings.unlink()
-    with pytest.raises(InputError, match=r"corrector-more.embeddings.safetensors: not there"):
+    with pytest.raises(InputError, match=r"corrector-more.embeddings.safetensors: does not exist"):
         digest_of(lab / "lists" / "corrector-more.jsonl")
     digest_path(embeddings).write_text('{"sha256": 3')
-    with pytest.raises(InputError, match="no digest of embeddings"):
+    with pytest.raises(InputError, match="is not a digest of embeddings"):
         digest_of(lab / "lists" / "corrector-more.jsonl")

@@ -16,7 +16,8 @@ from tests.cli.conftest import robustger as robustger  # a fixture
 from robustger.experiments import record
 from robustger.experiments.known_experiments import PLACES, get_experiment
 from robustger.experiments.record import spent
-from robustger.experiments.systems.checkpoints import checkpoint_digest
+from robustger.experiments.runs.trainings import Costs
+from robustger.experiments.systems.correctors import checkpoint_digest
 from robustger.hypotheses import NBest, save_nbest
 
 Command = Callable[..., Result]
@@ -184,7 +185,7 @@ def test_one_experiment_that_cannot_be_done_leaves_the_others(robustger: Command
     [
         (["tabel1"], "no experiment 'tabel1'; did you mean 'table1'?"),
         (["table1"], "robustger experiment NAME ... --data DATA -o FOLDER; --list prints the names"),
-        (["table1", "--data", "nowhere", "-o", "out"], "--data nowhere: not there"),
+        (["table1", "--data", "nowhere", "-o", "out"], "--data nowhere: does not exist"),
         (["table1", "--data", "{lab}", "-o", "out", "--seeds", "a"], "--seeds a: write whole numbers"),
         (
             ["table1", "--data", "{lab}", "-o", "out", "--scale", "phone"],
@@ -212,7 +213,7 @@ def test_one_experiment_that_cannot_be_done_leaves_the_others(robustger: Command
             ["table1", "--data", "{lab}", "-o", "out", "--without", "fewshot"],
             "--without fewshot: no such baseline",
         ),
-        (["table2", "--data", "lists", "-o", "out"], "list 'w': meta.snr_db: 'five' is no number of dB"),
+        (["table2", "--data", "lists", "-o", "out"], "list 'w': meta.snr_db: 'five' is not a number of dB"),
     ],
 )
 def test_what_is_wrong_is_one_line(
@@ -260,7 +261,7 @@ def test_the_paper_s_scale_says_what_it_needs(
     ],
 )
 def test_what_trainings_took_names_processors_and_gpus(gpu_seconds: float, said: str) -> None:
-    assert spent({"cpu_seconds": 5400.0, "gpu_seconds": gpu_seconds}) == said
+    assert spent(Costs(1, 5400.0, gpu_seconds, 0)) == said
 
 
 def test_what_is_left_out_of_the_data_stands_on_the_page(robustger: Command, tmp_path: Path) -> None:

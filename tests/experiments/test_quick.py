@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from tests.experiments.conftest import in_this_process
 
+from robustger.experiments.experiment import UNTRAINED
 from robustger.experiments.known_experiments import PLACES
 from robustger.experiments.measures.published import published
 from robustger.experiments.perform import Options, perform
 from robustger.experiments.runs import scales, trainings
-from robustger.experiments.runs.arms import UNTRAINED
 from robustger.text import NORMALIZERS
 
 TRAININGS = {
@@ -34,7 +34,7 @@ def quick(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainings, "execute", in_this_process)
         # In the place of its other language models, which are larger.
-        patch.setitem(scales.SCALES, "lab", replace(scales.SCALES["lab"], llms=(str(tiny_base),)))
+        patch.setitem(scales.EXPERIMENT_SCALES, "lab", replace(scales.LAB, llms=(str(tiny_base),)))
         written, failures = perform(list(PLACES), options, said.append)
     assert failures == 0, said
     assert written == [out / name / f"{name}.md" for name in PLACES]

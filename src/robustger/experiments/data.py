@@ -1,4 +1,4 @@
-"""The lists of an experiment: from a YAML file, from the folder of a laboratory, or from a folder of lists."""
+"""Loads the lists of an experiment from a YAML file, a laboratory's folder, or a folder of lists."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from pydantic import Field
 
 from robustger.correction.config import Section, validate_config
 from robustger.errors import InputError
+from robustger.experiments.conditions import CLEAN, sentence
 from robustger.experiments.kept_embeddings import embeddings_sha256, kept_path
-from robustger.experiments.measures.conditions import CLEAN, sentence
 from robustger.files import sha256_of
 from robustger.hypotheses import NBest, load_nbest
 from robustger.training.lists import expanded, list_files
 from robustger.yaml_files import read_yaml
 
-LABORATORY = "corrector-more.jsonl"  # what makes a folder with lists/ a laboratory's
+LABORATORY = "corrector-more.jsonl"  # a folder whose lists/ holds this file is a laboratory
 LAB_SNRS_DB = (0.0, 5.0, 10.0)
-QUICK_LISTS = 60  # of all test sets together
+QUICK_LISTS = 60  # in all test sets together, for a first look
 
 
 class _DataFile(Section):
-    """The content of a data file; patterns are relative to its folder, and may name variables of the environment."""
+    """The content of a data file. Patterns are relative to its folder and may name environment variables."""
 
     train: list[str] = Field(default_factory=list)
     dev: list[str] = Field(default_factory=list)
@@ -37,16 +37,16 @@ class _DataFile(Section):
 
 @dataclass(frozen=True, slots=True)
 class ExperimentData:
-    """The files of an experiment, all N-best JSONL.
+    """The files of an experiment, all of them N-best JSONL.
 
     Attributes:
-        source: what the user named.
-        train: lists that correctors, language models and examples are learned from.
-        dev: lists that weights are tuned on.
-        tests: lists that are tested on, by name.
-        clean: lists of the same sentences as the tests', in clean speech.
-        snrs_db: of the test lists that trained correctors are tested on; None for all of them.
-        lab: whether it is a laboratory, where `make lab` can be told to make what is missing.
+        source: the path that the user named.
+        train: lists to train correctors and language models on, and to draw examples from.
+        dev: lists to tune weights on.
+        tests: lists to test on, by the name of the test set.
+        clean: lists of the tests' sentences in clean speech.
+        snrs_db: trained correctors are tested on the lists at these SNRs; None for all lists.
+        lab: whether the files are a laboratory's, where `make lab` makes missing files.
     """
 
     source: Path
@@ -58,12 +58,15 @@ class ExperimentData:
     lab: bool = field(default=False)
 
     def test_lists(self, quick: bool = False) -> dict[str, list[NBest]]:
-        """The lists with a reference of every test set; `QUICK_LISTS` where those are enough, of each set its first.
+        """The lists of every test set that have a reference.
+
+        Args:
+            quick: whether the first lists of each set are enough, `QUICK_LISTS` in all.
 
         Raises:
-            InputError: a file is broken, or an id is in two of its sets or files; or a set has no reference.
+            InputError: a file is broken, an id occurs in two sets or files, or a set has no reference.
         """
-        found = {name: with_reference(paths, f"test set {name}") for name, paths in self.tests.items()}
+        found = {name: lists_with_reference(paths, f"test set {name}") for name, paths in self.tests.items()}
         _check_ids(found)
         if not quick:
             return found
@@ -71,16 +74,16 @@ class ExperimentData:
         return {name: _first(lists, most) for name, lists in found.items()}
 
     def clean_lists(self) -> list[NBest]:
-        """The lists in clean speech; empty where the data has none."""
-        return with_reference(self.clean, "clean") if self.clean else []
+        """The lists of clean speech; empty where the data has none."""
+        return lists_with_reference(self.clean, "clean") if self.clean else []
 
     def parts(self) -> dict[str, tuple[Path, ...]]:
-        """The files of every part, by what the part is called."""
+        """The files of every part, by the name of the part."""
         tests = {f"test set {name}": paths for name, paths in self.tests.items()}
         return {"train": self.train, "dev": self.dev, **tests, CLEAN: self.clean}
 
     def without_reference(self) -> tuple[str, ...]:
-        """A line on each part that has lists whose reference is empty or not there: these are left out.
+        """One line for each part that holds lists without a reference; experiments leave these lists out.
 
         Raises:
             InputError: a file is broken.
@@ -97,9 +100,10 @@ class ExperimentData:
         return tuple(lines)
 
     def digests(self) -> dict[str, str]:
-        """SHA-256 of all files and the embeddings that they name, by the path below the folder that holds all.
+        """The SHA-256 of all files and of the embeddings that they name.
 
-        So they are the same wherever that folder lies.
+        Each is filed under its path below the folder that holds all of them, so that the result does not depend on
+        where that folder lies.
         """
         lists = [path.absolute() for paths in self.parts().values() for path in paths]
         named = {path.parent / name for path in lists for name in embedding_files(load_nbest(path))}
@@ -113,17 +117,20 @@ def load_data(source: str | Path) -> ExperimentData:
     """The data that the user named.
 
     Args:
-        source: a YAML file (`train`, `dev`, `tests`, `clean`, `snr_db`); a laboratory's folder; or a folder of *.jsonl,
-            or with a folder lists of them, each of which becomes a test set, and train*/dev* what they say.
+        source: a YAML file (`train`, `dev`, `tests`, `clean`, `snr_db`); a laboratory's folder; or a folder that holds
+            *.jsonl files, itself or in its folder lists. Files called train* and dev* become those parts, and every
+            other file becomes a test set.
 
     Raises:
-        InputError: it is not there, names no lists, or is no data file.
+        InputError: the source does not exist, names no lists, or is not a data file.
     """
     path = Path(source)
     if path.is_dir():
         return _of_folder(path)
     if not path.exists():
-        raise InputError(f"--data {source}: not there; name a data file (YAML), or a folder of N-best lists")
+        raise InputError(
+            f"--data {source}: does not exist; name a data file (YAML) or a folder of N-best lists"
+        )
     content = validate_config(_DataFile, read_yaml(path), str(path))
 
     def files(key: str, patterns: list[str]) -> tuple[Path, ...]:
@@ -146,7 +153,7 @@ def _of_folder(folder: Path) -> ExperimentData:
     lists = folder / "lists" if (folder / "lists").is_dir() else folder
     files = sorted(lists.glob("*.jsonl"))
     if not files:
-        raise InputError(f"--data {folder}: holds no *.jsonl, nor a folder lists with some")
+        raise InputError(f"--data {folder}: holds no *.jsonl files, and no folder lists that does")
     if (lists / LABORATORY).exists() and (lists / "test.jsonl").exists():
         return ExperimentData(
             folder,
@@ -160,7 +167,7 @@ def _of_folder(folder: Path) -> ExperimentData:
     train = tuple(file for file in files if _is_part(file, ("train",)))
     dev = tuple(file for file in files if _is_part(file, ("dev", "val")))
     tests = {file.stem: (file,) for file in files if file not in (*train, *dev)}
-    # Where there is only a part that is called dev, as of the lists that are published without a test: it is the test.
+    # Some published lists have no test part: then the files called dev are the tests.
     only = {file.stem.removesuffix(".dev").removesuffix(".val"): (file,) for file in dev}
     return ExperimentData(folder, train, dev if tests else (), tests or only)
 
@@ -170,11 +177,15 @@ def _is_part(file: Path, parts: tuple[str, ...]) -> bool:
     return file.name.startswith(parts) or file.stem.endswith(tuple(f".{part}" for part in parts))
 
 
-def with_reference(paths: Iterable[Path], what: str) -> list[NBest]:
-    """The lists of files that have a reference which is not empty.
+def lists_with_reference(paths: Iterable[Path], what: str) -> list[NBest]:
+    """The lists of some files that have a reference which is not empty.
+
+    Args:
+        paths: N-best JSONL files.
+        what: the name of the part, for error messages.
 
     Raises:
-        InputError: a file is broken, or none has one.
+        InputError: a file is broken, or none of the lists has a reference.
     """
     read = [nbest for path in paths for nbest in load_nbest(path)]
     lists = [nbest for nbest in read if has_reference(nbest)]
@@ -186,18 +197,18 @@ def with_reference(paths: Iterable[Path], what: str) -> list[NBest]:
 
 
 def has_reference(nbest: NBest) -> bool:
-    """Whether there is one that is not empty."""
+    """Whether the list has a reference that is not empty."""
     return bool(nbest.reference and nbest.reference.strip())
 
 
 def embedding_files(lists: Iterable[NBest]) -> list[str]:
-    """The files of embeddings that lists name, relative to the lists' folder."""
+    """The embedding files that lists name, relative to the folder of the lists."""
     places = (nbest.audio_embedding for nbest in lists)
     return sorted({str(place["file"]) for place in places if place})
 
 
 def lists_digest(lists: Iterable[NBest]) -> str:
-    """SHA-256 of ids, hypotheses, scores and references, in order."""
+    """The SHA-256 of the lists' ids, hypotheses, scores and references, in order."""
     digest = hashlib.sha256()
     for nbest in lists:
         scores = [hypothesis.score for hypothesis in nbest.hypotheses]
@@ -216,7 +227,7 @@ def _check_ids(sets: Mapping[str, list[NBest]]) -> None:
 
 
 def _first(lists: list[NBest], most: int) -> list[NBest]:
-    """Those of the first sentences: with all SNRs of a sentence, so that groups stay comparable."""
+    """The lists of the first sentences, each sentence with all of its SNRs, so that groups stay comparable."""
     kept: set[str] = set()
     taken: list[NBest] = []
     for nbest in lists:

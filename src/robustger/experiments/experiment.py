@@ -1,75 +1,180 @@
-"""What an experiment is: what it needs trained, what it is given, and what it gives back."""
+"""Defines an experiment: the trainings it needs, the context it runs in, and the findings it returns."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from robustger.evaluation.tables import Table
+from robustger.evaluation.wer import count_errors
+from robustger.hypotheses import NBest, Transcript
+from robustger.text import get_normalizer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from robustger.experiments.data import ExperimentData
 
-NORMALIZER = "number"  # under which errors are counted, unless a table says otherwise
-GUARDS = ("none", "margin")  # under which every trained corrector is tested; `none` is the paper's
+NORMALIZER = "number"  # errors are counted under this normalizer, unless a table names another
+UNGUARDED, GUARDED = (
+    "none",
+    "margin",
+)  # every trained corrector is tested under both guards; the paper uses none
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A kind of training.
+
+    Attributes:
+        title: the name that tables and figures use.
+        overrides: for the training configuration, `KEY=VALUE`. `robustger.experiments.runs.arms.own_overrides` gives
+            those that depend on the lists or on the language model.
+        needs_audio: whether it needs embeddings of the audio.
+    """
+
+    title: str
+    overrides: tuple[str, ...]
+    needs_audio: bool = False
+
+
+_UNDISTILLED = "distillation.objective=none"
+UNTRAINED, MATCHED = "untrained", "ger-matched"
+AUDIO_ARM, TOKEN_EMBEDDING, NGRAMS = "audio-denoising", "token-embedding", "ngrams"
+ARMS: dict[str, Arm] = {
+    UNTRAINED: Arm("untrained", (_UNDISTILLED, "corrector.variant=ger")),  # all the others start from it
+    "ger": Arm("GER", (_UNDISTILLED, "corrector.variant=ger")),
+    MATCHED: Arm("GER, parameters matched", (_UNDISTILLED,)),  # `ger` with as many parameters as `robustger`
+    "robustger": Arm("RobustGER, no distillation", (_UNDISTILLED,)),
+    "mine-paper": Arm("RobustGER", ("distillation.objective=paper",), needs_audio=True),
+    "mine-released": Arm("RobustGER, released MINE", ("distillation.objective=released",), needs_audio=True),
+    "teacher-student": Arm("teacher-student", ("distillation.objective=teacher_student",), needs_audio=True),
+    "contrastive": Arm("contrastive", ("distillation.objective=contrastive",), needs_audio=True),
+    "zero": Arm("zero noise", (_UNDISTILLED, "corrector.noise=zero")),
+    "shuffled": Arm("shuffled noise", (_UNDISTILLED, "corrector.noise=shuffled")),
+    "random": Arm("random noise", (_UNDISTILLED, "corrector.noise=random")),
+    "utterance": Arm("utterance level", (_UNDISTILLED, "corrector.noise=utterance")),
+    "token": Arm("token level", (_UNDISTILLED, "corrector.noise=token")),
+    AUDIO_ARM: Arm("GER + audio denoising", (_UNDISTILLED, "corrector.noise=audio"), needs_audio=True),
+    TOKEN_EMBEDDING: Arm("LLM's token embeddings", (_UNDISTILLED, "corrector.extractor=llm")),
+    NGRAMS: Arm("hashed n-grams (FastText-style)", (_UNDISTILLED, "corrector.extractor=ngrams")),
+}
 
 
 class RunKey(NamedTuple):
-    """Names a training.
+    """The name of a training.
 
     Attributes:
-        arm: what is trained, a name in `robustger.experiments.runs.arms.ARMS`.
-        change: what is changed in it, `KEY=VALUE [KEY=VALUE ...]`; empty for nothing.
-        seed: of its initialization and its data's order.
+        arm: a name in `ARMS`.
+        change: what is changed in the recipe, `KEY=VALUE [KEY=VALUE ...]`; empty for nothing.
+        seed: of the initialization and of the order of the data.
     """
 
     arm: str
     change: str
     seed: int
 
+    @classmethod
+    def of(cls, arm: str, changes: str, change: str, seed: int) -> RunKey:
+        """The key of a training whose change comes after the changes that all trainings share."""
+        return cls(arm, " ".join(f"{changes} {change}".split()), seed)
+
+
+def run_keys(needed: Iterable[tuple[str, str]], changes: str, seeds: Sequence[int]) -> list[RunKey]:
+    """The keys of the trainings of pairs of arm and change, each once.
+
+    All trainings with the first seed come first, so that a command that is stopped early leaves a whole table with
+    fewer seeds.
+
+    Args:
+        needed: pairs of arm and change.
+        changes: shared by all trainings.
+        seeds: of the trainings; an untrained arm has only the first.
+    """
+    pairs = list(dict.fromkeys(needed))
+    keys = [RunKey.of(arm, changes, change, seed) for seed in seeds for arm, change in pairs]
+    return list(dict.fromkeys(key for key in keys if key.arm != UNTRAINED or key.seed == seeds[0]))
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A training that is done, with what came of it on the test lists.
+    """A training that is done, with its results on the test lists.
 
     Attributes:
         folder: of the run.
-        results: content of its results.json: `ids` and, under either guard, `errors` of the decoded lists; `losses` of
-            the references; `parameters`; `log` at the end of training; perhaps `seconds`.
-        trained: whether there is a checkpoint; the arm `untrained` has none.
-        lists: that it learned from; None where that is not known.
+        seed: of the training.
+        parameters: number of the trained ones.
+        losses: nats and number of tokens of each scored reference, by list id.
+        log: the last line of the training's log; empty where nothing was trained.
+        lists: number of lists it was trained on.
     """
 
     folder: Path
-    results: Mapping[str, Any]
-    trained: bool = True
+    seed: int
+    parameters: int = 0
+    losses: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+    log: Mapping[str, Any] = field(default_factory=dict)
     lists: int | None = None
 
     @property
     def checkpoint(self) -> Path:
-        """The folder `robustger.correction.Corrector.from_pretrained` takes."""
+        """The folder to give to `robustger.correction.Corrector.from_pretrained`."""
         return self.folder / "best"
 
-    def texts(self, guard: str = "none") -> dict[str, str]:
-        """What it wrote for the decoded lists, by list id, under one of `GUARDS`."""
+    def texts(self, guard: str = UNGUARDED) -> dict[str, str]:
+        """The corrections of the decoded lists, by list id, under the guard `UNGUARDED` or `GUARDED`."""
         lines = (self.folder / "corrections.jsonl").read_text(encoding="utf-8").splitlines()
         return {line["id"]: line[guard] for line in map(json.loads, lines)}
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
-    """The trainings of an experiment: every arm under every change, with every seed of the call.
+class Scale:
+    """The size of an experiment, and what its trainings have in common.
 
     Attributes:
-        arms: names in `robustger.experiments.runs.arms.ARMS`.
-        changes: see `RunKey`; the empty one is what the recipe says.
-        extra: single pairs of arm and change beside those.
+        name: `lab` or `paper`.
+        recipe: YAML of the trainings.
+        base: the language model under the trainings. `none`: that of the recipe; `train`: one that is trained first,
+            by `base_recipe`; otherwise a preset or checkpoint, whose LoRA part is folded into its language model.
+        base_recipe: YAML of the base's training; None where a base cannot be trained.
+        lists: how many lists each training learns from, unless a change says otherwise; None for all.
+        fewer_lists: further numbers of lists, for the experiment on data efficiency.
+        sentences: how many test sentences are decoded; None for all.
+        seeds: of the trainings.
+        llms: language models that are tried in place of the recipe's.
+        changes: of the recipe, for every training, `KEY=VALUE [KEY=VALUE ...]`.
+        needs_gpu: whether the trainings are too large for a CPU.
+        quick: whether this is only a first look: few lists, marked as such in the output.
+        jobs: how many trainings run at a time.
+    """
+
+    name: str
+    recipe: Path
+    base: str
+    base_recipe: Path | None
+    lists: int | None
+    fewer_lists: tuple[int, ...]
+    sentences: int | None
+    seeds: tuple[int, ...]
+    llms: tuple[str, ...]
+    changes: str = ""
+    needs_gpu: bool = False
+    quick: bool = False
+    jobs: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """The trainings that an experiment needs: every arm under every change, with every seed.
+
+    Attributes:
+        arms: names in `ARMS`.
+        changes: see `RunKey`; the empty change leaves the recipe as it is written.
+        extra: further pairs of arm and change.
     """
 
     arms: tuple[str, ...] = ()
@@ -79,36 +184,32 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an experiment is given.
+    """Everything an experiment may use.
 
     Attributes:
         data: the lists.
-        folder: of this experiment's own files, DIR/NAME; it exists.
-        cache: folder of what may be computed once and used again, by this experiment and others; it exists.
-        scale: `lab` or `paper`.
-        quick: whether a first look is enough: few lists, marked as such in the output.
-        seeds: of the trainings; the first is also that of anything else that is drawn.
-        finished: the trainings that are done, of those that the experiment needs.
-        decoded: ids of the test lists that the trainings were tested on; empty where none is needed.
-        changes: what is changed in all trainings, see `RunKey`.
-        left_out: why a training that the experiment needs was not possible.
-        checkpoints: further correctors to be measured, folders or presets.
-        without: names of baselines that are left out.
-        llms: further language models to be trained on, where the experiment is `by_llm`.
-        notes: on the data, for every page.
-        spent: seconds of processor time by file of the cache, of all that the experiment took from there.
+        folder: the experiment's own folder, DIR/NAME; it exists.
+        cache: folder of answers that are computed once and shared by all experiments; it exists.
+        scale: the size of the experiment, with the changes of this call.
+        seeds: of the trainings; the first one also seeds all other random draws.
+        finished: the experiment's trainings that are done.
+        decoded: ids of the test lists that the trainings were tested on; empty where the experiment needs no training.
+        left_out: why a needed training was not possible.
+        checkpoints: further correctors to measure, folders or presets.
+        without: names of the baselines to leave out.
+        llms: further language models to train on, where the experiment is `by_llm`.
+        notes: remarks on the data, printed on every page.
+        spent: seconds of processor time behind each answer that was taken from the cache, by file name.
         say: prints a line of progress.
     """
 
     data: ExperimentData
     folder: Path
     cache: Path
-    scale: str = "lab"
-    quick: bool = False
+    scale: Scale
     seeds: tuple[int, ...] = (0,)
     finished: Mapping[RunKey, Finished] = field(default_factory=dict)
     decoded: tuple[str, ...] = ()
-    changes: str = ""
     left_out: Mapping[RunKey, str] = field(default_factory=dict)
     checkpoints: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
@@ -117,26 +218,31 @@ class Context:
     spent: dict[str, float] = field(default_factory=dict)
     say: Callable[[str], None] = print
 
+    @property
+    def quick(self) -> bool:
+        """Whether this is only a first look."""
+        return self.scale.quick
+
     def key(self, arm: str, change: str, seed: int) -> RunKey:
-        """The key of a training, with what is changed in all."""
-        return RunKey(arm, " ".join(f"{self.changes} {change}".split()), seed)
+        """The key of a training, with the changes that all trainings share."""
+        return RunKey.of(arm, self.scale.changes, change, seed)
 
     def runs(self, arm: str, change: str = "") -> list[Finished]:
-        """The finished trainings of an arm, in the order of the seeds; empty where none is there."""
+        """The finished trainings of an arm, in the order of the seeds; empty where none is finished."""
         keys = (self.key(arm, change, seed) for seed in self.seeds)
         return [self.finished[key] for key in keys if key in self.finished]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What an experiment gives back; the framework writes it.
+class Findings:
+    """The results of an experiment, which `robustger.experiments.record.write` writes to files.
 
     Attributes:
-        results: the figures as plain JSON values, rates as fractions; becomes `figures` of results.json.
-        tables: in the order of NAME.md.
-        figures: by the end of their name ("" gives NAME.png, "-snr" NAME-snr.png); a function draws one when it is
-            called. Both PNG and SVG are written.
-        pages: further files by name ("table5.html"), written beside the others.
+        results: the numbers as plain JSON values, rates as fractions; they become `figures` of results.json.
+        tables: in the order of NAME.md. The paper's own table is added behind them.
+        figures: functions that draw, by the end of the file's name: "" gives NAME.png, "-snr" gives NAME-snr.png. Each
+            figure is written as PNG and as SVG.
+        pages: further files by name ("table5.html").
         notes: paragraphs of Markdown below the tables.
     """
 
@@ -152,26 +258,46 @@ class Experiment:
     """One of the paper's tables or figures, or one of its controls.
 
     Attributes:
-        name: what the command line calls it.
+        name: on the command line.
         about: one line.
-        run: does it; called when what it needs is trained, or when that is as far as it goes.
-        needs: what is to be trained, by scale and by whether it is quick.
-        by_llm: whether it is trained on other language models, too, where some are named.
+        run: makes the findings; called when the trainings are done, or as far as they can be.
+        needs: the trainings, by scale.
+        by_llm: whether its arms are also trained on the language models that the user names.
     """
 
     name: str
     about: str
-    run: Callable[[Context], Outcome]
-    needs: Callable[[str, bool], Needs] = lambda scale, quick: Needs()
+    run: Callable[[Context], Findings]
+    needs: Callable[[Scale], Needs] = lambda scale: Needs()
     by_llm: bool = False
 
-    def needed(self, scale: str, quick: bool, llms: Sequence[str] = ()) -> list[tuple[str, str]]:
-        """Pairs of arm and change that it needs trained."""
-        needs = self.needs(scale, quick)
+    def needed(self, scale: Scale, llms: Sequence[str] = ()) -> list[tuple[str, str]]:
+        """The pairs of arm and change to train."""
+        needs = self.needs(scale)
         changes = [*needs.changes, *(on_llm(name) for name in llms if self.by_llm)]
         return [*product(needs.arms, dict.fromkeys(changes)), *needs.extra]
 
 
 def on_llm(name: str) -> str:
-    """The change that trains on a language model of that name, in the place of the recipe's."""
+    """The change that trains on the named language model instead of the recipe's."""
     return f"llm={name}"
+
+
+def unguarded(transcript: Transcript) -> str:
+    """The text that the guard `none` would have let through. Every guard drops an answer that found no end."""
+    return transcript.text if transcript.source == "too_long" else transcript.generated
+
+
+def word_errors(lists: Sequence[NBest], texts: Sequence[str], normalizer: str = NORMALIZER) -> list[int]:
+    """The number of word errors of each text against the reference of its list.
+
+    Args:
+        lists: all with a reference.
+        texts: one for each list.
+        normalizer: rewrites texts and references before they are compared.
+    """
+    normalize = get_normalizer(normalizer)
+    return [
+        count_errors(normalize(nbest.reference or "").split(), normalize(text).split())
+        for nbest, text in zip(lists, texts, strict=True)
+    ]

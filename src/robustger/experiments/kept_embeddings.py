@@ -19,12 +19,12 @@ from pathlib import Path
 from robustger.errors import InputError
 from robustger.files import sha256_of
 
-SUFFIX = ".digest.json"
+DIGEST_SUFFIX = ".digest.json"
 
 
 @dataclass(frozen=True, slots=True)
 class KeptDigest:
-    """What is known of a file of embeddings that is not there.
+    """The digests of a file of embeddings that is not kept itself.
 
     Attributes:
         sha256: of the file.
@@ -43,7 +43,7 @@ class KeptDigest:
             named_by: what names the file, for the error message.
 
         Raises:
-            InputError: there is none, or it is broken.
+            InputError: there is no digest, or it is broken.
         """
         path = digest_path(embeddings)
         try:
@@ -51,10 +51,12 @@ class KeptDigest:
             return cls(str(content["sha256"]), dict(content["lists"]))
         except FileNotFoundError:
             raise InputError(
-                f"{embeddings}: not there, though {named_by} names it; make the lists again"
+                f"{embeddings}: does not exist, though {named_by} names it; make the lists again"
             ) from None
         except (ValueError, KeyError, TypeError):
-            raise InputError(f"{path}: is no digest of embeddings; remove it and unpack it again") from None
+            raise InputError(
+                f"{path}: is not a digest of embeddings; remove it and unpack it again"
+            ) from None
 
     def to_json(self) -> str:
         """The content of the file."""
@@ -63,7 +65,7 @@ class KeptDigest:
 
 def digest_path(embeddings: Path) -> Path:
     """Where the digest of a file of embeddings is kept."""
-    return embeddings.with_name(embeddings.name + SUFFIX)
+    return embeddings.with_name(embeddings.name + DIGEST_SUFFIX)
 
 
 def kept_path(embeddings: Path) -> Path | None:

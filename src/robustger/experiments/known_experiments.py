@@ -1,4 +1,4 @@
-"""Experiments are picked by name; the module of one is imported when it is asked for."""
+"""Finds experiments by name, and imports the module of an experiment only when it is asked for."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from importlib import import_module
 from robustger.errors import InputError
 from robustger.experiments.experiment import Experiment
 
-# Module and name of each; those that differ in what is trained alone share a module.
+# The module of each experiment, and its name there. Experiments that differ only in their trainings share a module.
 PLACES: dict[str, str] = {
     "table1": "table1:TABLE1",
     "table2": "table1:TABLE2",
     "table3": "variants:TABLE3",
     "table4": "variants:TABLE4",
     "table5": "table5:TABLE5",
-    "llms": "llms:LLMS",
-    "extractors": "variants:EXTRACTORS",
+    "llms": "variants:LLMS",
+    "extractors": "variants:EXTRACTORS_TABLE",
     "distillation": "variants:DISTILLATION",
     "diversity": "diversity:DIVERSITY",
     "embedding": "embedding:EMBEDDING",
@@ -26,10 +26,10 @@ PLACES: dict[str, str] = {
 
 
 def get_experiment(name: str) -> Experiment:
-    """The experiment of that name.
+    """The experiment with that name.
 
     Raises:
-        InputError: there is none; the message lists those there are.
+        InputError: there is no such experiment; the message suggests a name or lists all names.
     """
     if name not in PLACES:
         near = difflib.get_close_matches(name, PLACES, n=1)

@@ -12,7 +12,7 @@ from robustger.evaluation.intervals import Interval
 from robustger.experiments.figures.drawing import (
     COLUMN,
     PAGE,
-    SYSTEMS,
+    SYSTEM_LOOKS,
     legend_above,
     look,
     new_figure,
@@ -55,8 +55,8 @@ def test_the_style_of_the_program_that_calls_stays() -> None:
 def test_all_lines_of_a_figure_look_different() -> None:
     looks = [look("noise", number) for number in range(18)]
     assert len({(one["color"], str(one["linestyle"])) for one in looks}) == 18
-    known = [look(name, 0) for name in SYSTEMS]
-    assert len({(one["color"], one["marker"]) for one in known}) == len(SYSTEMS)
+    known = [look(name, 0) for name in SYSTEM_LOOKS]
+    assert len({(one["color"], one["marker"]) for one in known}) == len(SYSTEM_LOOKS)
 
 
 def test_intervals_that_leave_the_value_outside_do_not_turn_round() -> None:

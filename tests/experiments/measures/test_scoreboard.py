@@ -11,8 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robustger.errors import InputError
-from robustger.experiments.measures.comparison import log_table, loss_table, rate_table, system_table, values
-from robustger.experiments.measures.scoreboard import BEST, O_CP, O_NB, Paired, Scoreboard, System
+from robustger.experiments.measures.scoreboard import BEST, O_CP, O_NB, PairedSums, Scoreboard, System
+from robustger.experiments.tables.board_tables import (
+    condition_table,
+    log_table,
+    loss_table,
+    system_table,
+    values,
+)
 from robustger.hypotheses import NBest
 
 REFERENCE = "one two three four"
@@ -111,7 +117,7 @@ def test_intervals_pair_the_systems() -> None:
     """Systems that differ by one error in every sentence differ by exactly that in every resample."""
     errors = np.random.default_rng(0).integers(0, 9, 60)
     columns = {"words": [10] * 60, "a": errors.tolist(), "b": (errors + 1).tolist()}
-    paired = Paired.of([f"s{n // 3}" for n in range(60)], columns)
+    paired = PairedSums.of([f"s{n // 3}" for n in range(60)], columns)
     found = paired.difference("words", [("b", "a")])
     assert found.interval is not None
     assert (found.value, found.interval.low, found.interval.high) == pytest.approx((0.1, 0.1, 0.1))
@@ -140,15 +146,15 @@ def test_the_mean_of_tests_counts_every_test_set_once() -> None:
         return NBest.from_texts(name, [best, said], reference=said)
 
     sets = {"short": [one("u", 2, 1)], "long": [one("v", 8, 1)]}
-    table = rate_table(Scoreboard(sets, [], "raw"), "rates", [BEST, O_NB])
+    table = condition_table(Scoreboard(sets, [], "raw"), "rates", [BEST, O_NB])
     assert table.rows[0] == ("all", "2", "20.00", "0.00 (-100.0 %)")
     assert table.rows[-1] == ("mean of tests", "", "31.25", "0.00 (-100.0 %)")
     right = {name: [one(name, 3, 0)] for name in ("u", "v")}  # nothing can change against no errors
-    assert rate_table(Scoreboard(right, [], "raw"), "rates", [BEST, O_NB]).rows[-1][2:] == (
+    assert condition_table(Scoreboard(right, [], "raw"), "rates", [BEST, O_NB]).rows[-1][2:] == (
         "0.00",
         "0.00 (n/a %)",
     )
-    alone = rate_table(Scoreboard({"short": sets["short"]}, [], "raw"), "rates", [BEST, O_NB])
+    alone = condition_table(Scoreboard({"short": sets["short"]}, [], "raw"), "rates", [BEST, O_NB])
     assert [row[0] for row in alone.rows] == ["all"]
 
 
@@ -156,7 +162,7 @@ def test_the_tables_are_whole(board: Scoreboard) -> None:
     names = [BEST, "format-only", "matched", "shuffled", "robustger", "not there", O_NB, O_CP]
     against = ("matched", "not there")
     tables = [
-        rate_table(board, "rates", names),
+        condition_table(board, "rates", names),
         system_table(board, "systems", names, against),
         loss_table(board, "losses", names, against),
         log_table(board, "logs", names),

@@ -14,7 +14,7 @@ import pytest
 from tests.experiments.conftest import heard, say_how
 
 from robustger.errors import InputError
-from robustger.experiments.measures.conditions import sentence, snr_db
+from robustger.experiments.conditions import sentence, snr_db
 from robustger.experiments.data import load_data
 from robustger.experiments.runs.selection import ListFiles, digest_of, write_lists
 from robustger.hypotheses import NBest, load_nbest, save_nbest
@@ -109,7 +109,7 @@ def test_embeddings_are_those_of_the_laboratory(write: Write, lab_folder: Path, 
     link.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     assert digest_of(files.arms[12]) != before
     link.unlink()
-    with pytest.raises(InputError, match=r"not there, though arms-12\.jsonl names it"):
+    with pytest.raises(InputError, match=r"does not exist, though arms-12\.jsonl names it"):
         digest_of(files.arms[12])
 
 
@@ -169,7 +169,7 @@ def test_lists_of_another_recognizer_or_search_are_refused(
         with pytest.raises(InputError, match=rf"test\.jsonl: was made with {name} {value!r}"):
             write(tmp_path / "out", source=lab)
     test.with_suffix(".run.json").unlink()
-    with pytest.raises(InputError, match=r"test\.run\.json: not there"):
+    with pytest.raises(InputError, match=r"test\.run\.json: does not exist"):
         write(tmp_path / "out", source=lab)
 
 

@@ -12,7 +12,7 @@ import torch
 from robustger.correction import Corrector
 from robustger.correction.checkpoint import trained_parameters
 from robustger.errors import InputError
-from robustger.experiments.runs.start import merge_lora, write_start
+from robustger.experiments.runs.start import StartChange, merge_lora, write_start
 from robustger.training.config import TrainingConfig
 
 
@@ -54,7 +54,7 @@ def test_a_start_takes_the_lora_part_of_another_shape(
             "data": {"train": ["-"]},
         }
     )
-    start = {"noise_gate": 0.5, "tuner_scale": 10.0}
+    start = StartChange(noise_gate=0.5, tuner_scale=10.0)
     write_start(config, tmp_path / "other", start, tmp_path / "start")
     found = trained_parameters(
         Corrector.from_pretrained(tmp_path / "start", torch.float32, "cpu", trainable=True).llm
@@ -75,4 +75,4 @@ def test_a_start_takes_the_lora_part_of_another_shape(
         update={"corrector": config.corrector.model_validate(corrector_section | {"lora": {"r": 2}})}
     )
     with pytest.raises(InputError, match="another shape"):
-        write_start(smaller, tmp_path / "other", {}, tmp_path / "not")
+        write_start(smaller, tmp_path / "other", StartChange(), tmp_path / "not")

@@ -17,20 +17,20 @@ import yaml
 from robustger.correction import Corrector
 from robustger.correction.checkpoint import trained_parameters
 from robustger.correction.config import GuardConfig
-from robustger.experiments.experiment import RunKey
 from robustger.experiments.data import load_data
-from robustger.experiments.runs.plan import Recipe, Run
+from robustger.experiments.experiment import RunKey, unguarded
+from robustger.experiments.runs.run import BasePlan, TrainingRun, read_arm_results
 from robustger.experiments.runs.scales import get_scale
 from robustger.experiments.runs.trainings import (
+    Costs,
     Trainings,
-    costs,
     do_trainings,
     execute,
     finished,
     plan_trainings,
     start,
 )
-from robustger.experiments.runs.worker import reference_losses, unguarded
+from robustger.experiments.runs.worker import reference_losses
 from robustger.hypotheses import load_nbest
 
 
@@ -47,9 +47,10 @@ def planned(lab_folder: Path, recipe_file: Path, tmp_path: Path) -> Callable[...
     """Plans trainings of a small laboratory in a folder of the test's own."""
 
     def make(*arms: str, base: str = "none", base_config: Path | None = None) -> Trainings:
-        recipe = Recipe(recipe_file, base, base_config, "", tmp_path / "runs", 12)
-        small = replace(get_scale("lab"), base=base, sentences=2)
-        return plan_trainings(load_data(lab_folder), small, recipe, [(arm, "") for arm in arms], (0,), print)
+        scale = get_scale("lab")
+        small = replace(scale, recipe=recipe_file, base=base, base_recipe=base_config, lists=12, sentences=2)
+        needed = [(arm, "") for arm in arms]
+        return plan_trainings(load_data(lab_folder), small, tmp_path / "runs", needed, (0,), print)
 
     return make
 
@@ -92,8 +93,8 @@ def test_losses_are_those_of_training(
     corrector = Corrector.from_pretrained(tmp_path / "checkpoint", torch.float32, "cpu")
     found = reference_losses(corrector, lists, tmp_path / "cache", 0)
     expected = Trainer(config).dev_loss()
-    assert sum(found["nats"]) / sum(found["tokens"]) == pytest.approx(expected, rel=1e-4)
-    assert found["ids"] == [nbest.id for nbest in load_nbest(lists)]
+    assert sum(found.nats) / sum(found.tokens) == pytest.approx(expected, rel=1e-4)
+    assert found.ids == [nbest.id for nbest in load_nbest(lists)]
 
 
 def test_trainings_go_on_after_a_kill_and_nothing_is_done_twice(planned: Callable[..., Trainings]) -> None:
@@ -113,24 +114,27 @@ def test_trainings_go_on_after_a_kill_and_nothing_is_done_twice(planned: Callabl
     assert "going on at step" in (runs[1].folder / "output.log").read_text()
     assert "going on at step" not in (runs[0].folder / "output.log").read_text()
     done = finished(trainings)
-    lists = load_nbest(runs[0].plan["decoded"])
+    lists = load_nbest(runs[0].plan.decoded)
     assert list(done) == [RunKey("ger-matched", "", 0), RunKey("mine-paper", "", 0)]
-    for one in done.values():
-        assert one.results["ids"] == [nbest.id for nbest in lists]
-        assert all(len(one.results["errors"][guard]) == len(lists) for guard in ("none", "margin"))
+    seconds, gpu_seconds = 0.0, 0.0
+    for key, one in done.items():
+        results = read_arm_results(one.folder)
+        assert results.key == key
+        assert results.ids == [nbest.id for nbest in lists]
+        assert all(len(results.errors[guard]) == len(lists) for guard in ("none", "margin"))
+        assert results.shared == runs[0].plan.shared
+        assert results.seconds is not None
+        assert results.seconds > 0
+        seconds, gpu_seconds = seconds + results.seconds, gpu_seconds + results.gpu_seconds
         assert one.texts().keys() == {nbest.id for nbest in lists}
-        assert one.results["log"]["step"] == 6
-        assert one.results["shared"] == runs[0].plan["shared"]
-        assert one.results["seconds"] > 0
+        assert one.log["step"] == 6
+        assert one.parameters == results.parameters > 0
+        assert one.losses == results.losses.by_list()
+        assert len(one.losses) == len(load_nbest(runs[0].plan.test))
         assert one.lists == 12
         assert (one.checkpoint / "config.yaml").exists()
-    assert done[RunKey("mine-paper", "", 0)].results["log"]["mutual_information"] is not None
-    assert costs(trainings) == {
-        "runs": 2,
-        "cpu_seconds": sum(one.results["seconds"] for one in done.values()),
-        "gpu_seconds": sum(one.results["gpu_seconds"] for one in done.values()),
-        "not_recorded": 0,
-    }
+    assert done[RunKey("mine-paper", "", 0)].log["mutual_information"] is not None
+    assert Costs.of(trainings) == Costs(2, seconds, gpu_seconds, 0)
     before = {path: path.stat().st_mtime_ns for run in runs for path in run.folder.rglob("*")}
     again, failed = do_trainings(planned("ger-matched", "mine-paper"), 1, said.append)
     assert "0 of 2 runs to do" in said
@@ -169,9 +173,9 @@ def test_the_base_is_trained_once_and_is_what_the_arms_stand_on(
     (run,) = trainings.arms
     configured = yaml.safe_load((run.folder / "training.yaml").read_text(encoding="utf-8"))
     assert configured["corrector"]["base"] == str(base / "llm")
-    assert run.plan["shared"].keys() >= {"base"}
+    assert run.plan.shared.keys() >= {"base"}
     # What it wrote is what the trained corrector writes, whose gate is closed.
-    lists = load_nbest(run.plan["decoded"])
+    lists = load_nbest(run.plan.decoded)
     (one,) = finished(trainings).values()
     corrector = Corrector.from_pretrained(base / "best", torch.float32, "cpu")
     assert list(one.texts().values()) == [made.text for made in corrector.correct(lists, guard="none")]
@@ -190,7 +194,7 @@ def test_a_failed_run_is_told_and_the_others_are_done(tmp_path: Path) -> None:
         "(folder / 'results.json').write_text(json.dumps(plan))\n",
         encoding="utf-8",
     )
-    runs = [Run(tmp_path / name, None, {"digest": name}) for name in ("bad", "good")]
+    runs = [TrainingRun(tmp_path / name, None, BasePlan(name, None, "model")) for name in ("bad", "good")]
     said: list[str] = []
     assert execute(runs, 1, said.append, command=[str(script)]) == runs[:1]
     assert said[0].startswith("bad: failed, see")

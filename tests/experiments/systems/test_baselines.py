@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.experiments.conftest import context_of
 
 from robustger.errors import InputError
-from robustger.experiments.data import load_data
 from robustger.experiments.experiment import Context
 from robustger.experiments.systems import baselines
-from robustger.experiments.systems.baselines import BASELINES, baseline_systems
+from robustger.experiments.systems.baselines import BASELINE_ROWS, baseline_systems
 from robustger.experiments.systems.kept import seconds_kept
 from robustger.hypotheses import NBest, load_nbest, save_nbest
 
-QUICK = [baseline for baseline in BASELINES if not baseline.slow]
+QUICK = [baseline for baseline in BASELINE_ROWS if not baseline.slow]
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def context(tmp_path: Path) -> Context:
     lists = [NBest.from_texts(f"u{n}", texts, scores=[-1.0, -1.1, -1.2], reference=said) for n in range(3)]
     save_nbest(lists, tmp_path / "test.jsonl")
     (tmp_path / "cache").mkdir()
-    return Context(load_data(tmp_path), tmp_path, tmp_path / "cache")
+    return context_of(tmp_path, tmp_path, tmp_path / "cache")
 
 
 def test_each_writes_a_text_for_every_list(context: Context) -> None:
@@ -69,7 +69,7 @@ def test_a_file_that_is_no_answer_is_named(context: Context) -> None:
     (path,) = context.cache.iterdir()
     path.write_text("{}", encoding="utf-8")
     for read in (lambda: baseline_systems(context, lists, [mbr]), lambda: seconds_kept(context.cache)):
-        with pytest.raises(InputError, match=rf"{path.name}: is no answer that was kept; remove it"):
+        with pytest.raises(InputError, match=rf"{path.name}: is not an answer that was kept; remove it"):
             read()
 
 
@@ -85,7 +85,8 @@ def test_other_text_to_learn_from_is_another_lm_rank(context: Context) -> None:
 
 
 def test_what_cannot_be_had_is_named(context: Context) -> None:
-    bare = replace(context, data=replace(context.data, train=()), quick=True)
+    quick = replace(context.scale, quick=True)
+    bare = replace(context, data=replace(context.data, train=()), scale=quick)
     systems, notes = baseline_systems(bare, bare.data.test_lists()["test"])
     assert [system.name for system in systems] == ["format-only", "MBR", "ROVER"]
     assert notes == [
@@ -107,7 +108,7 @@ def test_a_language_model_that_learned_from_none_of_them_is_tuned_on_training_li
     context: Context, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where there are no others; a part of them, and not those that come first."""
-    (ranked,) = [baseline for baseline in BASELINES if baseline.name == "lm-rank"]
+    (ranked,) = [baseline for baseline in BASELINE_ROWS if baseline.name == "lm-rank"]
     ranked = replace(ranked, options={"model": str(tiny_base), "device": "cpu"})
     lists = context.data.test_lists()["test"]
     assert not context.data.dev

@@ -9,18 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.experiments.conftest import context_of
 from tests.experiments.readable import check_readable
 
-from robustger.experiments.data import load_data
-from robustger.experiments.experiment import Context
 from robustger.experiments.tables.diversity import (
     DIVERSITY,
-    EVERY,
-    Lists,
+    EVERY_NOISE,
+    MeasuredLists,
     by_condition,
     by_snr,
     differing_words,
-    measured,
+    measure_lists,
     rank_correlation,
 )
 from robustger.hypotheses import NBest, save_nbest
@@ -50,7 +49,7 @@ def test_words_that_differ_by_hand() -> None:
 def test_measures_of_a_list() -> None:
     """Typography is no difference, and the sixth hypothesis is not looked at."""
     lists = [of(0, ["a b, c d", "A b c d", "a b c", "a b c", "a b c", "z"])]
-    found = measured({"test": lists}, [], embed)
+    found = measure_lists({"test": lists}, [], embed)
     assert found.measures["distinct"].tolist() == [2]
     assert found.measures["differing"][0] == pytest.approx(6 / 10 * 1 / 4)
     assert found.measures["utterance"].tolist() == [1]
@@ -65,7 +64,7 @@ def test_conditions_are_in_order_and_clean_speech_is_last() -> None:
         of(2, ["a"], "babble", 0),
         of(3, ["a"], "ac/vacuum-cleaner", 0),
     ]
-    found = measured({"noisy": lists, "chime4": [of(4, ["a"])]}, [of(5, ["a"])], embed)
+    found = measure_lists({"noisy": lists, "chime4": [of(4, ["a"])]}, [of(5, ["a"])], embed)
     assert list(by_condition(found)) == [
         ("ac/vacuum-cleaner", 0),
         ("babble", 0),
@@ -75,14 +74,14 @@ def test_conditions_are_in_order_and_clean_speech_is_last() -> None:
         ("clean", None),
     ]
     groups = by_snr(found)
-    assert groups[EVERY, 0] == [2, 3]
-    assert next(iter(groups)) == (EVERY, -5)
+    assert groups[EVERY_NOISE, 0] == [2, 3]
+    assert next(iter(groups)) == (EVERY_NOISE, -5)
     assert list(groups)[-1] == ("clean", None)
 
 
 def test_correlation_with_errors() -> None:
     texts = [["a b c d"] * 3, ["a b c e", "a b c d", "a b c f"], ["x y z w", "a b", "q"]]
-    found = measured({"t": [of(number, one) for number, one in enumerate(texts)]}, [], embed)
+    found = measure_lists({"t": [of(number, one) for number, one in enumerate(texts)]}, [], embed)
     assert rank_correlation(found, "differing") == pytest.approx(1)
     assert np.isnan(rank_correlation(found, "token"))  # the same for all
 
@@ -97,18 +96,18 @@ def test_correlation_is_spearmans(seed: int) -> None:
         random.integers(0, 4, 60),
         random.integers(0, 3, 60),
     )
-    found = Lists([], [], {"token": values}, {"best": errors}, words)
+    found = MeasuredLists([], [], {"token": values}, {"best": errors}, words)
     known = words > 0
     expected = stats.spearmanr(values[known], errors[known] / words[known]).statistic
     assert rank_correlation(found, "token") == pytest.approx(expected)
 
 
 def test_the_experiment(lab_folder: Path, tmp_path: Path) -> None:
-    context = Context(load_data(lab_folder), tmp_path, tmp_path)
+    context = context_of(lab_folder, tmp_path)
     outcome = DIVERSITY.run(context)
     by_name = outcome.results["conditions"]
     assert [(one["noise"], one["snr_db"]) for one in by_name["by SNR"]] == [
-        *((EVERY, snr) for snr in (-5, 0, 5, 10)),
+        *((EVERY_NOISE, snr) for snr in (-5, 0, 5, 10)),
         ("clean", None),
     ]
     assert sum(one["lists"] for one in by_name["by noise and SNR"]) == 25 + 7
@@ -130,7 +129,7 @@ def test_lists_that_name_no_noise(tmp_path: Path) -> None:
     for name in ("chime4", "wsj"):
         lists = [NBest.from_texts(f"{name}-{n}", ["a b", "a c", "b"], reference="a b") for n in range(3)]
         save_nbest(lists, tmp_path / f"{name}.jsonl")
-    outcome = DIVERSITY.run(Context(load_data(tmp_path), tmp_path, tmp_path))
+    outcome = DIVERSITY.run(context_of(tmp_path, tmp_path))
     (table,) = outcome.tables
     assert [row[0] for row in table.rows] == ["chime4", "wsj"]
     assert set(outcome.figures) == {"-wer"}

@@ -1,82 +1,34 @@
-"""What embeddings know of noise: neighbors and planes by brute force, and the experiment on a laboratory in small."""
+"""The experiment on embeddings: t-SNE planes by brute force, and the experiment on a small laboratory."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tests.experiments.conftest import context_of, in_rain_car_and_silence
 from tests.experiments.readable import check_readable
 
 from robustger.correction import Corrector
 from robustger.errors import InputError, MissingExtraError
-from robustger.experiments.data import load_data
-from robustger.experiments.experiment import Context, Finished, RunKey
-from robustger.experiments.measures.conditions import noise_kind
-from robustger.experiments.measures.distances import pairs
-from robustger.experiments.measures.neighbors import same_by_chance, same_label
+from robustger.experiments.data import ExperimentData
+from robustger.experiments.experiment import Finished, RunKey
+from robustger.experiments.measures.embeddings import pairs
 from robustger.experiments.tables.embedding import (
-    ARMS,
-    AUDIO,
+    AUDIO_EMBEDDING,
     EMBEDDING,
     STORED,
-    Paired,
+    TUNED,
+    CleanPairs,
+    findings_of,
     frequent_kinds,
-    outcome,
     t_sne,
     tuned_embeddings,
 )
 from robustger.hypotheses import NBest, load_nbest, save_nbest
-
-KINDS = ("rain-1", "car-2", None)
-
-
-def lists_of(sentences: int) -> list[NBest]:
-    """Every sentence in rain, in a car and in silence."""
-    found = []
-    for number in range(sentences):
-        for noise in KINDS:
-            meta = {"noise": noise, "snr_db": 5, "mix": {"source_id": f"s{number}"}} if noise else {}
-            found.append(NBest.from_texts(f"s{number}_{noise}" if noise else f"s{number}", ["a"], meta=meta))
-    return found
-
-
-def test_neighbors_by_brute_force() -> None:
-    lists = lists_of(8)
-    vectors = np.random.default_rng(0).normal(size=(24, 3))
-    vectors[::3, 0] += 2  # rain
-    shares = []
-    for row in range(24):
-        others = [other for other in range(24) if other // 3 != row // 3]
-        nearest = sorted(others, key=lambda other: float(np.linalg.norm(vectors[other] - vectors[row])))[:4]
-        shares.append(np.mean([other % 3 == row % 3 for other in nearest]))
-    found = same_label(vectors, lists, noise_kind, neighbors=4)
-    assert found.value == pytest.approx(np.mean(shares))
-    assert found.interval is not None
-    assert found.interval.low < found.value < found.interval.high
-
-
-def test_sentences_alone_are_no_noise() -> None:
-    """Lists of a sentence lie together, and nothing else is known: neighbors are as by chance."""
-    lists = lists_of(60)
-    random = np.random.default_rng(1)
-    vectors = np.repeat(10 * random.normal(size=(60, 8)), 3, axis=0) + random.normal(size=(180, 8))
-    found, chance = same_label(vectors, lists, noise_kind), same_by_chance(lists, noise_kind)
-    assert chance == pytest.approx(1 / 3)
-    assert found.interval is not None
-    assert found.value == pytest.approx(chance, abs=0.05)
-
-
-def test_chance_counts_lists_of_other_sentences() -> None:
-    lists = lists_of(3)[:-1]  # two in silence, three of each noise
-    # Rain and car: 2 of 5, of the sentence with two lists 2 of 6. Silence: 1 of 5.
-    assert same_by_chance(lists, noise_kind) == pytest.approx(
-        np.mean([2 / 5] * 4 + [2 / 6] * 2 + [1 / 5] * 2)
-    )
 
 
 def test_what_lies_apart_lies_apart_on_the_plane() -> None:
@@ -93,9 +45,9 @@ def test_what_lies_apart_lies_apart_on_the_plane() -> None:
 
 
 def test_the_kinds_of_the_figure() -> None:
-    lists = [n for n in lists_of(4) if n.id != "s0_car-2"]
+    lists = [n for n in in_rain_car_and_silence(4) if n.id != "s0_car-2"]
     assert frequent_kinds(lists) == ["rain", "car"]
-    assert frequent_kinds(lists_of(4)) == ["car", "rain"]
+    assert frequent_kinds(in_rain_car_and_silence(4)) == ["car", "rain"]
     assert frequent_kinds(lists, 1) == ["rain"]
 
 
@@ -121,18 +73,18 @@ def trained(
                 corrector.llm.adapter.get_parameter("tuner.weight").mul_(10)
                 corrector.llm.adapter.get_parameter("tuner.bias").add_(7)
         corrector.save_pretrained(folder / f"{arm}-{seed}" / "best")
-        finished[RunKey(arm, "", seed)] = Finished(folder / f"{arm}-{seed}", {})
+        finished[RunKey(arm, "", seed)] = Finished(folder / f"{arm}-{seed}", seed)
     return finished
 
 
 def test_the_experiment(lab_folder: Path, tmp_path: Path, trained: dict[RunKey, Finished]) -> None:
-    context = Context(load_data(lab_folder), tmp_path, tmp_path, seeds=(0, 1), finished=trained)
+    context = context_of(lab_folder, tmp_path, seeds=(0, 1), finished=trained)
     found = EMBEDDING.run(context)
     distances = found.results["distances"]
-    assert list(distances) == [AUDIO, STORED, *ARMS.values()]
+    assert list(distances) == [AUDIO_EMBEDDING, STORED, *TUNED.values()]
     assert list(distances[STORED]) == ["brown", "rain", "all kinds", "mean of kinds"]
     # A seed with everything ten times as far has the same distances, so the mean of both is that of the first.
-    bare, distilled = (distances[name] for name in ARMS.values())
+    bare, distilled = (distances[name] for name in TUNED.values())
     for kind, one in distilled.items():
         assert bare[kind]["value"] == pytest.approx(one["value"], rel=1e-3)
     assert bare["rain"]["interval"] is None
@@ -140,7 +92,7 @@ def test_the_experiment(lab_folder: Path, tmp_path: Path, trained: dict[RunKey, 
     json.dumps(found.results, allow_nan=False)
     assert found.notes == ()
     said = check_readable(found.figures[""]())
-    letters = dict(zip("abcd", [AUDIO, STORED, *ARMS.values()], strict=True))
+    letters = dict(zip("abcd", [AUDIO_EMBEDDING, STORED, *TUNED.values()], strict=True))
     assert said >= {f"({letter}) {name}" for letter, name in letters.items()}
     assert said >= {"brown", "rain", "clean", "0 dB", "5 dB", "10 dB"}
     assert "-5 dB" not in said  # trainings are not tested there
@@ -159,35 +111,36 @@ def test_distances_are_those_of_what_the_adapter_makes(
 
 def test_a_corrector_without_noise_is_refused(tiny_corrector: Callable[..., Corrector]) -> None:
     with pytest.raises(InputError, match="ger has no noise embedding"):
-        tuned_embeddings(tiny_corrector(n_best=3, variant="ger"), lists_of(1))
+        tuned_embeddings(tiny_corrector(n_best=3, variant="ger"), in_rain_car_and_silence(1))
 
 
 def test_what_is_not_trained_is_named(lab_folder: Path, tmp_path: Path) -> None:
-    found = EMBEDDING.run(Context(load_data(lab_folder), tmp_path, tmp_path, quick=True))
-    assert list(found.results["distances"]) == [AUDIO, STORED]
-    assert found.notes == (f"Not there, because it is not trained: {', '.join(ARMS.values())}.",)
+    found = EMBEDDING.run(context_of(lab_folder, tmp_path, quick=True))
+    assert list(found.results["distances"]) == [AUDIO_EMBEDDING, STORED]
+    assert found.notes == (f"Missing, because it was not trained: {', '.join(TUNED.values())}.",)
     assert check_readable(found.figures[""]()) >= {"(a) audio", "(b) E_LN"}
 
 
 def test_without_clean_speech_there_is_nothing_to_move_from(tmp_path: Path) -> None:
     save_nbest([NBest.from_texts("a", ["b"], reference="b")], tmp_path / "some.jsonl")
     with pytest.raises(InputError, match="no lists of the same sentences in clean speech"):
-        EMBEDDING.run(Context(load_data(tmp_path), tmp_path, tmp_path))
+        EMBEDDING.run(context_of(tmp_path, tmp_path))
 
 
 def test_what_noise_changes_is_seen_when_the_sentence_is_taken_away(tmp_path: Path) -> None:
-    lists = lists_of(12)
+    lists = in_rain_car_and_silence(12)
     random = np.random.default_rng(3)
     vectors = np.repeat(10 * random.normal(size=(12, 4)), 3, axis=0) + 0.1 * random.normal(size=(36, 4))
     vectors[::3, 0] += 1  # rain
     order = [row for row in range(36) if row % 3 < 2] + [row for row in range(36) if row % 3 == 2]
     found = pairs(lists[2::3], lists, None)
-    paired = Paired.of([pair for pair in found if pair[0] is not pair[1]])
+    paired = CleanPairs.of([pair for pair in found if pair[0] is not pair[1]])
     assert [nbest.id for nbest in paired.lists] == [lists[row].id for row in order]
     moved = paired.moved(vectors[order])
     assert np.allclose(moved[0], vectors[0] - vectors[2])
-    context: Any = Context(None, tmp_path, tmp_path)  # type: ignore[arg-type]
-    result = outcome(context, paired, {STORED: vectors[order]}, {STORED: {}})
+    nothing = ExperimentData(tmp_path, (), (), {})
+    context = context_of(nothing, tmp_path)
+    result = findings_of(context, paired, {STORED: vectors[order]}, {STORED: {}})
     near = result.results["neighbors"]
     assert result.notes[0].startswith("No embedding of the audio")
     assert near[STORED]["same noise, less clean"]["value"] == 1

@@ -11,14 +11,15 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.experiments.conftest import context_of
 from tests.experiments.readable import check_readable
 from tests.tiny_whisper import build_tiny_whisper
 
 from robustger.errors import InputError
 from robustger.experiments.data import ExperimentData, load_data
 from robustger.experiments.experiment import Context
-from robustger.experiments.measures.beam_sweep import chosen_lists, recognizer_of
-from robustger.experiments.tables.nbest_size import NBEST_SIZE, errors_left, prompt_words, rates
+from robustger.experiments.systems.beam_sweep import chosen_lists, recognizer_of
+from robustger.experiments.tables.nbest_size import NBEST_SIZE, cut_rates, errors_left, prompt_words
 from robustger.hypotheses import NBest, save_nbest
 from robustger.recognition import load_recognizer
 
@@ -31,7 +32,7 @@ def test_a_longer_list_never_loses(given_lists: list[tuple[str, list[str]]]) -> 
     lists = [
         NBest.from_texts(str(k), texts, reference=f"x {said}") for k, (said, texts) in enumerate(given_lists)
     ]
-    by_size = [rates(lists, n) for n in (1, 2, 3)]
+    by_size = [cut_rates(lists, n) for n in (1, 2, 3)]
     for name in ("o_nb", "o_cp"):
         values = [one[name].value for one in by_size]
         assert values == sorted(values, reverse=True)
@@ -70,7 +71,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def context(folder: Path, output: Path) -> Context:
     output.mkdir(exist_ok=True)
-    return Context(load_data(folder), output, output, quick=True)
+    return context_of(folder, output, quick=True)
 
 
 def test_beams_of_several_widths(recorded: Path, tmp_path: Path) -> None:
@@ -102,13 +103,13 @@ def test_what_was_recognized_is_not_recognized_again(recorded: Path, tmp_path: P
     said: list[str] = []
     first = context(recorded, tmp_path)
     once = NBEST_SIZE.run(first)
-    again = Context(first.data, tmp_path, tmp_path, quick=True, say=said.append)
+    again = context_of(first.data, tmp_path, quick=True, say=said.append)
     assert NBEST_SIZE.run(again).results["beams"] == once.results["beams"]
     assert said == []
     # Nor are the recordings looked for: the same lists were heard in the same recordings.
     for name in ("noisy.jsonl", "noisy.run.json"):
         shutil.copy(recorded / name, tmp_path / name)
-    lists_alone = Context(load_data(tmp_path), tmp_path, tmp_path, quick=True, say=said.append)
+    lists_alone = context_of(tmp_path, tmp_path, quick=True, say=said.append)
     assert NBEST_SIZE.run(lists_alone).results["beams"] == once.results["beams"]
     assert said == []
 
@@ -119,7 +120,7 @@ def test_without_recordings_the_rest_is_measured(recorded: Path, tmp_path: Path)
     outcome = NBEST_SIZE.run(context(tmp_path, tmp_path / "out"))
     assert len(outcome.tables) == 1
     assert "its recording s" in outcome.notes[0]
-    assert "is not there" in outcome.notes[0]
+    assert "does not exist" in outcome.notes[0]
     assert check_readable(outcome.figures[""]()) >= {"o_nb", "o_cp"}
     (tmp_path / "noisy.run.json").unlink()
     (note,) = NBEST_SIZE.run(context(tmp_path, tmp_path / "out")).notes

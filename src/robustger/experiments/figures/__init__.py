@@ -1,1 +1,1 @@
-"""How figures look, and the figures of the experiments."""
+"""The common look of all figures, and the figures of the experiments."""

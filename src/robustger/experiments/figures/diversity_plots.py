@@ -1,4 +1,4 @@
-"""Figures of how the diversity of N-best lists moves with noise and SNR."""
+"""Figures of the diversity of N-best lists by noise and SNR."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from robustger.evaluation.measured import Measured
 from robustger.experiments.figures.drawing import (
     COLUMN,
     GRAY,
@@ -17,18 +18,17 @@ from robustger.experiments.figures.drawing import (
     spread,
     styled,
 )
-from robustger.experiments.measures.measured import Measured
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MEASURE, NAME = "differing", "words in which two hypotheses differ (%)"
+MEASURE, AXIS_LABEL = "differing", "words in which two hypotheses differ (%)"
 
 Summaries = Mapping[tuple[str, float | None], Mapping[str, Measured]]
 
 
 def _kinds(conditions: Summaries) -> list[str]:
-    """Kinds of noise with an SNR, those with the most diverse lists first: the order of the lines from above."""
+    """Kinds of noise with an SNR, the most diverse lists first, which is the order of the lines from above."""
     values: dict[str, list[float]] = {}
     for (kind, snr), summary in conditions.items():
         if snr is not None:
@@ -42,11 +42,11 @@ def _snrs(conditions: Summaries) -> list[float]:
 
 @styled
 def lines_by_snr(conditions: Summaries, by_snr: Summaries) -> Figure:
-    """A line for every kind of noise over the SNR, and one for all of them with its interval.
+    """Draws a line over the SNR for every kind of noise, and one with intervals for all noises together.
 
     Args:
-        conditions: what was measured, by kind of noise and SNR.
-        by_snr: the same over all kinds, where there are several; clean speech becomes a line across.
+        conditions: measures by kind of noise and SNR.
+        by_snr: measures over all kinds by SNR, where there are several; clean speech becomes a horizontal line.
     """
     snrs = _snrs(conditions)
     figure = new_figure(COLUMN, 3.1)
@@ -74,14 +74,14 @@ def lines_by_snr(conditions: Summaries, by_snr: Summaries) -> Figure:
             )
     axes.set_xticks(snrs)
     axes.set_xlabel("SNR (dB)")
-    axes.set_ylabel(NAME)
+    axes.set_ylabel(AXIS_LABEL)
     legend_above(figure, axes, columns=4, title="noise")
     return figure
 
 
 @styled
 def map_by_noise(conditions: Summaries) -> Figure:
-    """A cell for every kind of noise and SNR, with its value."""
+    """Draws a cell for every kind of noise and SNR, with its value."""
     snrs, kinds = _snrs(conditions), _kinds(conditions)
     values = np.array(
         [
@@ -107,14 +107,14 @@ def map_by_noise(conditions: Summaries) -> Figure:
     axes.set_ylabel("noise")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    bar = figure.colorbar(image, ax=axes, label=NAME, location="top", aspect=45, pad=0.03)
+    bar = figure.colorbar(image, ax=axes, label=AXIS_LABEL, location="top", aspect=45, pad=0.03)
     bar.outline.set_visible(False)
     return figure
 
 
 @styled
 def against_errors(conditions: Summaries) -> Figure:
-    """A point for every condition: word error rate of the 1-best over diversity; noise by marker, SNR by color."""
+    """Draws the WER of the 1-best over diversity, a point for every condition: noise by marker, SNR by color."""
     snrs, kinds = _snrs(conditions), _kinds(conditions)
     others = [kind for kind, snr in conditions if snr is None]
     figure = new_figure(COLUMN, 3.3)
@@ -135,7 +135,7 @@ def against_errors(conditions: Summaries) -> Figure:
             linewidths=0.3,
             edgecolors="black",
         )
-        # Nothing but its entry in the legend, without the color of an SNR.
+        # An empty plot makes an entry of the legend without the color of an SNR.
         axes.scatter([], [], s=16, color=GRAY, marker=MARKERS[number % len(MARKERS)], label=kind)
     for number, kind in enumerate(others):
         one = conditions[kind, None]
@@ -148,7 +148,7 @@ def against_errors(conditions: Summaries) -> Figure:
             color=mark["color"],
             marker=mark["marker"],
         )
-    axes.set_xlabel(NAME)
+    axes.set_xlabel(AXIS_LABEL)
     axes.set_ylabel("WER of the 1-best (%)")
     axes.set_ylim(bottom=0)
     legend_above(figure, axes, columns=4, title="noise" if kinds else "lists")

@@ -1,7 +1,7 @@
-"""How all figures look: sized for the columns of a paper, readable there, and told apart without colors.
+"""The common look of all figures, which are sized for a paper's column and readable without colors.
 
-A figure is drawn at the width at which it is printed, so that its letters are 7 or 8 points high on paper. Colors are
-those of Okabe and Ito, which the color-blind can tell apart; markers and dashes say the same again for those who print
+A figure is drawn at the width at which it is printed, so that its letters are 7 or 8 points high on paper. The colors
+are those of Okabe and Ito, which the color-blind can tell apart. Markers and dashes repeat what colors say, for prints
 in gray.
 """
 
@@ -21,18 +21,25 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLUMN, PAGE = 3.3, 7.0  # inches: one column of a paper, and both
+COLUMN, PAGE = 3.3, 7.0  # width in inches of one column and of both columns of a paper
 DPI = 300
 
-# Okabe and Ito without yellow, too pale for lines on white, and black, kept for what stands for all; wine is of Tol.
+# The colors of Okabe and Ito without yellow, which is too pale for lines, and without black, which is kept for totals.
+# The last color, wine, is Tol's.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255")
 GRAY = "#777777"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
-_SIZES = {"*": 6.5, "P": 4.5, "X": 4.5, "p": 4.2, "h": 4.2}  # that look as large as the others with 3.5
+_SIZES = {
+    "*": 6.5,
+    "P": 4.5,
+    "X": 4.5,
+    "p": 4.2,
+    "h": 4.2,
+}  # these markers look as large as the others at 3.5
 DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)))
 
-# Systems look the same in every figure: baselines gray, oracles black, what is trained in color.
-SYSTEMS: dict[str, tuple[str, str, Any]] = {
+# Systems look the same in every figure: baselines gray, oracles black, trained systems in color.
+SYSTEM_LOOKS: dict[str, tuple[str, str, Any]] = {
     "1-best": ("#555555", "o", "-"),
     "format-only": ("#999999", "s", (0, (4, 1.5))),
     "LM_rank": ("#E69F00", "^", "-"),
@@ -51,7 +58,7 @@ SYSTEMS: dict[str, tuple[str, str, Any]] = {
 
 _RC: dict[Any, Any] = {
     "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so a figure looks alike everywhere
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so that figures look the same everywhere
     "font.size": 7,
     "axes.labelsize": 7.5,
     "axes.titlesize": 7.5,
@@ -77,7 +84,7 @@ _RC: dict[Any, Any] = {
     "lines.markersize": 3.5,
     "errorbar.capsize": 1.5,
     "axes.unicode_minus": True,
-    "text.parse_math": False,  # names of noises and systems are no formulas
+    "text.parse_math": False,  # names of noises and systems are not formulas
 }
 
 Parameters = ParamSpec("Parameters")
@@ -85,10 +92,10 @@ Result = TypeVar("Result")
 
 
 def styled(draw: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Lets a function draw in the style of this module, without a change to the style of the program that calls.
+    """Makes a function draw in the style of this module, without changing the calling program's style.
 
     Raises:
-        MissingExtraError: when called, where matplotlib is not installed.
+        MissingExtraError: matplotlib is not installed when the function is called.
     """
 
     @functools.wraps(draw)
@@ -104,7 +111,7 @@ def styled(draw: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches; outside of pyplot, so that it needs no display and is freed when nobody holds it."""
+    """An empty figure of a size in inches, made without pyplot, so that it needs no display and is freed after use."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
@@ -114,11 +121,11 @@ def look(name: str, number: int) -> dict[str, Any]:
     """Color, marker and dashes of a line or of points.
 
     Args:
-        name: of a system of `SYSTEMS`; anything else gets what its number gives.
-        number: of the line in its figure; up to 21 look different.
+        name: of a system in `SYSTEM_LOOKS`; other names get the look of their number.
+        number: of the line in its figure; up to 21 numbers look different.
     """
-    if name in SYSTEMS:
-        color, marker, dashes = SYSTEMS[name]
+    if name in SYSTEM_LOOKS:
+        color, marker, dashes = SYSTEM_LOOKS[name]
     else:
         color = COLORS[number % len(COLORS)]
         marker = MARKERS[number % len(MARKERS)]
@@ -127,23 +134,23 @@ def look(name: str, number: int) -> dict[str, Any]:
 
 
 def spread(values: Sequence[float], intervals: Sequence[Interval | None]) -> list[list[float]]:
-    """How far intervals reach below and above the values, as matplotlib wants it; 0 where there is none."""
+    """The lengths of intervals below and above their values, as matplotlib wants them; 0 where there is no interval."""
     below, above = [], []
     for value, ends in zip(values, intervals, strict=True):
         low, high = (value, value) if ends is None or math.isnan(ends.low) else (ends.low, ends.high)
-        below.append(max(0.0, value - low))  # of a few lists, a skewed interval may leave the value outside
+        below.append(max(0.0, value - low))  # with few lists, a skewed interval may not contain the value
         above.append(max(0.0, high - value))
     return [below, above]
 
 
 def legend_above(figure: Figure, axes: Axes, columns: int, title: str | None = None) -> None:
-    """One legend for the whole figure above its panels, lines before points with intervals.
+    """Puts one legend for the whole figure above its panels, lines before points with intervals.
 
     Args:
         figure: with the panels.
-        axes: the panel that has everything the legend names.
+        axes: a panel that contains everything the legend names.
         columns: how many entries stand side by side; fewer where their names are too long for the figure.
-        title: what the entries are.
+        title: of the legend.
     """
     handles, labels = axes.get_legend_handles_labels()
     for count in range(columns, 0, -1):
@@ -156,9 +163,9 @@ def legend_above(figure: Figure, axes: Axes, columns: int, title: str | None = N
 
 
 def rendered(figure: Figure) -> dict[str, bytes]:
-    """The figure as files, by suffix: a PNG of 300 dots an inch, and an SVG. The same figure gives the same bytes.
+    """The files of a figure by suffix: a PNG with 300 dots per inch, and an SVG. The same figure gives the same bytes.
 
-    Letters are outlines in the SVG, so that it looks alike wherever it is opened.
+    The SVG draws letters as outlines, so that it looks the same wherever it is opened.
     """
     import matplotlib
 

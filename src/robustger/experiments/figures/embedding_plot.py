@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from robustger.experiments.conditions import CLEAN
 from robustger.experiments.figures.drawing import COLORS, COLUMN, GRAY, MARKERS, new_figure, styled
-from robustger.experiments.measures.conditions import CLEAN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,12 +21,12 @@ _COLUMNS = 4  # of the legend
 def map_of_lists(
     planes: Mapping[str, np.ndarray], conditions: Sequence[tuple[str, float | None]], kinds: Sequence[str]
 ) -> Figure:
-    """A panel for every embedding, a point for every list; noise by color, SNR by marker, clean speech gray.
+    """Draws a panel for every embedding, with a point for every list: noise by color, SNR by marker, clean speech gray.
 
     Args:
-        planes: by name of the embedding, coordinates of shape (lists, 2).
+        planes: coordinates of the lists, shape (lists, 2), by name of the embedding.
         conditions: kind of noise and SNR of every list.
-        kinds: those shown, in the order of the legend; at most 7.
+        kinds: of noise to show, in the order of the legend; at most 7.
     """
     from matplotlib.lines import Line2D
 
@@ -72,7 +72,7 @@ def map_of_lists(
 
 
 def _in_rows(noises: list[Line2D], levels: list[Line2D], nothing: Line2D) -> list[Line2D]:
-    """Noises, and SNRs in rows of their own, as matplotlib wants it: column by column."""
+    """The entries of the legend column by column, as matplotlib wants them, with SNRs in rows of their own."""
     rows = []
     for entries in (noises, levels):
         padded = entries + [nothing] * (-len(entries) % _COLUMNS)

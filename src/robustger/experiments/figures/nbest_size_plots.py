@@ -1,28 +1,27 @@
-"""Figures of what longer lists and wider beams bring."""
+"""Figures of the gain and cost of longer lists and wider beams."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from robustger.evaluation.measured import COUNTED, Measured
 from robustger.experiments.figures.drawing import COLUMN, GRAY, legend_above, look, new_figure, spread, styled
-from robustger.experiments.measures.measured import Measured
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Rates = Mapping[str, Measured]
+RatesBySystem = Mapping[str, Measured]
 _COLORS = {"best": "#555555", "o_nb": "#0072B2", "o_cp": "#D55E00"}
-_NAMES = {"best": "1-best", "o_nb": "o_nb", "o_cp": "o_cp"}
 
 
 @styled
-def by_size_plot(left: Mapping[str, Mapping[int, Rates]]) -> Figure:
-    """The share of the 1-best's errors that the oracles leave, over the size of the list.
+def by_size_plot(left: Mapping[str, Mapping[int, RatesBySystem]]) -> Figure:
+    """Draws the share of the 1-best's errors that the oracles leave, over the size of the list.
 
     Args:
-        left: by what is added to the name of an oracle, and N. First of the lists, with their intervals; then perhaps
-            of the same recordings recognized anew with a wider beam, dashed.
+        left: shares by N, for each suffix of the oracles' names. The first entry belongs to the lists and is drawn with
+            intervals; a second one belongs to the same recordings recognized with a wider beam, and is dashed.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -53,16 +52,16 @@ def by_size_plot(left: Mapping[str, Mapping[int, Rates]]) -> Figure:
 
 
 @styled
-def by_width_plot(by_beams: Mapping[int, Rates], costs: Mapping[int, float]) -> Figure:
-    """WER over the width of the beam, and what the search costs.
+def by_width_plot(by_beams: Mapping[int, RatesBySystem], costs: Mapping[int, float]) -> Figure:
+    """Draws the WER and the cost of the search over the width of the beam.
 
     Args:
-        by_beams: of the recordings that were recognized anew.
-        costs: CPU seconds a second of audio.
+        by_beams: rates of the recordings that were recognized again, by width.
+        costs: CPU seconds for each second of audio, by width.
     """
     figure = new_figure(COLUMN, 2.2)
     left, right = figure.subplots(1, 2)
-    for number, (name, label) in enumerate(_NAMES.items()):
+    for number, (name, label) in enumerate(COUNTED.items()):
         values = [100 * rates[name].value for rates in by_beams.values()]
         left.plot(list(by_beams), values, color=_COLORS[name], marker=look("", number)["marker"], label=label)
     left.set_ylabel("WER (%)")

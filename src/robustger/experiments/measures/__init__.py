@@ -1,1 +1,1 @@
-"""What is computed from lists and answers: error rates with intervals, distances, neighbors, published figures."""
+"""Measures of lists and texts: error rates with intervals, distances, neighbors, and the paper's published figures."""

@@ -1,8 +1,8 @@
-"""What the paper reports, to stand beside what is measured here.
+"""The figures that the paper reports, which are shown below those measured here.
 
-The numbers are those of Hu et al., ICLR 2024 (`published.json`): other corpora, a larger recognizer (Whisper large-v2),
-a larger language model (LLaMA-2-7b unless a row names another). They say what the paper found, not what a run of this
-program should reach.
+The numbers are those of Hu et al., ICLR 2024 (`published.json`). The paper used other corpora, a larger recognizer
+(Whisper large-v2) and a larger language model (LLaMA-2-7b, unless a row names another). A run of this program is not
+expected to reach its numbers.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Published:
     """A table of the paper.
 
     Attributes:
-        name: what the paper calls it, "Table 1".
-        measure: what the numbers are, "WER in %".
+        name: the paper's name of the table, "Table 1".
+        measure: of the numbers, "WER in %".
         columns: systems or conditions.
         rows: the numbers by test set, in the order of the columns.
         source: the paper.
@@ -38,14 +38,14 @@ class Published:
         """One number of the table.
 
         Raises:
-            KeyError: it has no such row or column.
+            KeyError: the table has no such row or column.
         """
         if column not in self.columns:
             raise KeyError(column)
         return self.rows[row][self.columns.index(column)]
 
     def to_table(self) -> Table:
-        """The table as it is shown beside ours."""
+        """The table as pages show it."""
         return Table(
             title=f"The paper's {self.name}: {self.measure}",
             columns=("", *self.columns),
@@ -55,7 +55,7 @@ class Published:
 
 
 def published(experiment: str) -> Published | None:
-    """What the paper reports of an experiment ("table1", "llms", ...); None where it gives no numbers."""
+    """The paper's table for an experiment ("table1", "llms", ...); None where the paper gives no numbers."""
     content = _content()
     given = content.get(experiment)
     if given is None:

@@ -1,8 +1,8 @@
-"""Systems on the same test lists: rates, differences and edits by condition, with paired intervals.
+"""Compares systems on the same test lists: rates, differences and edits by condition, with paired intervals.
 
-Intervals are at 95 %, from a bootstrap over sentences: all lists of a sentence, at every SNR, in every system and
-seed, are drawn as one, so differences are paired. They hold for the seeds that were run: how much another seed would
-change is what the figures of single seeds show.
+Intervals are at 95 %, from a bootstrap over sentences. All lists of a sentence, at every SNR, in every system and with
+every seed, are drawn together, so that differences are paired. Intervals hold for the seeds that were run; the figures
+of single seeds show how much seeds differ.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from robustger.evaluation.bootstrap import resampled_sums
 from robustger.evaluation.figures import EditOutcome
 from robustger.evaluation.intervals import percentile_interval
 from robustger.evaluation.json_values import json_value
+from robustger.evaluation.measured import RESAMPLES, Measured
 from robustger.evaluation.oracles import compositional_errors, n_best_errors
 from robustger.evaluation.wer import count_errors, error_rates
-from robustger.experiments.measures.conditions import CLEAN, noise_kind, sentence, snr_db
-from robustger.experiments.measures.measured import RESAMPLES, Measured
+from robustger.experiments.conditions import CLEAN, noise_kind, sentence, snr_db
 from robustger.hypotheses import NBest
 from robustger.text import get_normalizer
 
@@ -32,15 +32,15 @@ BEST, FORMAT_ONLY, O_NB, O_CP = "1-best", "format-only", "o_nb", "o_cp"
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """What writes one text a list, or several where it was trained with several seeds.
+    """A system with its text for every list: one text, or one for each seed that it was trained with.
 
     Attributes:
-        name: as tables call it.
+        name: in tables.
         texts: by list id, one mapping for each seed.
         seeds: of the trainings; empty where nothing was trained.
-        parameters: that were trained.
-        losses: of each seed, nats and tokens of the references by list id; empty where nothing was scored.
-        log: of each seed, what was measured at the end of training.
+        parameters: number of the trained ones.
+        losses: nats and tokens of the references by list id, one mapping for each seed; empty where nothing was scored.
+        log: the last line of the training's log, one for each seed.
     """
 
     name: str
@@ -52,20 +52,20 @@ class System:
 
 
 @dataclass(frozen=True, slots=True)
-class Paired:
-    """Sums of several columns over the same sentences, and over resamples of these.
+class PairedSums:
+    """Sums of several columns over the same sentences, and over resamples of the sentences.
 
     Attributes:
-        totals: name of a column to its sum.
-        samples: name of a column to its sums over the resamples, shape (RESAMPLES,).
+        totals: the sum of each column, by name.
+        samples: the sums of each column over the resamples, shape (RESAMPLES,), by name.
     """
 
     totals: Mapping[str, float]
     samples: Mapping[str, np.ndarray]
 
     @classmethod
-    def of(cls, sentences: Sequence[str], columns: Mapping[str, Sequence[float] | np.ndarray]) -> Paired:
-        """From values list by list, and the sentence of each list."""
+    def of(cls, sentences: Sequence[str], columns: Mapping[str, Sequence[float] | np.ndarray]) -> PairedSums:
+        """From the sentence of each list and, for every column, a value for each list."""
         rows = {name: row for row, name in enumerate(dict.fromkeys(sentences))}
         table = np.zeros((len(rows), len(columns)))
         np.add.at(table, [rows[name] for name in sentences], np.array(list(columns.values())).T)
@@ -75,13 +75,13 @@ class Paired:
         )
 
     def rate(self, over: str, *names: str) -> Measured:
-        """Mean rate of the named columns over the column `over`."""
+        """The mean rate of the named columns over the column `over`."""
         return self._measured(
             lambda sums: error_rates(sum(sums[name] for name in names) / len(names), sums[over])
         )
 
     def difference(self, over: str, pairs: Sequence[tuple[str, str]]) -> Measured:
-        """Mean of (first - second) / over, over the pairs of columns."""
+        """The mean of (first - second) / over, over the pairs of columns."""
         return self._measured(
             lambda sums: error_rates(sum(sums[a] - sums[b] for a, b in pairs) / len(pairs), sums[over])
         )
@@ -91,25 +91,29 @@ class Paired:
 
 
 class Scoreboard:
-    """Counts errors of systems, the 1-best and the oracles; rates are fractions.
+    """Counts the errors of systems, of the 1-best and of the oracles; rates are fractions.
 
     Args:
         sets: test lists by test set, all with a reference.
-        systems: every one has a text for every list.
+        systems: each with a text for every list.
         normalizer: name of the normalizer of texts and references.
         scored: all lists whose references were scored.
-        crossed: whether each kind of noise at each SNR is a condition, too.
+        crossed: whether each kind of noise at each SNR is also a condition.
 
     Raises:
         InputError: a system has no text for a list.
 
     Attributes:
-        systems: by name; beside those given `1-best`, which has its oracles beside it.
-        sets: names of the test sets, where there are several.
-        groups: numbers of the lists of every condition: `all`, each of `sets`, each SNR, each kind of noise, and clean
-            speech where it is beside noise.
-        words: reference words of each list.
-        errors: by name of a system or oracle, shape (seeds, lists).
+        systems: the given systems and `1-best`, by name.
+        sets: names of the test sets; empty where there is only one.
+        kinds: kinds of noise, in order.
+        snrs: SNRs in dB, ascending.
+        clean: name of the condition of clean speech; None where there is none beside noise.
+        without_snr: number of lists with noise that name no SNR.
+        groups: row numbers of the lists of every condition: `all`, each of `sets`, each SNR, each kind of noise, and
+            clean speech where there is also noise.
+        words: number of reference words of each list.
+        errors: errors of each system and oracle, shape (seeds, lists), by name.
     """
 
     def __init__(
@@ -131,10 +135,15 @@ class Scoreboard:
                 if missing := [nbest.id for nbest in self.lists if nbest.id not in texts]:
                     raise InputError(
                         f"{system.name}: has no text for {len(missing)} of {len(self.lists)} lists, first "
-                        f"{', '.join(map(repr, missing[:3]))}; systems are compared on the same lists alone"
+                        f"{', '.join(map(repr, missing[:3]))}; systems can only be compared on the same lists"
                     )
         self.groups = groups_of(named, crossed=crossed)
         self.sets = list(sets) if len(sets) > 1 else []
+        heard = [(noise_kind(nbest), snr_db(nbest)) for nbest in self.lists]
+        self.kinds = sorted({kind for kind, _ in heard} - {CLEAN})
+        self.snrs = sorted({snr for _, snr in heard if snr is not None})
+        self.without_snr = sum(kind != CLEAN and snr is None for kind, snr in heard)
+        self.clean = CLEAN if CLEAN in self.groups else None
         self._sentences = [sentence(nbest) for nbest in self.lists]
         self._scored = {nbest.id: sentence(nbest) for nbest in scored}
         self._count()
@@ -162,14 +171,14 @@ class Scoreboard:
         self.errors[O_NB] = np.array([[n_best_errors(*pair) for pair in pairs]])
         self.errors[O_CP] = np.array([[compositional_errors(*pair) for pair in pairs]])
 
-    def _pair(self, rows: np.ndarray) -> Paired:
+    def _pair(self, rows: np.ndarray) -> PairedSums:
         columns = {"words": self.words[rows]}
         for name, errors in self.errors.items():
             columns |= {_column(name, number): one[rows] for number, one in enumerate(errors)}
-        return Paired.of([self._sentences[row] for row in rows], columns)
+        return PairedSums.of([self._sentences[row] for row in rows], columns)
 
     def rate(self, name: str, group: str = ALL) -> Measured:
-        """The word error rate, the mean over seeds."""
+        """The word error rate, averaged over seeds."""
         return self._paired[group].rate("words", *self._columns(name))
 
     def single(self, name: str, group: str = ALL) -> list[float]:
@@ -177,19 +186,19 @@ class Scoreboard:
         return [self._paired[group].rate("words", column).value for column in self._columns(name)]
 
     def difference(self, name: str, other: str, group: str = ALL) -> Measured | None:
-        """The rate of one system less that of another, over the seeds that both have; None where there are none."""
+        """The rate of one system minus that of another, over the seeds of both; None where they share no seed."""
         pairs = _common(self.systems.get(name), self.systems.get(other))
         columns = [(_column(name, one), _column(other, two)) for one, two in pairs]
         return self._paired[group].difference("words", columns) if columns else None
 
     def relative(self, name: str, group: str = ALL, base: str = BEST) -> float:
-        """The share of the base's errors that are fewer; negative where there are more."""
+        """The share of the base's errors that the system avoids; negative where the system has more errors."""
         rows = self.groups[group]
         first, then = (self.errors[system][:, rows].sum(1).mean() for system in (base, name))
         return float(1 - then / first) if first else float("nan")
 
     def edits(self, name: str) -> EditOutcome:
-        """What was done to the 1-bests, summed over seeds."""
+        """How the system changed the 1-bests, summed over seeds."""
         gain = self.errors[BEST] - self.errors[name]  # (seeds, lists)
         return EditOutcome(
             better=int((gain > 0).sum()),
@@ -201,7 +210,7 @@ class Scoreboard:
         )
 
     def loss(self, name: str) -> Measured | None:
-        """Nats per token of the references, the mean over seeds; None where they were not scored."""
+        """The loss of the references in nats per token, averaged over seeds; None where nothing was scored."""
         return (
             None
             if (paired := self._losses(name)) is None
@@ -209,14 +218,14 @@ class Scoreboard:
         )
 
     def loss_difference(self, name: str, other: str) -> Measured | None:
-        """The loss of one system less that of another, over the seeds that both have."""
+        """The loss of one system minus that of another, over the seeds of both; None where there is none."""
         pairs = _common(self.systems.get(name), self.systems.get(other))
         if not pairs or (paired := self._losses(name, other)) is None:
             return None
         columns = [(_column(name, one), _column(other, two)) for one, two in pairs]
         return paired.difference("tokens", columns)
 
-    def _losses(self, *names: str) -> Paired | None:
+    def _losses(self, *names: str) -> PairedSums | None:
         systems = [self.systems[name] for name in names]
         if not all(system.losses for system in systems):
             return None
@@ -225,13 +234,13 @@ class Scoreboard:
         for system in systems:
             for number, losses in enumerate(system.losses):
                 columns[_column(system.name, number)] = [losses[id_][0] for id_ in tokens]
-        return Paired.of([self._scored[id_] for id_ in tokens], columns)
+        return PairedSums.of([self._scored[id_] for id_ in tokens], columns)
 
     def _columns(self, name: str) -> list[str]:
         return [_column(name, number) for number in range(len(self.errors[name]))]
 
     def to_json_dict(self) -> dict[str, Any]:
-        """Every rate by system and condition, with what was done to the 1-bests."""
+        """Every rate by system and condition, and the edits of each system."""
         found: dict[str, Any] = {}
         for name in self.errors:
             one: dict[str, Any] = {
@@ -254,7 +263,7 @@ class Scoreboard:
 
 
 def groups_of(named: Sequence[tuple[str, NBest]], *, crossed: bool = False) -> dict[str, np.ndarray]:
-    """Numbers of the lists of every condition, from the names of the test sets and the lists; see `Scoreboard`."""
+    """Row numbers of the lists of every condition, from pairs of test set and list; see `Scoreboard`."""
     members: dict[str, list[int]] = {ALL: list(range(len(named)))}
     sets = dict.fromkeys(name for name, _ in named)
     snrs = sorted({snr for _, nbest in named if (snr := snr_db(nbest)) is not None})
@@ -263,9 +272,9 @@ def groups_of(named: Sequence[tuple[str, NBest]], *, crossed: bool = False) -> d
     for name in sets if len(sets) > 1 else ():
         members[name] = [row for row, (other, _) in enumerate(named) if other == name]
     for snr in snrs:
-        members[f"{snr} dB"] = [row for row, (_, nbest) in enumerate(named) if snr_db(nbest) == snr]
+        members[at_snr(snr)] = [row for row, (_, nbest) in enumerate(named) if snr_db(nbest) == snr]
     for kind in [*kinds, CLEAN] if len(heard) > 1 else ():
-        if kind not in members:  # a test set may be called what its noise is called
+        if kind not in members:  # a test set may have the name of its noise
             members[kind] = [row for row, (_, nbest) in enumerate(named) if noise_kind(nbest) == kind]
     for kind, snr in product(kinds, snrs) if crossed else ():
         members[cross(kind, snr)] = [
@@ -274,8 +283,13 @@ def groups_of(named: Sequence[tuple[str, NBest]], *, crossed: bool = False) -> d
     return {name: np.array(rows, dtype=np.int64) for name, rows in members.items() if rows}
 
 
+def at_snr(snr: float) -> str:
+    """The name of the condition of all lists at an SNR in dB."""
+    return f"{snr} dB"
+
+
 def cross(kind: str, snr: float) -> str:
-    """The name of a kind of noise at an SNR in dB."""
+    """The name of the condition of a kind of noise at an SNR in dB."""
     return f"{kind}, {snr} dB"
 
 
@@ -288,7 +302,7 @@ def _numbers(system: System) -> list[str]:
 
 
 def _common(one: System | None, other: System | None) -> list[tuple[int, int]]:
-    """Places of the seeds that both have; what has no seeds is beside every one of the other's."""
+    """Positions of the seeds that both systems have; a system without seeds is paired with every seed of the other."""
     if one is None or other is None:
         return []
     if not one.seeds or not other.seeds:

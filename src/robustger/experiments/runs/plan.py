@@ -1,4 +1,4 @@
-"""Which trainings there are, where each has its folder, and what their results depend on."""
+"""Plans trainings: the folder and configuration of each, and a digest of everything that its results depend on."""
 
 from __future__ import annotations
 
@@ -6,237 +6,221 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from robustger.correction.config import GuardConfig
 from robustger.errors import InputError
-from robustger.experiments.runs.arms import ARMS, UNTRAINED, Change, own_overrides
-from robustger.experiments.experiment import RunKey
-from robustger.experiments.runs.process import PLAN, RESULTS, is_done
+from robustger.experiments.experiment import ARMS, UNTRAINED, RunKey, Scale
+from robustger.experiments.runs.arms import Change, own_overrides
+from robustger.experiments.runs.run import (
+    MODEL_FOLDER,
+    START_FOLDER,
+    ArmPlan,
+    BasePlan,
+    PlanT,
+    TrainingRun,
+    guard_to_dict,
+    stored_digests,
+)
 from robustger.experiments.runs.selection import ListFiles, digest_of
+from robustger.experiments.runs.start import StartChange
+from robustger.files import sha256_of
 
-GUARD = {"name": "margin", "min_gain": 2.25, "max_edit_rate": 1.0}  # the preset whisper's, not tuned here
+if TYPE_CHECKING:
+    from robustger.training.config import TrainingConfig
+
+# The guard of the preset whisper; it is not tuned on the lists of an experiment.
+GUARD = GuardConfig(name="margin", min_gain=2.25, max_edit_rate=1.0)
 NO_BASE, TRAIN_BASE = "none", "train"
-BASE, START = "base", "start"
+BASE_FOLDER = "base"
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How trainings are made.
+def settled(run: TrainingRun[PlanT]) -> TrainingRun[PlanT]:
+    """The run in its own folder: the folder with its name, or one beside it where another run has that folder.
 
-    Attributes:
-        config: YAML of what the arms have in common.
-        base: `train`, by `base_config`; `none`: the language model of `config`; or a preset or checkpoint whose LoRA
-            part is folded in.
-        base_config: YAML of the base's training; None where there can be none.
-        changes: for every arm, `KEY=VALUE [KEY=VALUE ...]`.
-        runs: folder of the trainings.
-        lists: how many lists the arms learn from, unless a change says otherwise; None, or more than there are, for
-            all.
+    Results are never overwritten, because a mistyped option would cost hours.
+
+    Raises:
+        InputError: both folders hold other runs.
     """
-
-    config: Path
-    base: str
-    base_config: Path | None
-    changes: str
-    runs: Path
-    lists: int | None = None
-
-    @property
-    def count(self) -> int | None:
-        """`lists`, or what the changes say."""
-        return Change.parse(self.changes).lists or self.lists
-
-    @property
-    def cache(self) -> Path:
-        """The folder of the noise embeddings that trainings share."""
-        return self.runs / "cache"
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One training, a process of its own.
-
-    Attributes:
-        folder: of the run.
-        config: content of its training.yaml; None where nothing is trained.
-        plan: content of its run.json; `digest` names all that the results depend on, `shared` what all arms of a table
-            have in common, by name.
-    """
-
-    folder: Path
-    config: dict[str, Any] | None
-    plan: dict[str, Any]
-
-    @property
-    def done(self) -> bool:
-        """Whether its results are there."""
-        return is_done(self.folder, self.plan["digest"])
-
-    @property
-    def key(self) -> RunKey:
-        """Of the run of an arm."""
-        return RunKey(self.plan["arm"], self.plan["change"], self.plan["seed"])
-
-
-def settled(run: Run) -> Run:
-    """The run in its own folder: the one with its name, or one beside it where a run of other content has that.
-
-    Nothing is ever done anew over results that are there: hours would go for an option mistyped.
-    """
-    content = run.plan["digest"], run.plan.get("shared", {})
-    if _free(run, run.folder):
+    shared = dict(run.plan.shared) if isinstance(run.plan, ArmPlan) else {}
+    if _free(run.folder, run.plan.digest, shared):
         return run
-    folder = run.folder.with_name(f"{run.folder.name}-{_digest(*content)[:8]}")
-    if not _free(run, folder):
+    folder = run.folder.with_name(f"{run.folder.name}-{_digest(run.plan.digest, shared)[:8]}")
+    if not _free(folder, run.plan.digest, shared):
         raise InputError(
             f"{folder}: holds a run with other settings; name another folder with --runs, or remove it"
         )
     config = run.config
     if config is not None:
-        config = config | {"output": str(folder), "initial": config["initial"] and str(folder / START)}
+        initial = config.initial and str(folder / START_FOLDER)
+        config = config.model_copy(update={"output": str(folder), "initial": initial})
     return replace(run, folder=folder, config=config)
 
 
-def _free(run: Run, folder: Path) -> bool:
-    """Whether nothing is in the folder, or this run."""
-    for name in (PLAN, RESULTS):
-        try:
-            stored = json.loads((folder / name).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            continue
-        known = stored.get("shared", {})
-        if stored["digest"] != run.plan["digest"]:
-            return False
-        if any(known.get(part) != value for part, value in run.plan.get("shared", {}).items()):
-            return False
-    return True
+def _free(folder: Path, digest: str, shared: dict[str, str]) -> bool:
+    """Whether the folder holds no other run than the one with these digests."""
+    return all(
+        stored == digest and all(known.get(part) == value for part, value in shared.items())
+        for stored, known in stored_digests(folder)
+    )
 
 
-def plan_base(recipe: Recipe, lists: ListFiles) -> Run | None:
-    """The run that makes the shared language model; None where the arms take that of their configuration."""
+def plan_base(scale: Scale, runs: Path, lists: ListFiles) -> TrainingRun[BasePlan] | None:
+    """The run that makes the shared language model; None where the arms take the one of their recipe.
+
+    Args:
+        scale: names the base and its recipe.
+        runs: folder of the trainings.
+        lists: the files to train on.
+
+    Raises:
+        InputError: the scale has no recipe for a base, or the base is neither a checkpoint nor a preset.
+    """
     from robustger.correction.checkpoint import checkpoint_folder, read_config
 
-    if recipe.base == NO_BASE:
+    if scale.base == NO_BASE:
         return None
-    folder = recipe.runs / BASE
-    if recipe.base != TRAIN_BASE:
-        digest = _digest("merged", _lora_digest(recipe.base))
-        model = read_config(checkpoint_folder(recipe.base)).base
-        plan = {"digest": digest, "checkpoint": recipe.base, "model": model}
-        return settled(Run(folder, None, plan))
-    if recipe.base_config is None or lists.base is None:
+    folder = runs / BASE_FOLDER
+    if scale.base != TRAIN_BASE:
+        digest = _digest("merged", _lora_digest(scale.base))
+        model = read_config(checkpoint_folder(scale.base)).base
+        return settled(TrainingRun(folder, None, BasePlan(digest, scale.base, model)))
+    if scale.base_recipe is None or lists.base is None:
         raise InputError("--base train: this scale has no recipe for a base; use none, or name a checkpoint")
     overrides = [f"output={folder}", f"data.train=[{json.dumps(str(lists.base))}]"]
-    config = _resolved(recipe.base_config, overrides)
-    plan = _start(config, folder, {}) | {"checkpoint": None, "model": config["corrector"]["base"]}
-    digest = _digest("trained", _settings(config), digest_of(lists.base), _lora_digest(plan["lora_of"]))
-    return settled(Run(folder, config, plan | {"digest": digest}))
+    config, lora_of = _started(_resolved(scale.base_recipe, overrides), folder, StartChange())
+    digest = _digest("trained", _settings(config), digest_of(lists.base), _lora_digest(lora_of))
+    return settled(TrainingRun(folder, config, BasePlan(digest, None, config.corrector.base, lora_of)))
 
 
-def plan_arms(recipe: Recipe, keys: Sequence[RunKey], lists: ListFiles, base: Run | None) -> list[Run]:
-    """All runs of the arms, in the order of the keys; what is in the base is left to `on_base`."""
+def plan_arms(
+    scale: Scale,
+    runs: Path,
+    keys: Sequence[RunKey],
+    lists: ListFiles,
+    base: TrainingRun[BasePlan] | None,
+) -> list[TrainingRun[ArmPlan]]:
+    """The runs of the arms, in the order of the keys. `on_base` adds the digest of the base.
+
+    Args:
+        scale: names the recipe.
+        runs: folder of the trainings.
+        keys: of the runs.
+        lists: the files to train and test on.
+        base: the run of the shared language model, which need not be done.
+    """
     tests = digest_of(lists.decoded), digest_of(lists.test)
     data = {count: digest_of(path) for count, path in lists.arms.items()}
-    whole = min(recipe.count or lists.available, lists.available)
-    overrides = [*_common(recipe, base), f"output={recipe.runs}", "seed=0"]
-    shared = _shared(recipe.config, overrides) | {"lists": data[whole], "test lists": _digest(tests)}
-    runs = []
-    for arm, text, seed in keys:
-        change = Change.parse(text)
+    whole = min(list_count(scale) or lists.available, lists.available)
+    overrides = [*_common(runs, base), f"output={runs}", "seed=0"]
+    shared = _shared(scale.recipe, overrides) | {"lists": data[whole], "test lists": _digest(tests)}
+    planned = []
+    for key in keys:
+        change = Change.parse(key.change)
         own_base = base if change.llm is None else None
-        common = _common(recipe, own_base)
+        common = _common(runs, own_base)
         if change.llm is not None:
             common += [f"corrector.base={change.llm}", "corrector.lora=null", "initial=null"]
-        folder = recipe.runs / f"{_file_name(f'{arm}+{text}' if text else arm)}-{seed}"
+        name = f"{key.arm}+{key.change}" if key.change else key.arm
+        folder = runs / f"{_file_name(name)}-{key.seed}"
         count = change.lists or whole
         # The base may not be there yet; it has the sizes of the model that it is made of.
         overrides = [
             *change.overrides,
-            *ARMS[arm],
+            *ARMS[key.arm].overrides,
             f"output={folder}",
-            f"seed={seed}",
+            f"seed={key.seed}",
             f"data.train=[{json.dumps(str(lists.arms[count]))}]",
             *common,
         ]
-        config = _resolved(recipe.config, overrides)
-        model = own_base.plan["model"] if own_base else config["corrector"]["base"]
-        if own := own_overrides(arm, config, model, lists.test):
-            config = _resolved(recipe.config, [*overrides, *own])
-        # Where there is no noise there is no gate that could start elsewhere.
-        start = {} if config["corrector"]["variant"] == "ger" else change.start
-        plan = _start(config, folder, start) | {
-            "arm": arm,
-            "change": text,
-            "seed": seed,
-            "trained": arm != UNTRAINED,
-            "guard": GUARD,
-            "test": str(lists.test),
-            "decoded": str(lists.decoded),
-            "cache": str(recipe.cache),
-            "shared": shared,
-        }
-        weights = own_base.plan["digest"] if own_base else config["corrector"]["base"]
-        started = [_lora_digest(plan["lora_of"]), plan["start"]]
-        plan["digest"] = _digest(_settings(config), data[count], tests, weights, started, GUARD, arm)
-        runs.append(Run(folder, config, plan))
-    return runs
+        config = _resolved(scale.recipe, overrides)
+        model = own_base.plan.model if own_base else config.corrector.base
+        if own := own_overrides(key.arm, config.corrector, model, lists.test):
+            config = _resolved(scale.recipe, [*overrides, *own])
+        # A GER has no noise and therefore no noise gate that could start elsewhere.
+        start = StartChange() if config.corrector.variant == "ger" else change.start
+        config, lora_of = _started(config, folder, start)
+        weights = own_base.plan.digest if own_base else config.corrector.base
+        started = [_lora_digest(lora_of), start.to_dict()]
+        guard = guard_to_dict(GUARD)
+        plan = ArmPlan(
+            digest=_digest(_settings(config), data[count], tests, weights, started, guard, key.arm),
+            key=key,
+            trained=key.arm != UNTRAINED,
+            guard=GUARD,
+            test=str(lists.test),
+            decoded=str(lists.decoded),
+            cache=str(_cache(runs)),
+            shared=shared,
+            lora_of=lora_of,
+            start=start,
+        )
+        planned.append(TrainingRun(folder, config, plan))
+    return planned
 
 
-def on_base(runs: Iterable[Run], recipe: Recipe, base: Run | None) -> list[Run]:
-    """The runs of the arms, bound to what is in the base: known once it is there, and not again the same elsewhere."""
+def on_base(
+    arms: Iterable[TrainingRun[ArmPlan]], scale: Scale, runs: Path, base: TrainingRun[BasePlan] | None
+) -> list[TrainingRun[ArmPlan]]:
+    """The runs of the arms with the digest of the base's weights, which is known once the base is there.
+
+    Weights that are trained again elsewhere are not the same, so that their arms get folders of their own.
+    """
     model = (
-        str(base.folder / "llm")
+        str(base.folder / MODEL_FOLDER)
         if base
-        else _resolved(recipe.config, _common(recipe, None))["corrector"]["base"]
+        else _resolved(scale.recipe, _common(runs, None)).corrector.base
     )
     digest = _model_digest(model)
     return [
-        settled(replace(run, plan=run.plan | {"shared": run.plan["shared"] | {"base": digest}}))
-        for run in runs
+        settled(replace(run, plan=replace(run.plan, shared={**run.plan.shared, "base": digest})))
+        for run in arms
     ]
 
 
-def run_keys(needed: Iterable[tuple[str, str]], changes: str, seeds: Sequence[int]) -> list[RunKey]:
-    """The keys of the trainings of pairs of arm and change, seed by seed, each once.
-
-    So what is there when time runs out is a smaller table and not half of one.
-    """
-    pairs = list(dict.fromkeys((arm, " ".join(f"{changes} {change}".split())) for arm, change in needed))
-    return [
-        RunKey(arm, change, seed)
-        for seed in seeds
-        for arm, change in pairs
-        # What is not trained depends on no seed.
-        if arm != UNTRAINED or seed == seeds[0]
-    ]
+def list_count(scale: Scale) -> int | None:
+    """The number of lists that a scale and its changes ask for; None for all."""
+    return Change.parse(scale.changes).lists or scale.lists
 
 
-def _common(recipe: Recipe, base: Run | None) -> list[str]:
-    common = ["data.dev=[]", f"data.cache={recipe.cache}"]
+def _cache(runs: Path) -> Path:
+    """The folder of the noise embeddings that trainings share."""
+    return runs / "cache"
+
+
+def _common(runs: Path, base: TrainingRun[BasePlan] | None) -> list[str]:
+    common = ["data.dev=[]", f"data.cache={_cache(runs)}"]
     if base is not None:
-        common += [f"corrector.base={base.folder / 'llm'}", "corrector.lora=null", "initial=null"]
+        common += [f"corrector.base={base.folder / MODEL_FOLDER}", "corrector.lora=null", "initial=null"]
     return common
 
 
-def _shared(config: Path, overrides: Sequence[str]) -> dict[str, str]:
-    """Digests of what all arms have in common, but for lists and base: the recipe without change and seed."""
-    resolved = _resolved(config, overrides)
+def _shared(recipe: Path, overrides: Sequence[str]) -> dict[str, str]:
+    """Digests of what all arms have in common besides lists and base: the recipe without change and seed."""
+    config = _resolved(recipe, overrides)
     return {
-        "recipe": _digest(_settings(resolved), _lora_digest(resolved["initial"])),
-        "guard": _digest(GUARD),
-        "sentence encoder": _model_digest(resolved["corrector"]["encoder"]),
+        "recipe": _digest(_settings(config), _lora_digest(config.initial)),
+        "guard": _digest(guard_to_dict(GUARD)),
+        "sentence encoder": _model_digest(config.corrector.encoder),
     }
 
 
-def _start(config: dict[str, Any], folder: Path, start: dict[str, float]) -> dict[str, Any]:
-    """Points `initial` of the configuration to the start that the run writes, where it needs one; says of what."""
-    lora_of = config["initial"]
-    if lora_of and config["corrector"]["lora"] is None:
-        raise InputError("initial: of it the LoRA part alone is taken, and corrector.lora is null; set it")
-    config["initial"] = str(folder / START) if lora_of or start else None
-    return {"lora_of": lora_of, "start": start}
+def _started(
+    config: TrainingConfig, folder: Path, start: StartChange
+) -> tuple[TrainingConfig, str | None]:
+    """Points `initial` to the start that the run writes, where it needs one.
+
+    Returns:
+        the configuration, and the preset or checkpoint whose LoRA part the start takes.
+    """
+    lora_of = config.initial
+    if lora_of and config.corrector.lora is None:
+        raise InputError("initial: only its LoRA part is taken, but corrector.lora is null; set corrector.lora")
+    initial = str(folder / START_FOLDER) if lora_of or start.to_dict() else None
+    return config.model_copy(update={"initial": initial}), lora_of
 
 
 def _file_name(name: str) -> str:
@@ -247,40 +231,37 @@ def _digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _settings(config: dict[str, Any]) -> dict[str, Any]:
-    """What of a configuration its results depend on, but for what the digests of files name.
+def _settings(config: TrainingConfig) -> dict[str, Any]:
+    """The part of a configuration that the results depend on, except for files, which have digests of their own.
 
-    Without defaults, so that a key that a later version adds makes no other run of this one.
+    Defaults are left out, so that a key which a later version adds does not change the digest of a run.
     """
-    from robustger.training.config import TrainingConfig
-
-    changed = TrainingConfig.model_validate(config).model_dump(mode="json", exclude_defaults=True)
+    changed = config.model_dump(mode="json", exclude_defaults=True)
     kept = {k: v for k, v in changed.items() if k not in ("output", "data", "initial", "evaluation")}
     kept["corrector"] = {k: v for k, v in changed.get("corrector", {}).items() if k != "base"}
-    return kept | {"max_tokens": config["data"]["max_tokens"]}
+    return kept | {"max_tokens": config.data.max_tokens}
 
 
-def _resolved(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
+def _resolved(path: Path, overrides: Sequence[str]) -> TrainingConfig:
     from robustger.training.config import load_training_config
 
-    return load_training_config(path, overrides).model_dump(mode="json")
+    return load_training_config(path, overrides)
 
 
 def _lora_digest(name: str | None) -> str | None:
-    """Of the checkpoint whose LoRA part is taken."""
+    """The digest of the weights of a checkpoint whose LoRA part is taken."""
     from robustger.correction.checkpoint import checkpoint_folder
 
     if name is None:
         return None
-    return hashlib.sha256((checkpoint_folder(name) / "adapter.safetensors").read_bytes()).hexdigest()[:16]
+    return sha256_of(checkpoint_folder(name) / "adapter.safetensors")[:16]
 
 
 def _model_digest(name: str) -> str:
-    """Of all files of a model."""
+    """The digest of all files of a model."""
     from robustger.models import resolve_model
 
     digest = hashlib.sha256()
     for path in sorted(path for path in resolve_model(name).iterdir() if path.is_file()):
-        with path.open("rb") as file:
-            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        digest.update(f"{path.name} {sha256_of(path)}\n".encode())
     return digest.hexdigest()[:16]

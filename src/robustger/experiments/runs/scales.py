@@ -1,92 +1,61 @@
-"""How large an experiment is: on the laboratory, as in the paper, or only for a first look."""
+"""The scales of experiments: on the laboratory, as in the paper, and a first look at either."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
 from robustger.errors import InputError
+from robustger.experiments.experiment import Scale
 from robustger.experiments.runs.plan import NO_BASE, TRAIN_BASE
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """What the trainings of a scale have in common.
-
-    Attributes:
-        name: `lab` or `paper`.
-        recipe: YAML of the trainings.
-        base: what they stand on, see `robustger.experiments.runs.plan.Recipe`.
-        base_recipe: YAML of the base's training.
-        lists: that every training learns from; None for all.
-        fewer_lists: of the experiment on data efficiency, beside `lists`.
-        sentences: of the test that are decoded; None for all.
-        seeds: of the trainings.
-        changes: of the recipe.
-        llms: language models that are tried in the place of the base.
-        needs_gpu: whether a CPU could not do it.
-        quick: whether a first look is enough.
-        jobs: trainings at a time.
-    """
-
-    name: str
-    recipe: Path
-    base: str
-    base_recipe: Path | None
-    lists: int | None
-    fewer_lists: tuple[int, ...]
-    sentences: int | None
-    seeds: tuple[int, ...]
-    llms: tuple[str, ...]
-    changes: str = ""
-    needs_gpu: bool = False
-    quick: bool = False
-    jobs: int = 2
+def _recipe(name: str) -> Path:
+    """A training configuration that comes with the package; it lies beside this file."""
+    return Path(str(resources.files("robustger.experiments.runs"))) / name
 
 
-def recipe_file(name: str) -> Path:
-    """A recipe that comes with the package."""
-    return Path(str(resources.files("robustger.experiments"))) / "recipes" / name
-
-
-SCALES = {
-    "lab": Scale(
-        "lab",
-        recipe_file("lab.yaml"),
-        NO_BASE,
-        recipe_file("lab_base.yaml"),
-        lists=3000,
-        fewer_lists=(375, 750, 1500),
-        sentences=300,
-        seeds=(0, 1, 2),
-        llms=(),
-    ),
-    "paper": Scale(
-        "paper",
-        recipe_file("paper.yaml"),
-        NO_BASE,
-        None,
-        lists=None,
-        fewer_lists=(1000, 2000, 5000, 8000),
-        sentences=None,
-        seeds=(0,),
-        llms=("huggyllama/llama-7b", "tiiuae/Falcon3-7B-Base", "meta-llama/Llama-2-13b-hf"),
-        needs_gpu=True,
-        jobs=1,
-    ),
-}
+LAB = Scale(
+    "lab",
+    _recipe("lab_trainings.yaml"),
+    NO_BASE,
+    _recipe("lab_base_training.yaml"),
+    lists=3000,
+    fewer_lists=(375, 750, 1500),
+    sentences=300,
+    seeds=(0, 1, 2),
+    llms=(),
+)
+PAPER = Scale(
+    "paper",
+    _recipe("paper_trainings.yaml"),
+    NO_BASE,
+    None,
+    lists=None,
+    fewer_lists=(1000, 2000, 5000, 8000),
+    sentences=None,
+    seeds=(0,),
+    llms=("huggyllama/llama-7b", "tiiuae/Falcon3-7B-Base", "meta-llama/Llama-2-13b-hf"),
+    needs_gpu=True,
+    jobs=1,
+)
+EXPERIMENT_SCALES = {"lab": LAB, "paper": PAPER}
 
 
 def get_scale(name: str, quick: bool = False) -> Scale:
-    """The scale of that name; for a first look with few lists, steps and sentences, and on a base that is there.
+    """The scale with that name.
+
+    Args:
+        name: `lab` or `paper`.
+        quick: whether few lists, steps and sentences are enough, on a base that need not be trained.
 
     Raises:
-        InputError: no such scale.
+        InputError: there is no such scale.
     """
-    if name not in SCALES:
-        raise InputError(f"--scale {name}: choose one of: {', '.join(SCALES)}")
-    scale = SCALES[name]
+    if name not in EXPERIMENT_SCALES:
+        raise InputError(f"--scale {name}: choose one of: {', '.join(EXPERIMENT_SCALES)}")
+    scale = EXPERIMENT_SCALES[name]
     if not quick:
         return scale
     return replace(

@@ -1,9 +1,8 @@
-"""Which lists a base learns from, which the arms learn from, and which they are tested on.
+"""Selects the lists that a base learns from, that the arms learn from, and that both are tested on.
 
 Where a base is trained, the sentences of the training lists are halved: the base learns from one half, the arms from
-the other. Had the base seen what an arm trains on, it would know the answers by heart, and the arm would learn to
-trust that. No sentence of the base is among those of the arms, and none of either among those of the test; this is
-checked.
+the other. A base that had seen the lists of an arm would know the answers by heart, and the arm would learn to trust
+it. The code checks that base, arms and test have no sentence in common.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
-from robustger.experiments.measures.conditions import level, sentence, snr_db
+from robustger.experiments.conditions import level, sentence, snr_db
 from robustger.experiments.data import ExperimentData, embedding_files, has_reference
-from robustger.experiments.kept_embeddings import KeptDigest, kept_path
-from robustger.files import sha256_of
-from robustger.hypotheses import NBest, atomic_writer, load_nbest, save_nbest
+from robustger.experiments.kept_embeddings import KeptDigest, kept_path, refuse_unkept
+from robustger.files import atomic_writer, sha256_of
+from robustger.hypotheses import NBest, load_nbest, save_nbest
 from robustger.recognition.bulk.journal import UNSPOKEN
 
-KINDS = ("noisy", "clean")
+AUDIO_KINDS = ("noisy", "clean")
 COMPOSITION = "composition.json"
 FOLDER = "lists"
-# What of the settings of `robustger nbest` makes lists what they are. Not the manifest and its shards.
-SETTINGS = ("recognizer", "model", "model_sha256", "options", "n", "beams", "normalizer", "embedding_frames")
+# The settings of `robustger nbest` that decide what lists look like; manifest and shards do not.
+LIST_SETTINGS = ("recognizer", "model", "model_sha256", "options", "n", "beams", "normalizer", "embedding_frames")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +38,13 @@ class ListFiles:
     """The files that `write_lists` wrote.
 
     Attributes:
-        base: for the shared base; None where there is none to be trained.
-        arms: for the arms, by the number of lists.
+        base: the lists of the shared base; None where no base is trained.
+        arms: the lists of the arms, by their number.
         available: how many lists there are for the arms.
-        decoded: test lists that are corrected.
-        test: all test lists, whose references are scored.
-        heard: whether all lists have embeddings of both audios.
-        overlaps: a line on each two sides that share sentences.
+        decoded: the test lists that are corrected.
+        test: all test lists; their references are scored.
+        heard: whether all lists have embeddings of the noisy and of the clean audio.
+        overlaps: a line for each two sides that share sentences.
     """
 
     base: Path | None
@@ -58,7 +57,7 @@ class ListFiles:
 
 
 def settings_of(lists: Path) -> dict[str, Any]:
-    """What made the lists of a file, by the run.json beside it: `SETTINGS`.
+    """The settings that made the lists of a file, `LIST_SETTINGS`, read from the run.json beside the file.
 
     Raises:
         InputError: there is no run.json, or it is broken.
@@ -68,18 +67,18 @@ def settings_of(lists: Path) -> dict[str, Any]:
         given = UNSPOKEN | json.loads(path.read_text(encoding="utf-8"))["settings"]
     except FileNotFoundError:
         raise InputError(
-            f"{path}: not there, so nobody knows how {lists.name} was made; make it anew"
+            f"{path}: does not exist, so that nobody knows how {lists.name} was made; make {lists.name} again"
         ) from None
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path}: is no summary of robustger nbest; make {lists.name} anew") from None
-    return {name: given.get(name) for name in SETTINGS}
+        raise InputError(f"{path}: is not a summary of robustger nbest; make {lists.name} again") from None
+    return {name: given.get(name) for name in LIST_SETTINGS}
 
 
 def check_settings(files: Sequence[Path]) -> dict[str, Any]:
-    """Returns the settings that made all files.
+    """The settings that made all files.
 
     Raises:
-        InputError: they differ.
+        InputError: files were made with different settings.
     """
     first = settings_of(files[0])
     for file in files[1:]:
@@ -104,22 +103,22 @@ def write_lists(
 ) -> ListFiles:
     """Selects the lists of trainings and writes them to a folder in `runs`, with links to their embeddings.
 
-    Selections are by hashes of ids, so that fewer lists are always among more, and lists that are added to the data
-    move no other to another side. What they are made of goes to composition.json. Lists that are there already stay
-    untouched; other lists than those go to a folder beside them.
+    Lists are selected by hashes of their ids. A selection of fewer lists is therefore part of every larger one, and
+    lists that are added to the data do not move others to another side. The file composition.json counts the lists of
+    every part. Existing files with the same lists stay untouched; other lists go to a folder beside them.
 
     Args:
-        data: the lists there are.
-        runs: folder of trainings.
+        data: the lists to select from.
+        runs: folder of the trainings.
         counts: how many lists arms learn from, one file for each; None, or more than there are, for all.
         sentences: how many test sentences are decoded; None, or more than there are, for all.
         halved: whether half of the sentences are kept for a base.
-        quick: whether a few test lists are enough, also where references are scored.
-        say: prints a line.
+        quick: whether a few test lists are enough, also for scoring references.
+        say: prints a line of progress.
 
     Raises:
-        InputError: there is nothing to train on, or a file is broken; or the files were made with other recognizers or
-            settings; or, in a laboratory, a sentence is on two sides.
+        InputError: there is nothing to train on, a file is broken, files were made with different recognizers or
+            settings, or, in a laboratory, a sentence is on two sides.
     """
     if not data.train:
         raise InputError(f"{data.source}: has no lists to train on")
@@ -140,7 +139,7 @@ def write_lists(
         say(line)
     chosen = sorted(halves[1], key=lambda nbest: _key(nbest.id))
     if not chosen:
-        raise InputError(f"{data.source}: has no list that could be trained on")
+        raise InputError(f"{data.source}: has no list to train on")
     wanted = sorted({min(len(chosen), count or len(chosen)) for count in counts})
     if any((count or 0) > len(chosen) for count in counts):
         say(f"{len(chosen)} lists are all there are to train on, not {max(count or 0 for count in counts)}")
@@ -168,7 +167,11 @@ def write_lists(
 
 
 def _usable(made: Iterable[list[NBest]], say: Callable[[str], None]) -> tuple[list[NBest], bool]:
-    """The lists to train on, and whether they have embeddings of both audios: those that have, or all if none has."""
+    """Selects the lists to train on: those with embeddings of both kinds of audio, or all where none has them.
+
+    Returns:
+        the lists, and whether they have the embeddings.
+    """
     unique = {nbest.id: nbest for lists in reversed(list(made)) for nbest in lists}
     lists = [nbest for nbest in unique.values() if has_reference(nbest)]
     heard = [nbest for nbest in lists if _has_embeddings(nbest)]
@@ -180,9 +183,9 @@ def _usable(made: Iterable[list[NBest]], say: Callable[[str], None]) -> tuple[li
 
 
 def _test_lists(data: ExperimentData, quick: bool) -> tuple[list[NBest], list[str]]:
-    """The lists that trainings are tested on, and their sentences in a drawn order.
+    """The lists that trainings are tested on, and their sentences in an order drawn by hash.
 
-    Where SNRs are named: those at these SNRs, of the sentences that have a list at each.
+    Where the data names SNRs, these are the lists at the named SNRs of the sentences that have a list at each of them.
     """
     lists = [nbest for one in data.test_lists(quick).values() for nbest in one]
     snrs = set(map(level, data.snrs_db or ()))
@@ -199,10 +202,10 @@ def _test_lists(data: ExperimentData, quick: bool) -> tuple[list[NBest], list[st
 
 
 def _overlaps(sides: dict[str, list[NBest]], *, strict: bool) -> tuple[str, ...]:
-    """A line on each two sides that share sentences: by what was said, which a new id does not hide.
+    """A line for each two sides that share sentences; sentences are compared by their text, not by their ids.
 
     Raises:
-        InputError: a sentence is on two sides, and `strict`.
+        InputError: `strict`, and a sentence is on two sides.
     """
     seen: dict[str, tuple[str, str]] = {}
     twice: Counter[tuple[str, str]] = Counter()
@@ -233,7 +236,7 @@ def _composition(made: dict[str, list[NBest]], settings: dict[str, Any]) -> dict
 def _settled(
     parts: dict[str, list[NBest]], composition: dict[str, Any], runs: Path, sources: dict[str, Path]
 ) -> Path:
-    """Writes the files, and returns the folder: `lists`, or one beside it where others are in that."""
+    """Writes the files and returns their folder: `lists`, or one beside it where `lists` holds other lists."""
     runs.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{FOLDER}.", dir=runs))
     try:
@@ -254,23 +257,23 @@ def _settled(
                     if not (folder / path.name).exists():
                         os.replace(path, folder / path.name)
                 return folder
-        raise InputError(f"{folder}: holds other lists than its name says; remove it")
+        raise InputError(f"{folder}: holds other lists than its name says; remove the folder")
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
 def _same(made: Path, there: Path) -> bool:
-    """Whether a file is there with the same content, or not at all."""
+    """Whether `there` does not exist or has the same content as `made`."""
     if not there.exists() or there.samefile(made):
         return True
     return made.stat().st_size == there.stat().st_size and made.read_bytes() == there.read_bytes()
 
 
 def digest_of(path: Path) -> str:
-    """The digest of lists and of the embeddings that they name; a kept digest stands in for embeddings that are not there.
+    """The digest of a file of lists and of the embeddings that they name; a kept digest replaces missing embeddings.
 
     Raises:
-        InputError: neither a file of embeddings nor its digest is there.
+        InputError: a file of embeddings and its digest are both missing.
     """
     digest = hashlib.sha256(path.read_bytes())
     for name in embedding_files(load_nbest(path)):
@@ -285,8 +288,22 @@ def digest_of(path: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def check_embeddings(path: Path, what: str) -> None:
+    """Checks that the embeddings which a file of lists names are there.
+
+    Args:
+        path: the file of lists.
+        what: needs the embeddings, with a verb: "3 trainings need".
+
+    Raises:
+        InputError: only the digest of an embedding file is kept; the message names the command that makes the file.
+    """
+    for name in embedding_files(load_nbest(path)):
+        refuse_unkept(path.parent / name, what)
+
+
 def _has_embeddings(nbest: NBest) -> bool:
-    return all((nbest.audio_embedding or {}).get(kind) is not None for kind in KINDS)
+    return all((nbest.audio_embedding or {}).get(kind) is not None for kind in AUDIO_KINDS)
 
 
 def _key(text: str) -> str:
@@ -294,10 +311,10 @@ def _key(text: str) -> str:
 
 
 def _embeddings_of(files: Iterable[Path]) -> list[Path]:
-    """The files of embeddings that lists name, each once.
+    """The embedding files that lists name, each once.
 
     Raises:
-        InputError: files of one name are in two folders.
+        InputError: two folders hold embedding files of the same name.
     """
     found: dict[str, Path] = {}
     for path in files:
@@ -305,6 +322,6 @@ def _embeddings_of(files: Iterable[Path]) -> list[Path]:
             other = found.setdefault(name, path.parent / name)
             if other.parent.resolve() != path.parent.resolve():
                 raise InputError(
-                    f"{other} and {path.parent / name}: of one name; rename the lists of one of them"
+                    f"{other} and {path.parent / name}: have the same name; rename the lists of one of them"
                 )
     return list(found.values())

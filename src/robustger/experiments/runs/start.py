@@ -1,29 +1,51 @@
-"""What trainings start from: a language model with a corrector's LoRA part folded in, or that part alone."""
+"""Makes the starts of trainings: a language model with a corrector's LoRA part folded in, or that part alone."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robustger.errors import InputError
+from robustger.files import atomic_folder
 
 if TYPE_CHECKING:
     from robustger.training.config import TrainingConfig
 
 LORA = "lora."
 WEIGHT_FILES = ("*.safetensors", "*.bin", "*.index.json")
-STARTS = ("noise_gate", "tuner_scale")
+
+
+@dataclass(frozen=True, slots=True)
+class StartChange:
+    """How the start of a training differs from the usual one; None leaves a part as it is.
+
+    Attributes:
+        noise_gate: the value of all noise gates at the start, instead of 0.
+        tuner_scale: factor on the tuner's initial weight, which is the same as a factor on E_LN.
+    """
+
+    noise_gate: float | None = None
+    tuner_scale: float | None = None
+
+    def to_dict(self) -> dict[str, float]:
+        """The parts that differ, by name."""
+        parts = {"noise_gate": self.noise_gate, "tuner_scale": self.tuner_scale}
+        return {name: value for name, value in parts.items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, parts: Mapping[str, float]) -> StartChange:
+        """From the parts that differ, by name."""
+        return cls(**parts)
 
 
 def lora_weights(checkpoint: Path) -> dict[str, Any]:
-    """The LoRA part of a checkpoint, by the names it has there.
+    """The LoRA weights of a checkpoint, by parameter name.
 
     Raises:
-        InputError: there is none.
+        InputError: the checkpoint has no LoRA part.
     """
     from safetensors.torch import load_file
 
@@ -35,13 +57,13 @@ def lora_weights(checkpoint: Path) -> dict[str, Any]:
 
 
 def merge_lora(checkpoint: Path, folder: Path) -> None:
-    """Writes the checkpoint's language model with W + alpha / r * B A for W, as a model folder in the base's own type.
+    """Writes the checkpoint's language model as a model folder, each weight W replaced by W + alpha / r * B A.
 
-    The checkpoint's noise prompt is left behind.
+    Weights keep the base's own type. The checkpoint's noise prompt is not part of the result.
 
     Args:
         checkpoint: folder of a corrector with LoRA.
-        folder: appears when it is complete.
+        folder: to write; it appears when it is complete.
 
     Raises:
         InputError: the checkpoint has no LoRA part, or is broken.
@@ -66,30 +88,26 @@ def merge_lora(checkpoint: Path, folder: Path) -> None:
             up = lora[f"{layer}.lora_B.weight"].float()
             update = config.lora.alpha / config.lora.r * up @ down.float()
             weight.copy_(weight.float() + update)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    shutil.copytree(source, partial, ignore=shutil.ignore_patterns(*WEIGHT_FILES), dirs_exist_ok=True)
-    llm.save_pretrained(partial)
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.replace(partial, folder)
+    with atomic_folder(folder, own_file="config.json") as partial:
+        shutil.copytree(source, partial, ignore=shutil.ignore_patterns(*WEIGHT_FILES), dirs_exist_ok=True)
+        llm.save_pretrained(partial)
 
 
 def write_start(
-    config: TrainingConfig, lora_of: Path | None, start: Mapping[str, float], folder: Path
+    config: TrainingConfig, lora_of: Path | None, start: StartChange, folder: Path
 ) -> None:
-    """Writes the corrector that training starts from, where it is not the one that the configuration alone gives.
+    """Writes the corrector that a training starts from, where the configuration alone does not give it.
 
-    What is not named is initialized as the trainer would, from the same seed.
+    All other parameters are initialized as the trainer does it, from the same seed.
 
     Args:
         config: of the run.
         lora_of: checkpoint of any shape whose LoRA part is taken; None takes a fresh one.
-        start: `noise_gate`: all noise gates start there, not at 0; `tuner_scale`: the tuner's weight starts that many
-            times as large, which is E_LN that many times as large.
-        folder: becomes a checkpoint.
+        start: changes of the noise gates and of the tuner.
+        folder: to write; it becomes a checkpoint.
 
     Raises:
-        InputError: the LoRA part does not fit, or the variant has no such part.
+        InputError: the LoRA part does not fit, or the variant has no noise gates and no tuner.
     """
     import torch
 
@@ -103,13 +121,13 @@ def write_start(
     own = {name for name in parameters if name.startswith(LORA)}
     if stored and (stored.keys() != own or any(stored[n].shape != parameters[n].shape for n in own)):
         raise InputError(f"{lora_of}: its LoRA part has another shape than corrector.lora says")
-    if start and config.corrector.variant != "paper":
-        raise InputError(f"start.{next(iter(start))}: only the variant paper has it")
+    if (changed := start.to_dict()) and config.corrector.variant != "paper":
+        raise InputError(f"start.{next(iter(changed))}: only the variant paper has it")
     with torch.no_grad():
         for name, value in stored.items():
             parameters[name].copy_(value)
-        if "noise_gate" in start:
-            parameters["adapter.noise_gate"].fill_(start["noise_gate"])
-        if "tuner_scale" in start:
-            parameters["adapter.tuner.weight"].mul_(start["tuner_scale"])
+        if start.noise_gate is not None:
+            parameters["adapter.noise_gate"].fill_(start.noise_gate)
+        if start.tuner_scale is not None:
+            parameters["adapter.tuner.weight"].mul_(start.tuner_scale)
     corrector.save_pretrained(folder)

@@ -1,4 +1,4 @@
-"""All trainings of some experiments: planned together, done in processes of their own, found again when done."""
+"""Plans all trainings of a command together, runs them as processes, and finds them again when they are done."""
 
 from __future__ import annotations
 
@@ -12,172 +12,285 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from robustger.errors import InputError
-from robustger.experiments.runs.arms import NEED_AUDIO, Change
-from robustger.experiments.experiment import Finished, RunKey
-from robustger.experiments.data import ExperimentData, embedding_files
-from robustger.experiments.kept_embeddings import refuse_unkept
-from robustger.experiments.runs.plan import (
-    TRAIN_BASE,
-    Recipe,
-    Run,
-    on_base,
-    plan_arms,
-    plan_base,
-    run_keys,
+from robustger.experiments.data import ExperimentData
+from robustger.experiments.experiment import ARMS, Finished, RunKey, Scale, run_keys
+from robustger.experiments.runs.arms import Change
+from robustger.experiments.runs.plan import GUARD, TRAIN_BASE, list_count, on_base, plan_arms, plan_base
+from robustger.experiments.runs.run import (
+    LOG_FILE,
+    PLAN_FILE,
+    ArmPlan,
+    BasePlan,
+    TrainingRun,
+    guard_to_dict,
+    read_arm_results,
+    read_seconds,
 )
-from robustger.experiments.runs.process import PLAN, RESULTS
-from robustger.experiments.runs.scales import Scale
-from robustger.experiments.runs.selection import ListFiles, write_lists
-from robustger.hypotheses import atomic_writer, load_nbest
+from robustger.experiments.runs.selection import ListFiles, check_embeddings, write_lists
 
 WORKER = ("-m", "robustger.experiments.runs.worker")
+AnyRun = TrainingRun[BasePlan] | TrainingRun[ArmPlan]
 
 
 @dataclass(frozen=True, slots=True)
 class Trainings:
-    """What is to be trained, or is.
+    """All trainings of a command, done or not.
 
     Attributes:
-        recipe: how.
-        lists: on what; None where nothing is needed or possible.
+        scale: what they have in common.
+        folder: of their runs.
+        lists: the files they learn from; None where no training is needed or possible.
         base: the run of the shared language model; None where there is none.
-        arms: the others, in their order.
-        left_out: why a training that was asked for is not among them.
+        arms: the other runs, in their order.
+        left_out: why a needed training is not among them.
     """
 
-    recipe: Recipe
+    scale: Scale
+    folder: Path
     lists: ListFiles | None = None
-    base: Run | None = None
-    arms: tuple[Run, ...] = ()
+    base: TrainingRun[BasePlan] | None = None
+    arms: tuple[TrainingRun[ArmPlan], ...] = ()
     left_out: Mapping[RunKey, str] = field(default_factory=dict)
 
     @property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[AnyRun]:
         """The base, where there is one, and the arms."""
         return [*([self.base] if self.base else []), *self.arms]
+
+    @property
+    def guard(self) -> dict[str, Any]:
+        """The settings of the guard of all guarded corrections."""
+        return guard_to_dict(GUARD)
+
+    @property
+    def cache(self) -> Path:
+        """The folder of answers that experiments on these trainings share."""
+        return self.folder / "texts"
+
+    def only(self, keys: Iterable[RunKey]) -> Trainings:
+        """The trainings with these keys, and the base."""
+        wanted = set(keys)
+        return replace(self, arms=tuple(run for run in self.arms if run.plan.key in wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """The time that runs took.
+
+    Attributes:
+        runs: number of runs that are done.
+        cpu_seconds: of processors, over the runs that recorded it.
+        gpu_seconds: of GPUs.
+        not_recorded: number of runs that did not record their time.
+    """
+
+    runs: int
+    cpu_seconds: float
+    gpu_seconds: float
+    not_recorded: int
+
+    @property
+    def recorded(self) -> int:
+        """The number of runs that recorded their time."""
+        return self.runs - self.not_recorded
+
+    @classmethod
+    def of(cls, trainings: Trainings) -> Costs:
+        """The costs of the trainings that are done."""
+        times = [read_seconds(run.folder) for run in trainings.runs if run.done]
+        known = [seconds for seconds, _ in times if seconds is not None]
+        gpu_seconds = sum(seconds for _, seconds in times)
+        return cls(len(times), sum(known), gpu_seconds, len(times) - len(known))
+
+
+def missing(scale: Scale, needed: Iterable[tuple[str, str]]) -> list[str]:
+    """The devices and models that trainings need and this machine lacks. Nothing is downloaded to find out.
+
+    Args:
+        scale: names the recipe.
+        needed: pairs of arm and change.
+    """
+    import torch
+
+    from robustger.training.config import load_training_config
+
+    lacking, models = [], []
+    if scale.needs_gpu:
+        models.append(load_training_config(scale.recipe, scale.changes.split()).corrector.base)
+        if not torch.cuda.is_available():
+            lacking.append(
+                "a CUDA device (a model of 7 billion parameters has 14 GB of weights in bfloat16)"
+            )
+    models += [llm for _, change in needed if (llm := Change.parse(change).llm) is not None]
+    lacking += [
+        f"the model {name} (robustger models fetch {name})"
+        for name in dict.fromkeys(models)
+        if not _model_is_here(name)
+    ]
+    return lacking
+
+
+def _model_is_here(name: str) -> bool:
+    """Whether a model can be loaded without a download."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    from robustger.models import MODELS
+
+    if Path(name).is_dir():
+        return True
+    if name in MODELS:
+        return MODELS[name].source() is not None
+    try:
+        snapshot_download(name, local_files_only=True)
+    except (OSError, HFValidationError):
+        return False
+    return True
 
 
 def plan_trainings(
     data: ExperimentData,
     scale: Scale,
-    recipe: Recipe,
+    folder: Path,
     needed: Iterable[tuple[str, str]],
     seeds: Sequence[int],
     say: Callable[[str], None],
 ) -> Trainings:
-    """Plans the trainings of pairs of arm and change; everything is checked, the lists are written, nothing is trained.
+    """Plans the trainings of pairs of arm and change: checks everything and writes the lists, but trains nothing.
 
-    What the data does not allow is left out, with the reason: without lists to train on all, without embeddings of the
-    audio those that listen to it.
+    Trainings that the data does not allow are left out with the reason: all of them without lists to train on, and
+    those that need audio without embeddings of it.
+
+    Args:
+        data: the lists.
+        scale: what the trainings have in common.
+        folder: of their runs.
+        needed: pairs of arm and change.
+        seeds: of the trainings.
+        say: prints a line of progress.
 
     Raises:
-        InputError: a setting is wrong, or what `write_lists` raises.
+        InputError: a setting is wrong, or see `write_lists`.
     """
-    keys = run_keys(needed, recipe.changes, seeds)
+    keys = run_keys(needed, scale.changes, seeds)
     if not keys:
-        return Trainings(recipe)
+        return Trainings(scale, folder)
     if not data.train:
-        return Trainings(recipe, left_out=dict.fromkeys(keys, "the data has no lists to train on"))
-    counts = {Change.parse(key.change).lists or recipe.count for key in keys}
+        return Trainings(scale, folder, left_out=dict.fromkeys(keys, "the data has no lists to train on"))
+    whole = list_count(scale)
+    counts = {Change.parse(key.change).lists or whole for key in keys}
     lists = write_lists(
         data,
-        recipe.runs,
-        [*counts, recipe.count],
+        folder,
+        [*counts, whole],
         scale.sentences,
-        halved=recipe.base == TRAIN_BASE,
+        halved=scale.base == TRAIN_BASE,
         quick=scale.quick,
         say=say,
     )
     left_out = {key: reason for key in keys if (reason := _impossible(key, lists))}
-    base = plan_base(recipe, lists)
-    arms = plan_arms(recipe, [key for key in keys if key not in left_out], lists, base)
+    base = plan_base(scale, folder, lists)
+    arms = plan_arms(scale, folder, [key for key in keys if key not in left_out], lists, base)
     if base is None or base.done:
-        arms = on_base(arms, recipe, base)
-    return Trainings(recipe, lists, base, tuple(arms), left_out)
+        arms = on_base(arms, scale, folder, base)
+    return Trainings(scale, folder, lists, base, tuple(arms), left_out)
 
 
 def _impossible(key: RunKey, lists: ListFiles) -> str | None:
     change = Change.parse(key.change)
-    if key.arm in NEED_AUDIO and not lists.heard:
+    if ARMS[key.arm].needs_audio and not lists.heard:
         return "the lists have no embeddings of the audio"
     if change.lists is not None and change.lists not in lists.arms:
         return f"there are only {lists.available} lists to train on"
     return None
 
 
-def do_trainings(trainings: Trainings, jobs: int, say: Callable[[str], None]) -> tuple[Trainings, list[Run]]:
-    """Does what is missing; returns the trainings as they are then, and the runs that failed."""
+def do_trainings(
+    trainings: Trainings, jobs: int, say: Callable[[str], None]
+) -> tuple[Trainings, Sequence[AnyRun]]:
+    """Does the trainings that are not done yet.
+
+    Returns:
+        the trainings, whose arms know the base's weights by then, and the runs that failed.
+
+    Raises:
+        InputError: embeddings are missing that a training needs.
+    """
     base = trainings.base
     if base is not None and not base.done:
         if failed := execute([base], 1, say, threads=jobs):
             return trainings, failed
-        trainings = replace(trainings, arms=tuple(on_base(trainings.arms, trainings.recipe, base)))
-    missing = [run for run in trainings.arms if not run.done]
-    say(f"{len(missing)} of {len(trainings.arms)} runs to do")
-    _check_embeddings(missing)
-    return trainings, execute(missing, jobs, say)
+        arms = on_base(trainings.arms, trainings.scale, trainings.folder, base)
+        trainings = replace(trainings, arms=tuple(arms))
+    waiting = [run for run in trainings.arms if not run.done]
+    say(f"{len(waiting)} of {len(trainings.arms)} runs to do")
+    _check_embeddings(waiting)
+    return trainings, execute(waiting, jobs, say)
 
 
-def _check_embeddings(missing: Sequence[Run]) -> None:
-    """Raises an error before anything is trained if embeddings are needed of which only the digest is kept.
-
-    Raises:
-        InputError: the message says which command makes them.
-    """
-    trained_on: dict[Path, list[Run]] = {}
-    for run in missing:
-        if run.key.arm in NEED_AUDIO and run.config is not None:
-            for file in run.config["data"]["train"]:
-                trained_on.setdefault(Path(file), []).append(run)
-    for file, runs in trained_on.items():
-        for name in embedding_files(load_nbest(file)):
-            refuse_unkept(file.parent / name, f"{len(runs)} trainings ({runs[0].folder.name}, ...) need")
+def _check_embeddings(waiting: Sequence[TrainingRun[ArmPlan]]) -> None:
+    """Checks, before anything is trained, that the embeddings which trainings need are there."""
+    trained_on: dict[str, list[str]] = {}
+    for run in waiting:
+        if ARMS[run.plan.key.arm].needs_audio and run.config is not None:
+            for file in run.config.data.train:
+                trained_on.setdefault(file, []).append(run.folder.name)
+    for file, names in trained_on.items():
+        check_embeddings(Path(file), f"{len(names)} trainings ({names[0]}, ...) need")
 
 
 def finished(trainings: Trainings) -> dict[RunKey, Finished]:
-    """Those that are done.
+    """The trainings that are done, with their results.
 
     Raises:
-        InputError: one was tested on other lists than the others.
+        InputError: a training was tested on other lists than the rest.
     """
     found: dict[RunKey, Finished] = {}
     tested = None
     for run in trainings.arms:
         if not run.done:
             continue
-        results = json.loads((run.folder / RESULTS).read_text(encoding="utf-8"))
-        ids = results["ids"], results["losses"]["ids"]
+        results = read_arm_results(run.folder)
+        ids = results.ids, results.losses.ids
         if ids != (tested or ids):
             raise InputError(f"{run.folder}: was tested on other lists than the runs beside it; remove it")
         tested = ids
-        assert run.config is not None  # arms have one
-        count = Path(run.config["data"]["train"][0]).stem.removeprefix("arms-")
-        found[run.key] = Finished(run.folder, results, run.plan["trained"], int(count))
+        assert run.config is not None  # every arm has a configuration
+        count = Path(run.config.data.train[0]).stem.removeprefix("arms-")
+        found[run.plan.key] = Finished(
+            run.folder,
+            results.key.seed,
+            results.parameters,
+            results.losses.by_list(),
+            results.log,
+            int(count),
+        )
     return found
 
 
 def execute(
-    runs: Sequence[Run],
+    runs: Sequence[AnyRun],
     jobs: int,
     say: Callable[[str], None],
     threads: int = 1,
     command: Sequence[str] = WORKER,
-) -> list[Run]:
-    """Does runs in their order, `jobs` at a time; returns those that failed. Leaves no process behind.
+) -> list[AnyRun]:
+    """Does runs in their order, each in a process, and leaves no process behind.
 
     Args:
-        runs: what is to be done.
-        jobs: processes at a time.
-        say: prints a line.
+        runs: to do.
+        jobs: how many processes run at a time.
+        say: prints a line of progress.
         threads: of each process.
-        command: what Python runs, with the folder of the run behind it.
+        command: arguments of Python; the folder of the run is added behind them.
+
+    Returns:
+        the runs that failed.
     """
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     waiting, failed = list(runs), []
-    running: dict[subprocess.Popen[bytes], tuple[Run, float]] = {}
+    running: dict[subprocess.Popen[bytes], tuple[AnyRun, float]] = {}
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
@@ -202,10 +315,10 @@ def execute(
 
 
 def start(
-    run: Run, environment: Mapping[str, str], command: Sequence[str] = WORKER
+    run: AnyRun, environment: Mapping[str, str], command: Sequence[str] = WORKER
 ) -> subprocess.Popen[bytes]:
-    """Writes what the process of a run reads, and starts it."""
-    write_plan(run)
+    """Writes the files that the process of a run reads, and starts the process."""
+    run.write()
     with (run.folder / "output.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, *command, str(run.folder)],
@@ -216,35 +329,12 @@ def start(
         )
 
 
-def write_plan(run: Run) -> None:
-    """Writes what `robustger.experiments.runs.worker` reads."""
-    run.folder.mkdir(parents=True, exist_ok=True)
-    if run.config is not None:
-        with atomic_writer(run.folder / "training.yaml") as file:
-            yaml.safe_dump(run.config, file, sort_keys=False)
-    with atomic_writer(run.folder / PLAN) as file:
-        file.write(json.dumps(run.plan, indent=1) + "\n")
-
-
-def how_far(run: Run) -> str:
-    """`done`, `begun` or `to do`; of what is in training also the steps of its last checkpoint."""
+def how_far(run: AnyRun) -> str:
+    """`done`, `begun` or `to do`; a training that has begun also says at which step its last checkpoint was."""
     if run.done:
         return "done"
-    if not (run.folder / PLAN).exists():
+    if not (run.folder / PLAN_FILE).exists():
         return "to do"
-    log = run.folder / "log.jsonl"
+    log = run.folder / LOG_FILE
     lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     return f"begun, {json.loads(lines[-1])['step']} steps" if lines else "begun"
-
-
-def costs(trainings: Trainings) -> dict[str, Any]:
-    """Seconds of processors and GPUs of the runs that are done and recorded them, and how many did not."""
-    done = [run.folder / RESULTS for run in trainings.runs if run.done]
-    results = [json.loads(path.read_text(encoding="utf-8")) for path in done]
-    known = [one["seconds"] for one in results if one.get("seconds") is not None]
-    return {
-        "runs": len(results),
-        "cpu_seconds": sum(known),
-        "gpu_seconds": sum(one.get("gpu_seconds", 0.0) for one in results),
-        "not_recorded": len(results) - len(known),
-    }

@@ -1,10 +1,10 @@
-"""One training, in a process of its own: trains, corrects the test lists, and writes what came out.
+"""The process of one run: trains, corrects the test lists, and writes the results.
 
     python -m robustger.experiments.runs.worker RUN_FOLDER
 
-RUN_FOLDER/training.yaml is an ordinary training configuration, RUN_FOLDER/run.json says the rest. A run that was
-interrupted goes on where it was; RUN_FOLDER/results.json appears when all is done. The base that arms share leaves a
-language model in RUN_FOLDER/llm.
+RUN_FOLDER/training.yaml is an ordinary training configuration, and RUN_FOLDER/run.json holds the rest of the plan. A run
+that was interrupted continues from its last checkpoint, and RUN_FOLDER/results.json appears when everything is done. The
+run of the base that arms share leaves a language model in RUN_FOLDER/llm.
 """
 
 from __future__ import annotations
@@ -15,16 +15,31 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robustger.errors import RobustGERError
-from robustger.experiments.experiment import NORMALIZER
-from robustger.experiments.runs.plan import START
-from robustger.experiments.runs.process import CPU_SECONDS, GPU_SECONDS, add_seconds, alone, finish
+from robustger.experiments.experiment import GUARDED, UNGUARDED, unguarded, word_errors
+from robustger.experiments.runs.run import (
+    CONFIG_FILE,
+    CPU_SECONDS,
+    GPU_SECONDS,
+    LOG_FILE,
+    MODEL_FOLDER,
+    START_FOLDER,
+    ArmPlan,
+    ArmResults,
+    BasePlan,
+    BaseResults,
+    Losses,
+    add_seconds,
+    alone,
+    finish,
+)
 from robustger.experiments.runs.start import merge_lora, write_start
-from robustger.hypotheses import NBest, Transcript, atomic_writer, load_nbest
+from robustger.files import atomic_writer
+from robustger.hypotheses import load_nbest
 
 if TYPE_CHECKING:
     from robustger.correction import Corrector
@@ -32,25 +47,32 @@ if TYPE_CHECKING:
 BATCH = 16  # lists that are scored or decoded at a time
 
 
-def train(folder: Path, plan: Mapping[str, Any]) -> Path:
-    """Trains, or goes on training, the run of a folder; returns the checkpoint."""
+def train_run(folder: Path, plan: BasePlan | ArmPlan) -> Path:
+    """Trains the run of a folder, or continues its training, and returns the checkpoint."""
     from robustger.correction.checkpoint import checkpoint_folder
     from robustger.training.config import load_training_config
     from robustger.training.loop import Trainer
 
     logging.getLogger("robustger").setLevel(logging.INFO)
-    config = load_training_config(folder / "training.yaml")
-    lora_of, start = plan["lora_of"], plan["start"]
-    if config.initial is not None and not (folder / START / "adapter.safetensors").exists():
-        write_start(config, lora_of and checkpoint_folder(lora_of), start, folder / START)
+    config = load_training_config(folder / CONFIG_FILE)
+    start = folder / START_FOLDER
+    if config.initial is not None and not (start / "adapter.safetensors").exists():
+        lora_of = None if plan.lora_of is None else checkpoint_folder(plan.lora_of)
+        write_start(config, lora_of, plan.start, start)
     return Trainer(config).run()
 
 
-def reference_losses(corrector: Corrector, path: Path, cache: Path, seed: int) -> dict[str, list[Any]]:
-    """What the references of lists cost under the corrector: -log p in nats, and their tokens, list by list.
+def reference_losses(corrector: Corrector, path: Path, cache: Path, seed: int) -> Losses:
+    """Scores the reference of every list under the corrector.
 
-    Corrected texts change only where a word tips over; this moves with every change of a probability, and so tells
-    arms apart on far fewer lists.
+    A corrected text changes only where another word becomes the most probable one. The loss changes with every
+    probability, and therefore tells arms apart on far fewer lists.
+
+    Args:
+        corrector: to score with.
+        path: file of lists, all with a reference.
+        cache: folder of the noise embeddings that trainings share.
+        seed: of the controls that draw noise.
     """
     from robustger.correction.decoding.reading import Reading
     from robustger.training.lists import Lists
@@ -70,108 +92,93 @@ def reference_losses(corrector: Corrector, path: Path, cache: Path, seed: int) -
         scores = reading.score(range(len(rows)), [targets[row] for row in rows])
         for row, log_probability in zip(rows, scores, strict=True):
             nats[row] = -log_probability
-    return {"ids": [nbest.id for nbest in lists], "nats": nats, "tokens": [len(target) for target in targets]}
+    return Losses([nbest.id for nbest in lists], nats, [len(target) for target in targets])
 
 
-def unguarded(transcript: Transcript) -> str:
-    """What the guard `none` would have let through; an answer that found no end is dropped by all guards."""
-    return transcript.text if transcript.source == "too_long" else transcript.generated
-
-
-def word_errors(lists: Sequence[NBest], texts: Sequence[str]) -> list[int]:
-    """Word errors of each text under `NORMALIZER`."""
-    from robustger.evaluation.wer import count_errors
-    from robustger.text import get_normalizer
-
-    normalize = get_normalizer(NORMALIZER)
-    return [
-        count_errors(normalize(nbest.reference or "").split(), normalize(text).split())
-        for nbest, text in zip(lists, texts, strict=True)
-    ]
-
-
-def measure(corrector: Corrector, plan: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Corrects the decoded lists once, which gives the texts of both guards, and scores all references.
-
-    Returns:
-        for lists in their order: word errors under either guard, and the losses of the references.
-    """
-    from robustger.correction.config import GuardConfig
-    from robustger.training.audio_rows import heard_beside
-
-    losses = reference_losses(corrector, Path(plan["test"]), Path(plan["cache"]), plan["seed"])
-    lists = load_nbest(plan["decoded"])
-    guard = GuardConfig.model_validate(plan["guard"])
-    heard = heard_beside((Path(plan["decoded"]), nbest) for nbest in lists)
-    corrector.borrow_noise_among(lists)
-    found = corrector.correct(lists, guard=guard, batch_size=BATCH, heard=heard)
-    with atomic_writer(folder / "corrections.jsonl") as file:
-        for transcript in found:
-            line = {"id": transcript.id, "none": unguarded(transcript), "margin": transcript.text}
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
-    errors = {
-        "none": word_errors(lists, [unguarded(transcript) for transcript in found]),
-        "margin": word_errors(lists, [transcript.text for transcript in found]),
-    }
-    return {"ids": [nbest.id for nbest in lists], "errors": errors, "losses": losses}
-
-
-def do_base(folder: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
+def do_base(folder: Path, plan: BasePlan) -> BaseResults:
     """Trains the base, or takes the checkpoint that the plan names, and folds its LoRA part into its language model."""
     from robustger.correction.checkpoint import checkpoint_folder
 
-    named = plan["checkpoint"]
-    merge_lora(train(folder, plan) if named is None else checkpoint_folder(named), folder / "llm")
-    return {"digest": plan["digest"]}
+    checkpoint = train_run(folder, plan) if plan.checkpoint is None else checkpoint_folder(plan.checkpoint)
+    merge_lora(checkpoint, folder / MODEL_FOLDER)
+    return BaseResults(plan.digest)
 
 
-def do_arm(folder: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
-    """Trains an arm and tests it."""
+def do_arm(folder: Path, plan: ArmPlan) -> ArmResults:
+    """Trains an arm, corrects the decoded lists once for both guards, and scores the references of all test lists."""
     from robustger.correction import Corrector
+    from robustger.training.audio_rows import heard_beside
     from robustger.training.config import load_training_config
 
     log: dict[str, Any] = {}
     parameters = 0
-    if plan["trained"]:
-        corrector = Corrector.from_pretrained(train(folder, plan))
-        log = json.loads((folder / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    if plan.trained:
+        corrector = Corrector.from_pretrained(train_run(folder, plan))
+        log = json.loads((folder / LOG_FILE).read_text(encoding="utf-8").splitlines()[-1])
         parameters = sum(parameter.numel() for parameter in corrector.llm.adapter.parameters())
     else:
-        corrector = Corrector.create(load_training_config(folder / "training.yaml").corrector)
-    named = {key: plan[key] for key in ("digest", "shared", "arm", "change", "seed")}
-    return named | {"parameters": parameters, "log": log} | measure(corrector, plan, folder)
+        corrector = Corrector.create(load_training_config(folder / CONFIG_FILE).corrector)
+    losses = reference_losses(corrector, Path(plan.test), Path(plan.cache), plan.key.seed)
+    lists = load_nbest(plan.decoded)
+    heard = heard_beside((Path(plan.decoded), nbest) for nbest in lists)
+    corrector.borrow_noise_among(lists)
+    found = corrector.correct(lists, guard=plan.guard, batch_size=BATCH, heard=heard)
+    texts = {
+        UNGUARDED: [unguarded(transcript) for transcript in found],
+        GUARDED: [transcript.text for transcript in found],
+    }
+    with atomic_writer(folder / "corrections.jsonl") as file:
+        for number, transcript in enumerate(found):
+            line = {"id": transcript.id} | {guard: written[number] for guard, written in texts.items()}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    return ArmResults(
+        plan.digest,
+        plan.key,
+        plan.shared,
+        parameters,
+        log,
+        [nbest.id for nbest in lists],
+        {guard: word_errors(lists, written) for guard, written in texts.items()},
+        losses,
+    )
 
 
 def work(folder: Path) -> None:
-    """Does the run of a folder, or what is left of it; nothing where its results are there."""
+    """Does the rest of the run of a folder; does nothing where the results are there."""
     began = time.monotonic()
     with alone(folder) as plan:
         if plan is None:
             return
         try:
-            results = do_arm(folder, plan) if "arm" in plan else do_base(folder, plan)
+            results = do_arm(folder, plan) if isinstance(plan, ArmPlan) else do_base(folder, plan)
         except BaseException:
             _add_cost(folder, began)
             raise
-        finish(folder, results | _add_cost(folder, began))
+        seconds, gpu_seconds = _add_cost(folder, began)
+        finish(folder, replace(results, seconds=seconds, gpu_seconds=gpu_seconds))
 
 
-def _add_cost(folder: Path, began: float) -> dict[str, float]:
-    """What this process took, and those before it: `seconds` of processor time, `gpu_seconds` that a GPU was held."""
+def _add_cost(folder: Path, began: float) -> tuple[float, float]:
+    """Adds the time of this process to the run's files.
+
+    Args:
+        folder: of the run.
+        began: when the process began, by `time.monotonic`.
+
+    Returns:
+        seconds of processor time, and seconds that a GPU was held, over all processes that worked on the run.
+    """
     import torch
 
     held = time.monotonic() - began if torch.cuda.is_available() else 0.0
-    return {
-        "seconds": add_seconds(folder, CPU_SECONDS, time.process_time()),
-        "gpu_seconds": add_seconds(folder, GPU_SECONDS, held),
-    }
+    return add_seconds(folder, CPU_SECONDS, time.process_time()), add_seconds(folder, GPU_SECONDS, held)
 
 
 def main() -> None:
-    """The process of one run."""
+    """Does the run whose folder is the first argument."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     logging.basicConfig(level=logging.WARNING, format="robustger: %(message)s")
-    # As an exception, so that the time it took so far is kept.
+    # SIGTERM raises an exception, so that the time of this process is recorded.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     work(Path(sys.argv[1]))
 

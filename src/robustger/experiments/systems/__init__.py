@@ -1,1 +1,1 @@
-"""What a trained corrector is compared with: baselines and other checkpoints, each computed once and kept."""
+"""Everything that a table compares: baselines, correctors, and other beams, each computed once and kept."""

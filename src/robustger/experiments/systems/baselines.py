@@ -10,29 +10,27 @@ from typing import Any
 
 from robustger.correction.baselines import load_baseline
 from robustger.errors import MissingModelError
-from robustger.experiments.data import lists_digest, with_reference
+from robustger.experiments.data import lists_digest, lists_with_reference
 from robustger.experiments.experiment import Context
 from robustger.experiments.measures.scoreboard import FORMAT_ONLY, System
 from robustger.experiments.systems.kept import kept
 from robustger.hypotheses import NBest
 
-TRAIN, DEV = "train", "dev"
-
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
-    """A row of a table.
+class BaselineRow:
+    """A baseline as a row of a table.
 
     Attributes:
-        title: as tables call it.
+        title: the name in tables.
         name: in `robustger.correction.baselines.BASELINES`.
-        needs: which of the data's `train` and `dev` it cannot do without.
-        takes: which of them it takes where they are there.
+        needs: the parts of the data, `train` or `dev`, without which the baseline cannot work.
+        takes: the parts that the baseline uses where the data has them.
         options: further keyword arguments.
-        slow: whether a language model reads every list: left out of a first look.
-        revision: raised when its answers change, as after a repair: those that are kept are of one.
-        tunes_on_train: whether some of `train` stand in for `dev` where that is not there. A language model that has
-            not learned from them is as new to the one as to the other.
+        slow: whether a language model reads every list; slow baselines are left out of a first look.
+        revision: number of the baseline's answers; a change of its answers raises it, so that old ones are not reused.
+        tunes_on_train: whether some lists of `train` take the place of a missing `dev`. A pretrained language model has
+            learned from neither of them.
     """
 
     title: str
@@ -45,29 +43,34 @@ class Baseline:
     tunes_on_train: bool = False
 
 
-# Of `train`, where they stand in for `dev`: the language model reads all of their hypotheses.
+# The number of lists of `train` that take the place of `dev`; the language model reads all of their hypotheses.
 TUNING_LISTS = 500
 LM_RANK = "LM_rank"
-BASELINES = (
-    Baseline(FORMAT_ONLY, "format-only"),
-    Baseline(LM_RANK, "ngram-rank", (TRAIN,), (DEV,)),  # the paper's way: a small model of the training text
-    Baseline("LM_rank, pretrained LLM", "lm-rank", (DEV,), slow=True, tunes_on_train=True),
-    Baseline("MBR", "mbr"),
-    Baseline("ROVER", "rover"),
-    Baseline("zero-shot", "zero-shot", slow=True),
-    Baseline("few-shot", "few-shot", (TRAIN,), options={"shots": 2}, slow=True),
+BASELINE_ROWS = (
+    BaselineRow(FORMAT_ONLY, "format-only"),
+    BaselineRow(
+        LM_RANK, "ngram-rank", ("train",), ("dev",)
+    ),  # as in the paper: a small model of the training text
+    BaselineRow("LM_rank, pretrained LLM", "lm-rank", ("dev",), slow=True, tunes_on_train=True),
+    BaselineRow("MBR", "mbr"),
+    BaselineRow("ROVER", "rover"),
+    BaselineRow("zero-shot", "zero-shot", slow=True),
+    BaselineRow("few-shot", "few-shot", ("train",), options={"shots": 2}, slow=True),
 )
 
 
 def baseline_systems(
-    context: Context, lists: Sequence[NBest], baselines: Sequence[Baseline] = BASELINES
+    context: Context, lists: Sequence[NBest], baselines: Sequence[BaselineRow] = BASELINE_ROWS
 ) -> tuple[list[System], list[str]]:
-    """Baselines on some lists, and a line on each that could not be had.
+    """Runs baselines on lists.
 
     Args:
-        context: its data gives the text and the lists to tune on; its cache keeps the transcripts.
+        context: its data gives the lists to train and tune on; its cache keeps the transcripts.
         lists: the test lists.
-        baselines: which.
+        baselines: to run.
+
+    Returns:
+        the systems, and a line for each baseline that was left out.
     """
     systems, notes = [], []
     for baseline in baselines:
@@ -90,29 +93,29 @@ def baseline_systems(
 
 
 def _purpose(part: str) -> str:
-    return {TRAIN: "train on", DEV: "tune its weight on"}[part]
+    return {"train": "train on", "dev": "tune its weight on"}[part]
 
 
-def _parts(context: Context, baseline: Baseline) -> dict[str, tuple[Path, ...]]:
-    """Files of what it may be given."""
+def _parts(context: Context, baseline: BaselineRow) -> dict[str, tuple[Path, ...]]:
+    """The files of both parts that the baseline may be given."""
     train, dev = context.data.train, context.data.dev
-    return {TRAIN: train, DEV: train if baseline.tunes_on_train and not dev else dev}
+    return {"train": train, "dev": train if baseline.tunes_on_train and not dev else dev}
 
 
-def _given(context: Context, baseline: Baseline) -> dict[str, list[NBest]]:
-    """What it is given, all lists with a reference."""
+def _given(context: Context, baseline: BaselineRow) -> dict[str, list[NBest]]:
+    """The lists that the baseline is given, all with a reference."""
     parts = _parts(context, baseline)
     used = [part for part in (*baseline.needs, *baseline.takes) if parts[part]]
-    given = {part: with_reference(parts[part], part) for part in used}
-    if DEV in given and not context.data.dev:
-        # By a hash: of every file about as large a share as it has of all.
-        drawn = sorted(given[DEV], key=lambda nbest: hashlib.sha256(nbest.id.encode()).digest())
-        given[DEV] = drawn[:TUNING_LISTS]
+    given = {part: lists_with_reference(parts[part], part) for part in used}
+    if "dev" in given and not context.data.dev:
+        # A draw by hash takes about the same share of every file.
+        drawn = sorted(given["dev"], key=lambda nbest: hashlib.sha256(nbest.id.encode()).digest())
+        given["dev"] = drawn[:TUNING_LISTS]
     return given
 
 
-def _texts(context: Context, baseline: Baseline, lists: Sequence[NBest]) -> dict[str, str]:
-    """By list id; from the cache where the same was asked before."""
+def _texts(context: Context, baseline: BaselineRow, lists: Sequence[NBest]) -> dict[str, str]:
+    """The baseline's transcripts by list id, from the cache where the same question was asked before."""
     given = _given(context, baseline)
     asked = [baseline.revision, dict(baseline.options), lists_digest(lists)]
     asked += [[part, lists_digest(known)] for part, known in given.items()]

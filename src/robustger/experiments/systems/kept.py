@@ -1,4 +1,4 @@
-"""What is computed once and kept: answers of baselines and correctors, recordings heard with other beams."""
+"""Keeps answers that are computed once: those of baselines, of correctors, and of recognizers with other beams."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Any
 
 from robustger.errors import InputError
 from robustger.experiments.experiment import Context
-from robustger.hypotheses import atomic_writer
+from robustger.files import atomic_writer
 from robustger.version import __version__
 
 
 def kept(context: Context, name: str, asked: Any, make: Callable[[], Any]) -> Any:
-    """The answer to a question: from the context's cache where the same was asked before, else made and kept there.
+    """The answer to a question, read from the context's cache, or made and kept there if it is new.
 
-    What it took is added to the context's `spent`, also where it was made before.
+    The processor time of the answer is added to the context's `spent`, even if it was spent earlier.
 
     Args:
         context: of the experiment.
-        name: begins the name of the file.
-        asked: plain JSON values, all that the answer depends on but for the program's version.
-        make: gives the answer, plain JSON values.
+        name: the beginning of the file's name.
+        asked: everything that the answer depends on, apart from the program's version, as plain JSON values.
+        make: makes the answer, as plain JSON values.
 
     Raises:
-        InputError: a file of that name is no kept answer.
+        InputError: a file of that name is not a kept answer.
     """
     question = json.dumps([__version__, name, asked], sort_keys=True)
     path = context.cache / f"{name}-{hashlib.sha256(question.encode()).hexdigest()[:16]}.json"
@@ -43,10 +43,10 @@ def kept(context: Context, name: str, asked: Any, make: Callable[[], Any]) -> An
 
 
 def seconds_kept(cache: Path) -> float:
-    """Seconds of processor time that all answers in a cache took; it need not be there.
+    """Seconds of processor time behind all answers in a cache; 0 where the cache does not exist.
 
     Raises:
-        InputError: a file is no kept answer.
+        InputError: a file is not a kept answer.
     """
     return sum(_read(path)["seconds"] for path in sorted(cache.glob("*.json")))
 
@@ -56,4 +56,4 @@ def _read(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
         return {"seconds": float(content["seconds"]), "answer": content["answer"]}
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{path}: is no answer that was kept; remove it") from None
+        raise InputError(f"{path}: is not an answer that was kept; remove it") from None

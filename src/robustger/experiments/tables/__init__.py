@@ -1,1 +1,1 @@
-"""One file for each experiment: a table of the paper, or one of our own."""
+"""The experiments, one file for each table of the paper or group of tables that share their code."""

@@ -1,4 +1,4 @@
-"""One utterance through every system, as text, as Markdown and as HTML, with what is wrong in each marked."""
+"""Shows one utterance through every system as text, Markdown and HTML, with the errors of each system marked."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from robustger.evaluation.alignment import Alignment, align
 from robustger.evaluation.page.differences import marked_lines
 from robustger.evaluation.page.markup import Markup, element, join_markup, table_element
 from robustger.evaluation.tables import Table
-from robustger.experiments.measures.conditions import noise_kind, snr_db
+from robustger.experiments.conditions import noise_kind, snr_db
 from robustger.hypotheses import NBest
 from robustger.text import get_normalizer
 
-REFERENCE, MISSING = "reference", "***"
-_WIDTH = 100  # of a line of text
+REFERENCE_LINE, MISSING_WORD = "reference", "***"
+_LINE_WIDTH = 100  # letters of a line of text
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An utterance and what every system made of it, along its reference.
+    """An utterance with the text of every system, aligned with the reference.
 
     Attributes:
         nbest: the list.
-        systems: what each wrote, by name; the 1-best first.
-        hypotheses: of the list, best first, by number.
-        why: what the utterance was chosen for.
-        normalizer: under which texts were compared.
+        systems: the text of each system, by name; the 1-best comes first.
+        hypotheses: of the list by number, best first.
+        why: the reason why the utterance was chosen.
+        normalizer: of the texts.
     """
 
     nbest: NBest
@@ -41,12 +41,12 @@ class Case:
 
     @classmethod
     def of(cls, nbest: NBest, texts: Mapping[str, str], why: str, normalizer: str) -> Case:
-        """From what every system wrote, by name; the 1-best is added.
+        """From the text of every system; the 1-best is added.
 
         Args:
             nbest: a list with a reference.
-            texts: by system.
-            why: what the utterance was chosen for.
+            texts: by name of the system.
+            why: the reason why the utterance was chosen.
             normalizer: a name in `robustger.text.NORMALIZERS`.
         """
         normalize = get_normalizer(normalizer)
@@ -61,22 +61,22 @@ class Case:
 
     @property
     def words(self) -> int:
-        """Of the reference."""
+        """The number of words of the reference."""
         return len(next(iter(self.systems.values())).reference)
 
     @property
     def condition(self) -> str:
-        """Noise and SNR, "babble, 5 dB"; of what the list says nothing of, nothing."""
+        """Noise and SNR, "babble, 5 dB", as far as the list names them."""
         parts = [] if self.nbest.meta.get("noise") is None else [noise_kind(self.nbest)]
         snr = snr_db(self.nbest)
         return ", ".join(parts if snr is None else [*parts, f"{snr} dB"])
 
     def errors(self, system: str) -> int:
-        """Wrong words of a system: substitutions, deletions and insertions."""
+        """The number of errors of a system: substitutions, deletions and insertions."""
         return sum(self.systems[system].edits)
 
     def rate(self, system: str) -> str:
-        """WER of a system in percent; how many words where the reference has none."""
+        """The WER of a system in percent; the number of its words where the reference has none."""
         errors = self.errors(system)
         return f"{100 * errors / self.words:.1f}" if self.words else f"{errors} words"
 
@@ -85,7 +85,7 @@ def as_table(case: Case) -> Table:
     """The paper's layout: a row for each hypothesis and each system; wrong words bold, missing ones struck."""
     rows = [(f"hypothesis {name}", _markdown(text), "") for name, text in case.hypotheses.items()]
     rows += [(name, _markdown(text), case.rate(name)) for name, text in case.systems.items()]
-    rows.append((REFERENCE, _escaped(" ".join(next(iter(case.systems.values())).reference)), ""))
+    rows.append((REFERENCE_LINE, _escaped(" ".join(next(iter(case.systems.values())).reference)), ""))
     where = f" ({case.condition})" if case.condition else ""
     return Table(
         f"{case.nbest.id}{where}",
@@ -97,7 +97,7 @@ def as_table(case: Case) -> Table:
 
 
 def as_text(case: Case) -> str:
-    """The systems below each other, word under word: wrong words in CAPITALS, missing ones as ***."""
+    """The systems line by line, word under word: wrong words in CAPITALS, missing words as ***."""
     lines = [f"{case.nbest.id}{f'  {case.condition}' if case.condition else ''}", case.why, ""]
     lines += _columns(case.hypotheses, dict.fromkeys(case.hypotheses, ""))
     lines += ["", *_columns(case.systems, {name: f"{case.rate(name)} %" for name in case.systems})]
@@ -105,10 +105,10 @@ def as_text(case: Case) -> str:
 
 
 def as_page(cases: Sequence[Case], title: str) -> str:
-    """A page that stands alone, in the style of the evaluation's report.
+    """A complete HTML page in the style of the evaluation's report.
 
     Args:
-        cases: one below the other.
+        cases: shown one below the other.
         title: of the page.
     """
     parts = [element("h1", title)]
@@ -155,9 +155,9 @@ def _page(title: str, body: Markup) -> str:
 
 
 def _columns(texts: Mapping[str, Alignment], notes: Mapping[str, str]) -> list[str]:
-    """Lines of words below each other, broken where they grow too long; the reference is the last."""
+    """Lines of aligned words, broken into blocks where they grow too long; the reference is the last line."""
     reference = next(iter(texts.values())).reference
-    names = [*texts, REFERENCE]
+    names = [*texts, REFERENCE_LINE]
     columns: list[list[str]] = []
     for place in range(len(reference) + 1):
         for slot in range(max(len(text.inserted[place]) for text in texts.values())):
@@ -165,13 +165,13 @@ def _columns(texts: Mapping[str, Alignment], notes: Mapping[str, str]) -> list[s
                 text.inserted[place][slot].upper() if slot < len(text.inserted[place]) else ""
                 for text in texts.values()
             ]
-            columns.append([*column, MISSING])
+            columns.append([*column, MISSING_WORD])
         if place < len(reference):
             columns.append([*(_word(text, place) for text in texts.values()), reference[place]])
     label = max(map(len, names)) + 2
     note = max((len(text) for text in notes.values()), default=0)
     lines: list[str] = []
-    for block in _blocks(columns, _WIDTH - label - note):
+    for block in _blocks(columns, _LINE_WIDTH - label - note):
         widths = [max(map(len, column)) for column in block]
         for row, name in enumerate(names):
             words = " ".join(column[row].ljust(width) for column, width in zip(block, widths, strict=True))
@@ -197,7 +197,7 @@ def _blocks(columns: list[list[str]], width: int) -> list[list[list[str]]]:
 def _word(text: Alignment, place: int) -> str:
     written = text.written[place]
     if written is None:
-        return MISSING
+        return MISSING_WORD
     return written if written == text.reference[place] else written.upper()
 
 

@@ -1,14 +1,15 @@
-"""How much the hypotheses of a list differ, by noise and SNR: the observation behind the method (the paper's Table 15).
+"""Measures how much the hypotheses of a list differ, by noise and SNR (the paper's Table 15).
 
-Of every list, of its first N hypotheses (N = 5) as the normalizer writes them:
+This is the observation behind the method. It is measured on the first 5 hypotheses of every list, as the normalizer
+writes them:
 
-- `distinct`: how many of them differ.
-- `differing`: the share of words in which two of them differ, the mean over all pairs: word edits between the two over
-  the words of the longer one.
-- `utterance`, `token`: the mean length of the rows of E_LN of either level (`robustger.noise`, variant `paper`), taken
-  from the texts as they are, as a corrector reads them.
+- `distinct`: the number of different hypotheses.
+- `differing`: the share of words in which two hypotheses differ, which is the number of word edits between them over
+  the number of words of the longer one; the mean over all pairs.
+- `utterance`, `token`: the mean length of the rows of E_LN of either level (`robustger.noise`, variant `paper`), made
+  from the texts without a normalizer, as a corrector reads them.
 
-The word error rates of the same lists stand beside it.
+The table also shows the word error rates of the same lists.
 """
 
 from __future__ import annotations
@@ -21,41 +22,40 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robustger.evaluation.json_values import json_value
+from robustger.evaluation.measured import COUNTED, Measured, error_counts, mean, ratio
 from robustger.evaluation.tables import Table
-from robustger.experiments.experiment import NORMALIZER, Context, Experiment, Outcome
-from robustger.experiments.measures.conditions import CLEAN, noise_kind, sentence, snr_db
-from robustger.experiments.measures.measured import Measured, error_counts, mean, ratio
+from robustger.experiments.conditions import CLEAN, noise_kind, sentence, snr_db
+from robustger.experiments.experiment import NORMALIZER, Context, Experiment, Findings
 from robustger.hypotheses import NBest
 from robustger.text import get_normalizer
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-N = 5
-EVERY = "all noises"
+LIST_SIZE = 5  # hypotheses of a list that are compared
+EVERY_NOISE = "all noises"
 MEASURES = {
     "distinct": "distinct",
     "differing": "words that differ (%)",
     "utterance": "E_LN, utterance level",
     "token": "E_LN, token level",
 }
-SYSTEMS = {"best": "1-best", "o_nb": "o_nb", "o_cp": "o_cp"}
 _BATCH = 256
 
 Condition = tuple[str, float | None]
-"""A kind of noise or name of a test set, and the SNR in dB; None where there is none."""
+"""A kind of noise or the name of a test set, and the SNR in dB; None where the list names no SNR."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lists:
-    """Lists, and what was measured of each.
+class MeasuredLists:
+    """Lists with the measures of each.
 
     Attributes:
         lists: all with a reference.
-        conditions: of each.
-        measures: of `MEASURES`, arrays of shape (lists,).
-        errors: of `SYSTEMS`, same shape.
-        words: of the references, same shape.
+        conditions: of the lists.
+        measures: arrays of shape (lists,), by the names of `MEASURES`.
+        errors: number of word errors, same shape, by the names of `COUNTED`.
+        words: number of words of the references, same shape.
     """
 
     lists: Sequence[NBest]
@@ -65,7 +65,7 @@ class Lists:
     words: np.ndarray
 
     def summary(self, rows: Sequence[int]) -> dict[str, Measured]:
-        """Means of the measures and word error rates over some of the lists, by their numbers."""
+        """Means of the measures and word error rates over some of the lists, given by row number."""
         units = [sentence(self.lists[row]) for row in rows]
         chosen = np.asarray(rows)
         found = {name: mean(values[chosen], units) for name, values in self.measures.items()}
@@ -75,7 +75,7 @@ class Lists:
 
 
 def differing_words(texts: Sequence[Sequence[str]]) -> float:
-    """The share of words in which two of the hypotheses differ, the mean over all pairs; 0 for fewer than two.
+    """The share of words in which two hypotheses differ, averaged over all pairs; 0 for fewer than two hypotheses.
 
     Args:
         texts: words of each hypothesis, normalized.
@@ -86,17 +86,17 @@ def differing_words(texts: Sequence[Sequence[str]]) -> float:
     return float(np.mean(shares)) if shares else 0.0
 
 
-def measured(
+def measure_lists(
     tests: Mapping[str, Sequence[NBest]],
     clean: Sequence[NBest],
     embed: Callable[[Sequence[Sequence[str]]], Tensor],
-) -> Lists:
-    """What the lists show.
+) -> MeasuredLists:
+    """Measures lists.
 
     Args:
-        tests: lists by name of the test set; where a list says nothing of noise, its condition is this name.
-        clean: of clean speech; perhaps empty.
-        embed: lists of texts to E_LN of shape (B, N(N-1), D), the utterance level first.
+        tests: lists by name of the test set, which is the condition of a list that names no noise.
+        clean: lists of clean speech; may be empty.
+        embed: turns lists of texts into E_LN, shape (B, N(N-1), D), the utterance level first.
     """
     named = [(name, nbest) for name, lists in tests.items() for nbest in lists]
     conditions: list[Condition] = []
@@ -109,7 +109,7 @@ def measured(
     for start in range(0, len(lists), _BATCH):
         batch = lists[start : start + _BATCH]
         for nbest in batch:
-            texts = [tuple(normalize(text).split()) for text in nbest.texts[:N]]
+            texts = [tuple(normalize(text).split()) for text in nbest.texts[:LIST_SIZE]]
             distinct.append(len(set(texts)))
             differing.append(differing_words(texts))
         rows = embed([nbest.texts for nbest in batch]).norm(dim=-1)  # (B, N(N-1))
@@ -122,11 +122,11 @@ def measured(
         "utterance": utterance,
         "token": token,
     }
-    return Lists(lists, conditions + [(CLEAN, None)] * len(clean), measures, errors, words)
+    return MeasuredLists(lists, conditions + [(CLEAN, None)] * len(clean), measures, errors, words)
 
 
-def by_condition(lists: Lists) -> dict[Condition, list[int]]:
-    """Numbers of the lists of every condition: kinds by name, the SNRs of a kind ascending, clean speech last."""
+def by_condition(lists: MeasuredLists) -> dict[Condition, list[int]]:
+    """Row numbers of the lists of every condition: kinds by name, SNRs ascending, clean speech last."""
     found: dict[Condition, list[int]] = {}
     for row, condition in enumerate(lists.conditions):
         found.setdefault(condition, []).append(row)
@@ -138,44 +138,44 @@ def by_condition(lists: Lists) -> dict[Condition, list[int]]:
     return {condition: found[condition] for condition in sorted(found, key=place)}
 
 
-def by_snr(lists: Lists) -> dict[Condition, list[int]]:
-    """Numbers of the lists of every SNR, whatever the noise; lists without one keep their condition."""
+def by_snr(lists: MeasuredLists) -> dict[Condition, list[int]]:
+    """Row numbers of the lists of every SNR over all noises; lists without an SNR keep their condition."""
     found: dict[Condition, list[int]] = {}
     for row, (kind, snr) in enumerate(lists.conditions):
-        found.setdefault((kind if snr is None else EVERY, snr), []).append(row)
+        found.setdefault((kind if snr is None else EVERY_NOISE, snr), []).append(row)
     return dict(sorted(found.items(), key=lambda item: (item[0][0] == CLEAN, item[0][1] or 0, item[0][0])))
 
 
-def shown(condition: Condition) -> str:
-    """A condition as tables name it: "babble, 5 dB"."""
+def condition_title(condition: Condition) -> str:
+    """The name of a condition in tables: "babble, 5 dB"."""
     kind, snr = condition
     return kind if snr is None else f"{kind}, {snr} dB"
 
 
-def table(
+def diversity_table(
     title: str, summaries: Mapping[Condition, dict[str, Measured]], counts: Mapping[Condition, int]
 ) -> Table:
-    """What was measured, a row for each condition."""
+    """The table of the measures, a row for each condition."""
     rows = []
     for condition, summary in summaries.items():
         cells = [summary["distinct"].cell(2), summary["differing"].percent().cell(1)]
         cells += [summary[name].cell(3) for name in ("utterance", "token")]
-        cells += [summary[name].percent().cell(1) for name in SYSTEMS]
-        rows.append((shown(condition), f"{counts[condition]:,}", *cells))
-    names = [f"{name} (WER, %)" for name in SYSTEMS.values()]
+        cells += [summary[name].percent().cell(1) for name in COUNTED]
+        rows.append((condition_title(condition), f"{counts[condition]:,}", *cells))
+    names = [f"{name} (WER, %)" for name in COUNTED.values()]
     return Table(
         title,
         ("condition", "lists", *MEASURES.values(), *names),
         tuple(rows),
-        notes=f"Of the first {N} hypotheses; normalizer {NORMALIZER}, but E_LN from the texts as they are. 95 % "
-        "intervals from a bootstrap over sentences.",
+        notes=f"Measured on the first {LIST_SIZE} hypotheses under the normalizer {NORMALIZER}; E_LN without a "
+        "normalizer. 95 % intervals from a bootstrap over sentences.",
     )
 
 
-def rank_correlation(lists: Lists, name: str) -> float:
-    """Spearman's correlation over lists of a measure with the share of words that the 1-best has wrong.
+def rank_correlation(lists: MeasuredLists, name: str) -> float:
+    """Spearman's correlation, over lists, of a measure with the share of words that the 1-best has wrong.
 
-    NaN where either is the same for all lists.
+    The correlation is NaN where either is the same for all lists.
     """
     known = lists.words > 0
     wrong = lists.errors["best"][known] / lists.words[known]
@@ -186,13 +186,13 @@ def rank_correlation(lists: Lists, name: str) -> float:
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    """The place of each value in their order; equal ones share the mean of their places."""
+    """The rank of each value; equal values share the mean of their ranks."""
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
     return (counts.cumsum() - (counts - 1) / 2)[places]
 
 
-def run(context: Context) -> Outcome:
-    """Measures all test lists, and those in clean speech where there are some."""
+def _diversity(context: Context) -> Findings:
+    """Measures all test lists, and the lists of clean speech where the data has them."""
     from robustger.experiments.figures.diversity_plots import against_errors, lines_by_snr, map_by_noise
     from robustger.noise.embedding import NoiseEmbedder
     from robustger.noise.extractors import SentenceBert
@@ -203,11 +203,10 @@ def run(context: Context) -> Outcome:
         spoken = {sentence(nbest) for lists in tests.values() for nbest in lists}
         clean = [nbest for nbest in clean if sentence(nbest) in spoken]
     context.say(f"{sum(map(len, tests.values())) + len(clean):,} lists")
-    lists = measured(tests, clean, NoiseEmbedder(SentenceBert(), n=N))
+    lists = measure_lists(tests, clean, NoiseEmbedder(SentenceBert(), n=LIST_SIZE))
     groups = {"by SNR": by_snr(lists), "by noise and SNR": by_condition(lists)}
-    if len(groups["by SNR"]) == len(
-        groups["by noise and SNR"]
-    ):  # no list names an SNR, or there is one noise alone
+    # Without SNRs, or with a single noise, both groupings are the same.
+    if len(groups["by SNR"]) == len(groups["by noise and SNR"]):
         del groups["by SNR"]
     summaries = {
         name: {condition: lists.summary(rows) for condition, rows in group.items()}
@@ -218,7 +217,7 @@ def run(context: Context) -> Outcome:
     figures: dict[str, Callable[[], Any]] = {"-wer": lambda: against_errors(fine)}
     if len({snr for _, snr in fine if snr is not None}) > 1:
         figures |= {"": lambda: lines_by_snr(fine, coarse), "-map": lambda: map_by_noise(fine)}
-    return Outcome(
+    return Findings(
         results={
             "conditions": {
                 name: [
@@ -232,7 +231,7 @@ def run(context: Context) -> Outcome:
             "normalizer": NORMALIZER,
         },
         tables=tuple(
-            table(
+            diversity_table(
                 f"Diversity of N-best lists, {name}",
                 given,
                 {key: len(rows) for key, rows in groups[name].items()},
@@ -251,5 +250,7 @@ def run(context: Context) -> Outcome:
 
 
 DIVERSITY = Experiment(
-    "diversity", "how much the hypotheses differ, by noise and SNR (the paper's Table 15 and its figure)", run
+    "diversity",
+    "how much the hypotheses differ, by noise and SNR (the paper's Table 15 and its figure)",
+    _diversity,
 )

@@ -1,14 +1,15 @@
-"""What the noise embedding knows of the noise: the paper's t-SNE figure, and the distances of its Table 17.
+"""Shows what the noise embedding knows about the noise: the paper's t-SNE figure, and the distances of its Table 17.
 
-Three embeddings of the same lists: that of the audio (the mean over time of the recognizer's encoder), E_LN, and what
-the trained tuner T_w makes of E_LN, without distillation and with it. The rows of E_LN count as one vector.
+Three embeddings of the same lists are compared: that of the audio (the mean over time of the recognizer's encoder),
+E_LN, and the output of the trained tuner T_w for E_LN, without distillation and with it. All rows of E_LN together are
+one vector.
 
-An embedding depends on what was said far more than on the noise. So there is a second figure, of what noise changes:
-the embedding of each list less that of the same sentence in clean speech.
+An embedding depends far more on the sentence than on the noise. A second figure therefore shows what noise changes: the
+embedding of each list minus that of the same sentence in clean speech.
 
-A t-SNE shows what one hopes to see as often as what is there: its distances mean nothing, and its clusters depend on
-its settings. So beside it stands what it should show, in numbers: how many of a list's nearest neighbors in the
-embedding itself, among lists of other sentences, are of the same noise, and how many have the same SNR.
+A t-SNE easily shows what one hopes to see: its distances mean nothing, and its clusters depend on its settings. The
+table therefore gives the same in numbers: how many of a list's nearest neighbors in the embedding itself, among lists
+of other sentences, have the same noise, and how many have the same SNR.
 """
 
 from __future__ import annotations
@@ -22,13 +23,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from robustger.errors import InputError, MissingExtraError
+from robustger.evaluation.measured import Measured
 from robustger.evaluation.tables import Table
-from robustger.experiments.experiment import Context, Experiment, Needs, Outcome
-from robustger.experiments.measures.comparison import published_beside
-from robustger.experiments.measures.conditions import CLEAN, noise_kind, snr_db
-from robustger.experiments.measures.distances import averaged, distances, pairs
-from robustger.experiments.measures.measured import Measured
-from robustger.experiments.measures.neighbors import NEIGHBORS, Label, same_by_chance, same_label
+from robustger.experiments.conditions import CLEAN, noise_kind, snr_db
+from robustger.experiments.experiment import Context, Experiment, Findings, Needs
+from robustger.experiments.measures.embeddings import (
+    NEIGHBORS,
+    Label,
+    averaged,
+    distances,
+    pairs,
+    same_by_chance,
+    same_label,
+)
 from robustger.hypotheses import NBest
 
 if TYPE_CHECKING:
@@ -36,17 +43,17 @@ if TYPE_CHECKING:
 
     from robustger.correction import Corrector
 
-AUDIO, STORED = "audio", "E_LN"
-ARMS = {"robustger": "T_w(E_LN), no distillation", "mine-paper": "T_w(E_LN), distilled"}
-KINDS = 6  # of noise in the figure, as in the paper's; those with most lists
+AUDIO_EMBEDDING, STORED = "audio", "E_LN"
+TUNED = {"robustger": "T_w(E_LN), no distillation", "mine-paper": "T_w(E_LN), distilled"}
+SHOWN_KINDS = 6  # of noise in the figure, as in the paper; those with most lists
 LABELS: dict[str, Label] = {"same noise": noise_kind, "same SNR": snr_db}
 LESS_CLEAN = ", less clean"
 _BATCH = 256
-_COMPONENTS = 50  # to which embeddings are reduced before t-SNE, as its authors advise
+_COMPONENTS = 50  # embeddings are reduced to so many dimensions before t-SNE, as its authors advise
 
 
 def audio_embeddings(lists: Sequence[NBest], folder: Path) -> np.ndarray | None:
-    """The recognizer's embeddings of what it heard, (n, D); None where a list has none."""
+    """The recognizer's embeddings of the audio of lists, (n, D); None where a list has none."""
     from robustger.hypotheses.audio_embeddings import AudioEmbeddings
 
     files = AudioEmbeddings(folder)
@@ -56,7 +63,7 @@ def audio_embeddings(lists: Sequence[NBest], folder: Path) -> np.ndarray | None:
 
 
 def noise_embeddings(lists: Sequence[NBest]) -> np.ndarray:
-    """E_LN of every list, (n, N(N-1) D): all its rows as one vector; N is 5, the variant `paper`."""
+    """The E_LN of every list, (n, N(N-1) D), with all rows in one vector; N is 5, the variant is `paper`."""
     from robustger.noise.embedding import NoiseEmbedder
     from robustger.noise.extractors import SentenceBert
 
@@ -66,7 +73,7 @@ def noise_embeddings(lists: Sequence[NBest]) -> np.ndarray:
 
 
 def tuned_embeddings(corrector: Corrector, lists: Sequence[NBest]) -> np.ndarray:
-    """What the corrector's adapter makes of E_LN, (n, D): all its rows, and of all its layers, as one vector.
+    """The output of the corrector's tuner for the E_LN of every list, (n, D): all rows of all layers in one vector.
 
     Raises:
         InputError: the corrector's variant tunes no noise embedding.
@@ -79,7 +86,9 @@ def tuned_embeddings(corrector: Corrector, lists: Sequence[NBest]) -> np.ndarray
             noise = corrector.noise_embedding([nbest.texts for nbest in lists[start : start + _BATCH]])
             parts = corrector.llm.adapter.tuned_noise(noise.to(corrector.llm.device))
             if not parts:
-                raise InputError("the variant ger has no noise embedding; name checkpoints of another")
+                raise InputError(
+                    "the variant ger has no noise embedding; name checkpoints of another variant"
+                )
             tuned.append(torch.cat(parts, dim=-1).flatten(1).float().cpu().numpy())
     return np.concatenate(tuned)
 
@@ -103,21 +112,21 @@ def t_sne(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
     return plane.fit_transform(reduced)
 
 
-def frequent_kinds(lists: Sequence[NBest], count: int = KINDS) -> list[str]:
-    """The kinds of noise with most lists, by name among equals; clean speech is none."""
+def frequent_kinds(lists: Sequence[NBest], count: int = SHOWN_KINDS) -> list[str]:
+    """The kinds of noise with most lists, by name among equals; clean speech is not a kind of noise."""
     counted = Counter(noise_kind(nbest) for nbest in lists)
     counted.pop(CLEAN, None)
     return sorted(sorted(counted), key=lambda kind: -counted[kind])[:count]
 
 
 @dataclass(frozen=True, slots=True)
-class Paired:
-    """Lists with noise, and the same sentences in clean speech.
+class CleanPairs:
+    """Lists with noise, and the lists of the same sentences in clean speech.
 
     Attributes:
         noisy: lists with noise.
-        clean: lists of clean speech, one a sentence.
-        partners: of each list with noise, the number of the clean one.
+        clean: lists of clean speech, one for each sentence.
+        partners: the position in `clean` of each noisy list's partner.
     """
 
     noisy: Sequence[NBest]
@@ -125,7 +134,7 @@ class Paired:
     partners: Sequence[int]
 
     @classmethod
-    def of(cls, found: Sequence[tuple[NBest, NBest]]) -> Paired:
+    def of(cls, found: Sequence[tuple[NBest, NBest]]) -> CleanPairs:
         """From pairs of lists, noisy and clean."""
         clean = {partner.id: partner for _, partner in found}
         rows = {id_: row for row, id_ in enumerate(clean)}
@@ -135,11 +144,11 @@ class Paired:
 
     @property
     def lists(self) -> list[NBest]:
-        """All: those with noise, then those of clean speech."""
+        """All lists: those with noise, then those of clean speech."""
         return [*self.noisy, *self.clean]
 
     def moved(self, vectors: np.ndarray) -> np.ndarray:
-        """Embeddings of the lists with noise, less those of their clean partners.
+        """The embeddings of the lists with noise minus those of their clean partners.
 
         Args:
             vectors: of all lists, shape (n, D).
@@ -147,7 +156,7 @@ class Paired:
         return vectors[: len(self.noisy)] - vectors[len(self.noisy) :][list(self.partners)]
 
 
-def run(context: Context) -> Outcome:
+def _embedding(context: Context) -> Findings:
     """Embeds the test lists at the data's SNRs and their clean partners.
 
     Raises:
@@ -159,12 +168,12 @@ def run(context: Context) -> Outcome:
     clean = context.data.clean_lists()
     if not clean:
         raise InputError(
-            f"{context.data.source}: has no lists of the same sentences in clean speech, against which noise could be "
-            "seen; add 'clean:' to the data file"
+            f"{context.data.source}: has no lists of the same sentences in clean speech to compare noise "
+            "with; add 'clean:' to the data file"
         )
     noisy = [nbest for lists in context.data.test_lists(context.quick).values() for nbest in lists]
     found = pairs(clean, noisy, context.data.snrs_db)
-    paired = Paired.of(found)
+    paired = CleanPairs.of(found)
     context.say(f"{len(paired.noisy):,} lists with noise, {len(paired.clean):,} of clean speech")
     vectors: dict[str, np.ndarray] = {}  # of the first seed
     measured: dict[str, dict[str, Measured]] = {}
@@ -175,11 +184,11 @@ def run(context: Context) -> Outcome:
 
     folders = {path.parent for paths in (*context.data.tests.values(), context.data.clean) for path in paths}
     audio = audio_embeddings(paired.lists, folders.pop()) if len(folders) == 1 else None
-    for name, embedded in ((AUDIO, audio), (STORED, noise_embeddings(paired.lists))):
+    for name, embedded in ((AUDIO_EMBEDDING, audio), (STORED, noise_embeddings(paired.lists))):
         if embedded is not None:
             vectors[name] = embedded
             measured[name] = measure(embedded)
-    for arm, name in ARMS.items():
+    for arm, name in TUNED.items():
         seeds = []
         for finished in context.runs(arm):
             corrector = Corrector.from_pretrained(finished.checkpoint)
@@ -188,16 +197,16 @@ def run(context: Context) -> Outcome:
             seeds.append(measure(embedded))
         if seeds:
             measured[name] = averaged(seeds)
-    return outcome(context, paired, vectors, measured)
+    return findings_of(context, paired, vectors, measured)
 
 
-def outcome(
+def findings_of(
     context: Context,
-    paired: Paired,
+    paired: CleanPairs,
     vectors: Mapping[str, np.ndarray],
     measured: Mapping[str, Mapping[str, Measured]],
-) -> Outcome:
-    """Tables and figures of what was measured.
+) -> Findings:
+    """The tables and figures of measured embeddings.
 
     Args:
         context: of the experiment.
@@ -209,12 +218,12 @@ def outcome(
     kinds = frequent_kinds(paired.noisy)
     moved = {name: paired.moved(embedded) for name, embedded in vectors.items()}
     notes = []
-    if AUDIO not in vectors:
+    if AUDIO_EMBEDDING not in vectors:
         notes.append("No embedding of the audio: not all lists have one, or they lie in several folders.")
-    if missing := [name for name in ARMS.values() if name not in vectors]:
-        notes.append(f"Not there, because it is not trained: {', '.join(missing)}.")
+    if missing := [name for name in TUNED.values() if name not in vectors]:
+        notes.append(f"Missing, because it was not trained: {', '.join(missing)}.")
     counts = Counter(noise_kind(nbest) for nbest in paired.lists)
-    return Outcome(
+    return Findings(
         results={
             "distances": {
                 name: {kind: value.to_json_dict() for kind, value in one.items()}
@@ -230,7 +239,6 @@ def outcome(
         tables=(
             _distance_table(measured, counts),
             *([_neighbor_table(near)] if near else []),
-            *published_beside("embedding"),
         ),
         figures={
             "": lambda: _map(paired.lists, vectors, kinds, context.seeds[0]),
@@ -240,8 +248,8 @@ def outcome(
     )
 
 
-def _neighbors(paired: Paired, vectors: Mapping[str, np.ndarray]) -> dict[str, dict[str, Measured]]:
-    """By embedding and what is the same; empty where there are too few sentences to have neighbors."""
+def _neighbors(paired: CleanPairs, vectors: Mapping[str, np.ndarray]) -> dict[str, dict[str, Measured]]:
+    """The shares of neighbors with the same label, by embedding and label; empty where there are too few sentences."""
     parts = {
         f"{what}{added}": (lists, label, added)
         for added, lists in (("", paired.lists), (LESS_CLEAN, paired.noisy))
@@ -263,7 +271,7 @@ def _neighbors(paired: Paired, vectors: Mapping[str, np.ndarray]) -> dict[str, d
 def _map(
     lists: Sequence[NBest], vectors: Mapping[str, np.ndarray], kinds: Sequence[str], seed: int
 ) -> Figure:
-    """The figure of the lists of some kinds of noise and of clean speech."""
+    """The figure of the lists of clean speech and of some kinds of noise."""
     from robustger.experiments.figures.embedding_plot import map_of_lists
 
     rows = [row for row, nbest in enumerate(lists) if noise_kind(nbest) in (*kinds, CLEAN)]
@@ -288,18 +296,18 @@ def _distance_table(measured: Mapping[str, Mapping[str, Measured]], counts: Mapp
 
 def _neighbor_table(near: Mapping[str, Mapping[str, Measured]]) -> Table:
     return Table(
-        f"Of the {NEIGHBORS} nearest lists of other sentences, in %",
+        f"Share of the {NEIGHBORS} nearest lists of other sentences with the same label, in %",
         ("embedding", *next(iter(near.values()))),
         tuple((name, *(value.percent().cell(1) for value in one.values())) for name, one in near.items()),
-        notes=f"In the embeddings themselves, over all kinds of noise; clean speech counts as a kind and a level. "
-        f"'{LESS_CLEAN.strip(', ')}': of the embedding less that of the same sentence in clean speech, among lists "
-        "with noise. 95 % intervals from a bootstrap over sentences.",
+        notes="Measured in the embeddings themselves, over all kinds of noise; clean speech counts as a kind and a "
+        f"level. '{LESS_CLEAN.strip(', ')}': in the embedding minus that of the same sentence in clean speech, among "
+        "lists with noise. 95 % intervals from a bootstrap over sentences.",
     )
 
 
 EMBEDDING = Experiment(
     "embedding",
     "t-SNE of the noise embedding with and without distillation, and how far noise moves it (the paper's Table 17)",
-    run,
-    needs=lambda scale, quick: Needs(arms=tuple(ARMS)),
+    _embedding,
+    needs=lambda scale: Needs(arms=tuple(TUNED)),
 )

@@ -1,8 +1,7 @@
-"""How many hypotheses and how wide a beam: what the lists could save, and what they cost.
+"""Measures what longer lists and wider beams could save, and what they cost.
 
-Short lists are cut from the lists that are there. The width of the beam needs the recordings and the recognizer: a part
-of the test is recognized anew with each width. Where one of the two is missing, that part is left out, and the output
-says so.
+Short lists are cut from the test lists. For the width of the beam, some of the recordings are recognized again with
+each width. Where the recordings or the recognizer are missing, that part is left out, and the output says so.
 """
 
 from __future__ import annotations
@@ -15,31 +14,30 @@ import numpy as np
 
 from robustger.correction.prompt import compact_prompt
 from robustger.errors import InputError
+from robustger.evaluation.measured import COUNTED, Measured, error_counts, mean, ratio
 from robustger.evaluation.tables import Table
-from robustger.experiments.experiment import NORMALIZER, Context, Experiment, Outcome
-from robustger.experiments.measures.beam_sweep import MOST, Sweep, sweep
-from robustger.experiments.measures.conditions import sentence
-from robustger.experiments.measures.measured import Measured, error_counts, mean, ratio
+from robustger.experiments.conditions import sentence
+from robustger.experiments.experiment import NORMALIZER, Context, Experiment, Findings
+from robustger.experiments.systems.beam_sweep import MOST, Sweep, sweep
 from robustger.hypotheses import NBest
 
-N = 5  # at which widths are compared
+COMPARED_SIZE = 5  # hypotheses of a list at which widths are compared
 TIMED = 200  # lists whose noise embedding is timed
-SYSTEMS = {"best": "1-best", "o_nb": "o_nb", "o_cp": "o_cp"}
 
-Rates = dict[str, Measured]
-"""WER of `SYSTEMS`, as fractions."""
+SystemRates = dict[str, Measured]
+"""The WER of each of `COUNTED`, as a fraction."""
 
 
-def rates(lists: Sequence[NBest], n: int) -> Rates:
-    """WER of the 1-best and of the oracles when only the first `n` hypotheses are looked at."""
+def cut_rates(lists: Sequence[NBest], n: int) -> SystemRates:
+    """The WER of the 1-best and of the oracles over the first `n` hypotheses of each list."""
     cut = [NBest.from_texts(nbest.id, nbest.texts[:n], reference=nbest.reference) for nbest in lists]
     errors, words = error_counts(cut, NORMALIZER)
     units = [sentence(nbest) for nbest in lists]
     return {name: ratio(values, words, units) for name, values in errors.items()}
 
 
-def errors_left(lists: Sequence[NBest], n: int) -> Rates:
-    """Errors of the oracles over the first `n` hypotheses, as a fraction of those of the 1-best."""
+def errors_left(lists: Sequence[NBest], n: int) -> SystemRates:
+    """The errors of the oracles over the first `n` hypotheses, as a fraction of the errors of the 1-best."""
     cut = [NBest.from_texts(nbest.id, nbest.texts[:n], reference=nbest.reference) for nbest in lists]
     errors, _ = error_counts(cut, NORMALIZER)
     units = [sentence(nbest) for nbest in lists]
@@ -47,13 +45,13 @@ def errors_left(lists: Sequence[NBest], n: int) -> Rates:
 
 
 def prompt_words(lists: Sequence[NBest], n: int) -> Measured:
-    """Words of the prompt of a small language model (`compact`) with the first `n` hypotheses."""
+    """The number of words of the prompt `compact` with the first `n` hypotheses."""
     lengths = [len(compact_prompt(nbest.texts[:n]).split()) for nbest in lists]
     return mean(lengths, map(sentence, lists))
 
 
 def embedding_milliseconds(lists: Sequence[NBest], n: int) -> float:
-    """CPU time of the noise embedding of a list's first `n` hypotheses, when nothing is remembered from other lists."""
+    """CPU milliseconds of the noise embedding of a list's first `n` hypotheses, starting with an empty cache."""
     from robustger.noise.embedding import NoiseEmbedder
     from robustger.noise.extractors import SentenceBert
 
@@ -65,9 +63,9 @@ def embedding_milliseconds(lists: Sequence[NBest], n: int) -> float:
 
 
 def size_table(
-    lists: Sequence[NBest], by_size: dict[int, Rates], costs: dict[int, dict[str, float]]
+    lists: Sequence[NBest], by_size: dict[int, SystemRates], costs: dict[int, dict[str, float]]
 ) -> Table:
-    """A row for every size of the list."""
+    """The table of list sizes, a row for each."""
     rows = []
     for n, found in by_size.items():
         cost = costs[n]
@@ -84,12 +82,12 @@ def size_table(
     )
 
 
-def beam_table(sweeps: Sequence[Sweep], by_beams: dict[int, Rates], agreement: float) -> Table:
-    """A row for every width."""
+def beam_table(sweeps: Sequence[Sweep], by_beams: dict[int, SystemRates], agreement: float) -> Table:
+    """The table of beam widths, a row for each."""
     rows = tuple(
         (
             str(one.beams),
-            *(by_beams[one.beams][name].percent().cell(2) for name in SYSTEMS),
+            *(by_beams[one.beams][name].percent().cell(2) for name in COUNTED),
             f"{np.mean(one.distinct):.2f} of {min(one.beams, MOST)}",
             f"{one.cost:.3f}",
         )
@@ -98,30 +96,30 @@ def beam_table(sweeps: Sequence[Sweep], by_beams: dict[int, Rates], agreement: f
     first = sweeps[0]
     return Table(
         f"Width of the beam: {len(first.lists)} recordings, {first.audio_seconds / 60:.1f} minutes",
-        ("beams", *(f"{name} (WER, %)" for name in SYSTEMS.values()), "distinct", "CPU s a second of audio"),
+        ("beams", *(f"{name} (WER, %)" for name in COUNTED.values()), "distinct", "CPU s a second of audio"),
         rows,
-        notes=f"Oracles over the first {N} hypotheses (fewer with fewer beams). Normalizer {NORMALIZER}. 95 % "
-        "intervals from a bootstrap over sentences. With one of these widths, "
+        notes=f"Oracles over the first {COMPARED_SIZE} hypotheses (fewer with fewer beams). Normalizer {NORMALIZER}. "
+        "95 % intervals from a bootstrap over sentences. With one of these widths, "
         f"{100 * agreement:.1f} % of the 1-bests are those of the lists that are tested on.",
     )
 
 
 def same_best(sweeps: Sequence[Sweep], lists: Sequence[NBest]) -> float:
-    """The share of 1-bests that are those of the given lists, of the width with which most are."""
+    """The largest share, over all widths, of 1-bests that equal those of the given lists."""
     known = {nbest.id: nbest.best for nbest in lists}
     return max(float(np.mean([known[nbest.id] == nbest.best for nbest in one.lists])) for one in sweeps)
 
 
-def run(context: Context) -> Outcome:
-    """Cuts all test lists; recognizes some of the recordings anew."""
+def _nbest_size(context: Context) -> Findings:
+    """Cuts all test lists, and recognizes some of the recordings again."""
     from robustger.experiments.figures.nbest_size_plots import by_size_plot, by_width_plot
 
     lists = [nbest for part in context.data.test_lists(context.quick).values() for nbest in part]
     sizes = range(1, max(len(nbest.hypotheses) for nbest in lists) + 1)
-    by_size = {n: rates(lists, n) for n in sizes}
+    by_size = {n: cut_rates(lists, n) for n in sizes}
     costs: dict[int, dict[str, float]] = {n: {"prompt_words": prompt_words(lists, n).value} for n in sizes}
     if len(sizes) > 1:
-        embedding_milliseconds(lists[:5], 2)  # loads what is loaded once
+        embedding_milliseconds(lists[:5], 2)  # loads the model, which is not to be timed
     for n in sizes[1:]:
         costs[n]["milliseconds"] = embedding_milliseconds(lists[:TIMED], n)
     tables = [size_table(lists, by_size, costs)]
@@ -139,11 +137,11 @@ def run(context: Context) -> Outcome:
         notes.append(f"The width of the beam was not measured: {error}.")
     left = {"": {n: errors_left(lists, n) for n in sizes}}
     if sweeps:
-        by_beams = {one.beams: rates(one.lists, N) for one in sweeps}
+        by_beams = {one.beams: cut_rates(one.lists, COMPARED_SIZE) for one in sweeps}
         widest, given = sweeps[-1], _of_same(context, sweeps[-1])
         agreement = same_best(sweeps, given)
         tables.append(beam_table(sweeps, by_beams, agreement))
-        # Of the same recordings: part of a test may be easier than all of it.
+        # Both curves show the same recordings, because part of a test may be easier than the whole.
         left = {"": {n: errors_left(given, n) for n in sizes}}
         left[f", {widest.beams} beams"] = {
             n: errors_left(widest.lists, n) for n in range(1, min(widest.beams, MOST) + 1)
@@ -168,21 +166,21 @@ def run(context: Context) -> Outcome:
         }
     if len(sizes) > 1:
         figures[""] = lambda: by_size_plot(left)
-    return Outcome(results, tuple(tables), figures, notes=tuple(notes))
+    return Findings(results, tuple(tables), figures, notes=tuple(notes))
 
 
 def _of_same(context: Context, found: Sweep) -> list[NBest]:
-    """The test lists of the recordings that were recognized anew, in their order."""
+    """The test lists of the recordings that were recognized again, in their order."""
     known = {nbest.id: nbest for part in context.data.test_lists().values() for nbest in part}
     return [known[nbest.id] for nbest in found.lists]
 
 
-def _json(found: Rates) -> dict[str, Any]:
+def _json(found: SystemRates) -> dict[str, Any]:
     return {"wer": {name: value.to_json_dict() for name, value in found.items()}}
 
 
 NBEST_SIZE = Experiment(
     "nbest-size",
     "size of the list and width of the beam against what the lists could save, and their cost",
-    run,
+    _nbest_size,
 )

@@ -1,7 +1,7 @@
-"""All systems per test set (the paper's Table 1), and by noise and SNR (its Table 2).
+"""All systems by test set (the paper's Table 1), and by noise and SNR (its Table 2).
 
-The columns are those of the paper and more: what typography alone explains, a vote, a pretrained language model. All
-are measured on the same lists under the same normalizer.
+The tables have the paper's columns and further ones, for the gain from typography alone, from a vote, and from a
+pretrained language model. All systems are measured on the same lists under the same normalizer.
 """
 
 from __future__ import annotations
@@ -11,40 +11,54 @@ from typing import Any
 
 from robustger.evaluation.intervals import percent
 from robustger.evaluation.tables import Table
-from robustger.experiments.experiment import GUARDS, NORMALIZER, Context, Experiment, Needs, Outcome
-from robustger.experiments.measures.comparison import (
-    published_beside,
-    rate_table,
+from robustger.experiments.experiment import (
+    ARMS,
+    AUDIO_ARM,
+    GUARDED,
+    NORMALIZER,
+    Context,
+    Experiment,
+    Findings,
+    Needs,
+)
+from robustger.experiments.measures.scoreboard import (
+    ALL,
+    BEST,
+    FORMAT_ONLY,
+    O_CP,
+    O_NB,
+    Scoreboard,
+    System,
+    at_snr,
+    cross,
+)
+from robustger.experiments.systems.baselines import BASELINE_ROWS, baseline_systems
+from robustger.experiments.systems.correctors import (
+    checkpoint_systems,
     scoreboard,
-    system_table,
     test_sets,
     trained_systems,
-    values,
 )
-from robustger.experiments.measures.conditions import CLEAN, noise_kind, snr_db
-from robustger.experiments.measures.scoreboard import BEST, FORMAT_ONLY, O_CP, O_NB, Scoreboard, System, cross
-from robustger.experiments.runs.arms import AUDIO, NAMES
-from robustger.experiments.systems.baselines import BASELINES, baseline_systems
-from robustger.experiments.systems.checkpoints import checkpoint_systems
+from robustger.experiments.tables.board_tables import condition_table, system_table, values
 
-# Without distillation RobustGER needs no audio: of lists alone it is all there is of it.
-TRAINED = ("ger", AUDIO, "robustger", "mine-paper")
-COLUMNS = {NAMES[arm]: (arm, "") for arm in TRAINED}
-FULL, UNDISTILLED, REFERENCE = NAMES["mine-paper"], NAMES["robustger"], NAMES["ger"]
-# Under `raw` typography counts as an error, so that what format-only alone brings can be seen.
-NORMALIZERS = (NORMALIZER, "raw")
+# Without distillation RobustGER needs no audio, so that lists alone can only train this form of it.
+TRAINED_ARMS = ("ger", AUDIO_ARM, "robustger", "mine-paper")
+TRAINED_COLUMNS = {ARMS[arm].title: (arm, "") for arm in TRAINED_ARMS}
+FULL, UNDISTILLED, GER = ARMS["mine-paper"].title, ARMS["robustger"].title, ARMS["ger"].title
+# Under `raw` typography counts as an error, which shows the gain of format-only.
+BOTH_NORMALIZERS = (NORMALIZER, "raw")
 
 
 def systems_of(context: Context) -> tuple[list[System], list[str], list[str]]:
-    """All systems, the names of all columns in their order, and notes on what is missing."""
+    """All systems, the names of all columns in their order, and a note on every missing system."""
     sets = test_sets(context)
     baselines, notes = baseline_systems(context, [nbest for lists in sets.values() for nbest in lists])
-    trained, lacking = trained_systems(context, COLUMNS)
+    trained, lacking = trained_systems(context, TRAINED_COLUMNS)
     given = checkpoint_systems(context, sets)
     names = [
         BEST,
-        *(baseline.title for baseline in BASELINES),
-        *COLUMNS,
+        *(baseline.title for baseline in BASELINE_ROWS),
+        *TRAINED_COLUMNS,
         *(one.name for one in given),
         O_NB,
         O_CP,
@@ -52,67 +66,59 @@ def systems_of(context: Context) -> tuple[list[System], list[str], list[str]]:
     return [*baselines, *trained, *given], names, [*notes, *lacking]
 
 
-def run_table1(context: Context) -> Outcome:
+def run_table1(context: Context) -> Findings:
     """Every system on every test set, and in detail on all of them."""
     systems, names, notes = systems_of(context)
-    boards = {name: scoreboard(context, systems, name) for name in NORMALIZERS}
+    boards = {name: scoreboard(context, systems, name) for name in BOTH_NORMALIZERS}
     board = boards[NORMALIZER]
-    tables = [rate_table(board, "WER by test", names)]
+    tables = [condition_table(board, "WER by test", names)]
     tables += [
-        system_table(board, f"All tests, normalizer {name}", names, (REFERENCE,))
-        for name, board in boards.items()
+        system_table(board, f"All tests, normalizer {name}", names, (GER,)) for name, board in boards.items()
     ]
-    guarded, _ = trained_systems(context, COLUMNS, GUARDS[1])
+    guarded, _ = trained_systems(context, TRAINED_COLUMNS, GUARDED)
     results: dict[str, Any] = {"normalizers": {name: board.to_json_dict() for name, board in boards.items()}}
     if guarded:
         careful = scoreboard(context, guarded)
-        tables.append(system_table(careful, f"Under the guard `{GUARDS[1]}`", [BEST, *COLUMNS], (REFERENCE,)))
+        tables.append(system_table(careful, f"Under the guard `{GUARDED}`", [BEST, *TRAINED_COLUMNS], (GER,)))
         results["guarded"] = careful.to_json_dict()
-    return Outcome(
-        results, (*tables, *published_beside("table1")), _figures(board, names), notes=tuple(notes)
-    )
+    return Findings(results, tuple(tables), _figure_by_test(board, names), notes=tuple(notes))
 
 
-def _figures(board: Scoreboard, names: Sequence[str]) -> dict[str, Callable[[], Any]]:
-    from robustger.experiments.figures.plots import systems_by_test
+def _figure_by_test(board: Scoreboard, names: Sequence[str]) -> dict[str, Callable[[], Any]]:
+    from robustger.experiments.figures.error_rate_plots import systems_by_test
 
-    # Where typography costs nothing, format-only is the 1-best, and one point says it.
+    # Where typography costs nothing, format-only equals the 1-best, and one point shows both.
     same = FORMAT_ONLY in board.errors and (board.errors[FORMAT_ONLY] == board.errors[BEST]).all()
     shown = [name for name in names if name in board.errors and not (same and name == FORMAT_ONLY)]
     rates = values(board, shown)
-    sets = [group for group in rates if group in _first_level(board)]
-    return {"": lambda: systems_by_test({group: rates[group] for group in sets})}
+    # All lists, and the test sets or the SNRs: a figure has no room for more.
+    groups = [ALL, *board.sets, *map(at_snr, board.snrs)]
+    return {"": lambda: systems_by_test({group: rates[group] for group in rates if group in groups})}
 
 
-def _first_level(board: Scoreboard) -> list[str]:
-    """All lists, and the test sets or the SNRs: what a figure has room for."""
-    kinds = {noise_kind(nbest) for nbest in board.lists} - {*board.sets}
-    return [group for group in board.groups if group not in kinds]
-
-
-def run_table2(context: Context) -> Outcome:
+def run_table2(context: Context) -> Findings:
     """Every system by kind of noise and SNR."""
-    from robustger.experiments.figures.plots import systems_by_snr
+    from robustger.experiments.figures.error_rate_plots import systems_by_snr
 
     systems, names, notes = systems_of(context)
     board = scoreboard(context, systems, crossed=True)
     names = [name for name in names if name in board.errors]
-    kinds = sorted({kind for nbest in board.lists if (kind := noise_kind(nbest)) != CLEAN})
-    snrs = sorted({snr for nbest in board.lists if (snr := snr_db(nbest)) is not None})
-    unknown = sum(noise_kind(nbest) != CLEAN and snr_db(nbest) is None for nbest in board.lists)
+    snrs = board.snrs
     if not snrs:
         notes.append("The lists name no SNR (`snr_db` in their meta), so there is nothing to break down.")
-    elif unknown:
-        notes.append(f"{unknown:,} lists with noise name no SNR (`snr_db` in their meta): in no row.")
+    elif board.without_snr:
+        notes.append(
+            f"{board.without_snr:,} lists with noise name no SNR (`snr_db` in their meta): in no row."
+        )
     rows = [
         (kind, f"{snr}", *_cells(board, names, cross(kind, snr)))
-        for kind in kinds
+        for kind in board.kinds
         for snr in snrs
         if cross(kind, snr) in board.groups
     ]
-    rows += [("all", f"{snr}", *_cells(board, names, f"{snr} dB")) for snr in snrs]
-    if snrs and CLEAN in board.groups:
-        rows.append((CLEAN, "", *_cells(board, names, CLEAN)))
+    rows += [("all", f"{snr}", *_cells(board, names, at_snr(snr))) for snr in snrs]
+    if snrs and board.clean is not None:
+        rows.append((board.clean, "", *_cells(board, names, board.clean)))
     table = Table(
         "WER by noise and SNR",
         ("noise", "SNR (dB)", *names),
@@ -122,11 +128,11 @@ def run_table2(context: Context) -> Outcome:
     )
     figures: dict[str, Callable[[], Any]] = {}
     if len(snrs) > 1:
-        by_snr = {name: {snr: board.rate(name, f"{snr} dB") for snr in snrs} for name in names}
+        by_snr = {name: {snr: board.rate(name, at_snr(snr)) for snr in snrs} for name in names}
         figures[""] = lambda: systems_by_snr(by_snr)
-    return Outcome(
+    return Findings(
         {"normalizers": {NORMALIZER: board.to_json_dict()}},
-        (table, *published_beside("table2")),
+        (table,),
         figures,
         notes=tuple(notes),
     )
@@ -140,11 +146,11 @@ TABLE1 = Experiment(
     "table1",
     "1-best, baselines, GER, audio denoising, RobustGER and oracles per test set (the paper's Table 1)",
     run_table1,
-    needs=lambda scale, quick: Needs(arms=TRAINED),
+    needs=lambda scale: Needs(arms=TRAINED_ARMS),
 )
 TABLE2 = Experiment(
     "table2",
     "the same systems by noise and SNR (the paper's Table 2)",
     run_table2,
-    needs=lambda scale, quick: Needs(arms=TRAINED),
+    needs=lambda scale: Needs(arms=TRAINED_ARMS),
 )

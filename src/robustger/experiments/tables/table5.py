@@ -1,38 +1,39 @@
 """Case studies (the paper's Table 5): one utterance through every system.
 
-The paper shows one that RobustGER gets right and GER does not. One such utterance is found for any two systems, so
-beside the one where most was gained stands the one where most was lost, and how often either happened.
+The paper shows an utterance that RobustGER gets right and GER does not. Such an utterance exists for almost any two
+systems. So this table shows two utterances, the one with the largest gain and the one with the largest loss, and counts
+gains and losses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from robustger.evaluation.wer import count_errors
-from robustger.experiments.experiment import NORMALIZER, Context, Experiment, Needs, Outcome
-from robustger.experiments.measures.comparison import published_beside, test_sets
+from robustger.experiments.experiment import NORMALIZER, Context, Experiment, Findings, Needs, word_errors
 from robustger.experiments.measures.scoreboard import BEST
+from robustger.experiments.systems.correctors import test_sets
 from robustger.experiments.tables.case_study import Case, as_page, as_table, as_text
-from robustger.experiments.tables.table1 import FULL, REFERENCE, TRAINED, UNDISTILLED, systems_of
+from robustger.experiments.tables.table1 import FULL, GER, TRAINED_ARMS, UNDISTILLED, systems_of
 from robustger.hypotheses import NBest
-from robustger.text import get_normalizer
 
 
 def errors_of(
     lists: Sequence[NBest], texts: Mapping[str, str], normalizer: str = NORMALIZER
 ) -> dict[str, int]:
-    """Wrong words of one system, by list id."""
-    normalize = get_normalizer(normalizer)
-    return {
-        nbest.id: count_errors(normalize(nbest.reference or "").split(), normalize(texts[nbest.id]).split())
-        for nbest in lists
-    }
+    """The number of word errors of one system in each list, by list id."""
+    ids = [nbest.id for nbest in lists]
+    return dict(zip(ids, word_errors(lists, [texts[id_] for id_ in ids], normalizer), strict=True))
 
 
 def extremes(base: Mapping[str, int], new: Mapping[str, int]) -> tuple[str | None, str | None]:
-    """Ids of the utterances in which the new system has most errors fewer, and most more, than the base.
+    """The ids of the utterances where the new system gains most errors against the base, and where it loses most.
 
-    Among equals the one with fewer errors left, of the better system, then the first by id. None where there is none.
+    Among equal utterances the one in which the better system has fewer errors is taken, then the first by id. None
+    stands for an utterance that does not exist.
+
+    Args:
+        base: errors of one system by list id.
+        new: errors of the other system by list id.
     """
 
     def most(one: Mapping[str, int], other: Mapping[str, int]) -> str | None:
@@ -43,11 +44,11 @@ def extremes(base: Mapping[str, int], new: Mapping[str, int]) -> tuple[str | Non
 
 
 def cases(lists: Sequence[NBest], texts: Mapping[str, Mapping[str, str]], base: str, new: str) -> list[Case]:
-    """Where the new system gains most against the base, and where it loses most.
+    """The utterances where the new system gains most against the base, and where it loses most.
 
     Args:
         lists: all with a reference.
-        texts: by system and list id; the 1-best need not be among them.
+        texts: by system and list id; the 1-best may be missing.
         base: a system, or "1-best".
         new: a system.
     """
@@ -70,7 +71,7 @@ def cases(lists: Sequence[NBest], texts: Mapping[str, Mapping[str, str]], base: 
 
 
 def hardest(lists: Sequence[NBest], texts: Mapping[str, Mapping[str, str]], base: str, new: str) -> Case:
-    """The utterance in which the 1-best has most errors, the first by id of several: where no two systems differ."""
+    """The utterance in which the 1-best has most errors, for systems that do not differ; the first by id of several."""
     errors = errors_of(lists, {nbest.id: nbest.best for nbest in lists})
     nbest = min(lists, key=lambda nbest: (-errors[nbest.id], nbest.id))
     why = (
@@ -80,17 +81,17 @@ def hardest(lists: Sequence[NBest], texts: Mapping[str, Mapping[str, str]], base
     return Case.of(nbest, {name: given[nbest.id] for name, given in texts.items()}, why, NORMALIZER)
 
 
-def run(context: Context) -> Outcome:
-    """Picks two utterances of the lists that trainings were tested on."""
+def _case_studies(context: Context) -> Findings:
+    """Shows two utterances of the lists that trainings were tested on."""
     lists = [nbest for part in test_sets(context).values() for nbest in part]
     systems, _, notes = systems_of(context)
     texts = {system.name: system.texts[0] for system in systems}
-    wanted = (FULL, UNDISTILLED, *context.checkpoints, REFERENCE)
+    wanted = (FULL, UNDISTILLED, *context.checkpoints, GER)
     new = next((name for name in wanted if name in texts), list(texts)[-1])
-    base = REFERENCE if new in (FULL, UNDISTILLED) and REFERENCE in texts else BEST
+    base = GER if new in (FULL, UNDISTILLED) and GER in texts else BEST
     found = cases(lists, texts, base, new) or [hardest(lists, texts, base, new)]
     title = "One utterance through every system"
-    return Outcome(
+    return Findings(
         results={
             "compared": [base, new],
             "normalizer": NORMALIZER,
@@ -108,7 +109,7 @@ def run(context: Context) -> Outcome:
                 for case in found
             ],
         },
-        tables=(*map(as_table, found), *published_beside("table5")),
+        tables=tuple(map(as_table, found)),
         pages={
             "table5.html": as_page(found, title),
             "table5.txt": "\n\n".join(map(as_text, found)),
@@ -120,6 +121,6 @@ def run(context: Context) -> Outcome:
 TABLE5 = Experiment(
     "table5",
     "case study: one utterance through every system, with differences marked (the paper's Table 5)",
-    run,
-    needs=lambda scale, quick: Needs(arms=TRAINED),
+    _case_studies,
+    needs=lambda scale: Needs(arms=TRAINED_ARMS),
 )

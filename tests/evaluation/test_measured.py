@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robustger.evaluation.intervals import Interval
-from robustger.experiments.measures.measured import Measured, error_counts, mean, ratio
+from robustger.evaluation.measured import Measured, error_counts, mean, ratio
 from robustger.hypotheses import NBest
 
 WORDS = st.lists(st.sampled_from("abcd"), max_size=6).map(" ".join)

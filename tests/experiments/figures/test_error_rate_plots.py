@@ -9,11 +9,11 @@ import pytest
 from tests.experiments.readable import check_readable
 
 from robustger.evaluation.intervals import Interval
-from robustger.experiments.figures import plots
-from robustger.experiments.figures.drawing import SYSTEMS
-from robustger.experiments.measures.measured import Measured
+from robustger.evaluation.measured import Measured
+from robustger.experiments.figures import error_rate_plots as plots
+from robustger.experiments.figures.drawing import SYSTEM_LOOKS
 
-RATES = {name: 0.3 - 0.02 * number for number, name in enumerate(SYSTEMS)}
+RATES = {name: 0.3 - 0.02 * number for number, name in enumerate(SYSTEM_LOOKS)}
 
 
 def around(value: float) -> Measured:
@@ -32,14 +32,14 @@ def test_systems_by_test_set() -> None:
     del rates["clean"]["GER"]  # not trained for it
     figure = plots.systems_by_test(rates)
     said = check_readable(figure)
-    assert said >= {*SYSTEMS, *tests, "WER (%)"}
+    assert said >= {*SYSTEM_LOOKS, *tests, "WER (%)"}
     shown = points(figure.axes[0])
     assert shown["RobustGER"] == pytest.approx([100 * by * RATES["RobustGER"] for by in tests.values()])
     assert len(shown["GER"]) == 2
 
 
 def test_many_test_sets_stay_on_one_page() -> None:
-    names = [*SYSTEMS, "whisper", "whisper, no guard"]
+    names = [*SYSTEM_LOOKS, "whisper", "whisper, no guard"]
     rates = {f"domain {n}": {name: around(0.1 + 0.01 * n) for name in names} for n in range(9)}
     figure = plots.systems_by_test(rates)
     assert check_readable(figure) >= {*names, *rates}
@@ -53,9 +53,9 @@ def test_systems_by_snr() -> None:
     rates["o_nb"][20] = Measured(0.0)
     rates["1-best"][20] = Measured(0.0)  # no change can be given against nothing
     figure = plots.systems_by_snr(rates)
-    assert check_readable(figure) >= {*SYSTEMS, "SNR (dB)", "change against 1-best (%)"}
+    assert check_readable(figure) >= {*SYSTEM_LOOKS, "SNR (dB)", "change against 1-best (%)"}
     upper, lower = figure.axes
-    assert len(upper.lines) == len(SYSTEMS)
+    assert len(upper.lines) == len(SYSTEM_LOOKS)
     changes: Any = lower.lines[0].get_ydata()
     assert len(changes) == 3
     assert changes[0] == pytest.approx(100 * (RATES["format-only"] / RATES["1-best"] - 1))

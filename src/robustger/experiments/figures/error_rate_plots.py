@@ -1,6 +1,6 @@
 """Figures of word error rates: systems by test set and by SNR, trainings, differences, data efficiency.
 
-All rates come as fractions and are drawn in percent.
+All rates are given as fractions and drawn in percent.
 """
 
 from __future__ import annotations
@@ -9,29 +9,31 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from robustger.evaluation.measured import Measured
 from robustger.experiments.figures.drawing import COLUMN, GRAY, legend_above, look, new_figure, spread, styled
-from robustger.experiments.measures.measured import Measured
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 ORACLES = ("o_nb", "o_cp")
-LONGEST = 26  # letters of a row's name in a line: longer ones leave the axes too little width
-MOST_ROWS = 7.3  # inches that test sets take together: with the legend, a page of a paper has no more
+LONGEST_NAME = 26  # letters of a row's name in one line; longer lines leave the axes too little width
+MOST_INCHES = 7.3  # height of all test sets together; with the legend this fills a page of a paper
 
 
 @styled
 def systems_by_test(rates: Mapping[str, Mapping[str, Measured]], rate: str = "WER (%)") -> Figure:
-    """A row for every test set with a point for every system, one below the other, with its interval.
+    """Draws a row for every test set, with a point and interval for every system, one below the other.
 
     Args:
         rates: by test set and system; systems in the order of the legend.
-        rate: names the axis.
+        rate: label of the axis.
     """
     systems = list(dict.fromkeys(system for row in rates.values() for system in row))
-    step = 1 / (len(systems) + 1.5)  # of a row, a third of which stays empty between test sets
-    rows = min(max(0.3, 0.075 * len(systems)) * len(rates), MOST_ROWS)
+    step = 1 / (
+        len(systems) + 1.5
+    )  # part of a row's height; a third of the row stays empty between test sets
+    rows = min(max(0.3, 0.075 * len(systems)) * len(rates), MOST_INCHES)
     figure = new_figure(COLUMN, 0.7 + 0.15 * ((len(systems) + 2) // 3) + rows)
     axes = figure.subplots()
     for number, system in enumerate(systems):
@@ -58,12 +60,12 @@ def systems_by_test(rates: Mapping[str, Mapping[str, Measured]], rate: str = "WE
 def systems_by_snr(
     rates: Mapping[str, Mapping[float, Measured]], base: str = "1-best", rate: str = "WER (%)"
 ) -> Figure:
-    """WER over the SNR, and below it the change against one of the systems, which tells close ones apart.
+    """Draws the WER over the SNR, and below it the change from one system, which separates close systems.
 
     Args:
         rates: by system and SNR in dB.
         base: the system that others are compared with.
-        rate: names the axis.
+        rate: label of the axis.
     """
     figure = new_figure(COLUMN, 4.0 + 0.12 * ((len(rates) + 2) // 3))
     upper, lower = figure.subplots(2, 1, sharex=True)
@@ -92,13 +94,13 @@ def trainings(
     lines: Mapping[str, float] | None = None,
     rate: str = "WER (%)",
 ) -> Figure:
-    """A row for every training with its rate and interval, its seeds as strokes, and lines for what is compared with.
+    """Draws a row for every training with its rate, interval and seeds (strokes), and lines for fixed rates.
 
     Args:
         rates: by name.
         seeds: the rate of every seed, by name.
-        lines: rates that do not depend on a training: `1-best`, `o_nb`, by name.
-        rate: names the axis.
+        lines: rates of `1-best` and oracles, which do not depend on a training, by name.
+        rate: label of the axis.
     """
     figure = new_figure(COLUMN, 0.75 + 0.2 * _lines_of(rates))
     axes = figure.subplots()
@@ -117,12 +119,12 @@ def trainings(
 
 @styled
 def differences(rows: Mapping[str, Measured], name: str, factor: float = 100.0) -> Figure:
-    """A row for every difference with its interval, and a line at zero.
+    """Draws a row for every difference with its interval, and a line at zero.
 
     Args:
-        rows: by what is compared.
-        name: names the axis, and says which side is better.
-        factor: what values are multiplied by: 100 makes points of rates.
+        rows: differences by the name of the row.
+        name: label of the axis.
+        factor: of the values; 100 turns rates into points.
     """
     figure = new_figure(COLUMN, 0.6 + 0.19 * _lines_of(rows))
     axes = figure.subplots()
@@ -145,12 +147,12 @@ def efficiency(
     lines: Mapping[str, float] | None = None,
     rate: str = "WER (%)",
 ) -> Figure:
-    """Rates over the number of lists that were trained on, which grows by factors from left to right.
+    """Draws rates over the number of training lists, on a logarithmic axis.
 
     Args:
         rates: by system and number of lists.
-        lines: rates that do not depend on it, by name.
-        rate: names the axis.
+        lines: rates that do not depend on the number of lists, by name.
+        rate: label of the axis.
     """
     figure = new_figure(COLUMN, 2.5)
     axes = figure.subplots()
@@ -181,19 +183,21 @@ def _points(
 ) -> None:
     style: dict[str, Any] = look(system, number) | {"linestyle": "none"}
     numbers = [one.value for one in values]
-    # An oracle is where nobody gets to; its interval would hide those that matter.
+    # No system reaches an oracle, and its interval would hide intervals that matter.
     ends = None if system in ORACLES else spread(numbers, [one.interval for one in values])
     axes.errorbar(numbers, places, xerr=ends, label=system or None, elinewidth=0.8, **style)
 
 
 def _wrapped(name: str) -> str:
-    """In several lines where it is long, broken behind colons before anywhere else."""
-    parts = [name] if len(name) <= LONGEST else name.replace(": ", ":\n").split("\n")
-    return "\n".join(line for part in parts for line in textwrap.wrap(part, LONGEST, break_on_hyphens=False))
+    """The name, broken into lines where it is long, preferably behind colons."""
+    parts = [name] if len(name) <= LONGEST_NAME else name.replace(": ", ":\n").split("\n")
+    return "\n".join(
+        line for part in parts for line in textwrap.wrap(part, LONGEST_NAME, break_on_hyphens=False)
+    )
 
 
 def _lines_of(names: Iterable[str]) -> int:
-    """How many lines of text the rows are high, all as high as the highest."""
+    """The height of all rows in lines of text; every row is as high as the highest one."""
     heights = [_wrapped(name).count("\n") + 1 for name in names]
     return max(heights) * len(heights)
 

@@ -1,4 +1,7 @@
-"""What is trained beside what it is compared with: systems from finished trainings, and their tables."""
+"""The tables of a scoreboard: rates by condition, systems on all lists, losses, and the ends of trainings.
+
+`condition_table` and `system_table` write the cells of the paper's Tables 1 to 4.
+"""
 
 from __future__ import annotations
 
@@ -7,82 +10,23 @@ from statistics import mean
 from typing import Any
 
 from robustger.evaluation.intervals import percent, with_interval
+from robustger.evaluation.measured import Measured
 from robustger.evaluation.tables import Table
 from robustger.evaluation.wer import error_rates
-from robustger.experiments.experiment import GUARDS, NORMALIZER, Context
-from robustger.experiments.measures.measured import Measured
-from robustger.experiments.measures.published import published
-from robustger.experiments.measures.scoreboard import BEST, Scoreboard, System
-from robustger.experiments.runs.arms import UNTRAINED
-from robustger.hypotheses import NBest
+from robustger.experiments.measures.scoreboard import BEST, Scoreboard
 
 LOGGED = ("train_loss", "gate_norm", "noise_gate_norm", "mutual_information", "distillation_loss")
 AVERAGE = "mean of tests"
-Columns = Mapping[str, tuple[str, str]]
-"""Title of a system to the arm and the change that it is trained with."""
 
 
-def test_sets(context: Context) -> dict[str, list[NBest]]:
-    """The lists that systems are compared on: those that trainings were tested on, else all with a reference."""
-    if not context.decoded:
-        return context.data.test_lists(context.quick)
-    decoded = set(context.decoded)
-    sets = {
-        name: [nbest for nbest in lists if nbest.id in decoded]
-        for name, lists in context.data.test_lists().items()
-    }
-    return {name: lists for name, lists in sets.items() if lists}
+def condition_table(board: Scoreboard, title: str, names: Sequence[str]) -> Table:
+    """The paper's layout: a row for each condition, and a column for each system with its change from the 1-best.
 
-
-def trained_systems(
-    context: Context, columns: Columns, guard: str = GUARDS[0]
-) -> tuple[list[System], list[str]]:
-    """Systems of the trainings that are done, and a line on each that is not or not with all seeds."""
-    systems, notes = [], []
-    for title, (arm, change) in columns.items():
-        runs = context.runs(arm, change)
-        seeds = tuple(run.results["seed"] for run in runs)
-        asked = context.seeds[:1] if arm == UNTRAINED else context.seeds
-        if lacking := [str(seed) for seed in asked if seed not in seeds]:
-            seed = "seed" if len(lacking) == 1 else "seeds"
-            why = context.left_out.get(context.key(arm, change, asked[0]), "not trained")
-            notes.append(f"{title}: no results of {seed} {', '.join(lacking)}: {why}.")
-        if not runs:
-            continue
-        losses = []
-        for run in runs:
-            one = run.results["losses"]
-            pairs = zip(one["nats"], one["tokens"], strict=True)
-            losses.append(dict(zip(one["ids"], pairs, strict=True)))
-        systems.append(
-            System(
-                title,
-                tuple(run.texts(guard) for run in runs),
-                () if arm == UNTRAINED else seeds,
-                runs[0].results["parameters"],
-                tuple(losses),
-                tuple(run.results["log"] for run in runs),
-            )
-        )
-    return systems, notes
-
-
-def scoreboard(
-    context: Context, systems: Sequence[System], normalizer: str = NORMALIZER, *, crossed: bool = False
-) -> Scoreboard:
-    """The systems on the lists that all of them were tested on; see `Scoreboard`."""
-    scored = [nbest for lists in context.data.test_lists().values() for nbest in lists]
-    return Scoreboard(test_sets(context), systems, normalizer, scored, crossed=crossed)
-
-
-def published_beside(experiment: str) -> tuple[Table, ...]:
-    """The paper's own figures, where it gives some."""
-    found = published(experiment)
-    return () if found is None else (found.to_table(),)
-
-
-def rate_table(board: Scoreboard, title: str, names: Sequence[str]) -> Table:
-    """The paper's layout: a row for each condition, a column for each system, and the change from the 1-best."""
+    Args:
+        board: the scoreboard.
+        title: of the table.
+        names: of systems, in the order of the columns; systems that are not on the board are left out.
+    """
     names = [name for name in names if name in board.errors]
 
     def cell(name: str, rate: float, change: float) -> str:
@@ -110,7 +54,14 @@ def rate_table(board: Scoreboard, title: str, names: Sequence[str]) -> Table:
 
 
 def system_table(board: Scoreboard, title: str, names: Sequence[str], against: Sequence[str] = ()) -> Table:
-    """A row for each system on all lists: its rate, the differences to some systems, and what it did to the 1-bests."""
+    """A row for each system on all lists: its rate, its differences from other systems, and its edits of the 1-bests.
+
+    Args:
+        board: the scoreboard.
+        title: of the table.
+        names: of systems, in the order of the rows; systems that are not on the board are left out.
+        against: names of the systems to compare with.
+    """
     against = [name for name in against if name in board.errors]
     rows = []
     for name in names:
@@ -146,7 +97,14 @@ def system_table(board: Scoreboard, title: str, names: Sequence[str], against: S
 def loss_table(
     board: Scoreboard, title: str, names: Sequence[str], against: Sequence[str] = ()
 ) -> Table | None:
-    """What the references cost, a row for each system; None where nothing was scored."""
+    """The losses of the references, a row for each system; None where nothing was scored.
+
+    Args:
+        board: the scoreboard.
+        title: of the table.
+        names: of systems, in the order of the rows.
+        against: names of the systems to compare with.
+    """
     known = [name for name in names if name in board.systems and board.systems[name].losses]
     against = [name for name in against if name in known]
     if not known:
@@ -164,12 +122,12 @@ def loss_table(
         title,
         ("system", "parameters", "nats per token", *(f"minus {name}" for name in against)),
         tuple(rows),
-        f"Of the references of {len(board.systems[known[0]].losses[0]):,} lists.",
+        f"Losses of the references of {len(board.systems[known[0]].losses[0]):,} lists.",
     )
 
 
 def log_table(board: Scoreboard, title: str, names: Sequence[str]) -> Table | None:
-    """What was measured at the end of training; None where nothing was trained."""
+    """The last line of each training's log, averaged over seeds; None where nothing was trained."""
     rows = []
     for name in names:
         logs = [log for log in board.systems[name].log if log] if name in board.systems else []
@@ -180,7 +138,7 @@ def log_table(board: Scoreboard, title: str, names: Sequence[str]) -> Table | No
 
 
 def values(board: Scoreboard, names: Sequence[str]) -> dict[str, dict[str, Measured]]:
-    """Rates by condition and system, those that are there: what figures are drawn of."""
+    """The rates by condition and system, for figures; systems that are not on the board are left out."""
     return {
         group: {name: board.rate(name, group) for name in names if name in board.errors}
         for group in board.groups

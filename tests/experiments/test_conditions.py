@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from robustger.errors import InputError
-from robustger.experiments.measures.conditions import sentence, snr_db
+from robustger.experiments.conditions import sentence, snr_db
 from robustger.hypotheses import NBest
 
 
@@ -33,5 +33,5 @@ def test_an_snr_is_rounded_to_half_a_db(given: Any, shown: str) -> None:
 
 @pytest.mark.parametrize("given", ["five", [5], float("nan"), float("inf"), {}])
 def test_an_snr_that_is_no_number_is_refused_with_the_list(given: Any) -> None:
-    with pytest.raises(InputError, match=r"list 'x': meta.snr_db: .* is no number of dB"):
+    with pytest.raises(InputError, match=r"list 'x': meta.snr_db: .* is not a number of dB"):
         snr_db(heard("x", snr_db=given))

@@ -1,4 +1,4 @@
-"""The same recordings recognized with beams of several widths: what a wider search finds, and what it costs."""
+"""Recognizes the same recordings with beams of several widths: the gain of a wider search, and its cost."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from robustger.audio import read_audio
 from robustger.errors import InputError
+from robustger.experiments.conditions import level, sentence, snr_db
 from robustger.experiments.data import ExperimentData, lists_digest
 from robustger.experiments.experiment import Context
-from robustger.experiments.measures.conditions import level, sentence, snr_db
 from robustger.experiments.systems.kept import kept
+from robustger.files import sha256_of
 from robustger.hypotheses import NBest
 from robustger.recognition import load_recognizer
 
@@ -25,20 +26,20 @@ if TYPE_CHECKING:
     from robustger.recognition import Recognizer
 
 BEAMS, QUICK_BEAMS = (1, 2, 5, 10, 20, 50), (1, 2, 5)
-SENTENCES, QUICK_SENTENCES = 40, 3
+SWEPT_SENTENCES, QUICK_SWEPT_SENTENCES = 40, 3
 MOST = 10  # hypotheses of a list
-REVISION = 1  # raised when recognizers answer otherwise: the answers that are kept are of one
+SWEEP_REVISION = 1  # raised when recognizers answer otherwise, so that old answers are not reused
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What one width gave.
+    """The recordings recognized with one width of the beam.
 
     Attributes:
         beams: the width.
-        lists: one for each recording, of at most min(beams, `MOST`) hypotheses.
-        distinct: how many each list has.
-        cpu_seconds: CPU time of the recognizer over all of its threads.
+        lists: one for each recording, with at most min(beams, `MOST`) hypotheses.
+        distinct: the number of different hypotheses of each list.
+        cpu_seconds: of the recognizer, over all of its threads.
         audio_seconds: length of the recordings.
     """
 
@@ -50,15 +51,15 @@ class Sweep:
 
     @property
     def cost(self) -> float:
-        """CPU seconds a second of audio."""
+        """CPU seconds for each second of audio."""
         return self.cpu_seconds / self.audio_seconds
 
 
 def recognizer_of(data: ExperimentData) -> tuple[str, str, dict[str, Any]]:
-    """Kind, model and options of the recognizer that made the test lists, by the run.json beside them.
+    """Kind, model and options of the recognizer that made the test lists, read from the run.json beside them.
 
     Raises:
-        InputError: there is no such file, or it does not say.
+        InputError: there is no such file, or it does not name the recognizer.
     """
     lists = next(iter(data.tests.values()))[0]
     path = lists.with_suffix(".run.json")
@@ -67,33 +68,37 @@ def recognizer_of(data: ExperimentData) -> tuple[str, str, dict[str, Any]]:
         kind, model, options = settings["recognizer"], settings["model"], dict(settings["options"])
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{path} does not say which recognizer made the lists") from None
-    if data.lab:  # its lists are made by the recognizer that comes with the package
+    if data.lab:  # a laboratory's lists are made by the recognizer that comes with the package
         model = str(resources.files("robustger.presets") / "lab" / "recognizer")
     return kind, model, options
 
 
 def chosen_lists(data: ExperimentData, quick: bool) -> list[NBest]:
-    """The test lists of some sentences at the data's SNRs; paths of their recordings are made absolute.
+    """The test lists of some sentences at the data's SNRs, with absolute paths of their recordings.
+
+    Args:
+        data: with the test lists.
+        quick: whether a few sentences are enough.
 
     Raises:
-        InputError: the lists name no recordings.
+        InputError: the lists name no recordings, or lie in several folders.
     """
     levels = None if data.snrs_db is None else set(map(level, data.snrs_db))
     names: dict[str, list[NBest]] = {}
     folders = {path.parent for paths in data.tests.values() for path in paths}
     if len(folders) > 1:
         raise InputError(
-            "the test lists lie in several folders, so it is not known what their recordings are relative to"
+            "the test lists lie in several folders, so that the paths of their recordings are ambiguous"
         )
     folder = folders.pop()
     for lists in data.test_lists().values():
         for nbest in lists:
             if levels is None or snr_db(nbest) in levels:
                 names.setdefault(sentence(nbest), []).append(nbest)
-    # By a hash, not in their order: neighbors in a test set are often alike.
+    # Sentences are drawn by hash, because neighbors in a test set are often alike.
     ordered = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
     chosen = []
-    for name in ordered[: QUICK_SENTENCES if quick else SENTENCES]:
+    for name in ordered[: QUICK_SWEPT_SENTENCES if quick else SWEPT_SENTENCES]:
         for nbest in names[name]:
             if nbest.audio is None:
                 raise InputError(f"list {nbest.id!r} names no recording")
@@ -102,19 +107,18 @@ def chosen_lists(data: ExperimentData, quick: bool) -> list[NBest]:
 
 
 def sweep(context: Context) -> list[Sweep]:
-    """Recognizes the recordings of `chosen_lists` with every width; what was done before is read from the cache.
+    """Recognizes the recordings of `chosen_lists` with every width that is not in the cache yet.
 
     Raises:
-        InputError: as `recognizer_of` and `chosen_lists`; or the recognizer or a recording that is not in the cache
-            cannot be read.
+        InputError: see `recognizer_of` and `chosen_lists`; or the recognizer or a recording cannot be read.
     """
     kind, model, options = recognizer_of(context.data)
     chosen = chosen_lists(context.data, context.quick)
     weights = Path(model) / "model.safetensors"
-    # The folder of a model that is known by its weights may be anywhere.
-    known = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else model
-    # Of lists in the place of recordings: others have other lists, and these need not be there to be known again.
-    asked = [REVISION, kind, known, options, MOST, lists_digest(chosen)]
+    # A model is known by its weights, so that its folder may move.
+    known = sha256_of(weights) if weights.is_file() else model
+    # Recordings are known by their lists, so that cached answers are found even where the recordings are missing.
+    asked = [SWEEP_REVISION, kind, known, options, MOST, lists_digest(chosen)]
     recognizer: Recognizer | None = None
 
     def recognized(beams: int) -> dict[str, Any]:
@@ -134,12 +138,12 @@ def _check_recordings(chosen: Sequence[NBest]) -> None:
     for nbest in chosen:
         path = Path(nbest.audio or "")
         if not path.is_file():
-            raise InputError(f"list {nbest.id!r}: its recording {path.name} is not there")
+            raise InputError(f"list {nbest.id!r}: its recording {path.name} does not exist")
 
 
 def _recognized(recognizer: Recognizer, chosen: Sequence[NBest], beams: int) -> dict[str, Any]:
     audios = [read_audio(nbest.audio or "", start=nbest.start, end=nbest.end) for nbest in chosen]
-    began = time.process_time()  # whatever else the machine does
+    began = time.process_time()  # not wall-clock time, which depends on what else the machine does
     recognitions = recognizer.recognize(audios, n=min(beams, MOST), beams=beams)
     return {
         "cpu_seconds": time.process_time() - began,

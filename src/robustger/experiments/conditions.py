@@ -1,4 +1,4 @@
-"""What a list says of how it came to be: which sentence, in which noise, at which SNR."""
+"""Reads from a list which sentence was spoken, in which noise, and at which SNR."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ CLEAN = "clean"
 
 
 def sentence(nbest: NBest) -> str:
-    """What was said, by whom: the unit that is resampled.
+    """The name of the sentence that a speaker said, which is the unit of resampling.
 
-    Its `sentence`, which corpora write where several recordings are of one. Otherwise a mixture names the recording
-    that it was made of, or has its id as the beginning of its own (`ID_NOISE_5dB`); any other list is a sentence of its
-    own.
+    This is the list's `meta.sentence`, which corpora write where several recordings share a sentence. Otherwise it is
+    the recording that a mixture was made from: the mixture names it, or its id begins with it (`ID_NOISE_5dB`). Any
+    other list is a sentence of its own.
     """
     named = nbest.meta.get("sentence")
     if isinstance(named, str):
@@ -30,10 +30,10 @@ def sentence(nbest: NBest) -> str:
 
 
 def snr_db(nbest: NBest) -> float | None:
-    """The SNR by `level`; None where the list names none.
+    """The SNR in dB, rounded by `level`; None where the list names none.
 
     Raises:
-        InputError: it is no number.
+        InputError: `meta.snr_db` is not a number.
     """
     value = nbest.meta.get("snr_db")
     if value is None:
@@ -41,22 +41,22 @@ def snr_db(nbest: NBest) -> float | None:
     try:
         return level(float(value))
     except (TypeError, ValueError, OverflowError):
-        raise InputError(f"list {nbest.id!r}: meta.snr_db: {value!r} is no number of dB") from None
+        raise InputError(f"list {nbest.id!r}: meta.snr_db: {value!r} is not a number of dB") from None
 
 
 def level(snr: float) -> float:
-    """An SNR rounded to half a dB, so that measured ones come together; an int where it is whole.
+    """An SNR in dB, rounded to half a dB so that measured SNRs fall into groups; an int where it is whole.
 
     Raises:
-        ValueError: it is not a number.
-        OverflowError: it is infinite.
+        ValueError: the SNR is NaN.
+        OverflowError: the SNR is infinite.
     """
     rounded = round(2 * snr) / 2
     return int(rounded) if rounded.is_integer() else rounded
 
 
 def noise_kind(nbest: NBest) -> str:
-    """The kind of noise, `brown` of the recording `brown-1`; "clean" where the list names neither noise nor SNR."""
+    """The kind of noise: `brown` for the recording `brown-1`; "clean" where the list names neither noise nor SNR."""
     noise = nbest.meta.get("noise")
     if noise is None:
         return CLEAN if nbest.meta.get("snr_db") is None else "noise"

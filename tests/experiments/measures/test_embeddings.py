@@ -7,16 +7,16 @@ import pytest
 
 from robustger.errors import InputError
 from robustger.evaluation.intervals import Interval
-from robustger.experiments.measures.distances import (
-    EVERY,
-    MEAN,
+from robustger.evaluation.measured import Measured
+from robustger.experiments.measures.embeddings import (
+    EVERY_KIND,
+    MEAN_OF_KINDS,
     Moved,
     averaged,
     clean_spread,
     distances,
     pairs,
 )
-from robustger.experiments.measures.measured import Measured
 from robustger.hypotheses import NBest
 
 
@@ -76,13 +76,13 @@ def test_kinds_of_noise_by_brute_force() -> None:
     vectors, clean_vectors = random.normal(1.0, 1.0, size=(16, 4)), random.normal(size=(5, 4))
     partners = [int(partner.id[1:]) for _, partner in found]
     result = distances(found, vectors, clean_vectors, partners)
-    assert list(result) == ["car", "rain", EVERY, MEAN]  # of siren there is one sentence only
+    assert list(result) == ["car", "rain", EVERY_KIND, MEAN_OF_KINDS]  # of siren there is one sentence only
     moved = vectors - clean_vectors[partners]
     spread = clean_spread(clean_vectors)
     rain = [row for row, (nbest, _) in enumerate(found) if "rain" in nbest.id]
     products = [moved[a] @ moved[b] for a in rain for b in rain if partners[a] != partners[b]]
     assert result["rain"].value == pytest.approx(np.sqrt(np.mean(products)) / spread)
-    assert result[MEAN].value == pytest.approx((result["rain"].value + result["car"].value) / 2)
+    assert result[MEAN_OF_KINDS].value == pytest.approx((result["rain"].value + result["car"].value) / 2)
     longer = distances(found, 10 * vectors + 7, 10 * clean_vectors + 7, partners)
     assert longer["rain"].value == pytest.approx(result["rain"].value)
 

@@ -1,4 +1,4 @@
-"""Values with their intervals, where what is averaged belongs to lists, and what is independent are sentences."""
+"""Means and ratios over lists, with intervals from a bootstrap over sentences."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from robustger.evaluation.wer import error_rates
 from robustger.hypotheses import NBest
 
 RESAMPLES = 2000
+COUNTED = {"best": "1-best", "o_nb": "o_nb", "o_cp": "o_cp"}  # titles of the systems of `error_counts`
 
 
 @dataclass(frozen=True, slots=True)
