@@ -55,10 +55,8 @@ def contents(folder: Path) -> dict[str, str | None]:
         (["lists.jsonl", "--preset", "none"], "none: no such folder and no such preset"),
         (["lists.jsonl", "--checkpoint", "none"], "none: no such folder and no such preset"),
         (["lists.jsonl", "--checkpoint", "folder"], "folder: not a checkpoint: config.yaml is missing"),
-        (
-            ["lists.jsonl", "--checkpoint", "x", "--preset", "y"],
-            "--preset and --checkpoint exclude each other",
-        ),
+        (["lists.jsonl", "--checkpoint", "x"], "x: no such folder and no such preset"),
+        (["lists.jsonl", "--checkpoint", "lab", "--preset", "y"], "y: no such folder and no such preset"),
         (
             ["lists.jsonl", "--guard", "sword"],
             "unknown guard 'sword'; choose one of: none, words, edits, margin",
@@ -182,6 +180,42 @@ def test_a_checkpoint_runs_on_its_language_model_from_elsewhere(
     assert robustger(*arguments).code == 2
     found = robustger(*arguments, "--base", moved)
     assert (found.code, found.out) == (0, written)
+
+
+def test_a_checkpoint_takes_the_place_of_the_presets_corrector(
+    robustger, folder: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    """As in `robustger transcribe`, where the preset still gives the recognizer."""
+    alone = robustger("correct", "lists.jsonl", "--checkpoint", tiny_checkpoint)
+    both = robustger("correct", "lists.jsonl", "--checkpoint", tiny_checkpoint, "--preset", "lab")
+    assert (both.code, both.out) == (0, alone.out)
+    preset = tmp_path / "preset"  # a recognizer whose corrector is elsewhere
+    preset.mkdir()
+    settings = {"kind": "whisper", "model": "whisper-base", "corrector": str(tiny_checkpoint)}
+    (preset / "recognizer.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    assert robustger("correct", "lists.jsonl", "--preset", preset).out == alone.out
+
+
+def test_the_thresholds_of_the_guard_can_be_set(
+    robustger, folder: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    """The tiny model writes nonsense, so that everything depends on what the guard lets through."""
+    changed(shutil.copytree(tiny_checkpoint, tmp_path / "free"), guard={"name": "none"}, skip_agreeing=False)
+    arguments = ("correct", "lists.jsonl", "--checkpoint", tmp_path / "free")
+    free = [json.loads(line) for line in robustger(*arguments).out.splitlines()]
+    assert any(row["text"] != row["best"] for row in free)
+    for options in (["--max-edit-rate", 0], ["--max-edit-rate", 99, "--max-deletion-rate", 0]):
+        held = robustger(*arguments, "--guard", "edits", *options)
+        rows = [json.loads(line) for line in held.out.splitlines()]
+        shorter = [len(row["text"].split()) < len(row["best"].split()) for row in free]
+        assert held.code == 0
+        if "--max-deletion-rate" not in options:
+            assert all(row["text"] == row["best"] for row in rows)
+        assert not any(len(row["text"].split()) < len(row["best"].split()) for row in rows), shorter
+    weighed = robustger(*arguments, "--guard", "margin", "--max-edit-rate", 99, "--min-gain", 1e9)
+    assert all(row["text"] == row["best"] for row in map(json.loads, weighed.out.splitlines()))
+    refused = robustger(*arguments, "--guard", "edits", "--max-deletion-rate", -1)
+    assert (refused.code, refused.out) == (2, "")
 
 
 def test_another_language_model_is_refused_by_its_shape(

@@ -111,7 +111,7 @@ def test_what_is_said_can_be_given(robustger, preset: Path, tmp_path: Path) -> N
     save_voice(tmp_path / "long.wav", 5.0, 3)
     for arguments, message in [
         ([tmp_path / "long.wav", *options], "longer than a window"),
-        (options, "--reference says what is said in a recording of your own"),
+        (options, "--reference says what is spoken in a recording of your own"),
         ([tmp_path / "none.wav", *options], "none.wav: "),
     ]:
         result = robustger("demo", *arguments)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from robustger.cli import options
-from robustger.files import refuse_overwriting
+from robustger.files import check_readable, refuse_overwriting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +76,7 @@ def demo(
         raise InputError(
             "--reference says what is spoken in a recording of your own; name the recording as well"
         )
+    check_readable(file)
     refuse_overwriting(picture, file)
     quiet_libraries()
     console = Console(highlight=False)

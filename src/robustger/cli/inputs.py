@@ -11,7 +11,7 @@ from robustger.files import check_readable, file_identity, refuse_overwriting
 
 
 def corrector_of(preset: str, checkpoint: str | None) -> str:
-    """The checkpoint folder or preset whose corrector is used: `--checkpoint`, else that of `--preset`.
+    """The checkpoint folder or preset whose corrector is used: `--checkpoint`, else the corrector of `--preset`.
 
     A preset's `recognizer.yaml` may name the corrector of another preset.
 
@@ -19,15 +19,17 @@ def corrector_of(preset: str, checkpoint: str | None) -> str:
         InputError: there is no such preset or checkpoint, or its configuration is not valid.
     """
     from robustger.correction.checkpoint import checkpoint_folder, read_config
-    from robustger.pipeline.presets import SETTINGS, load_preset_recognizer, preset_folder
+    from robustger.pipeline.presets import load_preset_recognizer, preset_folder
 
-    chosen = checkpoint
-    if checkpoint is None:
-        is_pair = (Path(preset) / SETTINGS).is_file()
-        chosen = (load_preset_recognizer(preset).corrector if is_pair else None) or preset
-    elif preset != "whisper":
+    try:
         preset_folder(preset)
-    assert chosen is not None
+    except InputError:  # a checkpoint folder, which has no recognizer
+        own, has_recognizer = preset, False
+    else:
+        own, has_recognizer = load_preset_recognizer(preset).corrector or preset, True
+    if not has_recognizer:
+        checkpoint_folder(own)  # a wrong name is refused even if its corrector is not used
+    chosen = checkpoint or own
     read_config(checkpoint_folder(chosen))
     return chosen
 

@@ -20,7 +20,11 @@ def train(
     ],
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="A.B=VALUE", help="Change one key of the file. Repeatable."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change one key of the file, such as optimization.epochs=3. Repeatable.",
+        ),
     ] = None,
     dry_run: Annotated[
         bool,
