@@ -1,4 +1,9 @@
-"""The layering of docs/explanation/architecture.md, read from the imports in the source."""
+"""The rooms of docs/explanation/architecture.md: what may import what, how large a file may get, what a name means.
+
+    python tests/test_architecture.py --write
+
+draws the table of layers in the page anew, from the imports in the source.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ import importlib.metadata
 import re
 import sys
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,51 +20,82 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "robustger"
+PAGE = ROOT / "docs" / "explanation" / "architecture.md"
 
-# A room may import the rooms named behind it, itself, and nothing else of robustger.
-BASE = {"batches", "errors", "files", "registry", "version"}
-ROOMS: dict[str, set[str]] = {
+# Every room may import the ground; beside it, a room may import the rooms named here and itself. Written bottom up.
+GROUND: dict[str, set[str]] = {
     "errors": set(),
     "version": set(),
-    "presets": set(),
+    "batches": set(),
     "files": {"errors"},
     "registry": {"errors"},
-    "batches": set(),
-    "hypotheses": BASE,
-    "text": BASE,
-    "audio": BASE,
-    "manifest": BASE | {"hypotheses"},
-    "mixing": BASE | {"hypotheses", "audio", "manifest"},
-    "evaluation": BASE | {"hypotheses", "text"},
-    "models": BASE,
-    "corpora": BASE | {"hypotheses", "manifest", "audio", "mixing", "models"},
-    "distillation": BASE,
-    "recognition": BASE | {"hypotheses", "text", "audio", "manifest", "models"},
-    "noise": BASE | {"hypotheses", "text", "models"},
-    "correction": BASE | {"presets", "hypotheses", "text", "models", "noise"},
-    "training": BASE
-    | {"presets", "hypotheses", "text", "audio", "manifest", "models", "recognition"}
-    | {"noise", "correction", "evaluation", "distillation"},
-    "pipeline": BASE
-    | {"presets", "hypotheses", "text", "audio", "manifest", "models", "recognition"}
-    | {"noise", "correction", "evaluation"},
-    "experiments": BASE
-    | {"presets", "hypotheses", "text", "audio", "manifest", "models", "recognition"}
-    | {"noise", "correction", "evaluation", "distillation", "training"},
+    "torch_files": {"errors", "files"},
+    "yaml_files": {"errors", "files"},
 }
-# These may see all rooms.
-ABOVE_ALL = {"cli", "__init__", "__main__"}
+SIGNALS = {"hypotheses", "text", "audio", "manifest", "models"}
+ROOMS: dict[str, set[str]] = {
+    "presets": set(),
+    "hypotheses": set(),
+    "text": set(),
+    "audio": set(),
+    "models": set(),
+    "distillation": set(),
+    "manifest": {"hypotheses"},
+    "evaluation": {"hypotheses", "text"},
+    "mixing": {"hypotheses", "audio", "manifest"},
+    "corpora": {"hypotheses", "manifest", "audio", "mixing", "models"},
+    "recognition": SIGNALS,
+    "noise": {"hypotheses", "text", "models"},
+    "correction": {"presets", "hypotheses", "text", "models", "noise"},
+    "training": {*SIGNALS, "presets", "recognition", "noise", "correction", "evaluation", "distillation"},
+    "experiments": {
+        *(*SIGNALS, "presets", "recognition", "noise", "correction", "evaluation"),
+        *("distillation", "training"),
+    },
+    "pipeline": {*SIGNALS, "presets", "recognition", "noise", "correction", "evaluation"},
+    "cli": {
+        *(*SIGNALS, "presets", "recognition", "noise", "correction", "evaluation", "mixing", "corpora"),
+        *("distillation", "training", "experiments", "pipeline"),
+    },
+}
+# The public API names what every room offers, and `python -m robustger` starts the command line.
+ENTRANCES = {"__init__", "__main__"}
+
+MOST_LINES = 400
+# Names that may be defined in several modules, because each means the same thing in its own place.
+SHARED_NAMES = {
+    *("logger", "app", "main", "T"),
+    *("TITLE", "CHANNELS", "NOISES", "SETS", "SNRS_DB"),  # of the corpus that a module of `corpora` reads
+    "run",  # the function of the experiment that a module of `experiments.tables` makes
+}
+# Names that stand for two things today. Shorten this list; never lengthen it.
+COLLISIONS = {
+    *("ARMS", "BASELINES", "BATCH_TOKENS", "Baseline", "Batch", "CHUNK"),
+    *("COLUMNS", "CONFIG", "CONTEXT", "EXTRACTORS", "Edit", "FORMATS"),
+    *("FormatOnly", "GUARDS", "Heard", "KINDS", "LEVEL", "LEVELS"),
+    *("LONGEST", "Lists", "N", "NORMALIZERS", "Outcome", "PARTS"),
+    *("Paired", "Piece", "REVISION", "Rates", "Reader", "Row"),
+    *("Run", "SAMPLE_RATE", "SCALES", "SCORED_AT_ONCE", "SETTINGS", "SYSTEMS"),
+    *("Stretch", "TOKENS", "TRAINED", "Token", "UNITS", "WEIGHTS"),
+    *("Window", "Word", "chunks", "decode", "joined", "plain"),
+    *("rate_table", "rates", "read_kaldi", "shown", "with_reference"),
+}
 
 FILES = sorted(SOURCE.rglob("*.py"))
+TEST_FILES = sorted((ROOT / "tests").rglob("*.py"))
 
 
 def room_of(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
 def imported_modules(path: Path) -> Iterator[tuple[str, int]]:
     """Every (absolute module, line) imported in the file, at any depth, `from a import b` as both a and a.b."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, node.lineno
@@ -69,39 +106,144 @@ def imported_modules(path: Path) -> Iterator[tuple[str, int]]:
                 yield f"{node.module}.{alias.name}", node.lineno
 
 
+def imported_rooms(path: Path) -> Iterator[tuple[str, int]]:
+    """Every (room, line) that the file imports from, its own room left out."""
+    for module, line in imported_modules(path):
+        parts = module.split(".")
+        if parts[0] == "robustger" and len(parts) > 1 and parts[1] != room_of(path):
+            yield parts[1], line
+
+
+def arrows() -> dict[str, set[str]]:
+    """The rooms that every room imports today, without the ground."""
+    found: dict[str, set[str]] = {room: set() for room in ROOMS}
+    for path in FILES:
+        if room_of(path) in ROOMS:
+            found[room_of(path)] |= {room for room, _ in imported_rooms(path) if room in ROOMS}
+    return found
+
+
+def layers() -> dict[str, int]:
+    """The layer of every room: one above the highest room that it imports."""
+    found: dict[str, int] = {}
+    imports = arrows()
+    for room in ROOMS:  # bottom up, so what is imported has its layer already
+        found[room] = 1 + max((found[below] for below in imports[room]), default=0)
+    return found
+
+
+def drawn_layers() -> str:
+    """The table of layers in Markdown, highest layer first."""
+    imports, layer = arrows(), layers()
+    lines = ["| layer | room | imports, beside the ground |", "|---:|:--|:--|"]
+    for room in sorted(ROOMS, key=lambda room: (-layer[room], room)):
+        below = ", ".join(
+            f"`{name}`" for name in sorted(imports[room], key=lambda name: (-layer[name], name))
+        )
+        lines.append(f"| {layer[room]} | `{room}` | {below or 'nothing'} |")
+    lines.append(f"| 0 | {', '.join(f'`{name}`' for name in sorted(GROUND))} | the ground: each other only |")
+    return "\n".join(lines)
+
+
+def with_layers(page: str) -> str:
+    """The page with the table of layers drawn anew between its two marks."""
+    begin, end = "<!-- layers: drawn by tests/test_architecture.py -->", "<!-- layers: end -->"
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n\n{drawn_layers()}\n\n{end}{after}"
+
+
 def test_every_module_has_a_place() -> None:
-    unknown = {room_of(path) for path in FILES} - set(ROOMS) - ABOVE_ALL
+    unknown = {room_of(path) for path in FILES} - set(ROOMS) - set(GROUND) - ENTRANCES
     assert not unknown, (
         f"give these a place in ROOMS and in docs/explanation/architecture.md: {sorted(unknown)}"
     )
 
 
 def test_the_plan_has_no_cycles() -> None:
-    order: list[str] = []
-    for room, below in ROOMS.items():  # written bottom up
-        assert below <= set(order), f"{room} imports a room that stands above it"
-        order.append(room)
+    for plan in (GROUND, ROOMS):
+        order: list[str] = []
+        for room, below in plan.items():  # written bottom up
+            assert below <= set(order), f"{room} imports a room that stands above it"
+            order.append(room)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_imports_point_down(path: Path) -> None:
     room = room_of(path)
-    if room in ABOVE_ALL:
+    if room in ENTRANCES:
         return
-    for module, line in imported_modules(path):
-        parts = module.split(".")
-        if parts[0] != "robustger" or len(parts) < 2:
-            continue
-        assert parts[1] in ROOMS[room] | {room}, (
-            f"{path.name}:{line}: {room} must not import robustger.{parts[1]}"
-        )
+    allowed = GROUND[room] if room in GROUND else ROOMS[room] | set(GROUND)
+    for below, line in imported_rooms(path):
+        assert below in allowed, f"{path.name}:{line}: {room} must not import robustger.{below}"
 
 
-def test_the_architecture_page_shows_every_room() -> None:
-    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
-    rooms = {room_of(path) for path in FILES} - {"__main__"}
-    missing = [room for room in sorted(rooms) if not re.search(rf"\b{room}\b(\.py|/)", page)]
-    assert not missing, f"docs/explanation/architecture.md does not show {missing}"
+def test_the_page_shows_the_layers_of_today() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == with_layers(page), (
+        "the table of layers has changed; draw it anew: python tests/test_architecture.py --write"
+    )
+
+
+def test_the_page_describes_every_room_and_three_of_its_files() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    described = {}
+    for room, files in re.findall(r"^\| `(\w+)/?(?:\.py)?` \|[^|]*\| ([^|]*) \|$", page, re.MULTILINE):
+        described[room] = re.findall(r"`([\w/]+\.(?:py|jsonl|yaml))`", files)
+    folders = {room for room in ROOMS if (SOURCE / room).is_dir()}
+    assert folders <= set(described), f"describe these rooms: {sorted(folders - set(described))}"
+    for room in folders:
+        assert 1 <= len(described[room]) <= 3, f"{room}: name the one to three files that a newcomer needs"
+        missing = [name for name in described[room] if not (SOURCE / room / name).is_file()]
+        assert not missing, f"{room}: the page names files that are not there: {missing}"
+
+
+def test_the_functions_that_the_page_names_exist_and_stand_once_in_each_list() -> None:
+    for title, section in re.findall(
+        r"^#+ (.*?)\n(.*?)(?=^#|\Z)", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    ):
+        named = re.findall(r"`([\w/]+\.py)::([\w.]+)`", section)
+        twice = {name for name in named if named.count(name) > 1}
+        assert not twice, f"{title}: named more than once: {sorted(twice)}"
+        for file, name in named:
+            path = SOURCE / file
+            assert path.is_file(), f"{title}: there is no {file}"
+            assert name in definitions(path), f"{title}: {file} does not define {name}"
+
+
+def definitions(path: Path) -> set[str]:
+    """Functions, classes and module constants of the file, methods as `Class.method`."""
+    found: set[str] = set()
+    for node in tree_of(path).body:
+        found |= set(names_of(node))
+        if isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}.{name}" for inner in node.body for name in names_of(inner)}
+    return found
+
+
+def names_of(node: ast.stmt) -> list[str]:
+    """The names that a statement defines."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def test_no_name_is_defined_for_two_things() -> None:
+    homes: dict[str, list[str]] = defaultdict(list)
+    for path in FILES:
+        for node in tree_of(path).body:
+            for name in names_of(node):
+                command = room_of(path) == "cli" and isinstance(node, ast.FunctionDef)
+                if not name.startswith("_") and not command:  # a command is called as what it runs
+                    homes[name].append(str(path.relative_to(SOURCE)))
+    twice = {name: files for name, files in homes.items() if len(files) > 1 and name not in SHARED_NAMES}
+    new = {name: files for name, files in twice.items() if name not in COLLISIONS}
+    assert not new, (
+        f"these names are defined in several modules; rename what differs, share what is one: {new}"
+    )
+    gone = COLLISIONS - set(twice)
+    assert not gone, f"these names are defined once now; take them out of COLLISIONS: {sorted(gone)}"
 
 
 def test_every_imported_package_is_a_declared_dependency() -> None:
@@ -131,4 +273,11 @@ def canonical(name: str) -> str:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_files_stay_readable(path: Path) -> None:
     lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= 400, f"{path.name} has {lines} lines; cut it where the subject changes"
+    assert lines <= MOST_LINES, f"{path.name} has {lines} lines; cut it where the subject changes"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--write"]:
+        PAGE.write_text(with_layers(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    else:
+        print(drawn_layers())
