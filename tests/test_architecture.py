@@ -23,14 +23,14 @@ SOURCE = ROOT / "src" / "robustger"
 PAGE = ROOT / "docs" / "explanation" / "architecture.md"
 
 # Every room may import the ground; beside it, a room may import the rooms named here and itself. Written bottom up.
-GROUND = {
+GROUND: dict[str, set[str]] = {
     "errors": set(),
     "version": set(),
     "batches": set(),
     "files": {"errors"},
-    "yaml_files": {"errors", "files"},
-    "torch_files": {"errors", "files"},
     "registry": {"errors"},
+    "torch_files": {"errors", "files"},
+    "yaml_files": {"errors", "files"},
 }
 SIGNALS = {"hypotheses", "text", "audio", "manifest", "models"}
 ROOMS: dict[str, set[str]] = {

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+import typer.main
 import yaml
+
+from robustger.cli import app
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -91,6 +97,38 @@ def test_code_and_scripts_name_pages_that_exist() -> None:
             if path.suffix in {".py", ".sh", ".yaml", ".md"}:
                 for page in re.findall(r"\bdocs/[\w/-]+\.md", path.read_text(encoding="utf-8")):
                     assert (ROOT / page).is_file(), f"{named(path)}: there is no {page}"
+
+
+def shown_commands(page: Path) -> list[list[str]]:
+    """The arguments of every call of robustger in the page's console blocks."""
+    found = []
+    blocks = re.findall(r"^```console\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    for line in "".join(blocks).replace("\\\n", " ").splitlines():
+        if not line.startswith("$ "):
+            continue
+        for part in line.removeprefix("$ ").split(" | "):
+            words = shlex.split(part, comments=True)
+            names = [place for place, word in enumerate(words) if Path(word).name == "robustger"]
+            if names and words[0] not in {"pip", "cd", "cat"}:
+                found.append(words[names[0] + 1 :])
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_shown_command_exists_with_its_options(page: Path) -> None:
+    for words in shown_commands(page):
+        command: Any = typer.main.get_command(app)
+        rest = list(words)
+        while rest and rest[0] in getattr(command, "commands", {}):
+            command = command.commands[rest.pop(0)]
+        assert not hasattr(command, "commands"), (
+            f"{named(page)}: no such command: robustger {' '.join(words)}"
+        )
+        options = {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+        for word in rest:
+            if re.match(r"--?[A-Za-z]", word):
+                name = word.partition("=")[0]
+                assert name in options, f"{named(page)}: robustger {' '.join(words)}: there is no {name}"
 
 
 def test_every_page_is_in_the_navigation_once() -> None:
