@@ -1,4 +1,4 @@
-"""A checkpoint folder: `adapter.safetensors`, `config.yaml`, `README.md`."""
+"""Reads and writes checkpoint folders: `adapter.safetensors`, `config.yaml` and `README.md`."""
 
 from __future__ import annotations
 
@@ -23,43 +23,48 @@ if TYPE_CHECKING:  # torch takes seconds to import, and a checkpoint that is not
 
     from robustger.correction.llm.conditioning import ConditionedLLM
 
-WEIGHTS = "adapter.safetensors"
-CONFIG = "config.yaml"
+WEIGHTS_FILE = "adapter.safetensors"
+CONFIG_FILE = "config.yaml"
 
 
 def presets() -> list[str]:
     """Names of the presets shipped with the package."""
     root = Path(str(resources.files("robustger.presets")))
-    return sorted(folder.name for folder in root.iterdir() if (folder / CONFIG).is_file())
+    return sorted(folder.name for folder in root.iterdir() if (folder / CONFIG_FILE).is_file())
 
 
 def checkpoint_folder(name: str | os.PathLike[str]) -> Path:
     """The folder of a checkpoint or a preset.
 
     Raises:
-        InputError: neither a folder with `config.yaml` and `adapter.safetensors` nor a preset; an adapter of PEFT is
-            named as such.
+        InputError: the name is neither a folder with `config.yaml` and `adapter.safetensors` nor a preset. The message
+            says so where it is an adapter of PEFT.
     """
     folder = Path(name)
-    if not (folder / CONFIG).is_file() and str(name) in presets():
+    if not (folder / CONFIG_FILE).is_file() and str(name) in presets():
         folder = Path(str(resources.files("robustger.presets"))) / str(name)
     refuse_peft(folder)
     if not folder.is_dir():
         raise InputError(
             f"{name}: no such folder and no such preset; presets: {', '.join(presets()) or 'none'}"
         )
-    for file in (CONFIG, WEIGHTS):
+    for file in (CONFIG_FILE, WEIGHTS_FILE):
         if not (folder / file).is_file():
             raise InputError(f"{folder}: not a checkpoint: {file} is missing")
     return folder
 
 
 def read_config(folder: Path) -> CorrectorConfig:
-    return validate_config(CorrectorConfig, read_yaml(folder / CONFIG), str(folder / CONFIG))
+    """The configuration in a checkpoint folder.
+
+    Raises:
+        InputError: the file cannot be read, or a key or value is wrong.
+    """
+    return validate_config(CorrectorConfig, read_yaml(folder / CONFIG_FILE), str(folder / CONFIG_FILE))
 
 
 def trained_parameters(llm: ConditionedLLM) -> dict[str, nn.Parameter]:
-    """Everything training changes, by the name it has in a checkpoint: `adapter.*` and `lora.*`."""
+    """All parameters that training changes, by their names in a checkpoint: `adapter.*` and `lora.*`."""
     parameters = {f"adapter.{name}": value for name, value in llm.adapter.named_parameters()}
     for name, value in llm.llm.named_parameters():
         if ".lora_" in name:
@@ -68,7 +73,7 @@ def trained_parameters(llm: ConditionedLLM) -> dict[str, nn.Parameter]:
 
 
 def load_weights(llm: ConditionedLLM, folder: Path) -> None:
-    """Fills the trained parameters from `adapter.safetensors`.
+    """Reads the trained parameters from `adapter.safetensors` into the model.
 
     Raises:
         InputError: the file is broken, or its names or shapes do not fit the configuration.
@@ -77,7 +82,7 @@ def load_weights(llm: ConditionedLLM, folder: Path) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = folder / WEIGHTS
+    path = folder / WEIGHTS_FILE
     try:
         stored = load_file(path)
     except (OSError, SafetensorError) as error:
@@ -105,25 +110,25 @@ def save_checkpoint(
     dtype: torch.dtype,
     card: str,
 ) -> None:
-    """Writes a checkpoint folder; an existing one is replaced only once the new one is complete."""
+    """Writes a checkpoint folder; an existing one is replaced only when the new one is complete."""
     from safetensors.torch import save_file
 
     weights: dict[str, Tensor] = {
         name: value.detach().to("cpu", dtype).contiguous() for name, value in trained_parameters(llm).items()
     }
     with replaced_folder(folder) as partial:
-        save_file(weights, partial / WEIGHTS, metadata={"format": "pt"})
-        (partial / CONFIG).write_text(
+        save_file(weights, partial / WEIGHTS_FILE, metadata={"format": "pt"})
+        (partial / CONFIG_FILE).write_text(
             yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8"
         )
         (partial / "README.md").write_text(card, encoding="utf-8")
 
 
 class replaced_folder:
-    """A temporary folder beside `folder` that takes its place on success and vanishes on an error.
+    """A temporary folder beside `folder`, which takes its place on success and is removed on an error.
 
     Raises:
-        InputError: the place cannot be written.
+        InputError: the folder cannot be written, or holds something else than a checkpoint.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -133,7 +138,11 @@ class replaced_folder:
         try:
             if self.folder.exists() and not self.folder.is_dir():
                 raise InputError(f"{self.folder}: a file is in the way; name a folder")
-            if self.folder.is_dir() and any(self.folder.iterdir()) and not (self.folder / CONFIG).is_file():
+            if (
+                self.folder.is_dir()
+                and any(self.folder.iterdir())
+                and not (self.folder / CONFIG_FILE).is_file()
+            ):
                 raise InputError(
                     f"{self.folder}: holds files, but no checkpoint; they would be lost: name another folder"
                 )
