@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from robustger.correction.checkpoint import (
-    CONFIG,
-    WEIGHTS,
+    CONFIG_FILE,
+    WEIGHTS_FILE,
     checkpoint_folder,
     load_weights,
     read_config,
@@ -150,7 +150,7 @@ def test_a_round_trip_is_exact(
             parameter.normal_(std=0.3)
     folder = tmp_path / "checkpoint"
     save_checkpoint(written, config, folder, torch.float32, "# card\n")
-    assert sorted(file.name for file in folder.iterdir()) == ["README.md", WEIGHTS, CONFIG]
+    assert sorted(file.name for file in folder.iterdir()) == ["README.md", WEIGHTS_FILE, CONFIG_FILE]
     assert read_config(checkpoint_folder(folder)) == config
     again = build(config, fill=False)
     load_weights(again, folder)
@@ -174,7 +174,7 @@ def one_line(error: pytest.ExceptionInfo[InputError], *parts: object) -> None:
         assert str(part) in message
 
 
-@pytest.mark.parametrize("missing", [CONFIG, WEIGHTS])
+@pytest.mark.parametrize("missing", [CONFIG_FILE, WEIGHTS_FILE])
 def test_missing_files(missing: str, checkpoint: Path) -> None:
     (checkpoint / missing).unlink()
     with pytest.raises(InputError) as error:
@@ -203,22 +203,22 @@ def test_no_such_folder_and_no_such_preset(tmp_path: Path) -> None:
     ],
 )
 def test_configurations_that_are_wrong(text: str, says: str, checkpoint: Path) -> None:
-    (checkpoint / CONFIG).write_text(text)
+    (checkpoint / CONFIG_FILE).write_text(text)
     with pytest.raises(InputError) as error:
         read_config(checkpoint)
-    one_line(error, checkpoint / CONFIG, says)
+    one_line(error, checkpoint / CONFIG_FILE, says)
 
 
 def test_configurations_that_are_not_text(checkpoint: Path) -> None:
-    (checkpoint / CONFIG).write_bytes(b"base: \xff\xfe")
+    (checkpoint / CONFIG_FILE).write_bytes(b"base: \xff\xfe")
     with pytest.raises(InputError) as error:
         read_config(checkpoint)
-    one_line(error, checkpoint / CONFIG, "UTF-8")
+    one_line(error, checkpoint / CONFIG_FILE, "UTF-8")
 
 
 @pytest.mark.parametrize("size", [0, 7, 200, -1])
 def test_weights_that_are_cut_off(size: int, build: Callable[..., ConditionedLLM], checkpoint: Path) -> None:
-    path = checkpoint / WEIGHTS
+    path = checkpoint / WEIGHTS_FILE
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(InputError) as error:
         load_weights(build(CONFIGURATION), checkpoint)
@@ -241,16 +241,16 @@ def test_weights_of_another_configuration(
 ) -> None:
     with pytest.raises(InputError) as error:
         load_weights(build(CONFIGURATION.model_copy(update=changes)), checkpoint)
-    one_line(error, checkpoint / WEIGHTS, *says)
+    one_line(error, checkpoint / WEIGHTS_FILE, *says)
 
 
 def test_weights_of_another_language_model(build: Callable[..., ConditionedLLM], checkpoint: Path) -> None:
-    stored = load_file(checkpoint / WEIGHTS)
+    stored = load_file(checkpoint / WEIGHTS_FILE)
     stored["adapter.gate"] = stored["adapter.gate"].repeat(1, 2)
-    save_file(stored, checkpoint / WEIGHTS)
+    save_file(stored, checkpoint / WEIGHTS_FILE)
     with pytest.raises(InputError) as error:
         load_weights(build(CONFIGURATION), checkpoint)
-    one_line(error, checkpoint / WEIGHTS, "adapter.gate", "(2, 8)", "(2, 4)")
+    one_line(error, checkpoint / WEIGHTS_FILE, "adapter.gate", "(2, 8)", "(2, 4)")
 
 
 def test_saving_replaces_a_checkpoint_and_nothing_else(

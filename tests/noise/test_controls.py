@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robustger.noise.controls import donors, one_level, random_like
-from robustger.noise.embedding import LEVELS, NoiseEmbedder
+from robustger.noise.embedding import NOISE_LEVELS, NoiseEmbedder
 from robustger.noise.word_extractors import HashedNgrams
 
 LISTS = [["a b", "a c"], ["a b", "a b"], ["x", "y"]]
@@ -52,7 +52,7 @@ def test_the_levels_are_the_halves_of_the_rows(variant: str) -> None:
     sentences = embedder.extractor.encode(texts)
     pairs = [(1, 0), (2, 0), (2, 1)] if variant == "paper" else [(0, 1), (0, 2), (1, 2)]
     differences = torch.stack([sentences[i] - sentences[j] for i, j in pairs])
-    utterance, token = (one_level(noise, embedder.rows_of(level)) for level in LEVELS)
+    utterance, token = (one_level(noise, embedder.rows_of(level)) for level in NOISE_LEVELS)
     torch.testing.assert_close(noise[0, embedder.rows_of("utterance")], differences)
     assert torch.equal(utterance + token, noise)
     assert not (utterance * token).any()

@@ -1,4 +1,4 @@
-"""(N-best list, noise embedding) -> text: the conditioned language model and what surrounds it."""
+"""Writes the text of a recording from its N-best list and noise embedding, with a conditioned language model."""
 
 from __future__ import annotations
 

@@ -22,13 +22,13 @@ if TYPE_CHECKING:  # torch takes seconds to import, and a checkpoint that is not
 
     from robustger.correction.llm.conditioning import ConditionedLLM
 
-WEIGHTS = "adapter.safetensors"
-CONFIG = "config.yaml"
+WEIGHTS_FILE = "adapter.safetensors"
+CONFIG_FILE = "config.yaml"
 
 
 def presets() -> list[str]:
     """The names of the installed presets that have a corrector."""
-    return preset_names(CONFIG)
+    return preset_names(CONFIG_FILE)
 
 
 def checkpoint_folder(name: str | os.PathLike[str]) -> Path:
@@ -41,13 +41,13 @@ def checkpoint_folder(name: str | os.PathLike[str]) -> Path:
         InputError: there is neither a folder with `config.yaml` and `adapter.safetensors` nor a preset of that name.
             The message lists the presets, and names an adapter of PEFT as such.
     """
-    folder = preset_path(name, CONFIG)
+    folder = preset_path(name, CONFIG_FILE)
     refuse_peft(folder)
     if not folder.is_dir():
         raise InputError(
             f"{name}: no such folder and no such preset; presets: {', '.join(presets()) or 'none'}"
         )
-    for file in (CONFIG, WEIGHTS):
+    for file in (CONFIG_FILE, WEIGHTS_FILE):
         if not (folder / file).is_file():
             raise InputError(f"{folder}: not a checkpoint: {file} is missing")
     return folder
@@ -59,7 +59,7 @@ def read_config(folder: Path) -> CorrectorConfig:
     Raises:
         InputError: the file, the key and what is wrong.
     """
-    return validate_config(CorrectorConfig, read_yaml(folder / CONFIG), str(folder / CONFIG))
+    return validate_config(CorrectorConfig, read_yaml(folder / CONFIG_FILE), str(folder / CONFIG_FILE))
 
 
 def trained_parameters(llm: ConditionedLLM) -> dict[str, nn.Parameter]:
@@ -72,7 +72,7 @@ def trained_parameters(llm: ConditionedLLM) -> dict[str, nn.Parameter]:
 
 
 def load_weights(llm: ConditionedLLM, folder: Path) -> None:
-    """Fills the trained parameters from `adapter.safetensors`.
+    """Reads the trained parameters from `adapter.safetensors` into the model.
 
     Raises:
         InputError: the file is broken, or its names or shapes do not fit the configuration.
@@ -81,7 +81,7 @@ def load_weights(llm: ConditionedLLM, folder: Path) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = folder / WEIGHTS
+    path = folder / WEIGHTS_FILE
     try:
         stored = load_file(path)
     except (OSError, SafetensorError) as error:
@@ -126,9 +126,9 @@ def save_checkpoint(
     weights: dict[str, Tensor] = {
         name: value.detach().to("cpu", dtype).contiguous() for name, value in trained_parameters(llm).items()
     }
-    with atomic_folder(folder, own_file=CONFIG) as partial:
-        save_file(weights, partial / WEIGHTS, metadata={"format": "pt"})
-        (partial / CONFIG).write_text(
+    with atomic_folder(folder, own_file=CONFIG_FILE) as partial:
+        save_file(weights, partial / WEIGHTS_FILE, metadata={"format": "pt"})
+        (partial / CONFIG_FILE).write_text(
             yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8"
         )
         (partial / "README.md").write_text(card, encoding="utf-8")

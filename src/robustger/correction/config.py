@@ -1,4 +1,4 @@
-"""What a corrector is made of: the typed content of a checkpoint's `config.yaml`."""
+"""The configuration of a corrector: the typed content of a checkpoint's `config.yaml`."""
 
 from __future__ import annotations
 
@@ -34,50 +34,54 @@ class LoraConfig(Section):
 
 
 class GuardConfig(Section):
-    """What keeps a correction from doing harm; see `robustger.correction.guards.known_guards`."""
+    """Chooses a guard and its thresholds; see `robustger.correction.guards.known_guards`."""
 
     name: str = "none"
     max_edit_rate: float = Field(
         default=0.5,
         ge=0,
-        description="`edits`, `margin`: word edits per word of the 1-best that are let through",
+        description="`edits`, `margin`: the most word edits per word of the 1-best",
     )
     max_deletion_rate: float = Field(
         default=0.5,
         ge=0,
-        description="`edits`, `margin`: by which share of its words a 1-best of more than four may get shorter",
+        description="`edits`, `margin`: the largest share of its words that a text may lose; two may always go",
     )
-    min_gain: float = Field(default=0.0, description="`margin`: nats by which every edited stretch must win")
+    min_gain: float = Field(
+        default=0.0,
+        description="`margin`: the least gain in log-probability, in nats, with which an edited stretch stays",
+    )
 
 
 class CorrectorConfig(Section):
-    """A corrector, complete but for its weights.
+    """Describes a corrector completely, except for its weights.
 
     Attributes:
         base: language model: a folder, an embedded alias, or a hub name.
-        quantization: of the language model's weights: `none`, `nf4`, 4-bit NormalFloat, or `int8` (both need the extra
-            `quant`).
+        quantization: how the language model's weights are stored: `none`; or `nf4`, 4-bit NormalFloat, or `int8`, which
+            both need the extra `quant`.
         variant: `paper`, `released` or `ger`.
         n_best: N; longer lists are cut, shorter ones padded by repeating the last hypothesis.
-        first_layer: lowest adapted layer; None takes the variant's own.
+        first_layer: lowest adapted layer; None takes the default of the variant.
         slots: prompt vectors per layer; None takes N(N-1).
         noise_dimension: width of the sentence encoder.
-        extractor: name of the sentence encoder room's extractor.
-        encoder: model name of the sentence encoder.
+        extractor: name of the extractor that embeds sentences and words, see `robustger.noise.extractors`.
+        encoder: name of the extractor's model.
         noise: where the noise rows come from, in training and in correction alike: `real`, the noise embedding E_LN;
             `utterance` or `token`, one level of it alone (the paper's Table 3); `zero`, `random` or `shuffled`, the
             controls; or `audio`, the embedding of the recognizer's encoder (the paper's "+ audio denoising"), whose
             width `noise_dimension` then is. See `robustger.noise.source`.
         prompt: name of the prompt template.
-        languages: codes of the languages it was trained on ("en"); lists in others are passed through uncorrected.
-        normalizer: name of the normalizer through which lists are read that come in written form alone, with capitals,
-            punctuation or digits; their transcripts come in the same form. `raw` reads them as they are.
-        lora: low-rank updates beside the prompt, or None.
-        guard: the guard used unless another is asked for.
-        skip_agreeing: pass lists whose hypotheses all agree through without the language model.
-        max_new_tokens: upper bound of what is written per list (the paper: 150); answers that hit it are dropped for
-            the 1-best.
-        max_prompt_tokens: lists with a longer prompt keep their 1-best, and say so.
+        languages: codes of the languages that the corrector was trained on ("en"); lists in other languages are passed
+            through without correction.
+        normalizer: name of the normalizer that reads lists which come in written form alone, with capitals, punctuation
+            or digits. Their transcripts come in the same form. `raw` reads lists unchanged.
+        lora: low-rank updates that are trained beside the prompt, or None.
+        guard: the guard that is used unless another is asked for.
+        skip_agreeing: whether lists whose hypotheses all agree are passed through without the language model.
+        max_new_tokens: the most tokens of an answer (the paper: 150). An answer that is longer is dropped, and the
+            1-best is kept.
+        max_prompt_tokens: lists with a longer prompt keep their 1-best; the source of their transcripts is "too_long".
     """
 
     base: str = "smollm2-135m"
@@ -122,7 +126,7 @@ def validate_config(model: type[ConfigT], content: Any, where: str) -> ConfigT:
 
 
 def _hint(model: type[BaseModel], key: str) -> str:
-    """The known key that is nearest to an unknown one: of its own section, else one of that name in another section."""
+    """Names the known key that is nearest to an unknown one, in its own section or by the same name in another."""
     section, _, name = key.rpartition(".")
     known = [tuple(key.rpartition(".")[::2]) for key in _keys(model)]
     siblings = [other for place, other in known if place == section]

@@ -1,4 +1,4 @@
-"""Correcting a file of N-best lists: streamed in, one output line for every input line, complete or not at all."""
+"""Corrects a file of N-best lists, which is streamed: one output line per input line, all of them or no file."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import Any
 from robustger.correction.model import Corrector
 from robustger.hypotheses import BadLine, NBest, atomic_writer, read_numbered, refuse_overwriting
 
-CHUNK = 256  # lists held in memory at a time, and sorted by length among themselves
+LISTS_AT_A_TIME = 256  # held in memory together, and sorted into batches by their lengths
 
 
 @dataclass(slots=True)
 class CorrectionSummary:
-    """What happened to a file.
+    """Counts the outcomes of the lines of a file.
 
     Attributes:
         lists: lists that got a transcript.
         changed: transcripts that differ from the 1-best.
-        agreeing: lists passed through because their hypotheses agree.
-        guarded: corrections the guard replaced by the 1-best.
-        foreign: lists passed through because the corrector does not know their language.
-        languages: the languages that the corrector knows; empty as long as no list was foreign.
-        too_long: lists that exceed the language model's prompt or answer limit and kept their 1-best.
+        agreeing: lists that were passed through because their hypotheses agree.
+        guarded: corrections that the guard replaced by the 1-best, as a whole or in part.
+        too_long: lists that exceed the language model's limit for prompts or answers and kept their 1-best.
         problems: lines that could not be read, and repeated ids.
+        foreign: lists that were passed through because the corrector does not know their language.
+        languages: the languages that the corrector knows; empty where no list is foreign.
     """
 
     lists: int = 0
@@ -51,17 +51,17 @@ def correct_file(
 ) -> CorrectionSummary:
     """Corrects an N-best JSONL file into a transcript JSONL file.
 
-    The output has one line per input line that is not blank, in order, with at least `id` and `text`. A line that
-    cannot be read becomes `{"id": its id or null, "text": "", "error": why}` and is counted; the others go on.
+    The output has one line per input line that is not blank, in the same order, with at least `id` and `text`. A line
+    that cannot be read becomes `{"id": its id or null, "text": "", "error": the reason}` and is counted.
 
     Args:
-        load_corrector: gives the corrector; called once the input and the output are open, so that a wrong path is told
-            before a model is loaded.
+        load_corrector: loads the corrector; called when the input and the output are open, so that a wrong path is
+            reported before a model is loaded.
         source: N-best JSONL, "-" for stdin.
-        target: transcript JSONL, "-" for stdout; a file appears when it is complete.
-        on_problem: called with the line number and what is wrong with it.
-        on_progress: called with the number of lists just finished.
-        options: passed to `Corrector.correct`.
+        target: transcript JSONL, "-" for stdout; a file appears only when it is complete.
+        on_problem: called with the line number and the problem.
+        on_progress: called with the number of lists that were just finished.
+        options: keyword arguments of `Corrector.correct`.
 
     Raises:
         InputError: the input cannot be opened, or the output cannot be written or is the input.
@@ -84,7 +84,7 @@ def correct_file(
                     transcript = next(transcripts)
                     if value.id in seen:
                         on_problem(
-                            number, f"id {value.id!r} stands in an earlier line already; make ids unique"
+                            number, f"id {value.id!r} is already the id of an earlier line; make ids unique"
                         )
                         summary.problems += 1
                     seen.add(value.id)
@@ -103,5 +103,5 @@ def correct_file(
 
 
 def _chunks(lines: Iterator[tuple[int, NBest | BadLine]]) -> Iterator[list[tuple[int, NBest | BadLine]]]:
-    while chunk := list(islice(lines, CHUNK)):
+    while chunk := list(islice(lines, LISTS_AT_A_TIME)):
         yield chunk

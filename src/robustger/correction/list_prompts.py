@@ -38,7 +38,7 @@ class ListPrompt:
         return {word for text in self.nbest.texts for word in text.split()}
 
 
-def prompts_of(
+def make_prompts(
     writings: Sequence[Writing],
     config: CorrectorConfig,
     tokens: ListTokens,

@@ -35,7 +35,7 @@ from robustger.correction.decision import decide
 from robustger.correction.decoding.batch_size import BatchSize, BatchSizes
 from robustger.correction.guards.guard import Guard
 from robustger.correction.guards.known_guards import GUARDS
-from robustger.correction.list_prompts import prompts_of
+from robustger.correction.list_prompts import make_prompts
 from robustger.correction.llm.conditioning import ConditionedLLM
 from robustger.correction.llm.language_model import load_llm
 from robustger.correction.llm.lora import add_lora, fold_lora
@@ -70,18 +70,17 @@ class Corrector:
         self.config = config
         self.llm = llm
         self.tokens = ListTokens(config)
-        # A pass of the language model is not reentrant: which logits are wanted is told to a hook of its output layer.
-        self._reading = threading.Lock()
+        # A pass is not reentrant: a hook of the output layer selects the logits that are wanted.
+        self._llm_lock = threading.Lock()
         self.renew_noise()
 
     def renew_noise(self) -> None:
-        """Loads the noise source anew, so that nothing its sentence encoder remembers of earlier lists takes memory.
+        """Loads the noise source again, which frees the memory that its sentence encoder took for earlier lists.
 
-        The sentence encoder runs where the language model does. What `borrow_noise_among` was told is forgotten.
+        The sentence encoder runs where the language model does. The pool given to `borrow_noise_among` is forgotten.
         """
-        name = (
-            "zero" if self.config.variant == "ger" else self.config.noise
-        )  # the variant `ger` ignores noise
+        ignores_noise = self.config.variant == "ger"
+        name = "zero" if ignores_noise else self.config.noise
         shape = self.llm.shape
         self.noise = NOISE_SOURCES.get(name)(shape.slots, shape.noise_dimension, self._make_embedder)
 
@@ -100,7 +99,7 @@ class Corrector:
 
     @property
     def tokenizer(self) -> Any:
-        """The language model's."""
+        """The tokenizer of the language model."""
         return self.tokens.tokenizer
 
     @classmethod
@@ -111,19 +110,19 @@ class Corrector:
         device: str | None = None,
         attention: str | None = None,
     ) -> Corrector:
-        """An untrained corrector: its output is the frozen language model's.
+        """Builds an untrained corrector, which writes what the frozen language model writes.
 
         Args:
-            config: what to build.
-            dtype: of the language model; None picks `best_dtype`.
-            device: None picks the GPU where there is one.
+            config: describes the corrector.
+            dtype: the language model's type; None picks `best_dtype`.
+            device: the device that everything runs on; None picks the GPU where there is one.
             attention: `sdpa` or `eager`, transformers' implementation beneath the noise prompt; None picks `sdpa` where
                 the family has it (Gemma 2 has not).
 
         Raises:
-            MissingModelError: the language model is not to be had.
+            MissingModelError: the language model cannot be found.
             InputError: its files are broken, or hold no causal language model.
-            MissingExtraError: it is to be quantized, and bitsandbytes is not installed.
+            MissingExtraError: it has to be quantized, and bitsandbytes is not installed.
             UnsupportedModelError: the language model's family cannot carry the noise prompt.
         """
         device = str(torch_device(device))
@@ -146,23 +145,23 @@ class Corrector:
         quantization: Quantization | None = None,
         trainable: bool = False,
     ) -> Corrector:
-        """A trained corrector.
+        """Loads a trained corrector.
 
         Args:
             name: checkpoint folder, or name of a preset.
-            dtype: of the language model; None picks `best_dtype`.
-            device: None picks the GPU where there is one.
-            base: the language model's folder or name, where it differs from the checkpoint's.
-            quantization: of the language model, `none`, `nf4` or `int8`, where it differs from the checkpoint's. What
-                was trained beside a quantized model also works beside the whole one, and the other way round: not
-                identically, for the language model is then another by what was rounded.
-            trainable: keep low-rank updates (LoRA) beside the language model's weights, as they were trained: to train
-                on, or to save again. Without it they are folded into the weights: the same function up to rounding
-                (1e-5 in float32), in fewer and larger matrix products. Packed weights are never folded into.
+            dtype: the language model's type; None picks `best_dtype`.
+            device: the device that everything runs on; None picks the GPU where there is one.
+            base: folder or name of the language model, where it differs from the checkpoint's.
+            quantization: `none`, `nf4` or `int8`, where the language model's quantization differs from the
+                checkpoint's. An adapter trained beside a quantized model also works beside the full one, and the other
+                way round. The results are not identical, because quantization rounds the weights.
+            trainable: keeps low-rank updates (LoRA) beside the weights of the language model, in order to train on or
+                to save again. Otherwise they are folded into the weights, which gives the same function up to rounding
+                (1e-5 in float32) in fewer and larger matrix products. Quantized weights are never changed.
 
         Raises:
-            InputError: no such checkpoint, or a broken one.
-            MissingExtraError: the language model is to be quantized, and bitsandbytes is not installed.
+            InputError: there is no such checkpoint, or it is broken.
+            MissingExtraError: the language model has to be quantized, and bitsandbytes is not installed.
         """
         folder = checkpoint_folder(name)
         asked = {"base": base, "quantization": quantization}
@@ -172,7 +171,7 @@ class Corrector:
         load_weights(corrector.llm, folder)
         if not trainable:
             fold_lora(corrector.llm.llm)
-        # The language model's type, or every projection would be cast up and down.
+        # In the language model's type: otherwise every projection would be cast up and down.
         for key, parameter in trained_parameters(corrector.llm).items():
             if key.startswith("lora."):
                 parameter.data = parameter.data.to(corrector.llm.llm.dtype)
@@ -190,7 +189,7 @@ class Corrector:
             name.startswith("lora.") for name in trained_parameters(self.llm)
         ):
             raise InputError(
-                f"{folder}: the low-rank updates are folded into the language model, for reading alone; "
+                f"{folder}: the low-rank updates are folded into the language model, which then can only correct; "
                 "to save it, load it with Corrector.from_pretrained(..., trainable=True)"
             )
         save_checkpoint(
@@ -203,8 +202,8 @@ class Corrector:
         Under the control `shuffled` these are the rows of the lists themselves.
 
         Raises:
-            InputError: the prompt has other than N(N-1) slots; the sentence encoder has another width than the prompt
-                was made for; or the checkpoint hears the audio.
+            InputError: the prompt does not have N(N-1) slots; the sentence encoder has another width than the prompt;
+                or the checkpoint hears the audio.
         """
         return self.noise.of_texts(lists)
 
@@ -252,9 +251,9 @@ class Corrector:
             hypotheses agree and the language model was skipped, and 0 where the list is too long for an answer.
 
         Raises:
-            InputError: there is no guard of that name; it has no such threshold, or the threshold is out of range; the
-                batch size is none; a list has no embedding of its audio and the checkpoint needs it; or a single list
-                needs more than a GPU's memory.
+            InputError: there is no guard of that name; a threshold is unknown or out of range; `batch_size` is neither
+                a number nor `auto`; the checkpoint needs the embedding of a list's audio, and the list has none; or a
+                single list needs more than a GPU's memory.
         """
         lists = list(each_nbest(lists))
         active_guard = self._guard(guard, guard_changes or {})
@@ -264,7 +263,7 @@ class Corrector:
 
         writings = [Writing.of(nbest, self.config) for nbest in lists]
         noise = self.noise.hearing(lookup_by_given(heard, writings))
-        prompts, transcripts = prompts_of(
+        prompts, transcripts = make_prompts(
             writings,
             self.config,
             self.tokens,
@@ -282,7 +281,7 @@ class Corrector:
 
     def _read(self, batch: ReadingBatch, guard: Guard, num_beams: int) -> list[Transcript]:
         """The transcripts of a batch in plain words: the language model answers, and the guard decides."""
-        with self._reading:
+        with self._llm_lock:
             answers = answer(
                 batch,
                 self.llm,
@@ -329,5 +328,5 @@ class Corrector:
         Returns:
             shape (B, T, V).
         """
-        with self._reading:
+        with self._llm_lock:
             return self.llm(input_ids.to(self.llm.device), noise_embedding, attention_mask)

@@ -1,4 +1,4 @@
-"""What the language model reads: an N-best list as text, and as tokens."""
+"""Prompt templates: each turns the hypotheses of a list into the text that the language model reads."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from robustger.registry import Registry
 from robustger.text import normalize
 
 PromptTemplate = Callable[[Sequence[str]], str]
+"""Takes the hypotheses, best first, with white space folded as in `NBest`."""
 
 PROMPTS: Registry[PromptTemplate] = Registry("prompt template")
 
@@ -22,7 +23,7 @@ def distinct_hypotheses(texts: Sequence[str]) -> list[str]:
 
 @PROMPTS.register("compact")
 def compact_prompt(texts: Sequence[str]) -> str:
-    """The distinct hypotheses, one a line: about 8 tokens beside the text, for small models and short latency."""
+    """The distinct hypotheses, one per line: about 8 tokens beside the text, for small models and short latency."""
     lines = "\n".join(distinct_hypotheses(texts))
     return f"Hypotheses:\n{lines}\nTranscription:\n"
 

@@ -1,9 +1,9 @@
-"""Adapters as the released code saves them (lit-gpt state dicts, `.pth`) to checkpoints of this package.
+"""Converts adapters that the released code saved (lit-gpt state dicts, `.pth`) into checkpoints of this package.
 
 The released file holds, for every adapted layer N under `transformer.h.N.attn.`, the prompt (`adapter_wte.weight`),
 one gate per head (`gating_factor`) and, unless it is the vanilla adapter, the noise maps (`ef_key`, `ef_value`), their
 norms (`projection_rms_key`, `projection_rms_value`) and gates (`key_gating_factor`, `value_gating_factor`). All sizes
-are read from the tensors. A file may hold the frozen language model beside the adapter; that part is not looked at.
+are read from the tensors. A file may also hold the frozen language model, which is ignored.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from robustger.models.loading import load_pretrained, model_from_config
 from robustger.models.peft_adapters import KEY_PREFIX, peft_message, refuse_peft
 from robustger.torch_files import load_torch
 
-# Released name -> ours. "{}" is the place of a layer among the adapted ones; without it, layers are stacked.
-VANILLA = {"adapter_wte.weight": "prompt", "gating_factor": "gate"}
-NOISE = {
+# Released names and ours. "{}" is the position of a layer among the adapted ones; without it, layers are stacked.
+_VANILLA = {"adapter_wte.weight": "prompt", "gating_factor": "gate"}
+_NOISE = {
     "key_gating_factor": "noise_key_gate",
     "value_gating_factor": "noise_value_gate",
     "ef_key.weight": "noise_key.{}.weight",
@@ -39,10 +39,10 @@ NOISE = {
     "projection_rms_key.weight": "key_norm.{}.weight",
     "projection_rms_value.weight": "value_norm.{}.weight",
 }
-ADAPTER_KEY = re.compile(
-    r"(?:.+\.)?transformer\.h\.(\d+)\.attn\.(" + "|".join(map(re.escape, VANILLA | NOISE)) + ")"
+_ADAPTER_KEY = re.compile(
+    r"(?:.+\.)?transformer\.h\.(\d+)\.attn\.(" + "|".join(map(re.escape, _VANILLA | _NOISE)) + ")"
 )
-FROZEN_KEY = re.compile(
+_FROZEN_KEY = re.compile(
     r"(?:.+\.)?(?:lm_head|transformer\.(?:wte|ln_f|h\.\d+\.(?:norm_[12]|attn\.(?:attn|proj)|mlp\.\w+)))\.(?:weight|bias)"
 )
 
@@ -52,12 +52,12 @@ def convert_released(
 ) -> Path:
     """Writes a released adapter as a checkpoint folder.
 
-    The weights keep their type. The prompt template becomes `paper`, as the released adapters were trained with. N
-    follows from the number of prompt vectors U = N(N-1); where there is no such N, `slots` is U. Of the language model
-    only its configuration is read.
+    The weights keep their type. The prompt template becomes `paper`, with which the released adapters were trained. N
+    follows from the number of prompt vectors U = N(N-1); where there is no such N, `slots` is U. Only the
+    configuration of the language model is read.
 
     Args:
-        adapter: the released file. It is opened without running code it may contain.
+        adapter: the released file. Code that it may contain is not run.
         base: the language model the adapter was trained on: a folder, an embedded alias or a hub name.
         output: folder to write; an existing checkpoint there is replaced.
 
@@ -66,7 +66,7 @@ def convert_released(
 
     Raises:
         InputError: the file cannot be read, is no adapter, lacks weights, or does not fit the language model.
-        MissingModelError: the language model is not to be had.
+        MissingModelError: the language model cannot be found.
         UnsupportedModelError: the language model's family cannot carry the noise prompt.
     """
     path = Path(adapter)
@@ -75,7 +75,9 @@ def convert_released(
         raise InputError(f"{path}: is a folder; name the file that the released code saved (.pth)")
     layers = _by_layer(_read_state_dict(path), path)
     first, last = min(layers), max(layers)
-    names = VANILLA | NOISE if any(name in NOISE for layer in layers.values() for name in layer) else VANILLA
+    names = (
+        _VANILLA | _NOISE if any(name in _NOISE for layer in layers.values() for name in layer) else _VANILLA
+    )
     for index in range(first, last + 1):
         if missing := sorted(names.keys() - layers.get(index, {}).keys()):
             raise InputError(f"{path}: transformer.h.{index}.attn.{missing[0]} is missing")
@@ -119,7 +121,7 @@ def convert_released(
 
 
 def _read_state_dict(path: Path) -> Mapping[str, Any]:
-    """The parameters in a file of torch, behind the wrappers training loops put around them."""
+    """The parameters in a file of torch, without the wrappers that training loops put around them."""
     content = load_torch(path)
     for wrapper in ("model", "state_dict"):
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
@@ -133,11 +135,11 @@ def _by_layer(state: Mapping[str, Any], path: Path) -> dict[int, dict[str, Tenso
     """The adapter's tensors by layer index and released name.
 
     Raises:
-        InputError: there are none, or there is something beside them that is not the frozen language model.
+        InputError: the file holds none, or something else than an adapter and the frozen language model.
     """
     layers: dict[int, dict[str, Tensor]] = {}
     for key, value in state.items():
-        if match := ADAPTER_KEY.fullmatch(str(key)):
+        if match := _ADAPTER_KEY.fullmatch(str(key)):
             if not isinstance(value, Tensor) or not value.is_floating_point() or value.numel() == 0:
                 raise InputError(f"{path}: {key} is not a tensor of weights")
             if match[2] in ("adapter_wte.weight", "ef_key.weight") and value.dim() != 2:
@@ -145,7 +147,7 @@ def _by_layer(state: Mapping[str, Any], path: Path) -> dict[int, dict[str, Tenso
             layers.setdefault(int(match[1]), {})[match[2]] = value
         elif str(key).startswith(KEY_PREFIX):
             raise InputError(peft_message(path, {}))
-        elif not FROZEN_KEY.fullmatch(str(key)):
+        elif not _FROZEN_KEY.fullmatch(str(key)):
             raise InputError(
                 f"{path}: {str(key)!r} belongs neither to an adapter of the released code nor to the language model"
             )
@@ -155,7 +157,7 @@ def _by_layer(state: Mapping[str, Any], path: Path) -> dict[int, dict[str, Tenso
 
 
 def _without_weights(config: CorrectorConfig, last: int, path: Path) -> ConditionedLLM:
-    """The conditioned language model as shapes alone: a model of any size takes neither time nor memory."""
+    """The conditioned language model without weights, which takes neither time nor memory at any size."""
     from huggingface_hub.errors import StrictDataclassError
 
     folder = resolve_model(config.base)

@@ -1,4 +1,4 @@
-"""A self-test of a few seconds on a tiny random language model: is the attention right on this device?"""
+"""Tests in a few seconds, on a tiny random language model, whether the attention is right on this device."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from robustger.correction.llm.language_model import best_dtype, default_device
 from robustger.models import MODELS
 from robustger.version import __version__
 
-TOLERANCE = 1e-4  # float32, a few layers
+_TOLERANCE = 1e-4  # float32, a few layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Check:
 
 
 def environment() -> dict[str, str]:
-    """Versions and device, as a bug report needs them."""
+    """The versions and the device that a bug report needs."""
     device = default_device()
     facts = {
         "python": platform.python_version(),
@@ -51,7 +51,7 @@ def environment() -> dict[str, str]:
 
 @torch.no_grad()
 def run_checks() -> list[Check]:
-    """Runs the noise prompt on a tiny random Llama in float32 and compares what must be equal."""
+    """Runs the noise prompt on a tiny random Llama in float32, and compares outputs that must be equal."""
     device = default_device()
     tokens = torch.randint(3, 100, (2, 33), generator=torch.Generator().manual_seed(0)).to(device)
     padded = torch.cat([torch.zeros(2, 5, dtype=torch.long, device=device), tokens], dim=1)
@@ -72,13 +72,15 @@ def run_checks() -> list[Check]:
     eager.adapter.to(device).load_state_dict(conditioned.adapter.state_dict())
     checks += [
         Check("noise reaches the logits", not torch.equal(reference, fresh), "gates open"),
-        _check("sdpa equals eager attention", eager(tokens, noise), reference, TOLERANCE),
-        _check("left padding changes nothing", conditioned(padded, noise, mask)[:, 5:], reference, TOLERANCE),
+        _check("sdpa equals eager attention", eager(tokens, noise), reference, _TOLERANCE),
+        _check(
+            "left padding changes nothing", conditioned(padded, noise, mask)[:, 5:], reference, _TOLERANCE
+        ),
         _check(
             "a list alone equals the list in a batch",
             conditioned(tokens[:1], noise[:1]),
             reference[:1],
-            TOLERANCE,
+            _TOLERANCE,
         ),
     ]
     return checks

@@ -1,4 +1,4 @@
-"""Texts as the language model's tokens, and back."""
+"""Turns texts into tokens of the language model, and tokens into texts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from robustger.models.loading import load_pretrained
 
 
 class ListTokens:
-    """What the language model is given for a list of hypotheses, as token ids.
+    """Makes the token ids of prompts and answers. Several threads may share an object.
 
     Args:
         config: names the language model, the prompt template and N.
@@ -33,7 +33,7 @@ class ListTokens:
         """The language model's own tokenizer; read when it is first used.
 
         Raises:
-            InputError: there is none, or it has no token that ends a text.
+            InputError: the model has no tokenizer, or the tokenizer has no token that ends a text.
         """
         with self._lock:
             return self._tokenizer
@@ -55,26 +55,26 @@ class ListTokens:
 
     @property
     def end(self) -> int:
-        """Id of the token that ends an answer."""
+        """The id of the token that ends an answer."""
         return self.tokenizer.eos_token_id
 
     def prompt(self, texts: Sequence[str]) -> list[int]:
-        """The prompt of one list. The answer's tokens follow directly."""
+        """The prompt of the first N distinct hypotheses. The tokens of the answer follow directly."""
         return self.of(self._prompt(first_distinct(texts, self._n_best)), add_special_tokens=True)
 
     def answer(self, text: str) -> list[int]:
-        """A transcription, with the token that ends it."""
+        """The token ids of a text with the token that ends an answer."""
         return [*self.of(text), self.end]
 
     def of(self, text: str, add_special_tokens: bool = False) -> list[int]:
-        """Any text. A hypothesis that spells a special token, "</s>" say, is text and ends nothing."""
+        """The token ids of any text. A special token that is spelled out in it, such as "</s>", is read as text."""
         with self._lock:
             return self._tokenizer(text, add_special_tokens=add_special_tokens, split_special_tokens=True)[
                 "input_ids"
             ]
 
     def text(self, tokens: Sequence[int]) -> str:
-        """Tokens as text, white space collapsed."""
+        """The text of tokens, with folded white space."""
         # Without the clean-up of some tokenizers, which would write "do n't" as "don't".
         with self._lock:
             text = self._tokenizer.decode(

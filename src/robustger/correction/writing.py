@@ -1,4 +1,4 @@
-"""A list as the corrector reads it, in plain words, and its transcript in the list's own writing."""
+"""Reads a list in plain words for the corrector, and writes its transcript in the form that the list has."""
 
 from __future__ import annotations
 
@@ -19,24 +19,22 @@ _READABLE = ("spoken", "words", "hyporadise")  # normalizers through which lists
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """A list, and the way from its writing to plain words and back.
+    """A list, and the way from its written form to plain words and back.
 
     Attributes:
         given: the list as it was given.
-        plain: the list as the language model reads it: in plain words, without accents where it knows English alone,
-            and without what is beyond the first N hypotheses that differ.
-        words: the plain words of every hypothesis, with their accents; the list's own `plain` texts where it has none.
-        best: the 1-best as the list has it.
-        written: every hypothesis as it was written, best first; None where the list is in plain words alone.
-        normalizer: leads from `written` to plain words.
-        bare: whether the language model reads them without their accents.
-        beside: whether the list has plain words beside its written form, as its transcript then has.
+        plain: the list as the language model reads it: plain words, without accents where the corrector knows English
+            alone, and at most the first N hypotheses that differ.
+        words: the plain words of every hypothesis, with their accents.
+        written: every hypothesis as it was written, best first; None where the list has plain words alone.
+        normalizer: name of the normalizer that turns `written` into plain words.
+        bare: whether the language model reads the words without their accents.
+        beside: whether the list has plain words beside its written form. Its transcript then has both, too.
     """
 
     given: NBest
     plain: NBest
     words: Sequence[str]
-    best: str
     written: Sequence[str] | None
     normalizer: str
     bare: bool
@@ -44,16 +42,16 @@ class Writing:
 
     @classmethod
     def of(cls, nbest: NBest, config: CorrectorConfig) -> Writing:
-        """How a corrector reads a list.
+        """Finds out how a corrector reads a list.
 
         Args:
-            nbest: with plain and written forms; or with one form alone, which is read through `config.normalizer`.
-            config: of the corrector.
+            nbest: the list, with a plain and a written form, or with one form alone. One form alone is read through
+                `config.normalizer`.
+            config: describes the corrector.
 
         Raises:
-            InputError: no normalizer of that name.
+            InputError: there is no normalizer of that name.
         """
-        best = nbest.best
         beside = nbest.hypotheses[0].written is not None
         texts = list(nbest.texts)
         written: Sequence[str] | None = nbest.written if beside else None
@@ -69,13 +67,21 @@ class Writing:
         plain = nbest
         if chosen != list(nbest.texts):
             plain = dataclasses.replace(nbest, hypotheses=tuple(map(Hypothesis, chosen)))
-        return cls(nbest, plain, texts, best, written, normalizer, bare != texts, beside)
+        return cls(
+            given=nbest,
+            plain=plain,
+            words=texts,
+            written=written,
+            normalizer=normalizer,
+            bare=bare != texts,
+            beside=beside,
+        )
 
     def transcript(self, read: Transcript) -> Transcript:
-        """A transcript of the plain list in the list's own writing.
+        """The transcript in the form that the given list has.
 
         Args:
-            read: what became of the plain list; its `best` is the plain 1-best.
+            read: the transcript of the plain list.
         """
         text = self._accented(read.text, read.best)
         generated = self._accented(read.generated, read.best)
@@ -86,17 +92,18 @@ class Writing:
         return dataclasses.replace(
             read,
             text=self._written(text, best),
-            best=self.best,
+            best=self.given.best,
             generated=self._written(generated, best),
         )
 
     def _accented(self, text: str, bare_best: str) -> str:
-        """Plain words as the hypotheses have them."""
+        """The text with the accents that the hypotheses have."""
         if text == bare_best:
             return self.words[0]
         return project(text, self.words, "unaccented") if self.bare else text
 
     def _written(self, text: str, plain_best: str) -> str:
+        """The text with the case and punctuation that the hypotheses have."""
         assert self.written is not None
         if text == plain_best:
             return " ".join(self.written[0].split())
@@ -106,7 +113,7 @@ class Writing:
 def lookup_by_given(heard: AudioLookup | None, writings: Sequence[Writing]) -> AudioLookup | None:
     """A lookup for plain lists that asks `heard` about the lists they were made of.
 
-    `heard` may know its lists as objects, because the ids of two files may be equal.
+    `heard` may tell its lists apart as objects, because the ids of two files may be equal.
     """
     if heard is None:
         return None
@@ -117,12 +124,12 @@ def lookup_by_given(heard: AudioLookup | None, writings: Sequence[Writing]) -> A
 def knows_language(nbest: NBest, languages: Sequence[str]) -> bool:
     """Whether a corrector of these languages can read a list.
 
-    A list that names its language is taken at its word. One that names none is refused to a corrector of English alone
-    where its 1-best is obviously something else: no letter of it is Latin, or more than a third of its words, and two
-    at least, hold a letter that English does not have.
+    A list that names its language is believed. A list that names none is refused by a corrector of English alone where
+    its 1-best is obviously something else: no letter is Latin, or at least two words, and more than a third of all,
+    hold a letter that English does not have.
 
     Args:
-        nbest: in either form.
+        nbest: the list, in either form.
         languages: codes such as "en"; regions ("en-US") make no difference.
     """
     if nbest.language is not None:
@@ -141,11 +148,12 @@ def _english_alone(languages: Sequence[str]) -> bool:
 
 
 def _primary(language: str) -> str:
+    """The language of a code, without its region."""
     return language.replace("_", "-").partition("-")[0].strip().lower()
 
 
 def _normalizer_between(nbest: NBest, default: str) -> str:
-    """Name of the normalizer that made a list's plain words of its written form; `default` where none did."""
+    """Name of the normalizer that turns a list's written form into its plain words; `default` where none does."""
     for name in dict.fromkeys((default, *_READABLE)):
         if all(
             normalize(hypothesis.written or "", name) == hypothesis.text for hypothesis in nbest.hypotheses

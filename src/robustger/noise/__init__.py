@@ -1,7 +1,7 @@
-"""From an N-best list to its language-space noise embedding E_LN (paper, section 4.2, eq. 4-6).
+"""Computes the noise rows of N-best lists, above all the language-space noise embedding E_LN (paper, eq. 4-6).
 
-`extractors` turns strings into vectors, `alignment` says where hypotheses differ, and `embedding` puts the
-two together as the (N(N-1), D) matrix that conditions the language model.
+`source` chooses where the rows come from. For E_LN, `extractors` turns strings into vectors, `alignment` finds where
+the hypotheses differ, and `embedding` combines both into the (N(N-1), E) matrix that conditions the language model.
 """
 
 from __future__ import annotations

@@ -1,17 +1,14 @@
-"""What may stand in the place of E_LN, to find out whether it is the noise that helps.
+"""Controls replace E_LN by other rows, to find out whether it is the noise that helps.
 
-A corrector with 20 extra vectors, whatever they hold, has more parameters and more to attend to than one without. So
-its gain is compared with that of the same corrector on
+A corrector with 20 extra vectors has more parameters and more to attend to than a corrector without, whatever the
+vectors hold. So its gain is compared with the gain of the same corrector on
 
-- `zero`      E_LN = 0
-- `shuffled`  the E_LN of another list: real noise embeddings that tell nothing about this one
-- `random`    rows of independent Gaussians, each of the norm of the row it stands for: only how much the hypotheses
-  differ is left of E_LN
+- `zero`      zeros
+- `shuffled`  the E_LN of another list: a real noise embedding that carries no information about this list
+- `random`    independent Gaussian rows with the norms of the rows of E_LN: only how much the hypotheses differ is left
 
-in training and in correction alike; in correction the other lists are those of the same call (`Corrector.correct`; of a
-file, those of the same chunk of lines). The paper has no such controls.
-
-Which part of E_LN helps is what `one_level` is for: the paper's Table 3.
+in training and in correction alike. The paper has no such controls. `one_level` serves the paper's Table 3, which asks
+which part of E_LN helps.
 """
 
 from __future__ import annotations
@@ -25,12 +22,13 @@ if TYPE_CHECKING:
 
 
 def random_like(noise: Tensor, lists: Sequence[Sequence[str]]) -> Tensor:
-    """Gaussian rows with the norms of the rows of `noise`, drawn for each list from a seed that its texts alone give.
+    """Gaussian rows with the norms of the rows of `noise`.
 
-    So a list gets the same in training and in correction, and in any batch.
+    The seed of a list depends only on its texts, so that a list gets the same rows in training and in correction, and
+    in any batch.
 
     Args:
-        noise: shape (B, U, E).
+        noise: noise rows, shape (B, U, E).
         lists: the hypotheses of the B lists.
     """
     import torch
@@ -45,10 +43,10 @@ def random_like(noise: Tensor, lists: Sequence[Sequence[str]]) -> Tensor:
 
 
 def one_level(noise: Tensor, kept: slice) -> Tensor:
-    """`noise`, shape (B, U, E), with zeros outside of the rows that are kept.
+    """`noise`, shape (B, U, E), with zeros in all rows but those that are kept.
 
-    The paper does not say what its ablation puts in the place of the other level; with zeros, the number of prompt
-    vectors and of parameters stays the same.
+    The paper does not say what replaces the other level in its ablation. With zeros, the numbers of prompt vectors and
+    parameters stay the same.
     """
     import torch
 
@@ -58,9 +56,9 @@ def one_level(noise: Tensor, kept: slice) -> Tensor:
 
 
 def donors(count: int, seed: int = 0) -> list[int]:
-    """For each of `count` lists, another one, whose E_LN it gets: every list gives once, and none to itself.
+    """For each of `count` lists the position of another list, whose E_LN it gets.
 
-    One list alone has no other: there the only entry is 0, its own.
+    Every list is used once, and none by itself. Only a list without any other gets its own position, 0.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""The language-space noise embedding E_LN of N-best lists (eq. 4-6), as the paper or the released code has it.
+"""The language-space noise embedding E_LN of N-best lists (eq. 4-6), as in the paper or as in the released code.
 
 | | `paper` | `released` |
 |---|---|---|
@@ -9,8 +9,8 @@
 
 `released` follows the feature script behind the released data, `generate_robust_hp.py` (`word_emb_diff`,
 `sent_emb_diff`). YUCHEN005/RobustGER does not hold it; an adapted copy is in teinhonglo/RobustGER under `local/`.
-That script first normalizes the hypotheses and writes "<UNK>" for those left empty. Here texts are taken as they
-come, and an empty hypothesis is the zero vector and has no tokens.
+That script first normalizes the hypotheses and writes "<UNK>" for those left empty. Here texts are not changed, and an
+empty hypothesis is the zero vector and has no tokens.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
 from robustger.errors import InputError
-from robustger.noise.alignment import Edit, align_all, edited_pairs
+from robustger.noise.alignment import WordPair, align_all, edited_pairs
 from robustger.noise.extractors import Extractor
 from robustger.registry import Registry
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Pair = tuple[int, int]
-LEVELS = ("utterance", "token")
+NOISE_LEVELS = ("utterance", "token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +38,24 @@ class NoiseVariant:
     """One definition of E_LN.
 
     Attributes:
-        pairs: the pairs (i, j) of hypothesis indices for a list of n, in the order of the rows.
-        edits: for every pair, where Y_i and Y_j differ.
+        pairs: gives the pairs (i, j) of hypothesis indices for a list of n, in the order of the rows.
+        edits: gives for every pair the words by which Y_i and Y_j differ.
         mean: whether a token row is the mean over the pair's edits instead of their sum.
         tokens_first: whether the token rows precede the utterance rows.
     """
 
     pairs: Callable[[int], list[Pair]]
-    edits: Callable[[Sequence[list[str]], Sequence[Pair]], list[list[Edit]]]
+    edits: Callable[[Sequence[list[str]], Sequence[Pair]], list[list[WordPair]]]
     mean: bool
     tokens_first: bool
 
 
-def _edits_by_joint_alignment(tokens: Sequence[list[str]], pairs: Sequence[Pair]) -> list[list[Edit]]:
+def _edits_by_joint_alignment(tokens: Sequence[list[str]], pairs: Sequence[Pair]) -> list[list[WordPair]]:
     rows = align_all(tokens)
     return [[(a, b) for a, b in zip(rows[i], rows[j], strict=True) if a != b] for i, j in pairs]
 
 
-def _edits_by_pair(tokens: Sequence[list[str]], pairs: Sequence[Pair]) -> list[list[Edit]]:
+def _edits_by_pair(tokens: Sequence[list[str]], pairs: Sequence[Pair]) -> list[list[WordPair]]:
     return [edited_pairs(tokens[i], tokens[j]) for i, j in pairs]
 
 
@@ -81,16 +81,16 @@ NOISE_VARIANTS.register("released")(
 class NoiseEmbedder:
     """Computes E_LN for batches of N-best lists.
 
-    Tokens are the words between blanks, as they are written. Words that occur equally often on both sides of a
-    pair cancel exactly, so identical hypotheses give exactly 0. The rest of the batch and the extractor's memo
-    change a list's embedding by rounding only (less than 1e-5).
+    Tokens are the words between blanks, as they are written. Words that occur equally often on both sides of a pair
+    cancel exactly, so identical hypotheses give exactly 0. The rest of the batch and the extractor's memo change the
+    embedding of a list only by rounding (less than 1e-5). Several threads may share an embedder.
 
     Args:
         extractor: gives the vectors of hypotheses and words; its `dimension` is D.
-        variant: which definition, a name in `NOISE_VARIANTS`.
-        n: N, the number of hypotheses looked at. Longer lists are cut to their first N, shorter ones are
-            filled by repeating their last hypothesis, so that the pairs among the repeats are rows of 0. (The
-            released lists repeat entries too, but random ones.)
+        variant: name of the definition in `NOISE_VARIANTS`.
+        n: N, the number of hypotheses that are compared. Longer lists are cut to their first N. Shorter lists are
+            filled by repeating their last hypothesis, so that the pairs among the repeats are rows of 0. (The released
+            lists repeat entries, too, but random ones.)
 
     Raises:
         InputError: unknown variant, or n < 2.
@@ -124,7 +124,7 @@ class NoiseEmbedder:
         return self.extractor.dimension
 
     def rows_of(self, level: str) -> slice:
-        """Where the rows of one of `LEVELS` are."""
+        """The rows of a level, one of `NOISE_LEVELS`."""
         half = len(self._pairs)
         first = (level == "token") == self._definition.tokens_first
         return slice(0, half) if first else slice(half, 2 * half)
@@ -146,8 +146,8 @@ class NoiseEmbedder:
             for texts in filled
             for pair_edits in self._definition.edits([text.split() for text in texts], self._pairs)
         ]  # B * P lists, P pairs
-        # One table of vectors for all that is looked up. What no pair differs in cancels and needs no vector: words,
-        # and sentences where all hypotheses are one; for these the empty text stands in.
+        # One table holds all vectors that are needed. Words that no pair differs in cancel and need none, and neither
+        # do the sentences of a list whose hypotheses are all equal: there the empty text takes their place.
         index: dict[str, int] = {"": 0}
         words = [w for pair_edits in edits for edit in pair_edits for w in edit if w is not None]
         for text in (*(t for texts in filled if len(set(texts)) > 1 for t in texts), *words):
@@ -171,8 +171,8 @@ class NoiseEmbedder:
         kept = list(texts[: self.n])
         return kept + [kept[-1]] * (self.n - len(kept))
 
-    def _token_rows(self, edits: list[list[Edit]], index: dict[str, int], vectors: Tensor) -> Tensor:
-        """One row per entry of `edits`: the sum or mean of [vector(left) - vector(right)], with 0 for Ø."""
+    def _token_rows(self, edits: list[list[WordPair]], index: dict[str, int], vectors: Tensor) -> Tensor:
+        """One row per entry of `edits`: the sum or mean of vector(left) - vector(right), where Ø counts as 0."""
         import torch
 
         rows: list[int] = []
@@ -185,7 +185,7 @@ class NoiseEmbedder:
                         rows.append(row)
                         columns.append(index[word])
                         signs.append(sign)
-        # Coalescing counts each word of a row before any vector is touched: what only moved cancels exactly.
+        # Coalescing counts the words of a row before any vector is used, so that words that only moved cancel exactly.
         counts = torch.sparse_coo_tensor(
             torch.tensor([rows, columns], dtype=torch.long),
             torch.tensor(signs),

@@ -1,4 +1,4 @@
-"""Strings to vectors: the extractors behind the noise embedding, by name."""
+"""Extractors turn strings into vectors, from which the noise embedding is computed; they are chosen by name."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Extractor(Protocol):
     """Maps strings to vectors of one width.
 
-    Empty and blank texts map to exactly 0, the vector of the empty token Ø, and equal strings of one call map to
+    Empty and blank texts are mapped to exactly 0, the vector of the empty token Ø, and equal strings of one call to
     exactly equal vectors.
     """
 
@@ -38,15 +38,15 @@ class Extractor(Protocol):
         ...
 
 
-# Called with the encoder's name, and `device` for where it runs.
+# Each is called with the name of the encoder, and with `device`, the device that it runs on.
 EXTRACTORS: Registry[Callable[..., Extractor]] = Registry("extractor")
 
-# On a CPU, activations that stay in the cache count more than long batches: all-MiniLM-L6-v2 takes as long with 256
-# pieces as with 1,024 at a time, and longer with several thousand.
+# On a CPU it is more important that activations fit into the cache than that batches are long: all-MiniLM-L6-v2 takes
+# as long with 256 pieces at a time as with 1,024, and longer with several thousand.
 CPU_BATCH_TOKENS = 512
 GPU_BATCH_TOKENS = 16_384
 MEMO_BYTES = 64 * 2**20
-_ENTRY_BYTES = 700  # what Python and torch keep beside the numbers and the text of one entry, measured
+_ENTRY_BYTES = 700  # measured overhead of Python and torch per entry, beside its numbers and its text
 
 
 class SentenceBert:
@@ -55,29 +55,28 @@ class SentenceBert:
     Reproduces sentence-transformers, in float32, on models whose pipeline is an encoder, mean pooling and
     optionally normalization, such as all-MiniLM-L6-v2 (384 dimensions, the paper's extractor).
 
-    Every distinct string is encoded once per call, in batches of strings of similar length, and is kept in a
-    memo of bounded size that belongs to this object and forgets first what was asked for least recently. A vector
-    depends on its batch neighbors by less than 1e-6 (padding is masked; what is left is the rounding of
-    differently shaped matrix products). Texts longer than the model's limit (256 word pieces for
-    all-MiniLM-L6-v2) are cut there, as sentence-transformers does: two long hypotheses that differ only behind it
-    have equal sentence vectors up to that rounding.
+    Every distinct string is encoded once per call, in batches of strings of similar length. Its vector is kept in a
+    memo of bounded size, which drops the least recently used entries first. The other strings of a batch change a vector by
+    less than 1e-6 (padding is masked, and only the rounding of differently shaped matrix products remains). Texts
+    longer than the model's limit (256 word pieces for all-MiniLM-L6-v2) are cut there, as in sentence-transformers. So
+    two long hypotheses that differ only after the limit have equal sentence vectors up to that rounding.
 
-    In float32 alone: bfloat16 was 1.7 times as fast on a CPU that has it, but moved E_LN by up to 0.012, and half
-    of the differences of two sentences by more than 3.6 % of their length.
+    It always computes in float32: bfloat16 was 1.7 times as fast on a CPU that supports it, but changed E_LN by up to
+    0.012, and half of the differences of two sentences by more than 3.6 % of their length.
 
-    One thread at a time may use an object of this class.
+    Only one thread at a time may use an object of this class.
 
     Args:
         model: name or folder, see `robustger.models.resolve_model`.
-        device: where the encoder runs.
-        batch_tokens: most word pieces in one forward pass, with their padding; None takes 512 on a CPU and 16,384
-            elsewhere. A longer text goes by itself.
-        memo_bytes: most memory that strings and vectors kept between calls may take (about 2.3 kB a word at 384
+        device: the device that the encoder runs on.
+        batch_tokens: the most word pieces in one forward pass, with their padding; None takes 512 on a CPU and 16,384
+            elsewhere. A longer text is a batch of its own.
+        memo_bytes: the most memory for strings and vectors that are kept between calls (about 2.3 kB per word at 384
             dimensions); 0 keeps none.
 
     Raises:
-        MissingModelError: no such model.
-        InputError: the model's pipeline has other steps, or pools by something other than the mean.
+        MissingModelError: there is no such model.
+        InputError: the model's pipeline has other steps, or does not pool by the mean.
     """
 
     def __init__(
@@ -137,9 +136,9 @@ class SentenceBert:
 
         if not texts:
             return {}
-        # Half of a surrogate pair is valid in JSON and in str, but no tokenizer takes it: it reads as "?".
+        # JSON and str may hold half of a surrogate pair, which no tokenizer accepts: it becomes "?".
         valid = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-        # padding=False: all-MiniLM-L6-v2's tokenizer file pads everything to 128 unless told otherwise
+        # padding=False, because the tokenizer file of all-MiniLM-L6-v2 pads everything to 128 by default
         pieces = self._tokenizer(valid, truncation=True, max_length=self._limit, padding=False)["input_ids"]
         device = self._model.device
         vectors: dict[str, Tensor] = {}
@@ -149,8 +148,8 @@ class SentenceBert:
         ):
             padded = self._tokenizer.pad({"input_ids": [pieces[k] for k in batch]}, return_tensors="pt")
             padded = padded.to(device)
-            # no_grad rather than inference_mode, whose tensors could not enter a training step; autocast off,
-            # because a caller's bfloat16 would make the differences of similar sentences mostly rounding
+            # no_grad instead of inference_mode, whose tensors cannot be used in a training step. Without autocast,
+            # because in bfloat16 the differences of similar sentences would be mostly rounding.
             with torch.no_grad(), torch.autocast(device.type, enabled=False):
                 states = self._model(**padded).last_hidden_state  # (B, T, D)
                 mask = padded["attention_mask"].unsqueeze(-1)  # (B, T, 1)
@@ -178,7 +177,7 @@ EXTRACTORS.register("sbert")(SentenceBert)
 
 @EXTRACTORS.register("llm")
 def _token_embeddings(model: str, device: object = None) -> Extractor:
-    """On the CPU whatever `device` says: vectors are looked up, not computed."""
+    """Runs on the CPU for any `device`, because vectors are looked up and not computed."""
     from robustger.noise.word_extractors import TokenEmbeddings
 
     return TokenEmbeddings(model)
@@ -186,14 +185,18 @@ def _token_embeddings(model: str, device: object = None) -> Extractor:
 
 @EXTRACTORS.register("ngrams")
 def _hashed_ngrams(width: str, device: object = None) -> Extractor:
-    """On the CPU whatever `device` says, as above."""
+    """Runs on the CPU for any `device`, because vectors are drawn and not computed."""
     from robustger.noise.word_extractors import HashedNgrams
 
     return HashedNgrams.parse(width)
 
 
 def _check_pipeline(folder: Path) -> bool:
-    """Whether vectors are normalized, by the folder's modules.json; where there is none, they are."""
+    """Whether vectors are normalized according to the folder's modules.json; without such a file they are.
+
+    Raises:
+        InputError: the pipeline has other steps than an encoder, mean pooling and at most normalization.
+    """
     modules = _read_json(folder / "modules.json")
     if modules is None:
         return True
@@ -213,7 +216,7 @@ def _check_pipeline(folder: Path) -> bool:
 
 
 def _length_limit(folder: Path, positions: int) -> int:
-    """Most word pieces of a text, special ones included."""
+    """The most word pieces of a text, including special ones."""
     settings = _read_json(folder / "sentence_bert_config.json") or {}
     return min(positions, settings.get("max_seq_length") or positions)
 

@@ -1,6 +1,6 @@
-"""Extractors that compose a text's vector of those of its parts, without reading it: the paper's Table 13.
+"""Extractors that compose the vector of a text from the vectors of its parts, for the paper's Table 13.
 
-The paper takes FastText's vectors and the token embeddings of LLaMA-2 in the place of Sentence-BERT's.
+The paper replaces the vectors of Sentence-BERT by those of FastText and by the token embeddings of LLaMA-2.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from robustger.models.loading import load_pretrained
 if TYPE_CHECKING:
     from torch import Tensor
 
-EMBEDDING_NAMES = (
+_EMBEDDING_NAMES = (
     "model.embed_tokens.weight",
     "transformer.word_embeddings.weight",
     "transformer.wte.weight",
 )
-LENGTHS = (3, 4, 5, 6)  # of FastText's n-grams
-PREFIX = "hashed-"
-_KEPT = 100_000  # vectors of words kept between calls
+_NGRAM_LENGTHS = (3, 4, 5, 6)  # of FastText's n-grams
+_NAME_PREFIX = "hashed-"
+_KEPT = 100_000  # vectors of words that are kept between calls
 
 
 class TokenEmbeddings:
-    """Means of a language model's own input embeddings over the tokens of a text, scaled to length 1.
+    """Averages a language model's input embeddings over the tokens of a text, and scales the mean to length 1.
 
-    Only that one matrix is read from the model's files.
+    Only the matrix of input embeddings is read from the model's files.
 
     Args:
         model: the language model, a folder or a name, see `robustger.models.resolve_model`.
 
     Raises:
-        MissingModelError: no such model.
-        InputError: it has no safetensors with an input embedding of a known name.
+        MissingModelError: there is no such model.
+        InputError: its safetensors hold no input embedding under a known name.
     """
 
     def __init__(self, model: str | os.PathLike[str]) -> None:
@@ -61,7 +61,7 @@ class TokenEmbeddings:
         for row, text in enumerate(texts):
             valid = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
             if valid and text not in known:
-                # With a space before it, as the word has it within a sentence.
+                # A space before it, as a word has within a sentence.
                 tokens = self._tokenizer(f" {valid}", add_special_tokens=False)["input_ids"]
                 mean = self._embeddings[torch.tensor(tokens)].float().mean(0)
                 known[text] = torch.nn.functional.normalize(mean, dim=0)
@@ -76,21 +76,21 @@ def _input_embeddings(folder: Path) -> Any:
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(path, framework="pt") as file:
             names = set(file.keys())
-            for name in EMBEDDING_NAMES:
+            for name in _EMBEDDING_NAMES:
                 if name in names:
                     return file.get_tensor(name)
     raise InputError(
-        f"{folder}: no *.safetensors there with {' or '.join(EMBEDDING_NAMES)}; name another model"
+        f"{folder}: no *.safetensors there with {' or '.join(_EMBEDDING_NAMES)}; name another model"
     )
 
 
 class HashedNgrams:
-    """FastText's composition without its training: a word is the mean of its character n-grams' vectors.
+    """Composes vectors as FastText does, but without training: a word is the mean of the vectors of its n-grams.
 
-    As in FastText (Bojanowski et al. 2017) a word stands between "<" and ">" and has n-grams of 3 to 6 characters and
-    itself; a text is the mean of its words. The vectors of the n-grams are not learned but drawn from a Gaussian, each
-    from a seed that the n-gram alone gives: words are as near as the n-grams that they share, and what they mean is
-    left out. Vectors of texts have length 1.
+    As in FastText (Bojanowski et al. 2017) a word is put between "<" and ">". Its n-grams are all those of 3 to 6
+    characters, and the word itself. A text is the mean of its words. The vectors of the n-grams are not learned but
+    drawn from a Gaussian, with a seed that depends only on the n-gram. So the similarity of two words depends only on
+    the n-grams that they share, and not on their meanings. Vectors of texts have length 1.
 
     Args:
         dimension: the width.
@@ -102,14 +102,16 @@ class HashedNgrams:
 
     @classmethod
     def parse(cls, name: str) -> HashedNgrams:
-        """From `hashed-384`: vectors of 384 numbers.
+        """The extractor of a name: `hashed-384` gives vectors of 384 numbers.
 
         Raises:
             InputError: the name has another form.
         """
-        digits = name.removeprefix(PREFIX)
-        if not name.startswith(PREFIX) or not digits.isdecimal() or not int(digits):
-            raise InputError(f"encoder {name!r}: the extractor ngrams takes {PREFIX}D, as in {PREFIX}384")
+        digits = name.removeprefix(_NAME_PREFIX)
+        if not name.startswith(_NAME_PREFIX) or not digits.isdecimal() or not int(digits):
+            raise InputError(
+                f"encoder {name!r}: the extractor ngrams takes {_NAME_PREFIX}D, as in {_NAME_PREFIX}384"
+            )
         return cls(int(digits))
 
     @property
@@ -144,9 +146,9 @@ class HashedNgrams:
 
 
 def _parts(word: str) -> Iterator[str]:
-    """The n-grams of a word between its marks, and all of it."""
+    """The n-grams of a word with its marks, and the whole word."""
     yield word
-    for length in LENGTHS:
+    for length in _NGRAM_LENGTHS:
         for start in range(len(word) - length + 1):
             if length < len(word):
                 yield word[start : start + length]

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from robustger.correction.model import Corrector
 from robustger.errors import InputError
-from robustger.noise.embedding import LEVELS
+from robustger.noise.embedding import NOISE_LEVELS
 from robustger.training.audio_rows import HeardRows
 from robustger.training.lists import Lists
 from robustger.training.stored_rows import read_rows
@@ -102,7 +102,7 @@ def _digest(corrector: Corrector, parts: Sequence[Lists]) -> str:
         config.encoder,
         corrector.noise.stored_as == "random",
     ]
-    if corrector.noise.stored_as in LEVELS:
+    if corrector.noise.stored_as in NOISE_LEVELS:
         made_by.append(corrector.noise.stored_as)
     return hashlib.sha256(json.dumps([made_by, [part.digest for part in parts]]).encode()).hexdigest()[:16]
 

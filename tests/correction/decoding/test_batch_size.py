@@ -18,7 +18,7 @@ from robustger.correction.batch import ReadingBatch, in_parts, prepared
 from robustger.correction.decoding.batch_size import (
     AUTO_CPU_TOKENS,
     AUTO_GPU_TOKENS,
-    BATCH_TOKENS,
+    COUNTED_BATCH_TOKENS,
     FEWEST_TOKENS,
     BatchSize,
     BatchSizes,
@@ -58,7 +58,7 @@ def test_batches_hold_every_list_once_and_keep_to_their_bounds(
     prompts = [ListPrompt(place, nbest, [0] * p, [1] * d) for place, (p, d) in enumerate(lengths)]
     batches = list(sizes.batches(prompts))
     assert sorted(prompt.index for batch in batches for prompt in batch) == list(range(len(lengths)))
-    tokens = AUTO_CPU_TOKENS if size == "auto" else BATCH_TOKENS
+    tokens = AUTO_CPU_TOKENS if size == "auto" else COUNTED_BATCH_TOKENS
     for batch in batches:
         longest = max(len(prompt.tokens) + len(prompt.draft) for prompt in batch)
         assert len(batch) == 1 or len(batch) * longest <= tokens

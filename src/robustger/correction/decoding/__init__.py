@@ -1,1 +1,1 @@
-"""From prompts to answers: drafted decoding, stepwise decoding, and how many lists fit into a batch."""
+"""Decodes the answers to prompts, from drafts or token by token, and bounds the size of batches."""

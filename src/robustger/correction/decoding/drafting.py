@@ -1,18 +1,19 @@
-"""Guessing how an answer goes on: most of it is in one hypothesis or another."""
+"""Guesses how an answer goes on: most answers consist of parts of the hypotheses."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-CONTEXT = 3  # tokens before a place that are compared; more would only repeat what the edits say
+LONGEST_MATCH = 3  # tokens before a place that are compared; more would add nothing to the count of edits
 
 
 class Drafter:
-    """Finds, in the texts an answer is made from, the place that the answer has reached.
+    """Finds the place in the hypotheses that an answer has reached.
 
-    A place is a text and a number of its tokens. The best one has the longest run of tokens, up to `CONTEXT`, that end
-    the answer too; then the fewest edits from its beginning to the answer so far; then it lies furthest on, since words
-    are replaced more often than put in; then it is in the earliest text.
+    A place is a text and a number of its tokens. The best place has the longest run of tokens, up to `LONGEST_MATCH`,
+    with which the answer ends, too. Among equals, the text up to the place has the fewest edits to the answer so far.
+    Then the place lies furthest to the right, since words are replaced more often than inserted. Then the text comes
+    first.
 
     Args:
         texts: token ids of the hypotheses, the likeliest first.
@@ -20,18 +21,18 @@ class Drafter:
 
     def __init__(self, texts: Sequence[Sequence[int]]) -> None:
         self._texts = list(dict.fromkeys(map(tuple, texts)))
-        # For every text the edits between the answer so far and its first 0, 1, 2 ... tokens.
+        # For every text, the number of edits between the answer so far and its first 0, 1, 2 ... tokens.
         self._edits = [list(range(len(text) + 1)) for text in self._texts]
         self._seen = 0
 
     def guess(self, written: Sequence[int]) -> list[int]:
-        """The tokens that may follow.
+        """The tokens that probably follow.
 
         Args:
-            written: the answer so far; goes on from what was written at the last call.
+            written: the answer so far. It must continue the answer that was given at the last call.
 
         Returns:
-            the rest of a text behind its best place; empty where this is the text's end.
+            the tokens of a text after the best place; none where this place is the end of the text.
         """
         for token in written[self._seen :]:
             self._edits = [
@@ -50,7 +51,7 @@ class Drafter:
 
 
 def _edits_with(edits: Sequence[int], text: Sequence[int], token: int) -> list[int]:
-    """The next row of the Levenshtein matrix: the answer is one token longer."""
+    """The next row of the Levenshtein matrix, for an answer that is one token longer."""
     row = [edits[0] + 1]
     for place, other in enumerate(text):
         row.append(min(row[-1] + 1, edits[place + 1] + 1, edits[place] + (other != token)))
@@ -58,6 +59,6 @@ def _edits_with(edits: Sequence[int], text: Sequence[int], token: int) -> list[i
 
 
 def _agreement(written: Sequence[int], text: Sequence[int], place: int) -> int:
-    """How many tokens before the place also end the answer, at most `CONTEXT`."""
-    longest = min(CONTEXT, place, len(written))
+    """The number of tokens before the place with which the answer ends, too; at most `LONGEST_MATCH`."""
+    longest = min(LONGEST_MATCH, place, len(written))
     return next((n for n in range(longest) if written[-1 - n] != text[place - 1 - n]), longest)

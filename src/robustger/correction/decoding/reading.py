@@ -1,4 +1,8 @@
-"""Greedy decoding from drafts: a batch of prompts is read once, and what is guessed right is read, not written."""
+"""Decodes greedily from drafts: the language model reads guesses of the answer instead of writing every token.
+
+A forward pass over many tokens costs little more than a pass over one. So the drafts are read together with the
+prompts, and another pass is needed only where the language model disagrees with a draft.
+"""
 
 from __future__ import annotations
 
@@ -15,23 +19,23 @@ from robustger.correction.decoding.stepwise import Answer
 from robustger.correction.llm.cache import RowCache
 from robustger.correction.llm.conditioning import ConditionedLLM
 
-SCORED_AT_ONCE = 32  # answers; each needs a copy of its prompt's keys and values
+SCORED_AT_ONCE = 32  # answers per pass; each needs a copy of the keys and values of its prompt
 
 
 @dataclass(slots=True)
 class _Row:
-    """One utterance on its way to its answer.
+    """The state of one answer while it is decoded.
 
     Attributes:
-        index: its place in the batch.
+        index: the position of the prompt in the batch.
         drafter: guesses how the answer goes on.
-        limit: most tokens of the answer, its end included.
-        unread: text that the language model has yet to read: the prompt, later the last token written.
-        draft: how the answer may go on, up to its end.
-        cached: slots of the cache that hold the text before `unread`.
-        written: the answer's tokens, with the end where it is reached.
-        log_probability: of what is written.
-        draft_log_probability: of the first draft with the end behind it.
+        limit: the most tokens of the answer, including its end.
+        unread: tokens that the language model has yet to read: first the prompt, later the last token written.
+        draft: a guess of the rest of the answer, without its end.
+        cached: slots of the cache that hold the tokens before `unread`.
+        written: the tokens of the answer so far, with the end where it is reached.
+        log_probability: log-probability of `written`, in nats.
+        draft_log_probability: log-probability of the first draft and the end after it, in nats.
     """
 
     index: int
@@ -46,16 +50,16 @@ class _Row:
 
     @property
     def room(self) -> int:
-        """Tokens that may still be written."""
+        """The number of tokens that may still be written."""
         return self.limit - len(self.written)
 
     def accept(self, choices: Sequence[int], of_choices: Sequence[float], of_draft: Sequence[float]) -> None:
-        """Takes what greedy decoding would have written: the draft as far as it agrees, and one token more.
+        """Appends the tokens that greedy decoding would have written: the draft as far as it is right, and one more.
 
         Args:
-            choices: the most probable token where each token of the draft stands, and behind the draft.
-            of_choices: their log-probabilities.
-            of_draft: log-probabilities of the draft's tokens and of the end behind them.
+            choices: the most probable token at the place of each token of the draft, and after the draft.
+            of_choices: the log-probabilities of the choices.
+            of_draft: the log-probabilities of the tokens of the draft and of the end after them.
         """
         agreed = next((at for at, token in enumerate(self.draft) if choices[at] != token), len(self.draft))
         taken = min(agreed + 1, self.room)
@@ -68,16 +72,16 @@ class _Row:
 
 
 class Reading:
-    """A batch of prompts under their noise embeddings, read by the language model no more than once.
+    """A batch of prompts under their noise rows; the language model reads each prompt only once.
 
     Args:
         llm: the conditioned language model.
         prompts: token ids of every prompt.
-        noise: noise embeddings, shape (B, U, E).
+        noise: noise rows, shape (B, U, E).
         end: id of the token that ends an answer.
 
     Attributes:
-        passes: forward passes of the language model in which each prompt took part.
+        passes: the number of forward passes in which each prompt took part so far.
     """
 
     def __init__(
@@ -91,7 +95,7 @@ class Reading:
         self._end = end
         self._prompts = [list(prompt) for prompt in prompts]
         self._noise = noise
-        self._cache: RowCache | None = None  # all rows; their prompts are never written over
+        self._cache: RowCache | None = None  # holds all rows; their prompts are never overwritten
         self.passes = [0] * len(prompts)
 
     @cached_property
@@ -102,20 +106,20 @@ class Reading:
     def decode(
         self, drafts: Sequence[Sequence[Sequence[int]]], limits: Sequence[int]
     ) -> tuple[list[Answer], list[float]]:
-        """Greedy decoding that starts from guesses: same answers, fewer passes, since most of the first guess is right.
+        """Decodes greedily from drafts, which gives the answers of plain greedy decoding in fewer passes.
 
-        One pass reads prompts and first drafts. A row that disagrees takes the language model's token instead, guesses
-        from all its drafts how its answer goes on, and reads that in the next pass, behind what is in the cache. Rows
-        leave the batch when they reach their end. In float32 the answers are those of greedy decoding token by token;
-        in bfloat16 they may part from them where rounding decides between two tokens.
+        The first pass reads the prompts and the first drafts. Where the language model disagrees with a draft, its own
+        token replaces the draft's. The rest of this answer is then guessed anew from all its drafts, and read in the
+        next pass. Rows leave the batch when they reach their end. In float32 the answers are those of greedy decoding
+        token by token. In bfloat16 they may differ where rounding decides between two tokens.
 
         Args:
-            drafts: guesses of every answer, the likeliest first, each with the token that ends it, and that token
-                nowhere else.
-            limits: most tokens of every answer, its end included; at least as many as its first draft has.
+            drafts: guesses of every answer, the likeliest first. Each ends with the token that ends an answer, and
+                holds this token nowhere else.
+            limits: the most tokens of every answer, including its end; at least the length of its first draft.
 
         Returns:
-            the answers, and the log-probability of every first draft.
+            the answers, and the log-probability of every first draft in nats.
         """
         rows = []
         for index, (prompt, guesses, limit) in enumerate(zip(self._prompts, drafts, limits, strict=True)):
@@ -153,10 +157,10 @@ class Reading:
 
     @torch.no_grad()
     def score(self, rows: Sequence[int], answers: Sequence[Sequence[int]]) -> list[float]:
-        """Log-probabilities of answers that were thought of elsewhere.
+        """The log-probabilities of given answers, in nats.
 
         Args:
-            rows: the prompt of each answer, by its place; a prompt may have several answers, or none.
+            rows: for each answer the position of its prompt; a prompt may have several answers, or none.
             answers: token ids, each with the token that ends it.
         """
         every = range(len(self._prompts))
@@ -164,7 +168,7 @@ class Reading:
         drafts = [answer[:-1] for answer in answers]
         noise = self._noise_arguments
         if self._cache is None and [*rows] == [*every]:
-            # One answer each, and nothing read yet: prompts and answers are read in the same pass.
+            # One answer per prompt, and no prompt was read before: one pass reads both.
             outcomes = self._extend(RowCache(), noise, every, starts, self._prompts, drafts)
         else:
             if self._cache is None:
@@ -196,14 +200,14 @@ class Reading:
         unread: Sequence[Sequence[int]],
         drafts: Sequence[Sequence[int]],
     ) -> list[tuple[list[int], list[float], list[float]]]:
-        """One forward pass over what each row has not read, and its draft, up to its end.
+        """One forward pass over the unread tokens of each row and its draft.
 
         Returns:
-            what `_Row.accept` takes, for each row.
+            for each row the three arguments of `_Row.accept`.
         """
         for row in set(rows):
             self.passes[row] += 1
-        # On the right, where no token sees the padding: a row is no longer than its prompt and its own draft.
+        # Padded on the right, where no token sees the padding, so that every row keeps its own length.
         texts = [torch.tensor([*text, *draft]) for text, draft in zip(unread, drafts, strict=True)]
         ids = pad_sequence(texts, batch_first=True)  # (B, T)
         expected = torch.tensor([token for draft in drafts for token in (*draft, self._end)])  # (K,)

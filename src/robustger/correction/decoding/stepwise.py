@@ -1,4 +1,4 @@
-"""Writing answers token by token: batched greedy decoding under constraints, and beam search."""
+"""Writes answers token by token: greedy decoding of batches under constraints, and beam search."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from robustger.correction.llm.conditioning import ConditionedLLM
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the language model wrote for one list.
+    """The answer of the language model to one prompt.
 
     Attributes:
         tokens: token ids, without the token that ends the text.
-        log_probability: natural logarithm, summed over the tokens and the end.
-        finished: False when the token budget ran out before the end: the text is cut off.
+        log_probability: sum of the natural logarithms of the probabilities of the tokens and the end.
+        finished: False where the limit was reached before the end, so that the text is cut off.
     """
 
     tokens: list[int]
@@ -29,14 +29,14 @@ class Answer:
 
     @property
     def length(self) -> int:
-        """Tokens written, the end included."""
+        """The number of tokens written, including the end."""
         return len(self.tokens) + self.finished
 
 
 class _RecordGreedy(LogitsProcessor):
-    """Applies the constraints and keeps the probability that the language model itself gives each greedy choice.
+    """Applies the constraints, and records the log-probability that the language model gives to each greedy choice.
 
-    Only the choices': the whole logits would fill the memory.
+    Recording the logits of all tokens would fill the memory.
     """
 
     def __init__(self, constraints: Sequence[LogitsProcessor]) -> None:
@@ -61,14 +61,14 @@ def decode(
     num_beams: int = 1,
     processors: Sequence[LogitsProcessor] = (),
 ) -> list[Answer]:
-    """Decodes one batch, padded on the left, with a KV cache.
+    """Decodes one batch, which is padded on the left, with a KV cache.
 
     Args:
         llm: the conditioned language model.
         prompts: token ids of every prompt.
         noise: noise embeddings, shape (B, U, E).
         end: id of the token that ends an answer; also used to pad.
-        limits: most tokens of every answer, its end included.
+        limits: the most tokens of every answer, including its end.
         num_beams: 1 decodes greedily.
         processors: constraints on the next token.
     """
@@ -81,7 +81,7 @@ def decode(
         attention_mask,
         do_sample=False,
         num_beams=num_beams,
-        # Beams are compared by log-probability, not by its mean per token; greedy decoding warns of the flag.
+        # Beams are compared by log-probability, not by its mean per token. Greedy decoding would warn about the flag.
         length_penalty=0.0 if num_beams > 1 else None,
         max_new_tokens=max(limits),
         eos_token_id=end,
@@ -93,7 +93,7 @@ def decode(
     rows = result.sequences[:, input_ids.shape[1] :].tolist()
     answers = []
     for index, (row, limit) in enumerate(zip(rows, limits, strict=True)):
-        row = row[:limit]  # where it is batched with longer ones, an answer ends as it would alone
+        row = row[:limit]  # the batch goes on to the largest limit; alone, the answer would end here
         finished = end in row
         tokens = row[: row.index(end)] if finished else row
         if num_beams == 1:

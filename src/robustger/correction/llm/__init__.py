@@ -1,1 +1,1 @@
-"""The frozen language model and the noise prompt in its attention."""
+"""Holds the frozen language model and the noise prompt in its attention."""

@@ -1,8 +1,8 @@
-"""The noise prompt: LLaMA-Adapter prompts conditioned on the language-space noise embedding.
+"""The noise adapter: LLaMA-Adapter prompts conditioned on the language-space noise embedding.
 
 Hu et al., ICLR 2024, appendix B.1, equations 9-13. Each adapted layer owns U prompt vectors, which the layer's own
-frozen key and value projections turn into keys and values (`conditioning.py` runs them); this module holds what is
-trained and says where the noise enters:
+frozen key and value projections turn into keys and values (`conditioning.py` runs them). This module holds the trained
+parameters and determines where the noise enters:
 
 - `paper`    before the projections:  G - g_dn * T_w(E_LN)                        (equation 13)
 - `released` after the projections:   K + rms(W_k E) * gate_k, V + rms(W_v E + b) * gate_v, with E = -E_LN as stored
@@ -23,21 +23,21 @@ from torch import Tensor, nn
 from robustger.registry import Registry
 
 KeyValueProjection = Callable[[int, Tensor], tuple[Tensor, Tensor]]
-"""Projects the prompt (B or 1, U, width) of the i-th adapted layer to keys and values (B or 1, H_kv, U, D)."""
+"""Projects the prompt of the i-th adapted layer, shape (B or 1, U, width), to keys and values (B or 1, H_kv, U, D)."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterShape:
-    """Sizes of a noise prompt, read off the language model and the list size.
+    """The sizes of a noise prompt, which follow from the language model and N.
 
     Attributes:
-        layers: S, number of adapted layers.
-        slots: U = N(N-1), prompt vectors per layer, one for each row of the noise embedding.
-        width: hidden size of the language model.
-        heads: query heads H.
-        key_value_heads: H_kv, per adapted layer alike.
-        head_dimension: D of one key/value head.
-        noise_dimension: width of the sentence encoder (384 for MiniLM).
+        layers: S, the number of adapted layers.
+        slots: U = N(N-1), the number of prompt vectors per layer, one for each noise row.
+        width: the hidden size of the language model.
+        heads: H, the number of query heads.
+        key_value_heads: H_kv, the number of key and value heads, equal in all adapted layers.
+        head_dimension: D, the width of one key or value head.
+        noise_dimension: E, the width of a noise row (384 for MiniLM).
     """
 
     layers: int
@@ -52,7 +52,7 @@ class AdapterShape:
 class GerAdapter(nn.Module):
     """The vanilla adapter (equations 9, 11, 12): prompts and one zero-initialized gate per head; noise is ignored."""
 
-    first_layer = 2  # as the released baseline: the two lowest layers stay untouched
+    first_layer = 2  # as in the released baseline: the two lowest layers are not adapted
 
     def __init__(self, shape: AdapterShape) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class GerAdapter(nn.Module):
         """Prompt keys and values of every adapted layer.
 
         Args:
-            noise: noise embedding of the lists, shape (B, U, E).
+            noise: noise rows of the lists, shape (B, U, E).
             project: the language model's own key and value projections.
 
         Returns:
@@ -81,19 +81,19 @@ class GerAdapter(nn.Module):
 
     @property
     def tuned_width(self) -> int:
-        """Width of what `tuned_noise` gives; 0 where it gives nothing."""
+        """The width of the tuned noise embeddings; 0 for a variant without any."""
         return 0
 
     def tuned_noise(self, noise: Tensor) -> list[Tensor]:
         """The tuned noise embeddings, which the statistics network of the distillation sees (Algorithm 1, step 2).
 
         Args:
-            noise: noise embedding of the lists, shape (B, U, E), in the sign and order of this variant.
+            noise: noise rows of the lists, shape (B, U, E), in the sign and order of this variant.
 
         Returns:
-            each (B, U, `tuned_width`): nothing for `ger`; [T_w(E_LN)] for `paper`; for `released` -W_k E and
-            -(W_v E + b) of the lowest layer, of the next, ..., before norms and gates: negated, as in the released
-            code, because E = -E_LN.
+            embeddings of shape (B, U, `tuned_width`): none for `ger`; [T_w(E_LN)] for `paper`; for `released` -W_k E
+            and -(W_v E + b) of every layer from the lowest up, before norms and gates. They are negated as in the
+            released code, because E = -E_LN.
         """
         return []
 
@@ -104,8 +104,8 @@ class GerAdapter(nn.Module):
 class PaperAdapter(GerAdapter):
     """Noise enters the prompt before the projections: G_dn = G - g_dn * T_w(E_LN) (equation 13).
 
-    `tuner` is T_w, one linear map shared by all layers; `noise_gate` holds g_dn, one zero-initialized scalar a layer.
-    Expects E_LN as the embedding variant `paper` gives it.
+    `tuner` is T_w, a linear map that all layers share. `noise_gate` holds g_dn, a zero-initialized scalar per layer. The
+    noise rows must be those of the embedding variant `paper`.
     """
 
     first_layer = 1  # the paper adapts the top H - 1 layers
@@ -133,8 +133,9 @@ class PaperAdapter(GerAdapter):
 class ReleasedAdapter(GerAdapter):
     """Noise enters the keys and values after the projections, as in the released code.
 
-    Expects E = -E_LN, as the embedding variant `released` (and the released files) hold it. Each layer has its own
-    maps W_k (no bias) and W_v (bias), RMS norms, and elementwise zero-initialized gates (S, H_kv, U, D).
+    The noise rows must be E = -E_LN, as in the embedding variant `released` and in the released files. Each layer has
+    its own maps W_k (without bias) and W_v (with bias), RMS norms, and zero-initialized gates for every element, shape
+    (S, H_kv, U, D).
     """
 
     rms_epsilon = 1e-5
@@ -176,15 +177,15 @@ class ReleasedAdapter(GerAdapter):
 
 
 def matched_slots(adapter: GerAdapter, layers: int | None = None) -> int:
-    """Prompt vectors per layer that give the variant `ger` the number of trained parameters closest to `adapter`'s.
+    """The number of prompt vectors per layer with which `ger` has about as many trained parameters as `adapter`.
 
-    The comparison "is it the noise, or the parameters it brings?" needs a baseline of the same size. `ger` trains
-    layers * (slots * width + heads) parameters.
+    To find out whether the noise helps or only the parameters that it brings, a baseline of the same size is needed.
+    `ger` trains layers * (slots * width + heads) parameters.
 
     Args:
-        adapter: the one to be matched.
-        layers: layers that `ger` adapts; None takes as many as `adapter`, which for `paper` means that `ger` must
-            be told the same `first_layer`.
+        adapter: the adapter to match.
+        layers: the number of layers that `ger` adapts; None takes as many as `adapter`. For `paper`, `ger` must then
+            have the same `first_layer`.
     """
     shape = adapter.shape
     parameters = sum(parameter.numel() for parameter in adapter.parameters())

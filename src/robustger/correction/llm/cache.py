@@ -1,8 +1,8 @@
-"""A KV cache whose rows grow by themselves: each takes back what it wrote in vain, and goes on where it was right.
+"""A KV cache whose rows grow independently of each other.
 
-Rows of a batch accept different numbers of drafted tokens. Here a token's slot in the cache is its place in its own
-row, so that what was rejected is simply written over. Nothing is moved, no slot lies idle between two tokens, and
-windows that a model counts in slots are windows in tokens.
+Rows of a batch accept different numbers of drafted tokens. In this cache the slot of a token is its position in its own
+row, so that rejected tokens are simply overwritten. Nothing is moved, there are no empty slots between tokens, and
+attention windows that a model counts in slots are windows in tokens.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import Cache
 
-ROOM = 32  # slots that are added at once: every growth copies the cache
+ROOM = 32  # slots that are added together, because every growth copies the cache
 
 
 class RowCache(Cache):
-    """Keys and values of a batch whose rows go on from places of their own.
+    """The keys and values of a batch, in which every row continues at its own slot.
 
-    `place` says where, then the model's forward pass writes there and sees nothing behind what it writes. The model
-    gets its offset, an integer or one number per row, through transformers' masks; see `mask_by_row`.
+    Call `place` with these slots before a forward pass. The pass then writes its keys and values there, and sees no
+    later slot. The model gets the offset, an integer or one number per row, through the masks of transformers; see
+    `mask_by_row`.
     """
 
     def __init__(self) -> None:
         super().__init__(layers=[])
         self._keys: list[Tensor] = []  # for each layer, (B, H, slots, D)
         self._values: list[Tensor] = []
-        self.length = 0  # slots that attention has to look at
+        self.length = 0  # slots that attention sees
         self._offset: int | Tensor = 0
         self._rows = self._slots = torch.empty(0)
 
@@ -38,12 +39,12 @@ class RowCache(Cache):
         return False
 
     def place(self, starts: Sequence[int], length: int, device: torch.device) -> Tensor:
-        """Says where the next tokens go.
+        """Sets the slots of the next tokens.
 
         Args:
-            starts: slot of the first one, for each row.
+            starts: for each row, the slot of its first token.
             length: tokens per row.
-            device: of the cache.
+            device: device of the cache.
 
         Returns:
             slots of all tokens, shape (B, length).
@@ -56,7 +57,7 @@ class RowCache(Cache):
         return self._slots
 
     def select(self, rows: Sequence[int], length: int | None = None) -> RowCache:
-        """A cache of its own for these rows, which may come again, up to a number of slots."""
+        """A new cache with copies of these rows, up to a number of slots; a row may be given several times."""
         chosen = RowCache()
         at = torch.tensor(rows, device=self._keys[0].device)
         chosen._keys = [keys[at, :, :length] for keys in self._keys]
@@ -66,8 +67,8 @@ class RowCache(Cache):
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        """Writes keys and values (B, H, T, D) to their slots, and returns all up to the last slot written."""
-        if layer_idx == len(self._keys):  # all rows begin in the first slot
+        """Writes keys and values (B, H, T, D) to their slots, and returns those of all slots in use."""
+        if layer_idx == len(self._keys):  # the first pass: all rows begin in the first slot
             self._keys.append(key_states)
             self._values.append(value_states)
             return key_states, value_states
@@ -83,21 +84,21 @@ class RowCache(Cache):
         return tensors[layer][:, :, : self.length]
 
     def get_seq_length(self, layer_idx: int = 0) -> Any:
-        """Slot of the first token to come, an integer or of shape (B,)."""
+        """The slot of the next token, an integer or a tensor of shape (B,)."""
         return self._offset
 
     def get_query_offset(self, layer_idx: int = 0) -> Any:
         return self._offset
 
     def get_mask_sizes(self, query_length: int, layer_idx: int) -> tuple[int, int]:
-        """Number of slots that attention sees, and the first."""
+        """The number of slots that attention sees, and the first of them."""
         return self.length, 0
 
 
 def mask_by_row(mask: Callable[..., Any]) -> Callable[..., Any]:
-    """The mask function of transformers that also takes a `q_offset` of shape (B,): where each row's queries begin.
+    """Extends a mask function of transformers to a `q_offset` of shape (B,), the slot of each row's first query.
 
-    What a query sees is decided by functions of slots, windows included; here each row's slots are handed to them.
+    Functions of slots decide which keys a query sees, also within windows. Each row's own slots are passed to them.
     """
 
     def build(

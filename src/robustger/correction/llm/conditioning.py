@@ -1,8 +1,9 @@
-"""A frozen Hugging Face decoder that attends to a noise prompt beside its own context.
+"""Lets a frozen decoder of transformers attend to a noise prompt beside its own context.
 
-transformers sends every decoder's attention through `AttentionInterface`. The function registered here calls the stock
-implementation and adds `gate * softmax(q K_p^T) V_p` (equations 11-12) before the output projection. The prompt's keys
-and values travel as ordinary keyword arguments, are built once per batch, and are repeated per beam by `generate`.
+transformers sends the attention of every decoder through `AttentionInterface`. The function registered here calls the
+stock implementation and adds `gate * softmax(q K_p^T) V_p` (equations 11-12) before the output projection. The keys and
+values of the prompt are passed as ordinary keyword arguments. They are built once per batch; `generate` repeats them for
+every beam.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from robustger.correction.llm.adapter import ADAPTERS, AdapterShape, GerAdapter
 from robustger.correction.llm.cache import RowCache, mask_by_row
 from robustger.errors import UnsupportedModelError
 
-SUFFIX = "+noise"
+ATTENTION_SUFFIX = "+noise"
 
 
 class _Projected(Exception):
-    """Ends a layer's attention where its keys and values are there: what comes behind them is work for nothing."""
+    """Ends the attention of a layer as soon as its keys and values are known, because the rest is not needed."""
 
     def __init__(self, keys: Tensor, values: Tensor) -> None:
         super().__init__()
@@ -68,9 +69,10 @@ def _attend_with(base_name: str):
 
 
 def _attend_to_prompt(query: Tensor, keys: Tensor, values: Tensor, scale: float | None) -> Tensor:
-    """softmax(q K_p^T) V_p for query (B, H, T, D) and prompt (B, H_kv, U, D), queries grouped by their shared key head.
+    """softmax(q K_p^T) V_p for query (B, H, T, D) and prompt (B, H_kv, U, D); queries are grouped by their key head.
 
-    Written out: with so few keys the fused kernels are up to seven times slower in the backward pass on a CPU.
+    The products are written out, because with so few keys the fused kernels are up to seven times slower in the
+    backward pass on a CPU.
     """
     batch, heads, length, width = query.shape
     grouped = query.reshape(batch, keys.shape[1], -1, width)  # (B, H_kv, H / H_kv * T, D)
@@ -80,22 +82,24 @@ def _attend_to_prompt(query: Tensor, keys: Tensor, values: Tensor, scale: float 
 
 
 for _base in ("sdpa", "eager"):
-    ALL_ATTENTION_FUNCTIONS.register(_base + SUFFIX, _attend_with(_base))
-    # Without a mask function of the same name transformers drops the padding mask silently.
-    ALL_MASK_ATTENTION_FUNCTIONS.register(_base + SUFFIX, mask_by_row(ALL_MASK_ATTENTION_FUNCTIONS[_base]))
+    ALL_ATTENTION_FUNCTIONS.register(_base + ATTENTION_SUFFIX, _attend_with(_base))
+    # Without a mask function of the same name, transformers silently drops the padding mask.
+    ALL_MASK_ATTENTION_FUNCTIONS.register(
+        _base + ATTENTION_SUFFIX, mask_by_row(ALL_MASK_ATTENTION_FUNCTIONS[_base])
+    )
 
 
 def _last(length: int, kept: int, device: torch.device) -> Tensor:
-    """Indices of the last tokens, (kept,), for the logits of these alone in `generate`.
+    """The indices of the last tokens, shape (kept,), which restrict `generate` to the logits of these tokens.
 
-    Given their number, transformers takes a slice of the hidden states, for whose strides torch copies the whole output
-    layer, once for each row. Indices give a tensor of its own.
+    If transformers is given their number instead, it takes a slice of the hidden states. Because of the slice's strides
+    torch then copies the whole output layer once per row.
     """
     return torch.arange(length - kept, length, device=device)
 
 
 class _TakesNoise:
-    """Mixed into the language model's class so that `generate` accepts and forwards the noise prompt."""
+    """Extends the language model's class so that `generate` accepts the noise prompt and passes it on."""
 
     def prepare_inputs_for_generation(
         self,
@@ -114,19 +118,20 @@ class _TakesNoise:
 
 
 class ConditionedLLM(nn.Module):
-    """A frozen causal language model and the noise prompt its upper layers attend to.
+    """A frozen causal language model and the noise prompt that its upper layers attend to.
 
     Args:
         llm: any causal model of transformers whose attention goes through `AttentionInterface`. It is frozen, switched
-            to evaluation mode and rerouted in place.
+            to evaluation mode, and its attention is replaced in place.
         variant: `paper`, `released` or `ger`.
         n_best: N, hypotheses per list; the prompt has N(N-1) slots.
-        noise_dimension: width of the sentence encoder.
-        first_layer: index of the lowest adapted layer; None takes the variant's own (paper 1, released and ger 2).
+        noise_dimension: E, the width of a noise row.
+        first_layer: index of the lowest adapted layer; None takes the default of the variant (paper 1, released and
+            ger 2).
         slots: U; None takes N(N-1).
 
     Raises:
-        UnsupportedModelError: the model's family does not let the prompt through to its attention.
+        UnsupportedModelError: the model's family does not pass the prompt on to its attention.
     """
 
     def __init__(
@@ -150,7 +155,7 @@ class ConditionedLLM(nn.Module):
         # Not registered as submodules: they already belong to the language model.
         self._attention = [attention_modules[index] for index in self.layers]
         for module in attention_modules.values():
-            module.noise_slot = None  # the model may have carried another prompt before
+            module.noise_slot = None  # the model may have had another prompt before
         for slot, module in enumerate(self._attention):
             module.noise_slot = slot
         config = llm.config.get_text_config()
@@ -172,10 +177,10 @@ class ConditionedLLM(nn.Module):
         return self.llm.device
 
     def noise_arguments(self, noise: Tensor) -> dict[str, Tensor]:
-        """The keyword arguments that carry the noise prompt through the language model.
+        """The keyword arguments with which the language model gets the noise prompt.
 
         Args:
-            noise: noise embedding, shape (B, U, E), in the sign and order of this variant.
+            noise: noise rows, shape (B, U, E), in the sign and order of this variant.
         """
         dtype = self.llm.dtype
         keys_values = self.adapter.keys_values(noise.to(self.device), self._project).to(dtype)
@@ -189,9 +194,9 @@ class ConditionedLLM(nn.Module):
 
         Args:
             input_ids: shape (B, T), padded on either side.
-            noise: noise embedding, shape (B, U, E).
+            noise: noise rows, shape (B, U, E).
             attention_mask: shape (B, T), 1 for real tokens; None when nothing is padded.
-            logits_to_keep: as in transformers: 0 for all positions, n for the last n, or indices.
+            logits_to_keep: selects positions as in transformers: 0 all, n the last n, or by their indices.
 
         Returns:
             logits, shape (B, T, V).
@@ -217,28 +222,28 @@ class ConditionedLLM(nn.Module):
         noise_arguments: Mapping[str, Tensor],
         kept: Tensor,
     ) -> Tensor:
-        """Next-token logits of tokens that go on from what is in the cache, each row from a place of its own.
+        """Next-token logits of tokens that continue the cached ones; each row continues at its own slot.
 
         Args:
-            cache: keys and values of what was read before; those of the new tokens are written to it.
-            input_ids: shape (B, T), padded on the right, where no token sees it; the row's next tokens are written
-                over it.
-            starts: slot of the first token in the cache, for each row.
+            cache: keys and values of the tokens that were read before; those of the new tokens are added.
+            input_ids: shape (B, T), padded on the right. No token sees the padding, and later tokens overwrite it.
+            starts: for each row, the slot of its first new token in the cache.
             noise_arguments: see `noise_arguments`.
-            kept: the tokens whose logits are wanted, each by its row and its place in `input_ids`, shape (K, 2).
+            kept: the tokens whose logits are wanted, each as its row and its position in `input_ids`, shape (K, 2).
 
         Returns:
             logits, shape (K, V).
         """
         slots = cache.place(starts, input_ids.shape[1], self.device)
         context = self.llm.config.get_text_config().max_position_embeddings
-        # transformers itself gives logits of the same places of all rows only; the output layer is the largest of all.
+        # transformers can only select the same positions in all rows. The output layer is the largest layer, so a hook
+        # selects the wanted positions before it.
         head: Any = self.llm.get_output_embeddings()
         choose = head.register_forward_pre_hook(lambda module, hidden: (hidden[0][kept.unbind(1)],))
         try:
             return self.llm(
                 input_ids=input_ids.to(self.device),
-                position_ids=slots.clamp(max=context - 1),  # padding may go beyond
+                position_ids=slots.clamp(max=context - 1),  # padding may exceed the context
                 past_key_values=cache,
                 use_cache=True,
                 **noise_arguments,
@@ -247,14 +252,14 @@ class ConditionedLLM(nn.Module):
             choose.remove()
 
     def generate(self, input_ids: Tensor, noise: Tensor, attention_mask: Tensor, **options: Any):
-        """`transformers` generation under the noise prompt; `input_ids` (B, T) are padded on the left."""
+        """Generates with transformers under the noise prompt; `input_ids`, shape (B, T), are padded on the left."""
         generate: Any = self.llm.generate  # typed by transformers as if it were a tensor
         return generate(
             input_ids=input_ids, attention_mask=attention_mask, **self.noise_arguments(noise), **options
         )
 
     def _project(self, slot: int, prompt: Tensor) -> tuple[Tensor, Tensor]:
-        """The layer's own keys and values of a prompt (B, U, width): (B, H_kv, U, D) each, not rotated."""
+        """The layer's keys and values of a prompt (B, U, width), shape (B, H_kv, U, D) each, without rotation."""
         module = self._attention[slot]
         rotary = {}
         if identity := self._identity_rotary.get(self.layers[slot]):
@@ -270,23 +275,24 @@ class ConditionedLLM(nn.Module):
 
     @torch.no_grad()
     def _reroute_attention(self) -> dict[int, nn.Module]:
-        """Switches the model to the registered attention and returns its attention modules by layer index.
+        """Switches the model to the registered attention, and returns its attention modules by layer index.
 
-        A tiny forward pass proves that the extra arguments reach every layer: some families drop them silently.
+        A forward pass of one token proves that the extra arguments reach every layer, because some families silently
+        drop them.
         """
         family = f"{type(self.llm).__name__} (model_type {self.llm.config.model_type!r})"
         current = self.llm.config._attn_implementation or "sdpa"
-        base = current.removesuffix(SUFFIX)
+        base = current.removesuffix(ATTENTION_SUFFIX)
         if base not in ("sdpa", "eager"):
             base = "sdpa" if self.llm._supports_sdpa else "eager"
         refusal = UnsupportedModelError(
             f"{family} cannot carry a noise prompt: its attention does not go through transformers' AttentionInterface"
         )
         try:
-            self.llm.set_attn_implementation(base + SUFFIX)
+            self.llm.set_attn_implementation(base + ATTENTION_SUFFIX)
         except (ValueError, ImportError, AttributeError) as error:
             raise refusal from error
-        if self.llm.config.get_text_config()._attn_implementation != base + SUFFIX:
+        if self.llm.config.get_text_config()._attn_implementation != base + ATTENTION_SUFFIX:
             raise refusal
         seen: dict[int, nn.Module] = {}
         token = torch.zeros(1, 1, dtype=torch.long, device=self.llm.device)
@@ -306,7 +312,7 @@ class ConditionedLLM(nn.Module):
         return seen
 
     def _record_rotary(self, modules: dict[int, nn.Module], token: Tensor) -> None:
-        """Keeps, per layer, a rotation that leaves keys alone, in the shape this family passes rotations."""
+        """Stores for every layer a rotation that changes no key, in the form in which this family passes rotations."""
 
         def record(index: int):
             def hook(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The frozen language model of a corrector: where it runs, in which precision, and how it is loaded."""
+"""Loads the frozen language model of a corrector, and chooses its device and precision."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ from robustger.models.loading import load_pretrained
 
 
 def best_dtype(device: str | torch.device, folder: Path | None = None) -> torch.dtype:
-    """bfloat16 where its matrix products are fast: on GPUs and on CPUs with bfloat16 instructions; else float32.
+    """bfloat16 where its matrix products are fast, on GPUs and on CPUs with bfloat16 instructions; otherwise float32.
 
-    A model whose `folder` holds it in float32 stays in float32: somebody kept the precision on purpose.
+    A model that is stored in float32 stays in float32, because somebody kept the precision on purpose.
+
+    Args:
+        device: the device that the model will run on.
+        folder: the folder of the model; None where there is none.
     """
     if folder is not None:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -32,8 +36,8 @@ def best_dtype(device: str | torch.device, folder: Path | None = None) -> torch.
 def _cpu_multiplies_bfloat16() -> bool:
     """Whether the CPU has instructions for products of bfloat16: AVX-512 BF16 or AMX on x86, BF16 on Arm.
 
-    oneDNN says yes to any AVX-512, and where these are missing takes more than twice the time of float32. The
-    instructions are asked for and nothing is timed, so that a busy machine chooses as an idle one does.
+    oneDNN accepts any AVX-512, but without these instructions it takes more than twice the time of float32. The
+    instructions are looked up and nothing is timed, so that a busy machine makes the same choice as an idle one.
     """
     if platform.machine().lower() in ("x86_64", "amd64"):
         return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
@@ -47,19 +51,20 @@ def default_device() -> str:
 def load_llm(
     folder: Path, dtype: torch.dtype | None, device: str, attention: str | None, quantization: str = "none"
 ) -> Any:
-    """The causal language model in a folder.
+    """Loads the causal language model in a folder.
 
     Args:
-        folder: as transformers writes it.
-        dtype: of its weights, or where they are packed of what is computed with them; None picks `best_dtype`.
-        device: where it is put.
-        attention: transformers' implementation of it; None leaves the choice to transformers.
+        folder: a model folder as transformers writes it.
+        dtype: the type of the weights, or of the computations where the weights are quantized; None picks
+            `best_dtype`.
+        device: the device that the model is moved to.
+        attention: transformers' implementation of attention; None leaves the choice to transformers.
         quantization: `none`; or `nf4`: the weights of the layers in 4-bit NormalFloat with their scales quantized
             again (Dettmers et al., QLoRA, 2023); or `int8`: in 8 bits, with inputs in 8 bits too but for outliers
             (Dettmers et al., LLM.int8(), 2022). Embeddings, norms and the output layer stay in `dtype`.
 
     Raises:
-        InputError: there is no causal language model, or a broken one.
+        InputError: the folder holds no causal language model, or a broken one.
         MissingExtraError: `nf4` or `int8`, and bitsandbytes is not installed, or too old.
     """
     from huggingface_hub.errors import StrictDataclassError
@@ -79,13 +84,13 @@ def load_llm(
         if not quantized:
             raise
         raise MissingExtraError("bitsandbytes", "quant") from None
-    # The folder's own settings may punish repetition, and a correction repeats most of what it reads.
+    # The folder's own settings may punish repetition, but a correction repeats most of its prompt.
     llm.generation_config = GenerationConfig()
     return llm if quantized else llm.to(device)
 
 
 def _packed(quantization: str, dtype: torch.dtype, device: str) -> dict[str, Any]:
-    """What makes transformers quantize while it loads; packed weights are put in their place once, and stay there."""
+    """The arguments that make transformers quantize while it loads; quantized weights cannot be moved later."""
     from transformers import BitsAndBytesConfig
 
     if importlib.util.find_spec("bitsandbytes") is None:

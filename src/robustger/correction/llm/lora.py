@@ -1,4 +1,4 @@
-"""Low-rank updates (LoRA, PEFT) beside the noise prompt: put in for training, folded into the weights for reading."""
+"""Adds low-rank updates (LoRA, PEFT) to a language model for training, and folds them into its weights afterwards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from robustger.errors import InputError
 
 
 def add_lora(llm: nn.Module, lora: LoraConfig) -> None:
-    """Adds trainable low-rank updates to `llm` in place (PEFT); they start as an exact zero.
+    """Adds trainable low-rank updates to `llm` in place (PEFT); at the start they are exactly zero.
 
     Raises:
         InputError: no layer has the name of a target.
@@ -39,19 +39,20 @@ def add_lora(llm: nn.Module, lora: LoraConfig) -> None:
         ),
         llm,
     )
-    llm.eval()  # new layers come in training mode, and would drop inputs at random
+    llm.eval()  # new layers are in training mode, in which dropout is active
 
 
 @torch.no_grad()
 def fold_lora(llm: Any) -> None:
-    """Adds every low-rank update to the weight beside it, once, and takes the extra layers away.
+    """Adds every low-rank update to the weight it belongs to, and removes the extra layers.
 
-    The sum W + (alpha / r) B A is taken in float32 and rounded once to the type of W. Layers stay as they are whose
-    weights are quantized, or serve elsewhere in the model too: an output layer tied to the embeddings.
+    The sum W + (alpha / r) B A is computed in float32 and rounded once to the type of W. A layer keeps its update where
+    its weights are quantized, or where another part of the model uses them, too, such as an output layer that is tied
+    to the embeddings.
     """
     from peft.tuners.lora import LoraLayer
 
-    holders: dict[int, int] = {}  # how many modules have a weight
+    holders: dict[int, int] = {}  # the number of modules that use a weight, by the id of the weight
     for module in llm.modules():
         for parameter in module.parameters(recurse=False):
             holders[id(parameter)] = holders.get(id(parameter), 0) + 1
@@ -63,7 +64,7 @@ def fold_lora(llm: Any) -> None:
         if not weight.is_floating_point() or holders[id(weight)] > 1:
             continue
         for part in (*layer.lora_A.values(), *layer.lora_B.values()):
-            part.float()  # or PEFT would round the update before it is added
+            part.float()  # otherwise PEFT would round the update before it is added
         update: Any = layer.get_delta_weight("default")  # type: ignore[operator]
         weight.data = (weight.float() + update).to(weight.dtype)
         llm.set_submodule(name, base)
