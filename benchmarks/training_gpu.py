@@ -41,6 +41,7 @@ from benchmarks.training_step import write_heard
 
 from robustger.training.config import load_training_config
 from robustger.training.loop import Trainer
+from robustger.training.preparation import prepare
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "paper" / "recipe.yaml"
 STEPS, TOY_STEPS, WARM_UP = 50, 2, 1
@@ -68,7 +69,7 @@ def prepared(shape: Shape, folder: Path, batch: int, steps: int, dtype: torch.dt
         f"optimization.batch_size={batch}",
         "tracking=none",
     ]
-    return Trainer(load_training_config(RECIPE, changes))
+    return Trainer(prepare(load_training_config(RECIPE, changes)))
 
 
 def measure(toy: bool, steps: int) -> list[Row]:
@@ -88,13 +89,13 @@ def measure(toy: bool, steps: int) -> list[Row]:
             indices = next(batches)
             # A step's losses are read from the device at its end, so it is over then.
             taken.append(seconds(partial(trainer.step, indices)))
-            tokens.append(int(trainer.train_examples.lengths[indices].sum()))
+            tokens.append(int(trainer.parts.train.lengths[indices].sum()))
         gigabytes = torch.cuda.max_memory_allocated() / 1e9 if device == "cuda" else float("nan")
-        weights = layer_weights(trainer.corrector.llm.llm)
+        weights = layer_weights(trainer.parts.corrector.llm.llm)
     size = 512 if toy else 8192
     peak = matmul_rate(size, size, size, dtype, device)
     rates = [count / each for count, each in zip(tokens, taken, strict=True)]
-    options = trainer.config.optimization
+    options = trainer.parts.config.optimization
     about = {
         "steps": steps,
         "lists": batch,

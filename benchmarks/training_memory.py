@@ -117,9 +117,9 @@ def write_lists(folder: Path, words: list[str], count: int) -> Path:
 def train(folder: Path, lists: Path, steps: int) -> None:
     """In a process of its own: prints its peak resident memory in bytes."""
     from robustger.training.config import TrainingConfig
-    from robustger.training.loop import Trainer
+    from robustger.training.loop import finetune
 
-    Trainer(
+    finetune(
         TrainingConfig.model_validate(
             {
                 "output": str(folder / f"run-{lists.stem}"),
@@ -138,7 +138,7 @@ def train(folder: Path, lists: Path, steps: int) -> None:
                 "tracking": "none",
             }
         )
-    ).run()
+    )
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     print(1024 * int(peak.split()[1]))
@@ -151,7 +151,7 @@ def measured(folder: Path, lists: Path, steps: int) -> int:
 
 def main() -> None:
     from robustger.hypotheses.audio_embeddings import embeddings_path
-    from robustger.training.checkpoint import CACHE
+    from robustger.training.run_folder import CACHE
 
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     steps = math.ceil(count / BATCH)

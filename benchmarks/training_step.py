@@ -37,6 +37,7 @@ from robustger.hypotheses import NBest, load_nbest, save_nbest
 from robustger.hypotheses.audio_embeddings import embeddings_path, write_embeddings
 from robustger.training.config import TrainingConfig
 from robustger.training.loop import Trainer
+from robustger.training.preparation import prepare
 
 WIDTH = 1280
 FEWEST_PAIRS, BUDGET_SECONDS = 3, 240
@@ -79,15 +80,17 @@ def trainer(
     folder: Path, lists: Path, count: int, corrector: Mapping[str, object], objective: str
 ) -> Trainer:
     return Trainer(
-        TrainingConfig.model_validate(
-            {
-                "output": str(folder / objective),
-                "corrector": corrector,
-                "data": {"train": [str(lists)]},
-                "optimization": {"batch_size": count, "epochs": 1_000},
-                "distillation": {"objective": objective},
-                "tracking": "none",
-            }
+        prepare(
+            TrainingConfig.model_validate(
+                {
+                    "output": str(folder / objective),
+                    "corrector": corrector,
+                    "data": {"train": [str(lists)]},
+                    "optimization": {"batch_size": count, "epochs": 1_000},
+                    "distillation": {"objective": objective},
+                    "tracking": "none",
+                }
+            )
         )
     )
 
@@ -131,7 +134,7 @@ def compare(pairs: int, base: str, count: int) -> dict[str, object]:
         return {
             "base": base,
             "lists": count,
-            "tokens": int(plain.train_examples.lengths.sum()),
+            "tokens": int(plain.parts.train.lengths.sum()),
             "pairs": len(both),
             "plain_seconds": round(statistics.median(theirs.clock for _, theirs in both), 3),
             "conditioned_seconds": round(statistics.median(ours.clock for ours, _ in both), 3),
@@ -140,7 +143,7 @@ def compare(pairs: int, base: str, count: int) -> dict[str, object]:
             "processor_ratio": round(
                 statistics.median(ours.processor / theirs.processor for ours, theirs in both), 4
             ),
-            "dtype": str(plain.dtype).removeprefix("torch."),
+            "dtype": str(plain.parts.algorithm.dtype).removeprefix("torch."),
         }
 
 

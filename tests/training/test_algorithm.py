@@ -18,6 +18,7 @@ from robustger.hypotheses.audio_embeddings import AudioEmbeddings
 from robustger.training.algorithm import WholeBatch
 from robustger.training.config import TrainingConfig
 from robustger.training.loop import Trainer
+from robustger.training.preparation import prepare
 
 Config = Callable[..., TrainingConfig]
 LORA = "corrector.lora={r: 4, alpha: 8}"
@@ -25,10 +26,10 @@ LORA = "corrector.lora={r: 4, alpha: 8}"
 
 def with_open_gates(config: TrainingConfig) -> Trainer:
     """A trainer whose every trained parameter has a gradient from the start, theta's too."""
-    trainer = Trainer(config)
+    trainer = Trainer(prepare(config))
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
-        for parameter in (*trainer.parameters.values(), *trainer.trained.theta.values()):
+        for parameter in (*trainer.parts.parameters.values(), *trainer.parts.trained.theta.values()):
             parameter.normal_(std=0.2, generator=generator)
     return trainer
 
@@ -37,7 +38,7 @@ def copied(trainer: Trainer) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """What step 2 trains, and theta."""
     parameters, theta = (
         {name: value.detach().clone() for name, value in part.items()}
-        for part in (trainer.parameters, trainer.trained.theta)
+        for part in (trainer.parts.parameters, trainer.parts.trained.theta)
     )
     return parameters, theta
 
@@ -47,7 +48,7 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> set[bool]:
 
 
 def whole_batch(trainer: Trainer, indices: Sequence[int] = range(8)) -> WholeBatch:
-    whole = trainer._whole(indices)
+    whole = trainer.parts.whole_batch(indices)
     assert whole is not None
     return whole
 
@@ -66,15 +67,15 @@ def test_each_step_changes_its_own_parameters_alone(
         tiny_config(f"corrector.variant={variant}", LORA, f"distillation.objective={objective}")
     )
     read: list[object] = []
-    trainer.corrector.llm.llm.register_forward_pre_hook(lambda *_: read.append(1))
-    trainer.corrector.llm.llm.base_model.register_forward_pre_hook(lambda *_: read.append(1))
+    trainer.parts.corrector.llm.llm.register_forward_pre_hook(lambda *_: read.append(1))
+    trainer.parts.corrector.llm.llm.base_model.register_forward_pre_hook(lambda *_: read.append(1))
     parameters, theta = copied(trainer)
     whole = whole_batch(trainer)
-    assert trainer.distillation is not None
+    assert trainer.parts.algorithm.distillation is not None
     noise = -whole.noise if variant == "released" else whole.noise
-    estimate = trainer.distillation.estimate(noise, whole.noisy, whole.clean)
+    estimate = trainer.parts.algorithm.distillation.estimate(noise, whole.noisy, whole.clean)
 
-    found = trainer.algorithm.statistics_step(whole)
+    found = trainer.parts.algorithm.statistics_step(whole)
     assert found is not None
     assert found.finite
     assert found.mutual_information == pytest.approx(estimate, abs=1e-6)
@@ -83,8 +84,8 @@ def test_each_step_changes_its_own_parameters_alone(
     assert not read  # no language model in step 1
 
     theta = copied(trainer)[1]
-    batches = trainer.train_examples.batches(range(8), 8, 4096, trainer.pad)
-    assert trainer.algorithm.adapter_step(batches, 50, whole).finite
+    batches = trainer.parts.train.batches(range(8), 8, 4096, trainer.parts.pad)
+    assert trainer.parts.algorithm.adapter_step(batches, 50, whole).finite
     assert same(copied(trainer)[0], parameters) == {False}
     assert same(copied(trainer)[1], theta) == {True}
     assert read
@@ -99,9 +100,9 @@ def test_both_steps_follow_the_gradient_of_their_equation(tiny_config: Config, v
         "optimization={batch_size: 8, micro_batch_size: 3, max_grad_norm: 1e9, adapter_lr: 1e-3}",
     )
     trainer = with_open_gates(config)
-    assert trainer.distillation is not None
-    assert trainer.statistics_optimizer is not None
-    corrector, psi = trainer.corrector, trainer.distillation.network
+    assert trainer.parts.algorithm.distillation is not None
+    assert trainer.parts.algorithm.statistics_optimizer is not None
+    corrector, psi = trainer.parts.corrector, trainer.parts.algorithm.distillation.network
     file = Path(config.data.train[0])
     lists = load_nbest(file)
     embeddings = AudioEmbeddings(file.parent)
@@ -113,34 +114,34 @@ def test_both_steps_follow_the_gradient_of_their_equation(tiny_config: Config, v
     noise = -stored if variant == "released" else stored  # E_LN
 
     information = psi(noise, noisy, tuned=False).mean() - psi(noise, clean, tuned=False).exp().mean().log()
-    theta = trainer.trained.theta
+    theta = trainer.parts.trained.theta
     expected = torch.autograd.grad(-information, list(theta.values()))
     found, adapter = trainer.step(range(8))
     assert found is not None
     assert found.mutual_information == pytest.approx(information.item(), abs=1e-6)
-    ascended = gradients(trainer.statistics_optimizer, dict(theta))
+    ascended = gradients(trainer.parts.algorithm.statistics_optimizer, dict(theta))
     for (name, gradient), wanted in zip(ascended.items(), expected, strict=True):
         assert wanted.abs().max() > 0, name
         torch.testing.assert_close(gradient, wanted, rtol=1e-4, atol=1e-7)
 
     # step 2 sees the theta that step 1 left
     fresh = with_open_gates(config)
-    assert fresh.distillation is not None
-    fresh.distillation.load_state_dict(trainer.distillation.state_dict())
-    psi, llm = fresh.distillation.network, fresh.corrector.llm
+    assert fresh.parts.algorithm.distillation is not None
+    fresh.parts.algorithm.distillation.load_state_dict(trainer.parts.algorithm.distillation.state_dict())
+    psi, llm = fresh.parts.algorithm.distillation.network, fresh.parts.corrector.llm
     total = torch.zeros(())
     for nbest, embedding in zip(lists, stored, strict=True):
-        prompt = fresh.corrector.prompt_tokens(nbest.texts)
-        answer = fresh.corrector.answer_tokens(nbest.reference or "")
+        prompt = fresh.parts.corrector.prompt_tokens(nbest.texts)
+        answer = fresh.parts.corrector.answer_tokens(nbest.reference or "")
         logits = llm(torch.tensor([[*prompt, *answer]]), embedding[None])[0, len(prompt) - 1 : -1]
         total = total + functional.cross_entropy(logits, torch.tensor(answer), reduction="sum")
-    targets = sum(len(fresh.corrector.answer_tokens(nbest.reference or "")) for nbest in lists)
+    targets = sum(len(fresh.parts.corrector.answer_tokens(nbest.reference or "")) for nbest in lists)
     tuned = llm.adapter.tuned_noise(stored)
     heard = torch.stack([psi(part, noisy, tuned=True).mean() for part in tuned]).mean()  # I_1
     assert adapter.h2t_loss == pytest.approx((total / targets).item(), rel=1e-5)
     assert adapter.distillation_loss == pytest.approx(-heard.item(), abs=1e-6)
-    wanted_all = torch.autograd.grad(total / targets - 0.7 * heard, list(fresh.parameters.values()))
-    descended = gradients(trainer.optimizer.optimizer, dict(trainer.parameters))
+    wanted_all = torch.autograd.grad(total / targets - 0.7 * heard, list(fresh.parts.parameters.values()))
+    descended = gradients(trainer.parts.trained.optimizer, dict(trainer.parts.parameters))
     for (name, gradient), wanted in zip(descended.items(), wanted_all, strict=True):
         assert wanted.abs().max() > 0, name
         torch.testing.assert_close(gradient, wanted, rtol=1e-3, atol=2e-6, msg=name)
@@ -155,12 +156,14 @@ def test_the_mean_row_is_all_that_distillation_sees(
     trainer = with_open_gates(
         tiny_config(f"corrector.variant={variant}", f"distillation={{objective: {objective}, weight: 0.7}}")
     )
-    assert trainer.distillation is not None
-    whole, adapter = whole_batch(trainer), trainer.corrector.llm.adapter
-    found = trainer.algorithm._distill(whole)
+    assert trainer.parts.algorithm.distillation is not None
+    whole, adapter = whole_batch(trainer), trainer.parts.corrector.llm.adapter
+    found = trainer.parts.algorithm._distill(whole)
     gradients = {name: value.grad for name, value in adapter.named_parameters() if value.grad is not None}
     adapter.zero_grad()
-    loss = trainer.distillation.adapter_loss(adapter.tuned_noise(whole.noise), whole.noisy, whole.clean)
+    loss = trainer.parts.algorithm.distillation.adapter_loss(
+        adapter.tuned_noise(whole.noise), whole.noisy, whole.clean
+    )
     (0.7 * loss).backward()
     assert found == pytest.approx(loss.item(), rel=1e-5)
     expected = {name: value.grad for name, value in adapter.named_parameters() if value.grad is not None}
@@ -188,10 +191,10 @@ def test_eight_times_four_lists_are_one_batch_of_32(
             f"optimization={{batch_size: 32, micro_batch_size: {size}, micro_batch_tokens: {tokens}}}",
         )
         trainer = with_open_gates(config)
-        assert trainer.statistics_optimizer is not None
+        assert trainer.parts.algorithm.statistics_optimizer is not None
         statistics, adapter = trainer.step(range(32))
-        moved = gradients(trainer.optimizer.optimizer, dict(trainer.parameters))
-        moved |= gradients(trainer.statistics_optimizer, dict(trainer.trained.theta))
+        moved = gradients(trainer.parts.trained.optimizer, dict(trainer.parts.parameters))
+        moved |= gradients(trainer.parts.algorithm.statistics_optimizer, dict(trainer.parts.trained.theta))
         assert all(gradient.abs().max() > 1e-6 for gradient in moved.values())
         found.append((statistics, adapter, moved))
     for statistics, adapter, moved in found[1:]:
@@ -204,10 +207,12 @@ def test_eight_times_four_lists_are_one_batch_of_32(
 
 def test_theta_learns_to_tell_noisy_from_clean(tiny_config: Config) -> None:
     trainer = Trainer(
-        tiny_config("corrector.variant=paper", "distillation={objective: paper, hidden: 16, lr_share: 1}")
+        prepare(
+            tiny_config("corrector.variant=paper", "distillation={objective: paper, hidden: 16, lr_share: 1}")
+        )
     )
     whole = whole_batch(trainer)
-    found = [trainer.algorithm.statistics_step(whole) for _ in range(60)]
+    found = [trainer.parts.algorithm.statistics_step(whole) for _ in range(60)]
     estimates = [step.mutual_information for step in found if step is not None]
     assert len(estimates) == 60
     assert estimates[-1] > max(0.1, estimates[0])
@@ -217,7 +222,7 @@ def test_theta_learns_to_tell_noisy_from_clean(tiny_config: Config) -> None:
 def test_a_step_that_is_not_finite_changes_nothing(tiny_config: Config) -> None:
     trainer = with_open_gates(tiny_config("corrector.variant=paper", "distillation.objective=paper"))
     whole = whole_batch(trainer)
-    score = trainer.trained.theta["network.score.weight"]
+    score = trainer.parts.trained.theta["network.score.weight"]
     with torch.no_grad():
         score[0, 0] = math.inf
     parameters, theta = copied(trainer)
@@ -226,12 +231,12 @@ def test_a_step_that_is_not_finite_changes_nothing(tiny_config: Config) -> None:
     assert not statistics.finite
     assert not adapter.finite
     assert same(copied(trainer)[0], parameters) == same(copied(trainer)[1], theta) == {True}
-    assert all(parameter.grad is None for parameter in trainer.parameters.values())
+    assert all(parameter.grad is None for parameter in trainer.parts.parameters.values())
     with torch.no_grad():
         score[0, 0] = 0.0
-        trainer.parameters["adapter.tuner.bias"][0] = math.nan
-    batches = trainer.train_examples.batches(range(8), 8, 4096, trainer.pad)
-    assert not trainer.algorithm.adapter_step(batches, 50, whole).finite
+        trainer.parts.parameters["adapter.tuner.bias"][0] = math.nan
+    batches = trainer.parts.train.batches(range(8), 8, 4096, trainer.parts.pad)
+    assert not trainer.parts.algorithm.adapter_step(batches, 50, whole).finite
 
 
 @pytest.mark.parametrize(
@@ -248,6 +253,6 @@ def test_a_step_that_is_not_finite_changes_nothing(tiny_config: Config) -> None:
 )
 def test_what_does_not_go_together(tiny_config: Config, changes: list[str], said: str) -> None:
     with pytest.raises(InputError) as caught:
-        Trainer(tiny_config(*changes))
+        Trainer(prepare(tiny_config(*changes)))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)

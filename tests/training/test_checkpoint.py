@@ -11,16 +11,17 @@ import torch
 import yaml
 
 from robustger.errors import InputError
-from robustger.training.checkpoint import TrainingLog, load_state, settle_interrupted_writes
+from robustger.training.checkpoint import load_state
 from robustger.training.config import TrainingConfig
-from robustger.training.loop import Trainer
+from robustger.training.loop import Trainer, finetune
 from robustger.training.measurements import Measurements
+from robustger.training.preparation import prepare
 
 Config = Callable[..., TrainingConfig]
 
 
 def test_other_settings_do_not_go_on_from_a_checkpoint(tiny_config: Config, tmp_path: Path) -> None:
-    Trainer(tiny_config()).run()
+    finetune(tiny_config())
     last = tmp_path / "run" / "last"
     for change, said in (
         ("optimization.adapter_lr=3e-3", "optimization.adapter_lr = 0.01, not 0.003"),
@@ -28,14 +29,14 @@ def test_other_settings_do_not_go_on_from_a_checkpoint(tiny_config: Config, tmp_
         ("corrector.lora={r: 4}", "corrector.lora = None, not {'r': 4"),
     ):
         with pytest.raises(InputError) as caught:
-            Trainer(tiny_config(change)).run()
+            finetune(tiny_config(change))
         message = str(caught.value)
         assert message.startswith(f"{last}: was trained with {said}")
         assert message.endswith("; choose another output, or remove the folder")
 
 
 def test_what_teaches_nothing_may_change(tiny_config: Config, tmp_path: Path) -> None:
-    trainer = Trainer(tiny_config("optimization.max_steps=3"))
+    trainer = Trainer(prepare(tiny_config("optimization.max_steps=3")))
     trainer.run()
     assert trainer.state.step == 3
     # a checkpoint that an older version wrote lacks what is new
@@ -44,11 +45,13 @@ def test_what_teaches_nothing_may_change(tiny_config: Config, tmp_path: Path) ->
     del stored["optimization"]["max_grad_norm"], stored["seed"]
     path.write_text(yaml.safe_dump(stored), encoding="utf-8")
     trainer = Trainer(
-        tiny_config(
-            "optimization.epochs=3",
-            "optimization.micro_batch_size=1",
-            "evaluation.wer_lists=1",
-            "corrector.guard.name=words",
+        prepare(
+            tiny_config(
+                "optimization.epochs=3",
+                "optimization.micro_batch_size=1",
+                "evaluation.wer_lists=1",
+                "corrector.guard.name=words",
+            )
         )
     )
     trainer.run()
@@ -56,54 +59,21 @@ def test_what_teaches_nothing_may_change(tiny_config: Config, tmp_path: Path) ->
 
 
 def test_a_broken_training_state_is_told(tiny_config: Config, tmp_path: Path) -> None:
-    Trainer(tiny_config()).run()
+    finetune(tiny_config())
     state = tmp_path / "run" / "last" / "training_state"
     for file, content in (("state.json", '{"step": '), ("optimizer.safetensors", "no tensors")):
         (state / file).write_text(content, encoding="utf-8")
-        with pytest.raises(InputError, match=r"training_state is missing or broken; choose another output"):
-            Trainer(tiny_config()).run()
-
-
-def test_a_kill_between_two_renames_loses_nothing(tmp_path: Path) -> None:
-    (tmp_path / ".last.old.abc" / "replaced").mkdir(parents=True)
-    (tmp_path / ".last.old.abc" / "replaced" / "config.yaml").write_text("kept")
-    (tmp_path / ".last.def").mkdir()
-    (tmp_path / "best").mkdir()
-    (tmp_path / "best" / "config.yaml").write_text("new")
-    (tmp_path / ".best.old.abc" / "replaced").mkdir(parents=True)
-    (tmp_path / "notes").mkdir()
-    (tmp_path / ".step-00000003.abc").mkdir()
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / ".noise-abc.safetensors-1.partial").touch()
-    (tmp_path / "cache" / "noise-abc.safetensors").touch()
-    settle_interrupted_writes(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "cache", "last", "notes"]
-    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["noise-abc.safetensors"]
-    assert (tmp_path / "last" / "config.yaml").read_text() == "kept"
-    assert (tmp_path / "best" / "config.yaml").read_text() == "new"
-
-
-def test_the_log_forgets_what_no_checkpoint_holds(tmp_path: Path) -> None:
-    log = TrainingLog(tmp_path, 0)
-    for step in (1, 2, 3):
-        log.append({"step": step, "train_loss": 1.5, "dev_loss": None})
-    with log.path.open("a", encoding="utf-8") as file:
-        file.write('{"step": 4, "train')
-    TrainingLog(tmp_path, 2).append({"step": 3})
-    assert log.path.read_text(encoding="utf-8").splitlines() == [
-        '{"step": 1, "train_loss": 1.5, "dev_loss": null}',
-        '{"step": 2, "train_loss": 1.5, "dev_loss": null}',
-        '{"step": 3}',
-    ]
-    TrainingLog(tmp_path, 0)
-    assert log.path.read_text(encoding="utf-8") == ""
+        with pytest.raises(
+            InputError, match=r"its training_state is missing or broken; choose another output"
+        ):
+            finetune(tiny_config())
 
 
 def test_a_run_goes_on_from_the_checkpoint_of_an_older_version(tiny_config: Config, tmp_path: Path) -> None:
     """Such a checkpoint knows nothing of distillation, controls, and all that came later."""
     changes = ("corrector.variant=paper", "corrector.lora={r: 4, alpha: 8, dropout: 0.1}")
-    Trainer(tiny_config(*changes, f"output={tmp_path / 'undisturbed'}")).run()
-    interrupt(Trainer(tiny_config(*changes)), step=2)
+    finetune(tiny_config(*changes, f"output={tmp_path / 'undisturbed'}"))
+    interrupt(Trainer(prepare(tiny_config(*changes))), step=2)
     last = tmp_path / "run" / "last"
     stored = yaml.safe_load((last / "training.yaml").read_text(encoding="utf-8"))
     for section, *newer in (
@@ -121,10 +91,10 @@ def test_a_run_goes_on_from_the_checkpoint_of_an_older_version(tiny_config: Conf
     (last / "training_state" / "state.json").write_text(json.dumps(older), encoding="utf-8")
 
     with pytest.raises(InputError, match=r"was trained with distillation.objective = 'none', not 'paper'"):
-        Trainer(tiny_config(*changes, "distillation.objective=paper")).run()
+        finetune(tiny_config(*changes, "distillation.objective=paper"))
     with pytest.raises(InputError, match=r"was trained with corrector.noise = 'real', not 'zero'"):
-        Trainer(tiny_config(*changes, "corrector.noise=zero")).run()
-    Trainer(tiny_config(*changes)).run()
+        finetune(tiny_config(*changes, "corrector.noise=zero"))
+    finetune(tiny_config(*changes))
     for file in ("last/adapter.safetensors", "last/training_state/optimizer.safetensors", "log.jsonl"):
         assert (tmp_path / "run" / file).read_bytes() == (tmp_path / "undisturbed" / file).read_bytes()
 
@@ -145,16 +115,16 @@ def interrupt(trainer: Trainer, step: int) -> None:
 
 def test_theta_comes_back(tiny_config: Config, tmp_path: Path) -> None:
     changes = ("corrector.variant=paper", "distillation.objective=paper")
-    trainer = Trainer(tiny_config(*changes))
+    trainer = Trainer(prepare(tiny_config(*changes)))
     interrupt(trainer, step=2)
-    again = Trainer(tiny_config(*changes))
+    again = Trainer(prepare(tiny_config(*changes)))
     assert not torch.equal(
-        again.trained.theta["network.score.weight"], trainer.trained.theta["network.score.weight"]
+        again.parts.trained.theta["network.score.weight"], trainer.parts.trained.theta["network.score.weight"]
     )
-    state = load_state(tmp_path / "run" / "last", again.trained)
+    state = load_state(tmp_path / "run" / "last", again.parts.trained)
     assert state == trainer.state
     for (_, one, names), (_, other, others) in zip(
-        again.trained.optimizers(), trainer.trained.optimizers(), strict=True
+        again.parts.trained.optimizers(), trainer.parts.trained.optimizers(), strict=True
     ):
         assert names.keys() == others.keys()
         for name, parameter in names.items():
@@ -163,23 +133,23 @@ def test_theta_comes_back(tiny_config: Config, tmp_path: Path) -> None:
             for moment, value in one.state[parameter].items():
                 assert torch.equal(value, other.state[others[name]][moment])
     (tmp_path / "run" / "last" / "training_state" / "statistics.safetensors").unlink()
-    with pytest.raises(InputError, match=r"training_state is missing or broken; choose another output"):
-        Trainer(tiny_config(*changes)).run()
+    with pytest.raises(InputError, match=r"its training_state is missing or broken; choose another output"):
+        finetune(tiny_config(*changes))
 
 
 def test_earlier_checkpoints_are_kept(tiny_config: Config, tmp_path: Path) -> None:
     changes = ("evaluation={every_steps: 1, keep_last: 3}", "optimization.epochs=3")
     run = tmp_path / "run"
-    interrupt(Trainer(tiny_config(*changes)), step=4)
+    interrupt(Trainer(prepare(tiny_config(*changes))), step=4)
     assert kept(run) == {"step-00000002": 2, "step-00000003": 3, "last": 4}
     (run / "step-notes").mkdir()  # of the user
-    Trainer(tiny_config(*changes)).run()
+    finetune(tiny_config(*changes))
     assert kept(run) == {"step-00000004": 4, "step-00000005": 5, "last": 6}
     final = (run / "last" / "adapter.safetensors").read_bytes()
     # training goes on from any of them, and ends the same
     shutil.rmtree(run / "last")
     (run / "step-00000004").rename(run / "last")
-    Trainer(tiny_config(*changes)).run()
+    finetune(tiny_config(*changes))
     assert (run / "last" / "adapter.safetensors").read_bytes() == final
     assert (run / "step-notes").is_dir()
 
@@ -194,11 +164,11 @@ def kept(run: Path) -> dict[str, int]:
 def test_a_full_disk_leaves_the_old_checkpoint(tiny_config: Config, tmp_path: Path, room: int) -> None:
     """No file may grow over `room` bytes: the weights, or only the optimizer's state, cannot be written."""
     changes = ("corrector.variant=paper", "distillation.objective=paper")
-    Trainer(tiny_config(*changes)).run()
+    finetune(tiny_config(*changes))
     run = tmp_path / "run"
     before = {path: path.read_bytes() for path in (run / "last").rglob("*") if path.is_file()}
     assert max(len(content) for content in before.values()) > 7_000
-    trainer = Trainer(tiny_config(*changes, "optimization.epochs=4"))
+    trainer = Trainer(prepare(tiny_config(*changes, "optimization.epochs=4")))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
     try:
@@ -210,6 +180,6 @@ def test_a_full_disk_leaves_the_old_checkpoint(tiny_config: Config, tmp_path: Pa
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "\n" not in str(caught.value)
     assert {path: path.read_bytes() for path in (run / "last").rglob("*") if path.is_file()} == before
-    Trainer(tiny_config(*changes, "optimization.epochs=3")).run()
+    finetune(tiny_config(*changes, "optimization.epochs=3"))
     assert kept(run) == {"last": 6}
     assert list(run.glob(".*")) == []

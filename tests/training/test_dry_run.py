@@ -12,7 +12,8 @@ from robustger.errors import InputError
 from robustger.hypotheses import NBest
 from robustger.training.config import TrainingConfig
 from robustger.training.dry_run import dry_run, kept_for_backward
-from robustger.training.loop import Trainer
+from robustger.training.loop import Trainer, finetune
+from robustger.training.preparation import prepare
 
 Config = Callable[..., TrainingConfig]
 CHANGES = (
@@ -29,32 +30,34 @@ def test_it_says_what_the_run_is(tiny_config: Config, tmp_path: Path, spoken_lis
     lines = list(dry_run(config))
     assert sorted(tmp_path.rglob("*")) == before  # nothing is written
 
-    trainer = Trainer(config)
+    trainer = Trainer(prepare(config))
     rows = {line[:16].strip(): line[17:] for line in lines if line[16:17] == " "}
-    targets = trainer.train_examples.target_tokens(range(8))
-    tokens = int(trainer.train_examples.lengths.sum())
+    targets = trainer.parts.train.target_tokens(range(8))
+    tokens = int(trainer.parts.train.lengths.sum())
     assert rows["data.train"].startswith(
         f"8 lists, {tokens:,} tokens, {targets:,} of them targets; the longest "
     )
     assert rows["data.dev"] == rows["data.train"]
-    trained = sum(value.numel() for value in trainer.parameters.values())
-    theta = sum(value.numel() for value in trainer.trained.theta.values())
+    trained = sum(value.numel() for value in trainer.parts.parameters.values())
+    theta = sum(value.numel() for value in trainer.parts.trained.theta.values())
     assert rows["trained"].startswith(f"{trained + theta:,} parameters: prompt ")
     assert (
-        f", lora {sum(v.numel() for n, v in trainer.parameters.items() if n.startswith('lora.')):,}"
+        f", lora {sum(v.numel() for n, v in trainer.parts.parameters.items() if n.startswith('lora.')):,}"
         in rows["trained"]
     )
     assert rows["trained"].endswith(f", statistics network {theta:,}")
     frozen = sum(
-        value.numel() for name, value in trainer.corrector.llm.llm.named_parameters() if "lora" not in name
+        value.numel()
+        for name, value in trainer.parts.corrector.llm.llm.named_parameters()
+        if "lora" not in name
     )
     assert rows["frozen"].startswith(f"{frozen:,} parameters of ")
-    assert rows["steps"].startswith(f"{trainer.total_steps} of 3 lists; an epoch has 3; ")
+    assert rows["steps"].startswith(f"{trainer.parts.schedule.total_steps} of 3 lists; an epoch has 3; ")
     assert rows["noise"].startswith("embeddings (3, 6, 16), mean norm of a row ")
     assert rows["noisy audio"].startswith("embeddings (3, 6), mean norm ")
     assert rows["clean audio"].startswith("embeddings (3, 6), mean norm ")
 
-    first = [trainer.train_examples[index] for index in next(trainer.batches())]
+    first = [trainer.parts.train[index] for index in next(trainer.batches())]
     said = {nbest.id: nbest for nbest in spoken_lists}
     shown = [line for line in lines if re.fullmatch(r"u\d: \d+ \+ \d+ tokens", line)]
     assert [line.split(":")[0] for line in shown] == [example.id for example in first]
@@ -65,9 +68,9 @@ def test_it_says_what_the_run_is(tiny_config: Config, tmp_path: Path, spoken_lis
 
 
 def test_what_is_kept_is_counted_once(tiny_config: Config) -> None:
-    trainer = Trainer(tiny_config(*CHANGES))
-    batch = next(trainer.train_examples.batches(range(8), 8, 4096, trainer.pad))
-    parameters = {value.untyped_storage().data_ptr() for value in trainer.corrector.llm.parameters()}
+    trainer = Trainer(prepare(tiny_config(*CHANGES)))
+    batch = next(trainer.parts.train.batches(range(8), 8, 4096, trainer.parts.pad))
+    parameters = {value.untyped_storage().data_ptr() for value in trainer.parts.corrector.llm.parameters()}
     held: list[Tensor] = []
 
     def hold(tensor: Tensor) -> Tensor:
@@ -75,12 +78,12 @@ def test_what_is_kept_is_counted_once(tiny_config: Config) -> None:
         return tensor
 
     with saved_tensors_hooks(hold, lambda tensor: tensor):
-        loss = trainer.algorithm.h2t_loss_sum(batch)
+        loss = trainer.parts.algorithm.h2t_loss_sum(batch)
     storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in held}
     expected = sum(size for address, size in storages.items() if address not in parameters)
     assert loss.item() > 0
     assert len(held) > len(storages)
-    assert kept_for_backward(trainer, batch) == expected > 0
+    assert kept_for_backward(trainer.parts, batch) == expected > 0
 
 
 def size_of(lines: list[str], what: str) -> float:
@@ -97,7 +100,7 @@ def test_the_estimate_adds_up(tiny_config: Config) -> None:
 
 
 def test_a_run_of_other_settings_stands_in_the_way(tiny_config: Config) -> None:
-    Trainer(tiny_config("optimization.max_steps=1")).run()
+    finetune(tiny_config("optimization.max_steps=1"))
     next(dry_run(tiny_config("optimization.max_steps=1")))
     with pytest.raises(InputError, match="was trained with seed = 0, not 4"):
         next(dry_run(tiny_config("optimization.max_steps=1", "seed=4")))

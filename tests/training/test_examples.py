@@ -20,6 +20,7 @@ from robustger.hypotheses.audio_embeddings import AudioEmbeddings, embeddings_pa
 from robustger.training.config import TrainingConfig
 from robustger.training.dry_run import dry_run
 from robustger.training.loop import Trainer
+from robustger.training.preparation import prepare
 
 Config = Callable[..., TrainingConfig]
 Save = Callable[..., None]
@@ -32,7 +33,7 @@ def rows(count: int, width: int = 6, value: float = 1.0) -> np.ndarray:
 
 def refusal(config: TrainingConfig) -> str:
     with pytest.raises(InputError) as caught:
-        Trainer(config)
+        Trainer(prepare(config))
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -40,8 +41,8 @@ def refusal(config: TrainingConfig) -> str:
 
 def test_examples_hold_what_the_lists_say(tiny_config: Config) -> None:
     config = tiny_config(*PAPER)
-    trainer = Trainer(config)
-    examples, corrector = trainer.train_examples, trainer.corrector
+    trainer = Trainer(prepare(config))
+    examples, corrector = trainer.parts.train, trainer.parts.corrector
     file = Path(config.data.train[0])
     lists, embeddings = load_nbest(file), AudioEmbeddings(file.parent)
     assert len(examples) == len(lists) == 8
@@ -63,7 +64,7 @@ def test_examples_hold_what_the_lists_say(tiny_config: Config) -> None:
             wanted = embeddings.get(lists[index], kind)
             assert wanted is not None
             assert np.array_equal(row, wanted)
-    batches = list(examples.batches(order, 2, 4096, trainer.pad))
+    batches = list(examples.batches(order, 2, 4096, trainer.parts.pad))
     assert [len(batch.noise) for batch in batches] == [2, 1]
     (longest,) = [index for index in order if examples.lengths[index] == examples.lengths[order].max()]
     assert torch.equal(batches[-1].noise[0], noise[longest])
@@ -75,9 +76,9 @@ def test_no_list_stays_in_memory(tiny_config: Config) -> None:
         return sum(type(thing) is NBest for thing in gc.get_objects())
 
     before = alive()
-    trainer = Trainer(tiny_config(*PAPER, "evaluation.wer_lists=3"))
+    trainer = Trainer(prepare(tiny_config(*PAPER, "evaluation.wer_lists=3")))
     assert alive() == before + 3
-    assert len(trainer.train_examples) == 8
+    assert len(trainer.parts.train) == 8
 
 
 def test_an_objective_without_clean_audio_does_not_ask_for_it(
@@ -85,9 +86,11 @@ def test_an_objective_without_clean_audio_does_not_ask_for_it(
 ) -> None:
     data = tmp_path / "noisy.jsonl"
     save_heard(spoken_lists, data, noisy=rows(8))
-    trainer = Trainer(tiny_config(*PAPER, "distillation.objective=teacher_student", f"data.train=[{data}]"))
-    assert trainer.train_examples.audio is not None
-    assert trainer.train_examples.audio.read("clean", [0]) is None
+    trainer = Trainer(
+        prepare(tiny_config(*PAPER, "distillation.objective=teacher_student", f"data.train=[{data}]"))
+    )
+    assert trainer.parts.train.audio is not None
+    assert trainer.parts.train.audio.read("clean", [0]) is None
     said = refusal(tiny_config(*PAPER, f"data.train=[{data}]"))
     assert said == (
         "data.train: distillation needs the embeddings of the audio: of 8 lists 8 have no clean one, first 'u0', 'u1', "
@@ -114,13 +117,13 @@ def test_lists_without_audio_are_left_out_where_they_are_few(
     save_nbest(lists, data)
     config = tiny_config(*PAPER, f"data.train=[{data}]")
     with caplog.at_level(logging.WARNING, "robustger"):
-        trainer = Trainer(config)
+        trainer = Trainer(prepare(config))
     assert caplog.messages == [
         "data.train: distillation needs the embeddings of the audio: of 40 lists 1 have no noisy one and 1 have no "
         "clean one, first 'u1a', 'u4a'; these lists are left out"
     ]
-    assert trainer.train_examples.ids == [nbest.id for nbest in many if nbest.id not in ("u1a", "u4a")]
-    assert trainer.train_examples.left_out == {
+    assert trainer.parts.train.ids == [nbest.id for nbest in many if nbest.id not in ("u1a", "u4a")]
+    assert trainer.parts.train.left_out == {
         "with no noisy audio embedding": 1,
         "with no clean audio embedding": 1,
     }
@@ -128,12 +131,12 @@ def test_lists_without_audio_are_left_out_where_they_are_few(
         "left out: 1 with no noisy audio embedding, 1 with no clean" in line for line in dry_run(config)
     )
     # noise and audio are still those of the same list
-    places = trainer.train_examples.places[[3, 1]]
-    noise = trainer.corrector.noise_embedding([lists[5].texts, lists[2].texts]).half().float()
-    assert torch.allclose(trainer.train_examples.noise.read(places), noise, atol=1e-3)
-    assert trainer.train_examples.audio is not None
+    places = trainer.parts.train.places[[3, 1]]
+    noise = trainer.parts.corrector.noise_embedding([lists[5].texts, lists[2].texts]).half().float()
+    assert torch.allclose(trainer.parts.train.noise.read(places), noise, atol=1e-3)
+    assert trainer.parts.train.audio is not None
     wanted = load_file(embeddings_path(data))["noisy"][[5, 2]]
-    read = trainer.train_examples.audio.read("noisy", [3, 1])
+    read = trainer.parts.train.audio.read("noisy", [3, 1])
     assert read is not None
     assert np.array_equal(read.numpy(), wanted)
 
@@ -144,7 +147,7 @@ def test_lists_without_audio_are_left_out_where_they_are_few(
         "of 40 lists 2 have no noisy one and 1 have no clean one, first 'u1a', 'u4a', 'u6a'; at most 5%"
         in said
     )
-    assert len(Trainer(tiny_config("corrector.variant=paper", f"data.train=[{data}]")).train_examples) == 40
+    assert len(prepare(tiny_config("corrector.variant=paper", f"data.train=[{data}]")).train) == 40
 
 
 def _nan(lists: list[NBest], folder: Path, save: Save) -> None:

@@ -10,6 +10,8 @@ from robustger.errors import UnsupportedModelError
 from robustger.training.config import TrainingConfig
 from robustger.training.gradient_checkpointing import checkpoint_layers
 from robustger.training.loop import Trainer
+from robustger.training.preparation import prepare
+from robustger.training.validation import dev_loss, dev_wer
 
 LORA = "corrector.lora={r: 4, alpha: 8, dropout: 0.3}"
 
@@ -21,25 +23,29 @@ def test_layers_run_twice_and_give_the_same_gradients(
     found, passes = [], []
     for checkpointing in ("false", "true"):
         trainer = Trainer(
-            tiny_config(
-                f"corrector.variant={variant}",
-                LORA,
-                f"optimization={{batch_size: 8, micro_batch_size: 3, gradient_checkpointing: {checkpointing}}}",
-                "evaluation.wer_lists=3",
+            prepare(
+                tiny_config(
+                    f"corrector.variant={variant}",
+                    LORA,
+                    f"optimization={{batch_size: 8, micro_batch_size: 3, gradient_checkpointing: {checkpointing}}}",
+                    "evaluation.wer_lists=3",
+                )
             )
         )
         generator = torch.Generator().manual_seed(5)
         with torch.no_grad():
-            for parameter in trainer.parameters.values():  # open every gate, so that every gradient counts
+            for (
+                parameter
+            ) in trainer.parts.parameters.values():  # open every gate, so that every gradient counts
                 parameter.normal_(std=0.1, generator=generator)
         count: list[bool] = []
-        top = trainer.corrector.llm.llm.base_model.layers[-1].mlp  # type: ignore[union-attr, index]
+        top = trainer.parts.corrector.llm.llm.base_model.layers[-1].mlp  # type: ignore[union-attr, index]
         top.register_forward_pre_hook(lambda *_, count=count: count.append(torch.is_grad_enabled()))
         _, adapter = trainer.step(range(8))
         passes.append(sum(count))
-        states = trainer.optimizer.optimizer.state
-        moments = {name: states[value]["exp_avg"] for name, value in trainer.parameters.items()}
-        found.append((adapter, moments, trainer.dev_loss(), trainer.dev_wer()))
+        states = trainer.parts.trained.optimizer.state
+        moments = {name: states[value]["exp_avg"] for name, value in trainer.parts.parameters.items()}
+        found.append((adapter, moments, dev_loss(trainer.parts), dev_wer(trainer.parts)))
         assert sum(count) == passes[-1]  # nothing is computed again where no gradient is asked for
     assert passes == [3, 6]
     (adapter, moments, loss, rate), (again, recomputed, loss_again, rate_again) = found

@@ -18,7 +18,8 @@ from robustger.hypotheses import NBest, load_nbest, save_nbest
 from robustger.hypotheses.audio_embeddings import AudioEmbeddings
 from robustger.training.config import TrainingConfig
 from robustger.training.dry_run import dry_run
-from robustger.training.loop import Trainer
+from robustger.training.loop import Trainer, finetune
+from robustger.training.preparation import prepare
 
 AUDIO = ("corrector.variant=paper", "corrector.noise=audio", "corrector.noise_dimension=6")
 Config = Callable[..., TrainingConfig]
@@ -35,14 +36,14 @@ def test_batches_hold_the_audio_of_their_lists(
     config = tiny_config(*AUDIO, f"corrector.variant={variant}")
     rows = np.random.default_rng(0).normal(size=(8, 6)).astype(np.float32)
     save_heard(spoken_lists, lists_of(config), noisy=rows)
-    trainer = Trainer(config)
-    (batch,) = trainer.train_examples.batches(range(8), 8, 10_000, trainer.pad)
+    trainer = Trainer(prepare(config))
+    (batch,) = trainer.parts.train.batches(range(8), 8, 10_000, trainer.parts.pad)
     found = {tuple(row.tolist()) for row in batch.noise.flatten(0, 1)}
     expected = functional.normalize(torch.from_numpy(rows), dim=-1)
     assert batch.noise.shape == (8, 6, 6)  # lists of three have six rows
     assert found == {tuple(row.tolist()) for row in expected}
-    assert trainer.corrector.noise.embedder is None
-    assert not list(trainer.output.rglob("noise-*"))
+    assert trainer.parts.corrector.noise.embedder is None
+    assert not list(trainer.parts.output.rglob("noise-*"))
     assert any(line.startswith("noise ") and "(4, 6, 6)" in line for line in dry_run(config))
 
 
@@ -64,7 +65,7 @@ def test_what_is_written_depends_on_the_audio(
     path = lists_of(config)
     sides = np.array([[1, 0, 0, 2, 0, 0], [0, 3, 0, 0, 0, 1]], dtype=np.float32)
     save_heard(lists, path, noisy=np.stack([sides[n % 2] for n in range(8)]))
-    best = Trainer(config).run()
+    best = finetune(config)
     (record,) = [json.loads(line) for line in (best.parent / "log.jsonl").read_text().splitlines()]
     assert record["dev_wer"] == 0
     corrector = Corrector.from_pretrained(best, dtype=torch.float32, device="cpu")
@@ -101,7 +102,7 @@ def test_what_does_not_go_together_is_refused(
     config = tiny_config(*AUDIO, *changes)
     save_heard(spoken_lists, lists_of(config))
     with pytest.raises(InputError, match=said):
-        Trainer(config)
+        Trainer(prepare(config))
 
 
 def test_every_list_needs_its_audio(
@@ -113,7 +114,7 @@ def test_every_list_needs_its_audio(
     with pytest.raises(
         InputError, match="needs the embedding of every list's audio: 8 have none, first 'u0', 'u1'"
     ):
-        Trainer(config)
+        Trainer(prepare(config))
 
 
 def test_a_checkpoint_that_hears_says_what_it_lacks(

@@ -24,7 +24,9 @@ from robustger.evaluation.wer import wer
 from robustger.hypotheses import NBest, save_nbest
 from robustger.training.config import TrainingConfig, load_training_config
 from robustger.training.lists import list_files
-from robustger.training.loop import Trainer
+from robustger.training.loop import Trainer, finetune
+from robustger.training.preparation import prepare
+from robustger.training.validation import dev_loss, dev_wer
 
 LORA = "corrector.lora={r: 4, alpha: 8, dropout: 0.1}"
 Config = Callable[..., TrainingConfig]
@@ -67,21 +69,21 @@ def memorized(write_config: Callable[..., Path], tmp_path_factory: pytest.TempPa
         "optimization.epochs=25",
         "evaluation={every_steps: 10, wer_lists: 6}",
     )
-    trainer = Trainer(load_training_config(path))
-    frozen = copied(frozen_weights(trainer.corrector))
-    trained = copied(dict(trainer.parameters))
+    trainer = Trainer(prepare(load_training_config(path)))
+    frozen = copied(frozen_weights(trainer.parts.corrector))
+    trained = copied(dict(trainer.parts.parameters))
     trainer.run()
     return Memorized(folder / "run", trainer, frozen, trained)
 
 
 def test_the_frozen_model_keeps_every_bit(memorized: Memorized) -> None:
-    now = frozen_weights(memorized.trainer.corrector)
+    now = frozen_weights(memorized.trainer.parts.corrector)
     assert now.keys() == memorized.frozen.keys()
     assert all(torch.equal(now[name], before) for name, before in memorized.frozen.items())
 
 
 def test_everything_else_is_trained(memorized: Memorized) -> None:
-    now = memorized.trainer.parameters
+    now = memorized.trainer.parts.parameters
     assert {name.split(".")[0] for name in now} == {"adapter", "lora"}
     for name, before in memorized.trained.items():
         assert not torch.equal(now[name], before), name
@@ -107,16 +109,20 @@ def test_the_logged_wer_is_that_of_the_checkpoint(memorized: Memorized, spoken_l
 def test_training_starts_from_another_checkpoint(
     memorized: Memorized, tiny_config: Callable[..., TrainingConfig]
 ) -> None:
-    started = Trainer(tiny_config("corrector.variant=paper", LORA, f"initial={memorized.run / 'best'}"))
+    started = Trainer(
+        prepare(tiny_config("corrector.variant=paper", LORA, f"initial={memorized.run / 'best'}"))
+    )
     assert min(record["dev_loss"] for record in log_of(memorized.run)) == pytest.approx(
-        started.dev_loss(), rel=1e-4
+        dev_loss(started.parts), rel=1e-4
     )
     with pytest.raises(InputError, match=r"adapter\.safetensors: 'lora\..*' has shape"):
         Trainer(
-            tiny_config(
-                "corrector.variant=paper",
-                "corrector.lora={r: 2, alpha: 8}",
-                f"initial={memorized.run / 'best'}",
+            prepare(
+                tiny_config(
+                    "corrector.variant=paper",
+                    "corrector.lora={r: 2, alpha: 8}",
+                    f"initial={memorized.run / 'best'}",
+                )
             )
         )
 
@@ -124,20 +130,20 @@ def test_training_starts_from_another_checkpoint(
 def test_what_training_starts_from_is_not_rounded(tiny_config: Config, tmp_path: Path) -> None:
     changes = ("corrector.variant=paper", LORA, "dtype=bfloat16")
     fine = 1 + 2**-12  # the next bfloat16 is 1
-    given = Trainer(tiny_config(*changes))
+    given = Trainer(prepare(tiny_config(*changes)))
     with torch.no_grad():
-        for parameter in given.parameters.values():
+        for parameter in given.parts.parameters.values():
             parameter.fill_(fine)
-    given.corrector.save_pretrained(tmp_path / "fine")
-    started = Trainer(tiny_config(*changes, f"initial={tmp_path / 'fine'}"))
-    assert started.corrector.llm.llm.dtype == torch.bfloat16
-    for name, parameter in started.parameters.items():
+    given.parts.corrector.save_pretrained(tmp_path / "fine")
+    started = Trainer(prepare(tiny_config(*changes, f"initial={tmp_path / 'fine'}")))
+    assert started.parts.corrector.llm.llm.dtype == torch.bfloat16
+    for name, parameter in started.parts.parameters.items():
         assert (parameter == fine).all(), name
 
 
 def test_a_finished_run_is_not_run_again(memorized: Memorized) -> None:
     before = files_of(memorized.run)
-    assert Trainer(memorized.trainer.config).run() == memorized.run / "best"
+    assert finetune(memorized.trainer.parts.config) == memorized.run / "best"
     assert files_of(memorized.run) == before
 
 
@@ -151,15 +157,17 @@ def test_the_gradient_does_not_depend_on_the_micro_batches(tiny_config: Config) 
             f"optimization.micro_batch_size={size}",
             f"optimization.micro_batch_tokens={tokens}",
         )
-        trainer = Trainer(config)
+        trainer = Trainer(prepare(config))
         generator = torch.Generator().manual_seed(5)
         with torch.no_grad():
-            for parameter in trainer.parameters.values():  # open every gate, so that every gradient counts
+            for (
+                parameter
+            ) in trainer.parts.parameters.values():  # open every gate, so that every gradient counts
                 parameter.normal_(std=0.1, generator=generator)
         losses.append(trainer.step(range(8))[1].h2t_loss)
-        states = trainer.optimizer.optimizer.state
+        states = trainer.parts.trained.optimizer.state
         # after one step AdamW's first moment is a tenth of the gradient, clipped to length 1
-        gradients.append({name: 10 * states[p]["exp_avg"] for name, p in trainer.parameters.items()})
+        gradients.append({name: 10 * states[p]["exp_avg"] for name, p in trainer.parts.parameters.items()})
     assert all(gradient.abs().max() > 1e-6 for gradient in gradients[0].values())
     for other, loss in zip(gradients[1:], losses[1:], strict=True):
         assert loss == pytest.approx(losses[0], rel=1e-6)
@@ -170,7 +178,7 @@ def test_the_gradient_does_not_depend_on_the_micro_batches(tiny_config: Config) 
 def test_a_seed_fixes_every_byte(tiny_config: Config, tmp_path: Path) -> None:
     adapters = []
     for run, seed in (("a", 1), ("b", 1), ("c", 2)):
-        Trainer(tiny_config(LORA, f"seed={seed}", f"output={tmp_path / run}")).run()
+        finetune(tiny_config(LORA, f"seed={seed}", f"output={tmp_path / run}"))
         torch.rand(3)  # what others draw meanwhile plays no part
         adapters.append((tmp_path / run / "last" / "adapter.safetensors").read_bytes())
     assert adapters[0] == adapters[1] != adapters[2]
@@ -219,7 +227,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(
     assert f"robustger: going on at step {reached} of {steps}" in resumed.stderr
     assert f"robustger: step {steps}: train_loss" in resumed.stderr
 
-    Trainer(load_training_config(config, [f"output={undisturbed}"])).run()
+    finetune(load_training_config(config, [f"output={undisturbed}"]))
     interrupted, expected = files_of(killed), files_of(undisturbed)
     assert interrupted.keys() == expected.keys()  # nothing is left of a write that was killed
     assert "last/training_state/statistics_optimizer.safetensors" in expected
@@ -242,16 +250,16 @@ def test_best_has_the_lowest_dev_loss(tiny_config: Config, spoken_lists: list[NB
     save_nbest([NBest.from_texts("o", ["quite other words", "quiet other birds"], reference="Zyx!")], other)
     # what is learned of the eight lists soon does harm to the other one
     config = tiny_config(f"data.dev=[{other}]", "optimization.epochs=8", "evaluation.every_steps=1", LORA)
-    trainer = Trainer(config)
+    trainer = Trainer(prepare(config))
     best = trainer.run()
     losses = [record["dev_loss"] for record in log_of(tmp_path / "run")]
     assert min(losses) < losses[-1]
-    load_weights(trainer.corrector.llm, best)
-    assert trainer.dev_loss() == pytest.approx(min(losses), rel=1e-6)
+    load_weights(trainer.parts.corrector.llm, best)
+    assert dev_loss(trainer.parts) == pytest.approx(min(losses), rel=1e-6)
 
 
 def test_without_dev_lists_the_latest_is_the_best(tiny_config: Config, tmp_path: Path) -> None:
-    best = Trainer(tiny_config("data.dev=[]", "evaluation={every_steps: 3, wer_lists: 5}")).run()
+    best = finetune(tiny_config("data.dev=[]", "evaluation={every_steps: 3, wer_lists: 5}"))
     last = tmp_path / "run" / "last"
     assert (best / "adapter.safetensors").read_bytes() == (last / "adapter.safetensors").read_bytes()
     log = log_of(tmp_path / "run")
@@ -263,36 +271,36 @@ def test_the_learning_rate_warms_up_and_decays(tiny_config: Config, tmp_path: Pa
     schedule = (
         "optimization={batch_size: 4, epochs: 5, adapter_lr: 1.0, warmup_epochs: 2, final_lr_share: 0.5}"
     )
-    trainer = Trainer(tiny_config(schedule))
+    trainer = Trainer(prepare(tiny_config(schedule)))
     rates = []
     for step in range(10):
         trainer.state.step = step
         trainer.step(range(4))
-        rates.append(trainer.optimizer.param_groups[0]["lr"])
+        rates.append(trainer.parts.algorithm.optimizer.param_groups[0]["lr"])
     # four steps up to the peak; half of it would be reached six steps later
     assert rates == pytest.approx([0.25, 0.5, 0.75, 1, 1, *(1 - 0.5 * k / 6 for k in range(1, 6))])
 
 
 def test_dropout_is_for_training_alone(tiny_config: Config) -> None:
     config = tiny_config("corrector.lora={r: 4, alpha: 8, dropout: 0.5}", "optimization.batch_size=8")
-    trainer = Trainer(config)
+    trainer = Trainer(prepare(config))
     with torch.no_grad():
-        for parameter in trained_parameters(trainer.corrector.llm).values():
+        for parameter in trained_parameters(trainer.parts.corrector.llm).values():
             parameter.normal_(std=0.3, generator=torch.Generator().manual_seed(0))
-    without = trainer.dev_loss()
-    assert trainer.dev_loss() == without
+    without = dev_loss(trainer.parts)
+    assert dev_loss(trainer.parts) == without
     _, found = trainer.step(range(8))  # the loss before the step, on the same lists
     assert abs(found.h2t_loss - without) > 1e-3
-    assert trainer.dev_loss() == trainer.dev_loss()
+    assert dev_loss(trainer.parts) == dev_loss(trainer.parts)
 
 
 def test_bfloat16_and_float32_runs_in_one_process(tiny_config: Config, tmp_path: Path) -> None:
     for dtype in ("bfloat16", "float32"):
         config = tiny_config(f"dtype={dtype}", LORA, f"output={tmp_path / dtype}", "evaluation.wer_lists=3")
-        trainer = Trainer(config)
-        assert trainer.corrector.llm.llm.dtype == getattr(torch, dtype)
+        trainer = Trainer(prepare(config))
+        assert trainer.parts.corrector.llm.llm.dtype == getattr(torch, dtype)
         trainer.run()
-        assert all(parameter.dtype == torch.float32 for parameter in trainer.parameters.values())
+        assert all(parameter.dtype == torch.float32 for parameter in trainer.parts.parameters.values())
         assert all(math.isfinite(record["dev_wer"]) for record in log_of(tmp_path / dtype))
     losses = [log_of(tmp_path / dtype)[0]["train_loss"] for dtype in ("bfloat16", "float32")]
     assert losses[0] == pytest.approx(losses[1], rel=0.05)
@@ -313,8 +321,8 @@ def test_lists_left_out_are_counted(
         odd,
     )
     with caplog.at_level(logging.WARNING, "robustger"):
-        trainer = Trainer(tiny_config(f"data.train=[{odd}]"))
-    assert trainer.train_examples.ids == [nbest.id for nbest in spoken_lists]
+        trainer = Trainer(prepare(tiny_config(f"data.train=[{odd}]")))
+    assert trainer.parts.train.ids == [nbest.id for nbest in spoken_lists]
     assert caplog.messages == [
         "data.train: 2 lists have no reference and are left out",
         "data.train: 1 lists exceed data.max_tokens and are left out",
@@ -343,7 +351,7 @@ def test_the_output_folder_is_expanded(
     monkeypatch: pytest.MonkeyPatch, tiny_config: Config, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("RUNS", str(tmp_path))
-    assert Trainer(tiny_config("output=$RUNS/mine")).output == tmp_path / "mine"
+    assert prepare(tiny_config("output=$RUNS/mine")).output == tmp_path / "mine"
 
 
 @pytest.mark.parametrize(
@@ -363,7 +371,7 @@ def test_runs_that_cannot_begin(tiny_config: Config, tmp_path: Path, change: str
     save_nbest([NBest.from_texts("a", ["no reference"])], tmp_path / "bare.jsonl")
     config = tiny_config(change.format(folder=tmp_path))
     with pytest.raises(InputError) as caught:
-        Trainer(config)
+        Trainer(prepare(config))
     assert str(caught.value).startswith(said.format(folder=tmp_path))
     assert "\n" not in str(caught.value)
 
@@ -373,7 +381,7 @@ def test_a_diverging_run_stops_and_keeps_its_last_checkpoint(tiny_config: Config
         "optimization.adapter_lr=1e30", "optimization.max_skipped=1", "evaluation.every_steps=1"
     )
     with pytest.raises(RobustGERError, match=r"^step \d+: the loss is .* train anew with lower"):
-        Trainer(config).run()
+        finetune(config)
     last = tmp_path / "run" / "last"
     corrector = Corrector.from_pretrained(last, torch.float32, "cpu")
     assert all(weight.isfinite().all() for weight in trained_parameters(corrector.llm).values())
@@ -391,7 +399,7 @@ def test_a_run_without_a_best_checkpoint_says_so(tiny_config: Config, tmp_path: 
     run = tmp_path / "run"
     for _ in range(2):  # nor is there one where the run is found finished
         with pytest.raises(RobustGERError) as caught:
-            Trainer(config).run()
+            finetune(config)
         assert str(caught.value) == (
             f"{run / 'best'}: does not exist: no evaluation found a dev loss that is a number, or the folder was "
             f"removed; the latest weights are in {run / 'last'}"
@@ -404,11 +412,11 @@ def test_bad_steps_are_skipped_and_counted(
     tiny_config: Config, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     changes = ("corrector.variant=paper", "optimization={epochs: 3, batch_size: 4, max_skipped: 3}")
-    trainer = Trainer(tiny_config(*changes))
+    trainer = Trainer(prepare(tiny_config(*changes)))
     step = trainer.step
 
     def disturbed(indices: list[int]):
-        parameter = trainer.parameters["adapter.prompt"]
+        parameter = trainer.parts.parameters["adapter.prompt"]
         before = parameter.detach().clone()
         if trainer.state.step in (1, 2, 4):
             with torch.no_grad():
@@ -428,7 +436,7 @@ def test_bad_steps_are_skipped_and_counted(
     assert [record["skipped"] for record in log] == [1, 2, 3]
     assert all(math.isfinite(record["train_loss"]) for record in log)  # of the steps that were made
     # the count goes on where it was
-    again = Trainer(tiny_config(*changes, "optimization.epochs=4"))
+    again = Trainer(prepare(tiny_config(*changes, "optimization.epochs=4")))
     again.run()
     assert (again.state.step, again.state.skipped) == (8, 3)
 
@@ -444,25 +452,27 @@ def test_training_stops_when_nothing_gets_better(
         "evaluation={every_steps: 1, patience: 2}",
         LORA,
     )
-    trainer = Trainer(tiny_config(*changes))
+    trainer = Trainer(prepare(tiny_config(*changes)))
     trainer.run()
     losses = [record["dev_loss"] for record in log_of(tmp_path / "run")]
     best = min(range(len(losses)), key=losses.__getitem__)
     assert len(losses) == trainer.state.step == best + 3 < 80
-    Trainer(tiny_config(*changes)).run()
+    finetune(tiny_config(*changes))
     assert len(log_of(tmp_path / "run")) == best + 3  # it stays stopped
     longer = tiny_config(*changes, "evaluation.patience=4")
-    Trainer(longer).run()
+    finetune(longer)
     assert len(log_of(tmp_path / "run")) >= best + 5
 
 
 def test_best_may_be_the_lowest_wer(tiny_config: Config, tmp_path: Path) -> None:
     trainer = Trainer(
-        tiny_config(
-            "corrector.variant=paper",
-            LORA,
-            "optimization.epochs=15",
-            "evaluation={every_steps: 3, wer_lists: 8, best_by: wer}",
+        prepare(
+            tiny_config(
+                "corrector.variant=paper",
+                LORA,
+                "optimization.epochs=15",
+                "evaluation={every_steps: 3, wer_lists: 8, best_by: wer}",
+            )
         )
     )
     best = trainer.run()
@@ -471,13 +481,13 @@ def test_best_may_be_the_lowest_wer(tiny_config: Config, tmp_path: Path) -> None
     first = min(range(len(rates)), key=rates.__getitem__)
     assert trainer.state.best_wer == min(rates)
     assert trainer.state.stale == len(rates) - 1 - first
-    load_weights(trainer.corrector.llm, best)
-    assert trainer.dev_wer() == min(rates)
-    assert trainer.dev_loss() == pytest.approx(log[first]["dev_loss"], rel=1e-6)
+    load_weights(trainer.parts.corrector.llm, best)
+    assert dev_wer(trainer.parts) == min(rates)
+    assert dev_loss(trainer.parts) == pytest.approx(log[first]["dev_loss"], rel=1e-6)
 
 
 def test_the_log_tells_what_distillation_and_gates_do(tiny_config: Config, tmp_path: Path) -> None:
-    trainer = Trainer(tiny_config("corrector.variant=released", "distillation.objective=released"))
+    trainer = Trainer(prepare(tiny_config("corrector.variant=released", "distillation.objective=released")))
     trainer.run()
     last = log_of(tmp_path / "run")[-1]
     assert list(last) == [
@@ -495,7 +505,7 @@ def test_the_log_tells_what_distillation_and_gates_do(tiny_config: Config, tmp_p
         "left_out",
     ]
     assert last["left_out"] == 0
-    adapter = trainer.corrector.llm.adapter
+    adapter = trainer.parts.corrector.llm.adapter
     assert last["gate_norm"] == adapter.gate.norm().item() > 0
     assert last["noise_key_gate_norm"] == adapter.get_parameter("noise_key_gate").norm().item() > 0
     assert -1 < last["distillation_loss"] < 0

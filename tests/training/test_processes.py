@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from robustger.training.config import load_training_config
-from robustger.training.loop import Trainer
+from robustger.training.loop import Trainer, finetune
+from robustger.training.preparation import prepare
 from robustger.training.processes import Processes
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -71,8 +72,8 @@ from robustger.training.processes import Processes, make_accelerator
 folder = Path(sys.argv[1])
 rank = int(os.environ["RANK"])
 
-trainer = Trainer(load_training_config(folder / "unequal" / "training.yaml"))
-values = {**trainer.parameters, **trainer.trained.theta}
+trainer = Trainer(prepare(load_training_config(folder / "unequal" / "training.yaml")))
+values = {**trainer.parts.parameters, **trainer.parts.trained.theta}
 with torch.no_grad():
     for value in values.values():
         value.add_(float(rank))  # as if this process's device drew other numbers from the seed
@@ -147,12 +148,12 @@ def together(
     trained.mkdir()
     paper = ("corrector.variant=paper", "corrector.lora={r: 4}")
     write_config(unequal, *paper, "distillation.objective=paper")
-    opened = Trainer(load_training_config(write_config(trained, *paper)))
+    opened = Trainer(prepare(load_training_config(write_config(trained, *paper))))
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():  # closed gates would leave gradients of exactly zero
-        for parameter in opened.parameters.values():
+        for parameter in opened.parts.parameters.values():
             parameter.normal_(std=0.1, generator=generator)
-    opened.corrector.save_pretrained(trained / "opened")
+    opened.parts.corrector.save_pretrained(trained / "opened")
     # Steps of 3, 3 and 2 lists, so that shares differ in size; the last epoch's rest leaves a process one list.
     write_config(
         trained,
@@ -192,7 +193,7 @@ def test_two_processes_add_up_and_fail_together(together: Together) -> None:
 
 def test_two_processes_train_as_one(together: Together) -> None:
     folder, ended = together.folder / "trained", together.ended
-    Trainer(load_training_config(folder / "training.yaml", [f"output={folder / 'alone'}"])).run()
+    finetune(load_training_config(folder / "training.yaml", [f"output={folder / 'alone'}"]))
     assert ended.stdout == f"{folder / 'run' / 'best'}\n"
     assert ended.stderr.count("robustger: step 6: train_loss") == 1  # the main process alone tells
     for file, least in (("adapter.safetensors", 1e-4), ("training_state/statistics.safetensors", 1e-5)):

@@ -16,7 +16,7 @@ from robustger.hypotheses import NBest, load_nbest, save_nbest
 from robustger.hypotheses.audio_embeddings import embeddings_path
 from robustger.training.config import TrainingConfig
 from robustger.training.dry_run import dry_run
-from robustger.training.loop import Trainer
+from robustger.training.loop import finetune
 
 Config = Callable[..., TrainingConfig]
 Save = Callable[..., None]
@@ -26,7 +26,7 @@ FIRST, LONGER = "optimization.max_steps=2", "optimization.max_steps=3"
 
 def refusal(config: TrainingConfig) -> str:
     with pytest.raises(InputError) as caught:
-        Trainer(config).run()
+        finetune(config)
     return str(caught.value)
 
 
@@ -44,7 +44,7 @@ def test_other_data_do_not_go_on_from_a_checkpoint(
     dev = tmp_path / "dev.jsonl"
     save_nbest([NBest.from_texts("d", ["close the store"], reference="close the door")], dev)
     where = f"data.dev=[{dev}]"
-    Trainer(tiny_config(*PAPER, FIRST, where)).run()
+    finetune(tiny_config(*PAPER, FIRST, where))
     data = tmp_path / "lists.jsonl"
     lists, listed, heard = load_nbest(data), data.read_bytes(), embeddings_path(data).read_bytes()
 
@@ -60,8 +60,8 @@ def test_other_data_do_not_go_on_from_a_checkpoint(
     ):
         save_nbest(changed, data)
         assert refusal(tiny_config(*PAPER, LONGER, where)) == (
-            f"{tmp_path / 'run' / 'last'}: was trained on other data: data.train has changed ({said}); give it back as "
-            "it was, choose another output, or remove the folder"
+            f"{tmp_path / 'run' / 'last'}: was trained on other data: data.train has changed ({said}); restore it, "
+            "choose another output, or remove the folder"
         )
     rows = {kind: np.ones((8, 6), dtype=np.float32) for kind in ("noisy", "clean")}
     save_heard([replace(nbest, audio_embedding=None) for nbest in lists], data, **rows)
@@ -76,7 +76,7 @@ def test_other_data_do_not_go_on_from_a_checkpoint(
 
 
 def test_the_same_data_in_another_place_go_on(tiny_config: Config, tmp_path: Path) -> None:
-    Trainer(tiny_config(*PAPER, FIRST)).run()
+    finetune(tiny_config(*PAPER, FIRST))
     data = tmp_path / "lists.jsonl"
     (tmp_path / "emb").mkdir()
     embeddings_path(data).rename(tmp_path / "emb" / "moved.safetensors")
@@ -88,23 +88,25 @@ def test_the_same_data_in_another_place_go_on(tiny_config: Config, tmp_path: Pat
         ],
         data,
     )
-    Trainer(tiny_config(*PAPER, LONGER)).run()
+    finetune(tiny_config(*PAPER, LONGER))
     assert progress_of(tmp_path / "run")["step"] == 3
 
 
 def test_a_checkpoint_that_does_not_know_its_data_is_trusted_once(
     tiny_config: Config, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Trainer(tiny_config(FIRST)).run()
+    finetune(tiny_config(FIRST))
     state = tmp_path / "run" / "last" / "training_state" / "state.json"
     progress = progress_of(tmp_path / "run")
     assert progress.pop("data")
     state.write_text(json.dumps(progress), encoding="utf-8")  # as an older version wrote it
     with caplog.at_level(logging.WARNING, "robustger"):
-        Trainer(tiny_config(LONGER)).run()
+        finetune(tiny_config(LONGER))
         (said,) = warnings_in(caplog)
-        assert said.startswith(f"{tmp_path / 'run' / 'last'}: does not say which data it was trained on")
-        Trainer(tiny_config("optimization.max_steps=4")).run()
+        assert said.startswith(
+            f"{tmp_path / 'run' / 'last'}: was written by an older version, which did not record its training data"
+        )
+        finetune(tiny_config("optimization.max_steps=4"))
     assert warnings_in(caplog) == [said]
     data = tmp_path / "lists.jsonl"
     save_nbest(load_nbest(data)[:7], data)
@@ -126,14 +128,14 @@ def test_steps_taken_at_other_rates_are_told(
     def config(rest: str) -> TrainingConfig:
         return tiny_config(f"optimization={schedule}{rest}}}")
 
-    Trainer(config("epochs: 2, max_steps: 3")).run()
+    finetune(config("epochs: 2, max_steps: 3"))
     with caplog.at_level(logging.WARNING, "robustger"):
-        Trainer(config("epochs: 2, max_steps: 3")).run()
+        finetune(config("epochs: 2, max_steps: 3"))
         assert warnings_in(caplog) == []
-        Trainer(config("epochs: 3")).run()
+        finetune(config("epochs: 3"))
     said = (
-        "optimization.epochs or .max_steps has changed: the learning rate falls over 6 steps now, and the 3 steps done "
-        "were taken as the first of 3; the result is not that of a run of one piece"
+        "optimization.epochs or .max_steps has changed: the learning rate falls over 6 steps now, but the 3 steps done "
+        "were taken as the first of 3; the result is not that of an uninterrupted run"
     )
     assert warnings_in(caplog) == [said] * warned
     assert progress_of(tmp_path / "run")["step"] == 6

@@ -13,8 +13,9 @@ from accelerate.tracking import GeneralTracker
 
 from robustger.errors import MissingExtraError
 from robustger.training.config import TrainingConfig
-from robustger.training.loop import Trainer
+from robustger.training.loop import Trainer, finetune
 from robustger.training.measurements import Measurements
+from robustger.training.preparation import prepare
 from robustger.training.tracking import tracker_of
 
 Config = Callable[..., TrainingConfig]
@@ -56,9 +57,9 @@ def log_of(run: Path) -> list[dict[str, Any]]:
 
 
 def test_trackers_are_told_what_the_log_is_told(tiny_config: Config, tmp_path: Path) -> None:
-    trainer = Trainer(tiny_config(*CHANGES))
+    trainer = Trainer(prepare(tiny_config(*CHANGES)))
     recorder = Recorder()
-    trainer.accelerator.trackers.append(recorder)
+    trainer.parts.accelerator.trackers.append(recorder)
     trainer.run()
     log = log_of(tmp_path / "run")
     assert [step for step, _ in recorder.seen] == [record["step"] for record in log] == [2, 4]
@@ -100,9 +101,9 @@ def test_a_tracker_that_fails_does_not_end_the_training(
     seen: list[int],
     reason: str,
 ) -> None:
-    trainer = Trainer(tiny_config(*CHANGES, "optimization.epochs=3"))
+    trainer = Trainer(prepare(tiny_config(*CHANGES, "optimization.epochs=3")))
     failing, other = Failing(from_step), Recorder()
-    trainer.accelerator.trackers += [failing, other]
+    trainer.parts.accelerator.trackers += [failing, other]
     trainer.run()
     (said,) = warnings_of(caplog)
     assert said.startswith(f"tracking: failing has failed: {reason}")
@@ -122,7 +123,7 @@ def test_training_goes_on_without_a_tracker_that_cannot_be_started(
     pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "tensorboard").write_text("in the way", encoding="utf-8")
-    Trainer(tiny_config(*CHANGES, "tracking=tensorboard")).run()
+    finetune(tiny_config(*CHANGES, "tracking=tensorboard"))
     (said,) = warnings_of(caplog)
     assert said.startswith("tracking: tensorboard has failed: ")
     assert [record["step"] for record in log_of(tmp_path / "run")] == [2, 4]
@@ -135,7 +136,7 @@ def test_training_goes_on_when_tensorboard_cannot_write_any_more(
     tiny_config: Config, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
-    trainer = Trainer(tiny_config(*CHANGES, "optimization.epochs=4", "tracking=tensorboard"))
+    trainer = Trainer(prepare(tiny_config(*CHANGES, "optimization.epochs=4", "tracking=tensorboard")))
     evaluate = trainer.evaluate_and_save
 
     def without_folder(measured: Measurements) -> None:
@@ -157,7 +158,7 @@ def test_tensorboard_shows_the_log_and_forgets_what_was_never_kept(
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     for epochs in (2, 3):
-        Trainer(tiny_config(*CHANGES, "tracking=tensorboard", f"optimization.epochs={epochs}")).run()
+        finetune(tiny_config(*CHANGES, "tracking=tensorboard", f"optimization.epochs={epochs}"))
     shown = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
     shown.Reload()
     log = log_of(tmp_path / "run")
@@ -178,5 +179,5 @@ def test_a_tracker_that_is_asked_for_must_be_there(tiny_config: Config, tmp_path
         assert tracker_of(name) == name
         return
     with pytest.raises(MissingExtraError, match=rf"package '{name}'.*robustger\[{name}\]"):
-        Trainer(tiny_config(f"tracking={name}"))
+        Trainer(prepare(tiny_config(f"tracking={name}")))
     assert not (tmp_path / "run").exists()

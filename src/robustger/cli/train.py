@@ -46,11 +46,12 @@ def train(
 
     from robustger.cli.quiet import quiet_libraries
     from robustger.training.config import load_training_config
+    from robustger.training.run_folder import in_main_process
 
     settings = load_training_config(config, overrides or [])
     _refuse_overwriting(settings, config)
     quiet_libraries()
-    main_process = os.environ.get("RANK", "0") == "0"  # of those that torchrun has started
+    main_process = in_main_process()
     logging.getLogger("robustger").setLevel(logging.INFO if main_process else logging.ERROR)
     if dry_run:
         from robustger.training.dry_run import dry_run as rehearse
@@ -59,10 +60,10 @@ def train(
             if main_process:
                 typer.echo(line)
         return
-    from robustger.training.loop import Trainer
+    from robustger.training.loop import finetune
 
     with logging_redirect_tqdm():  # log lines go above the progress bar
-        best = Trainer(settings).run()
+        best = finetune(settings)
     if main_process:
         typer.echo(best)
 

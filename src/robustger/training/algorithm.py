@@ -7,10 +7,9 @@ Each iteration takes a batch of N-best lists with their noisy audio X_n and clea
 2. L_H2T with T_w(E_LN) conditioning the language model;  I_1 = mean psi(T_w(E_LN), asr(X_n));
    adapter and tuner <- gradient descent on L_H2T - lambda I_1
 
-Step 1 runs no language model, and takes the whole batch at once: a log-mean-exp is no sum over lists. (The released
-code runs the language model there, and throws away what it says.) In step 2 only the language model's part is cut into
-micro-batches, and shared among processes. Other objectives of `robustger.distillation` put another loss in the place of
--I and of -I_1.
+Step 1 runs no language model (the released code does, and discards its output) and takes the whole batch at once,
+because a log-mean-exp is not a sum over lists. In step 2 only the language model's part is cut into micro-batches and
+shared among processes. Other objectives of `robustger.distillation` replace the losses -I and -I_1.
 """
 
 from __future__ import annotations
@@ -26,18 +25,18 @@ from torch.nn import functional
 
 from robustger.correction.llm.conditioning import ConditionedLLM
 from robustger.distillation import Distillation
-from robustger.training.data import IGNORED, Batch
+from robustger.training.batching import IGNORED, TrainingBatch
 from robustger.training.processes import Processes
 
 
 @dataclass(frozen=True, slots=True)
 class WholeBatch:
-    """What distillation sees of a batch.
+    """The inputs of distillation for a batch of B lists.
 
     Attributes:
         noise: E_LN in the sign and order of the corrector's variant, shape (B, U, E).
-        noisy: embeddings of the noisy audio, shape (B, D); None where the objective does not look at them.
-        clean: those of the clean audio, likewise.
+        noisy: asr(X_n), embeddings of the noisy audio, shape (B, D); None where the objective does not use them.
+        clean: asr(X_c), embeddings of the clean audio, shape (B, D); None where the objective does not use them.
     """
 
     noise: Tensor
@@ -47,11 +46,11 @@ class WholeBatch:
 
 @dataclass(frozen=True, slots=True)
 class StatisticsStep:
-    """What step 1 found.
+    """The measurements of step 1.
 
     Attributes:
         mutual_information: the objective's estimate of I before the step.
-        gradient_norm: of theta's gradient, before it is clipped.
+        gradient_norm: norm of theta's gradient, before it is clipped.
     """
 
     mutual_information: float
@@ -64,13 +63,13 @@ class StatisticsStep:
 
 @dataclass(frozen=True, slots=True)
 class AdapterStep:
-    """What step 2 found.
+    """The measurements of step 2.
 
     Attributes:
         h2t_loss: L_H2T, mean cross-entropy per target token.
-        distillation_loss: what lambda multiplies (-I_1 for the paper's objective); None without distillation.
-        gradient_norm: of the gradient of both, before it is clipped.
-        tokens: of the batch in all processes, with their padding.
+        distillation_loss: the loss that lambda multiplies (-I_1 in the paper); None without distillation.
+        gradient_norm: norm of the gradient of both losses together, before it is clipped.
+        tokens: tokens of the batch in all processes, with their padding.
     """
 
     h2t_loss: float
@@ -86,21 +85,21 @@ class AdapterStep:
 
 
 class Algorithm1:
-    """The two steps; each changes its own parameters and no others.
+    """The two steps. Each changes its own parameters and no others.
 
-    A step whose loss or gradient is not finite changes nothing, and says so by its `finite`.
+    A step whose loss or gradient is not finite changes nothing; its `finite` is False.
 
     Args:
         llm: the conditioned language model.
-        parameters: what step 2 trains: adapter, tuner and LoRA.
-        optimizer: of these parameters.
+        parameters: the parameters that step 2 trains: adapter, tuner and LoRA.
+        optimizer: optimizes these parameters.
         distillation: the objective, whose parameters are theta; None leaves only L_H2T.
-        statistics_optimizer: of theta; None where there is no theta.
+        statistics_optimizer: optimizes theta; None where there is no theta.
         weight: lambda.
         max_grad_norm: gradients of either step are scaled down to this norm.
-        processes: those that share the lists of step 2, and the device of this one. Whatever takes the whole batch at
-            once, each of them computes.
-        dtype: of the language model; in bfloat16 L_H2T is computed in mixed precision.
+        processes: the processes that share the lists of step 2, and the device of this one. Each of them computes by
+            itself what takes the whole batch at once.
+        dtype: precision of the language model; with bfloat16, L_H2T is computed in mixed precision.
     """
 
     def __init__(
@@ -126,14 +125,22 @@ class Algorithm1:
         self.processes = processes
         self.dtype = dtype
 
-    def statistics_step(self, batch: WholeBatch) -> StatisticsStep | None:
-        """Step 1: theta <- gradient ascent on I; E_LN is a constant. None where the objective has no theta."""
-        if self.distillation is None or self.statistics_optimizer is None:
+    @property
+    def learning_rate(self) -> float:
+        """The current learning rate of the adapter."""
+        return self.optimizer.param_groups[0]["lr"]
+
+    def statistics_step(self, batch: WholeBatch | None) -> StatisticsStep | None:
+        """Step 1: theta <- gradient ascent on I, with E_LN as a constant.
+
+        None without distillation, or where the objective has no theta.
+        """
+        if self.distillation is None or self.statistics_optimizer is None or batch is None:
             return None
-        # The released variant stores -E_LN; the statistics network sees E_LN.
+        # The released variant stores -E_LN; the statistics network takes E_LN.
         noise = -batch.noise if self.llm.variant == "released" else batch.noise
-        loss = self.distillation.statistics_loss(noise, batch.noisy, batch.clean)
-        assert loss is not None  # there is a theta to be fitted
+        loss = self.distillation.statistics_loss(noise, batch.noisy, batch.clean)  # -I
+        assert loss is not None  # there is a theta to fit
         information = self.distillation.estimate_of(loss, len(noise))
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.distillation.parameters(), self.max_grad_norm)
@@ -143,14 +150,16 @@ class Algorithm1:
         self.statistics_optimizer.zero_grad()
         return found
 
-    def adapter_step(self, batches: Iterable[Batch], targets: int, whole: WholeBatch | None) -> AdapterStep:
-        """Step 2: adapter and tuner <- gradient descent on L_H2T - lambda I_1; theta is a constant.
+    def adapter_step(
+        self, batches: Iterable[TrainingBatch], targets: int, whole: WholeBatch | None
+    ) -> AdapterStep:
+        """Step 2: adapter and tuner <- gradient descent on L_H2T - lambda I_1, with theta as a constant.
 
         Args:
-            batches: the lists of the step that this process takes, in any pieces: each is weighted by its target
+            batches: this process's share of the lists, in pieces of any size. Each piece is weighted by its target
                 tokens, so that the gradient is that of the whole batch at once.
             targets: target tokens of the step's lists in all processes.
-            whole: all the step's lists, for distillation; None without it.
+            whole: all lists of the step, for distillation; None without it.
         """
         h2t_loss, tokens = 0.0, 0.0
         with self._dropout():
@@ -173,17 +182,17 @@ class Algorithm1:
         """Adds the gradient of lambda times the distillation loss (-I_1) and returns that loss."""
         if self.distillation is None or batch is None:
             return None
-        # T_w(E_LN). T_w is affine and psi sees the mean of the rows: that of the tuned rows is the tuned mean row, at
-        # a twentieth of the cost.
+        # T_w(E_LN). T_w is affine, and psi takes the mean of the tuned rows. That is the tuned mean row, which costs a
+        # twentieth.
         tuned = self.llm.adapter.tuned_noise(batch.noise.mean(dim=1, keepdim=True))
         if not all(part.isfinite().all() for part in tuned):
             return math.nan  # the adapter has diverged
-        loss = self.distillation.adapter_loss(tuned, batch.noisy, batch.clean)
+        loss = self.distillation.adapter_loss(tuned, batch.noisy, batch.clean)  # -I_1
         (self.weight / self.processes.count * loss).backward()  # each process adds the same
         return loss.item()
 
-    def h2t_loss_sum(self, batch: Batch) -> Tensor:
-        """L_H2T as a sum over the target tokens; the output layer runs on those positions only."""
+    def h2t_loss_sum(self, batch: TrainingBatch) -> Tensor:
+        """L_H2T as a sum over the target tokens. The output layer runs on their positions only."""
         device = self.processes.device
         input_ids, labels, noise = (part.to(device) for part in (batch.input_ids, batch.labels, batch.noise))
         with self.autocast():
@@ -198,13 +207,13 @@ class Algorithm1:
         return functional.cross_entropy(logits.float(), labels[kept], reduction="sum")
 
     def autocast(self) -> torch.autocast:
-        """The trained parameters stay float32; beside a bfloat16 language model they are computed with in bfloat16."""
+        """Mixed precision for a bfloat16 language model: float32 parameters take part in computations as bfloat16."""
         enabled = self.dtype == torch.bfloat16
         return torch.autocast(self.processes.device.type, torch.bfloat16, enabled=enabled)
 
     @contextmanager
     def _dropout(self) -> Iterator[None]:
-        """Switches the dropout of LoRA on; the frozen language model's own stays off."""
+        """Switches the dropout of LoRA on; that of the frozen language model stays off."""
         modules = [module for name, module in self.llm.named_modules() if ".lora_dropout" in name]
         for module in modules:
             module.train()

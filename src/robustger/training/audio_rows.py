@@ -19,7 +19,7 @@ from robustger.errors import InputError
 from robustger.hypotheses import NBest
 from robustger.hypotheses.audio_embeddings import AudioEmbeddings
 from robustger.noise.audio_noise import AudioLookup, in_every_row
-from robustger.training.lists import Lists
+from robustger.training.lists import TrainingLists
 from robustger.training.stored_rows import read_rows
 
 REMEDY = {
@@ -30,7 +30,6 @@ REMEDY = {
 TOGETHER = "make lists and embeddings together, with `robustger nbest ... --embeddings`"
 MOST_LACKING = 0.05  # share of the lists that may be left out for want of an embedding
 NAMED = 3  # of those, so many are named
-CHUNK = 256  # lists whose embeddings are looked up together
 
 
 @dataclass(slots=True)
@@ -181,14 +180,14 @@ class HeardRows:
     audio: AudioRows
 
     @classmethod
-    def of(cls, lists: Lists, shape: tuple[int, int]) -> HeardRows:
+    def of(cls, lists: TrainingLists, shape: tuple[int, int]) -> HeardRows:
         """Those of one part of the data.
 
         Raises:
             InputError: a list has no embedding, or one that cannot be used; or they are not as wide as the shape.
         """
         audio = AudioRows(("noisy",))
-        for chunk in lists.chunks(CHUNK):
+        for chunk in lists.chunks():
             audio.add(chunk)
         if audio.lacking:
             first = ", ".join(map(repr, audio.first_lacking))

@@ -1,11 +1,9 @@
-"""What a training run needs to go on after an interruption, in safetensors, YAML and JSON."""
+"""Saves and restores all that a training run needs to go on after an interruption, in safetensors, YAML and JSON."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -18,35 +16,32 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from robustger.correction import checkpoint as corrector_checkpoint
 from robustger.correction.checkpoint import load_weights, save_checkpoint, trained_parameters
 from robustger.correction.model import Corrector
 from robustger.errors import InputError
 from robustger.files import atomic_folder
-from robustger.hypotheses import atomic_writer
 from robustger.training.config import TrainingConfig
-
-STATE_FOLDER = "training_state"
-STATE = "state.json"
-OPTIMIZER = "optimizer.safetensors"
-THETA = "statistics.safetensors"
-THETA_OPTIMIZER = "statistics_optimizer.safetensors"
-CONFIG = "training.yaml"
-LOG = "log.jsonl"
-CACHE = "cache"
+from robustger.training.run_folder import (
+    OPTIMIZER,
+    STATE,
+    STATE_FOLDER,
+    THETA,
+    THETA_OPTIMIZER,
+    TRAINING_CONFIG,
+)
 
 
 @dataclass(slots=True)
 class TrainingState:
-    """Progress of a run; the sampler's position, the learning rates and all random numbers follow from the step.
+    """The progress of a run. The sampler's position, the learning rates and all random numbers follow from the step.
 
     Attributes:
-        step: steps done, skipped ones included.
+        step: steps done, including skipped ones.
         best_loss: lowest dev loss so far.
         best_wer: lowest dev WER so far.
         stale: evaluations since the best one.
         skipped: steps whose loss or gradient was not finite.
-        skipped_in_a_row: the same, since the last that was.
+        skipped_in_a_row: skipped steps since the last step that was not skipped.
     """
 
     step: int = 0
@@ -57,15 +52,15 @@ class TrainingState:
     skipped_in_a_row: int = 0
 
     def note(self, dev_loss: float | None, dev_wer: float | None, best_by: str) -> bool:
-        """Takes in an evaluation; returns whether it is the best so far by `loss` or `wer`.
+        """Records an evaluation and returns whether it is the best so far by `loss` or `wer`.
 
-        Without dev lists each is. A loss that is no number never is.
+        Without dev lists every evaluation is the best so far. A loss that is not a number never is.
         """
         if best_by == "wer":
             better = dev_wer is not None and dev_wer < self.best_wer
         else:
             better = dev_loss is None or dev_loss < self.best_loss
-        # min keeps its first argument where the other is no number
+        # min keeps its first argument where the other is not a number
         self.best_loss = min(self.best_loss, dev_loss if dev_loss is not None else math.inf)
         self.best_wer = min(self.best_wer, dev_wer if dev_wer is not None else math.inf)
         self.stale = 0 if better else self.stale + 1
@@ -74,13 +69,13 @@ class TrainingState:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """All that training changes.
+    """Everything that training changes.
 
     Attributes:
-        corrector: whose adapter, tuner and LoRA are trained.
-        optimizer: of these.
+        corrector: its adapter, tuner and LoRA are trained.
+        optimizer: optimizes adapter, tuner and LoRA.
         theta: the parameters of the distillation objective by name; empty where it has none.
-        theta_optimizer: of theta; None where there is none.
+        theta_optimizer: optimizes theta; None where there is no theta.
     """
 
     corrector: Corrector
@@ -89,22 +84,22 @@ class Trained:
     theta_optimizer: torch.optim.Optimizer | None
 
     def optimizers(self) -> Iterator[tuple[str, torch.optim.Optimizer, Mapping[str, nn.Parameter]]]:
-        """Each optimizer with its file and its parameters by name."""
+        """Yields each optimizer with the name of its file and its parameters by name."""
         yield OPTIMIZER, self.optimizer, trained_parameters(self.corrector.llm)
         if self.theta_optimizer is not None:
             yield THETA_OPTIMIZER, self.theta_optimizer, self.theta
 
 
-# Of each part of the data, how many lists and digests of what they hold; see `robustger.training.examples.Examples`.
 Digests = Mapping[str, Mapping[str, int | str]]
+"""For each part of the data, the number of lists and digests of their content (see `Examples.digests`)."""
 
 
 def save_state(
     folder: Path, config: TrainingConfig, state: TrainingState, trained: Trained, data: Digests
 ) -> None:
-    """Writes a checkpoint that can be trained on, in place of the one there, at once."""
+    """Replaces the checkpoint in `folder`, at once, by one from which training can go on."""
     corrector = trained.corrector
-    with atomic_folder(folder, own_file=corrector_checkpoint.CONFIG) as partial:
+    with atomic_folder(folder, TRAINING_CONFIG) as partial:
         save_checkpoint(corrector.llm, corrector.config, partial / "adapter", torch.float32, "")
         for file in (partial / "adapter").iterdir():
             file.rename(partial / file.name)
@@ -118,7 +113,7 @@ def save_state(
             save_file(theta, inner / THETA)
         progress = {**asdict(state), "data": data}
         (inner / STATE).write_text(json.dumps(progress), encoding="utf-8")
-        (partial / CONFIG).write_text(
+        (partial / TRAINING_CONFIG).write_text(
             yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8"
         )
 
@@ -133,10 +128,10 @@ def _moments(optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Param
 
 
 def load_state(folder: Path, trained: Trained) -> TrainingState:
-    """Restores weights and optimizers in place and returns the progress.
+    """Restores weights and optimizers in place, and returns the progress.
 
     Raises:
-        InputError: the folder holds no training state, or a broken one.
+        InputError: the training state is missing or broken.
     """
     load_weights(trained.corrector.llm, folder)
     inner = folder / STATE_FOLDER
@@ -158,10 +153,10 @@ def load_state(folder: Path, trained: Trained) -> TrainingState:
 
 
 def read_progress(folder: Path) -> dict[str, Any]:
-    """What `state.json` of a checkpoint holds: the fields of `TrainingState`, and `data`, the digests of the data.
+    """Reads `state.json` of a checkpoint: the fields of `TrainingState`, and `data`, the digests of the data.
 
     Raises:
-        InputError: the folder holds no training state, or a broken one.
+        InputError: the training state is missing or broken.
     """
     try:
         progress = json.loads((folder / STATE_FOLDER / STATE).read_text(encoding="utf-8"))
@@ -174,87 +169,26 @@ def read_progress(folder: Path) -> dict[str, Any]:
 
 def _broken(folder: Path) -> InputError:
     return InputError(
-        f"{folder}: no training can go on from there, {STATE_FOLDER} is missing or broken; "
+        f"{folder}: training cannot go on from there, because its {STATE_FOLDER} is missing or broken; "
         "choose another output, or remove the folder"
     )
 
 
-def keep_earlier(output: Path, count: int) -> None:
-    """Keeps `last`, which is about to be replaced, as `step-N`, and of these the newest `count`.
-
-    Files are linked where the file system can, so that they take no room twice.
-    """
-    last = output / "last"
-    if count and last.is_dir():
-        step = json.loads((last / STATE_FOLDER / STATE).read_text(encoding="utf-8"))["step"]
-        kept = output / f"step-{step:08d}"
-        if not kept.exists():
-            with atomic_folder(kept, own_file=corrector_checkpoint.CONFIG) as partial:
-                shutil.copytree(last, partial, copy_function=_link, dirs_exist_ok=True)
-    for surplus in sorted(output.glob(f"step-{'[0-9]' * 8}"))[: -count or None]:
-        shutil.rmtree(surplus)
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
-
-
 @contextmanager
-def told_in_one_line(output: Path) -> Iterator[None]:
-    """Says what keeps a checkpoint from being written: most often that the disk is full.
+def checkpoint_write_errors(output: Path) -> Iterator[None]:
+    """Turns what keeps a checkpoint from being written, most often a full disk, into one line that says how to go on.
 
     Raises:
         InputError: instead of any error of the file system.
     """
     try:
         yield
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or next(iter(str(error).splitlines()), "unknown error")
+    except (OSError, SafetensorError, InputError) as error:
+        cause = error.__context__ if isinstance(error, InputError) else error
+        if not isinstance(cause, OSError | SafetensorError):
+            raise
+        reason = getattr(cause, "strerror", None) or next(iter(str(cause).splitlines()), "unknown error")
         raise InputError(
             f"{output}: the checkpoint cannot be written: {reason}; the one before it is kept: make room and give the "
             "same command again"
         ) from None
-
-
-def settle_interrupted_writes(output: Path) -> None:
-    """Puts right what a kill in the middle of writing a checkpoint leaves: at most, one stands under another name."""
-    for name in ("last", "best"):
-        for replaced in output.glob(f".{name}.old.*/replaced"):
-            if not (output / name).exists():
-                os.replace(replaced, output / name)
-    for pattern in (".last.*", ".best.*", ".step-*"):
-        for leftover in output.glob(pattern):
-            shutil.rmtree(leftover, ignore_errors=True)
-    for leftover in (output / CACHE).glob(".*.partial"):
-        leftover.unlink(missing_ok=True)
-
-
-class TrainingLog:
-    """`log.jsonl`: one line of measurements per checkpoint.
-
-    Args:
-        output: folder of the run.
-        step: steps done; lines behind it, which an interrupted run wrote without a checkpoint, are dropped.
-    """
-
-    def __init__(self, output: Path, step: int) -> None:
-        self.path = output / LOG
-        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
-        kept = [line for line in lines if _step_of(line) <= step]
-        if len(kept) < len(lines):
-            with atomic_writer(self.path) as file:
-                file.writelines(f"{line}\n" for line in kept)
-
-    def append(self, record: Mapping[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-
-
-def _step_of(line: str) -> float:
-    try:
-        return json.loads(line)["step"]
-    except (ValueError, KeyError, TypeError):
-        return float("inf")  # cut off while it was written

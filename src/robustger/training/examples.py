@@ -15,13 +15,11 @@ from tqdm import tqdm
 from robustger.correction.model import Corrector
 from robustger.errors import InputError
 from robustger.training.audio_rows import AudioRows, HeardRows
-from robustger.training.data import Batch, Example, collate, micro_batches
-from robustger.training.lists import Lists
+from robustger.training.batching import Example, TrainingBatch, collate, micro_batches
+from robustger.training.lists import TrainingLists
 from robustger.training.noise_rows import NoiseRows
 
 logger = logging.getLogger(__name__)
-
-CHUNK = 256  # lists looked at together
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +71,10 @@ class Examples:
         chosen = np.asarray(indices)
         return int((self.starts[chosen + 1] - self.starts[chosen] - self.prompt_lengths[chosen]).sum())
 
-    def batches(self, indices: Sequence[int], size: int, max_tokens: int, pad: int) -> Iterator[Batch]:
-        """These examples in micro-batches; see `robustger.training.data.micro_batches`."""
+    def batches(
+        self, indices: Sequence[int], size: int, max_tokens: int, pad: int
+    ) -> Iterator[TrainingBatch]:
+        """These examples in micro-batches; see `robustger.training.batching.micro_batches`."""
         lengths = {index: int(self.starts[index + 1] - self.starts[index]) for index in indices}
         for piece in micro_batches(lengths, indices, size, max_tokens):
             noise = self.noise.read(self.places[piece])
@@ -83,7 +83,7 @@ class Examples:
 
 def make_examples(
     corrector: Corrector,
-    lists: Lists,
+    lists: TrainingLists,
     noise: NoiseRows | HeardRows,
     max_tokens: int,
     kinds: tuple[str, ...] = (),
@@ -107,7 +107,7 @@ def make_examples(
     audio = AudioRows(kinds) if kinds else None
     seen = too_long = 0
     with tqdm(total=lists.count, desc=f"reading data.{lists.part}", leave=False, disable=None) as bar:
-        for chunk in lists.chunks(CHUNK):
+        for chunk in lists.chunks():
             short = []
             for place, (file, nbest) in enumerate(chunk, start=seen):
                 prompt = corrector.prompt_tokens(nbest.texts)

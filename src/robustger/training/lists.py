@@ -1,4 +1,4 @@
-"""The N-best files of a run, read list by list as often as they are needed: none stays in memory."""
+"""The N-best lists of a training run, read from their files as often as they are needed; none stays in memory."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from robustger.hypotheses import BadLine, NBest, read_numbered, stream_nbest
 
 logger = logging.getLogger(__name__)
 
+CHUNK_SIZE = 256  # lists that are read, embedded and checked together
+
 
 def expanded(path: str) -> str:
-    """`path` with `~` and environment variables filled in."""
+    """Expands `~` and environment variables in a path."""
     return os.path.expandvars(os.path.expanduser(path))
 
 
@@ -44,17 +46,17 @@ def usable(nbest: NBest) -> bool:
 
 
 @dataclass(slots=True)
-class Lists:
+class TrainingLists:
     """One part of the data: the lists of its files that have a reference.
 
     Args:
-        part: `train` or `dev`, as messages call it.
-        patterns: the files.
+        part: the name of the part in messages, `train` or `dev`.
+        patterns: paths of N-best files, which may hold wildcards.
 
     Attributes:
         count: lists with a reference.
         without_reference: lists without one, which are left out.
-        digest: of the hypotheses of those lists, in their order.
+        digest: digest of the hypotheses of the lists with a reference, in their order.
 
     Raises:
         InputError: a pattern matches no file, a line cannot be read or repeats an id, or no list has a reference.
@@ -86,21 +88,21 @@ class Lists:
             )
 
     def __iter__(self) -> Iterator[tuple[Path, NBest]]:
-        """Every list with a reference, and the file it stands in."""
+        """Yields every list with a reference, after the file that holds it."""
         for file in self.files:
             for nbest in stream_nbest(file):
                 if usable(nbest):
                     yield file, nbest
 
-    def chunks(self, size: int) -> Iterator[list[tuple[Path, NBest]]]:
-        """The same, `size` at a time, whatever the files."""
+    def chunks(self, size: int = CHUNK_SIZE) -> Iterator[list[tuple[Path, NBest]]]:
+        """Yields the same in chunks of `size`, which may reach from one file into the next."""
         lists = iter(self)
         while chunk := list(islice(lists, size)):
             yield chunk
 
 
 def _checked(file: Path) -> Iterator[NBest]:
-    """The lists of a file, each under an id of its own."""
+    """Yields the lists of a file, and refuses ids that occur twice."""
     lines: dict[str, int] = {}
     for line, value in read_numbered(file):
         if isinstance(value, BadLine):

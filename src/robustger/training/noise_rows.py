@@ -1,13 +1,10 @@
-"""The noise embeddings of all lists of a run, computed once, in one file; batches read theirs from it."""
+"""The noise embeddings of all lists of a run, computed once and stored in one file that batches read from."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
-import os
-import secrets
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,16 +18,16 @@ from tqdm import tqdm
 
 from robustger.correction.model import Corrector
 from robustger.errors import InputError
+from robustger.files import atomic_path
 from robustger.noise.embedding import NOISE_LEVELS
 from robustger.training.audio_rows import HeardRows
-from robustger.training.lists import Lists
+from robustger.training.lists import TrainingLists
 from robustger.training.stored_rows import read_rows
 from robustger.version import __version__
 
 logger = logging.getLogger(__name__)
 
-EMBEDDING_BATCH = 256  # lists whose noise is embedded at a time
-NAME = "noise"  # of the tensor in the file
+NAME = "noise"  # the tensor in the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +37,7 @@ class NoiseRows:
     Attributes:
         shape: (U, E).
         path: the file, or None where all rows are zero.
-        rows: for every list of the part, its row in the file.
+        rows: the row in the file of every list of the part.
     """
 
     shape: tuple[int, int]
@@ -55,19 +52,19 @@ class NoiseRows:
 
 
 def noise_rows(
-    corrector: Corrector, parts: Sequence[Lists], folder: Path, seed: int, *, rehearsal: bool = False
+    corrector: Corrector, parts: Sequence[TrainingLists], folder: Path, seed: int, *, rehearsal: bool = False
 ) -> Sequence[NoiseRows | HeardRows]:
-    """The noise of every part, from the file in `folder` that an earlier run left, else computed.
+    """The noise of every part, read from the file in `folder` that an earlier run left, or computed now.
 
-    All parts share a file, so that they are computed in one order: a sentence encoder's last bits depend on what it
-    has seen before.
+    All parts share a file, so that they are always computed in the same order: the last bits of a sentence encoder's
+    output depend on what it has encoded before.
 
     Args:
         corrector: its noise source gives the rows.
         parts: the lists.
-        folder: where the file is, or will be.
-        seed: of the control `shuffled`: which list gets which other's.
-        rehearsal: embed nothing: zeros of the same shape stand for the noise of hypotheses.
+        folder: the folder of the file.
+        seed: decides under the control `shuffled` which list gets the noise of which other list.
+        rehearsal: embed nothing; zeros of the same shape stand for the noise.
 
     Raises:
         InputError: the folder cannot be written, or the audio of a list has no embedding that can be used.
@@ -82,7 +79,7 @@ def noise_rows(
     count = sum(part.count for part in parts)
     if not _holds(path, (count, *shape)):
         _compute(corrector, parts, path, (count, *shape))
-        corrector.renew_noise()  # what it remembers must not depend on whether the file was there
+        corrector.renew_noise()  # its memory must not depend on whether the file was there
     result, start = [], 0
     for part in parts:
         order = source.order(part.count, seed)
@@ -91,8 +88,8 @@ def noise_rows(
     return result
 
 
-def _digest(corrector: Corrector, parts: Sequence[Lists]) -> str:
-    """Names all that the embeddings depend on."""
+def _digest(corrector: Corrector, parts: Sequence[TrainingLists]) -> str:
+    """A digest of everything that the embeddings depend on."""
     config = corrector.config
     made_by = [
         __version__,
@@ -115,30 +112,30 @@ def _holds(path: Path, shape: tuple[int, ...]) -> bool:
         return False
 
 
-def _compute(corrector: Corrector, parts: Sequence[Lists], path: Path, shape: tuple[int, ...]) -> None:
-    """Writes the file, chunk by chunk, in half precision: 15 kB a list of five."""
-    partial = path.with_name(f".{path.name}-{secrets.token_hex(4)}.partial")
+def _compute(
+    corrector: Corrector, parts: Sequence[TrainingLists], path: Path, shape: tuple[int, ...]
+) -> None:
+    """Writes the file chunk by chunk, in half precision: 15 kB for a list of five hypotheses."""
     size = 2 * int(np.prod(shape))
     header = json.dumps({NAME: {"dtype": "F16", "shape": shape, "data_offsets": [0, size]}}).encode()
     header += b" " * (-len(header) % 8)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        with atomic_path(path) as partial, partial.open("wb") as file:
             file.write(struct.pack("<Q", len(header)) + header)
             for part in parts:
                 with tqdm(
                     total=part.count, desc=f"embedding data.{part.part}", leave=False, disable=None
                 ) as bar:
-                    for chunk in part.chunks(EMBEDDING_BATCH):
+                    for chunk in part.chunks():
                         noise = corrector.noise_embedding([nbest.texts for _, nbest in chunk])
                         file.write(noise.half().numpy().tobytes())
                         bar.update(len(chunk))
-        os.replace(partial, path)
-    except OSError as error:
+    except (OSError, InputError) as error:
+        cause = error.__context__ if isinstance(error, InputError) else error
+        if not isinstance(cause, OSError):
+            raise
         raise InputError(
-            f"{path.parent}: the noise embeddings, {size / 1e6:.0f} MB, cannot be written: {error.strerror}; "
+            f"{path.parent}: the noise embeddings, {size / 1e6:.0f} MB, cannot be written: {cause.strerror}; "
             "make room, or name another folder with data.cache"
         ) from None
-    finally:
-        with contextlib.suppress(OSError):  # the folder may be a file
-            partial.unlink()

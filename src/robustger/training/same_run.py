@@ -1,21 +1,23 @@
-"""Whether a run may go on from a checkpoint: only where settings and data are those it was trained with."""
+"""Checks that a run goes on only from a checkpoint with the same settings and the same data."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
-from robustger.training.checkpoint import CONFIG, Digests, TrainingState, read_progress
-from robustger.training.config import DataConfig, OptimizationConfig, TrainingConfig
-from robustger.training.optimization import learning_rate_share, total_steps
+from robustger.training.checkpoint import Digests, TrainingState, read_progress
+from robustger.training.config import DataConfig, TrainingConfig
+from robustger.training.optimization import Schedule
+from robustger.training.run_folder import TRAINING_CONFIG
 from robustger.yaml_files import read_yaml
 
 logger = logging.getLogger(__name__)
 
-# What may change while a run is interrupted: it alters nothing that was learned so far.
+# Settings that may change while a run is interrupted, because they alter nothing that was learned so far.
 CHANGEABLE = {
     "output",
     "evaluation",
@@ -32,7 +34,7 @@ CHANGEABLE = {
     "corrector.max_new_tokens",
     "corrector.max_prompt_tokens",
 }
-# How messages call what the digests are of.
+# What the digests are of, as messages call it.
 CONTENTS = {
     "ids": "ids or their order",
     "hypotheses": "hypotheses",
@@ -42,19 +44,19 @@ CONTENTS = {
 
 
 def check_same_run(folder: Path, config: TrainingConfig, data: Digests) -> None:
-    """Keeps a run from going on from the checkpoint of another one.
+    """Refuses a checkpoint that was trained with other settings or on other data.
 
-    What an older version did not write had the default value; where it wrote nothing of the data, a warning says that
-    nobody can tell.
+    A setting that an older version did not write had its default value. Where an older version wrote no digests of the
+    data, a warning says that the data cannot be checked.
 
     Args:
         folder: the checkpoint.
-        config: of the run that is to go on.
+        config: the configuration of the run that is to go on.
         data: digests of its data.
 
     Raises:
-        InputError: the checkpoint was trained with other settings or on other data; the message names the first that
-            differs. Or its training state is missing or broken.
+        InputError: settings or data differ (the message names the first difference), or the training state is missing
+            or broken.
     """
     for key, before, now in _differences(_stored_config(folder), config.model_dump(mode="json")):
         raise InputError(
@@ -63,21 +65,21 @@ def check_same_run(folder: Path, config: TrainingConfig, data: Digests) -> None:
     before = read_progress(folder).get("data")
     if before is None:
         logger.warning(
-            "%s: does not say which data it was trained on, as an older version wrote it; going on, on the word that "
-            "data.train and data.dev are as they were",
+            "%s: was written by an older version, which did not record its training data; going on under the "
+            "assumption that data.train and data.dev are unchanged",
             folder,
         )
         return
     for part, digests in data.items():
         if changed := _changed_data(before.get(part, {}), digests):
             raise InputError(
-                f"{folder}: was trained on other data: data.{part} has changed ({changed}); give it back as it was, "
+                f"{folder}: was trained on other data: data.{part} has changed ({changed}); restore it, "
                 "choose another output, or remove the folder"
             )
 
 
 def _changed_data(before: Mapping[str, int | str], now: Mapping[str, int | str]) -> str | None:
-    """Says what of a part of the data is not as it was; None where all is."""
+    """Names what has changed in a part of the data; None where nothing has."""
     changed = [name for name, value in now.items() if name in before and before[name] != value]
     if not changed:
         return None
@@ -86,42 +88,37 @@ def _changed_data(before: Mapping[str, int | str], now: Mapping[str, int | str])
     return ", ".join(CONTENTS[name] for name in changed)
 
 
-def warn_of_new_schedule(
-    folder: Path, options: OptimizationConfig, steps_per_epoch: int, state: TrainingState
-) -> None:
-    """Says that steps done had other learning rates than they would have now, where the number of steps changed.
+def warn_of_new_schedule(folder: Path, schedule: Schedule, state: TrainingState) -> None:
+    """Warns where the number of steps has changed, so that the steps done had other learning rates than they would now.
 
     Args:
         folder: the checkpoint.
-        options: of the run that goes on from it.
-        steps_per_epoch: steps of an epoch.
-        state: how far the checkpoint is.
+        schedule: the schedule of the run that goes on from it.
+        state: the progress of the checkpoint.
     """
     stored = _stored_config(folder)["optimization"]
     lengths = {key: stored[key] for key in ("epochs", "max_steps")}
-    before = total_steps(steps_per_epoch, options.model_copy(update=lengths))
-    now = total_steps(steps_per_epoch, options)
-    # the rate falls from step to step: where the last step done would have had the same, all would
+    before = replace(schedule, options=schedule.options.model_copy(update=lengths))
+    # The rate falls from step to step: if the last step done would have the same rate, all steps before would, too.
     last = max(0, state.step - 1)
-    rates = {learning_rate_share(last, steps_per_epoch, total, options) for total in (before, now)}
-    if len(rates) > 1:
+    if before.learning_rate_share(last) != schedule.learning_rate_share(last):
         logger.warning(
-            "optimization.epochs or .max_steps has changed: the learning rate falls over %d steps now, and the %d "
-            "steps done were taken as the first of %d; the result is not that of a run of one piece",
-            now,
+            "optimization.epochs or .max_steps has changed: the learning rate falls over %d steps now, but the %d "
+            "steps done were taken as the first of %d; the result is not that of an uninterrupted run",
+            schedule.total_steps,
             state.step,
-            before,
+            before.total_steps,
         )
 
 
 def _stored_config(folder: Path) -> dict[str, Any]:
-    """The settings a checkpoint was trained with."""
+    """The settings that a checkpoint was trained with."""
     defaults = TrainingConfig(output="-", data=DataConfig(train=["-"])).model_dump(mode="json")
-    return _filled(read_yaml(folder / CONFIG), defaults)
+    return _filled(read_yaml(folder / TRAINING_CONFIG), defaults)
 
 
 def _filled(stored: Any, defaults: dict[str, Any]) -> dict[str, Any]:
-    """`stored` with the defaults of what it lacks."""
+    """Adds the default of every setting that `stored` lacks."""
     stored = stored if isinstance(stored, dict) else {}
     result = defaults | stored
     for name, default in defaults.items():
@@ -133,7 +130,7 @@ def _filled(stored: Any, defaults: dict[str, Any]) -> dict[str, Any]:
 def _differences(
     stored: dict[str, Any], current: dict[str, Any], prefix: str = ""
 ) -> Iterator[tuple[str, Any, Any]]:
-    """(key, stored value, current value) of what differs."""
+    """Yields (key, stored value, current value) of every setting that differs."""
     for name, value in current.items():
         key = prefix + name
         if key in CHANGEABLE or name not in stored:

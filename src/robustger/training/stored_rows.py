@@ -14,8 +14,8 @@ from robustger.errors import InputError
 def read_rows(path: Path, name: str, rows: Sequence[int] | np.ndarray) -> np.ndarray:
     """Rows of the tensor `name` of a safetensors file, stacked.
 
-    The file is mapped for the time of this call alone: under a mapping that stays, every page ever read would count as
-    memory of this process.
+    The file is mapped only during this call. Under a mapping that stays, every page ever read would count as memory of
+    this process.
 
     Raises:
         InputError: the file cannot be read.

@@ -51,7 +51,7 @@ def train_run(folder: Path, plan: BasePlan | ArmPlan) -> Path:
     """Trains the run of a folder, or continues its training, and returns the checkpoint."""
     from robustger.correction.checkpoint import checkpoint_folder
     from robustger.training.config import load_training_config
-    from robustger.training.loop import Trainer
+    from robustger.training.loop import finetune
 
     logging.getLogger("robustger").setLevel(logging.INFO)
     config = load_training_config(folder / CONFIG_FILE)
@@ -59,7 +59,7 @@ def train_run(folder: Path, plan: BasePlan | ArmPlan) -> Path:
     if config.initial is not None and not (start / "adapter.safetensors").exists():
         lora_of = None if plan.lora_of is None else checkpoint_folder(plan.lora_of)
         write_start(config, lora_of, plan.start, start)
-    return Trainer(config).run()
+    return finetune(config)
 
 
 def reference_losses(corrector: Corrector, path: Path, cache: Path, seed: int) -> Losses:
@@ -75,10 +75,10 @@ def reference_losses(corrector: Corrector, path: Path, cache: Path, seed: int) -
         seed: of the controls that draw noise.
     """
     from robustger.correction.decoding.reading import Reading
-    from robustger.training.lists import Lists
+    from robustger.training.lists import TrainingLists
     from robustger.training.noise_rows import noise_rows
 
-    part = Lists("test", [str(path)])
+    part = TrainingLists("test", [str(path)])
     (noise,) = noise_rows(corrector, (part,), cache, seed)
     lists = [nbest for _, nbest in part]
     prompts = [corrector.prompt_tokens(nbest.texts) for nbest in lists]

@@ -26,7 +26,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TrainingBatch:
     """Right-padded tokens, so that the causal mask alone is right.
 
     Attributes:
@@ -40,7 +40,7 @@ class Batch:
     noise: Tensor
 
 
-def collate(examples: Sequence[Example], noise: Tensor, pad: int) -> Batch:
+def collate(examples: Sequence[Example], noise: Tensor, pad: int) -> TrainingBatch:
     """Stacks examples with their noise (B, U, E); the loss counts target tokens only."""
     length = max(len(example) for example in examples) - 1
     input_ids = torch.full((len(examples), length), pad)
@@ -49,7 +49,7 @@ def collate(examples: Sequence[Example], noise: Tensor, pad: int) -> Batch:
         tokens = torch.tensor([*example.prompt, *example.target])
         input_ids[row, : len(tokens) - 1] = tokens[:-1]
         labels[row, len(example.prompt) - 1 : len(tokens) - 1] = tokens[len(example.prompt) :]
-    return Batch(input_ids, labels, noise)
+    return TrainingBatch(input_ids, labels, noise)
 
 
 def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from robustger.training.data import IGNORED, Batch, Example, collate, epoch_batches, micro_batches
+from robustger.training.batching import IGNORED, Example, TrainingBatch, collate, epoch_batches, micro_batches
 
 PAD = 0
 TOKENS = st.integers(1, 40)
@@ -16,7 +16,7 @@ def example(prompt: list[int], target: list[int], name: str = "u") -> Example:
     return Example(name, prompt, target)
 
 
-def collated(examples: list[Example]) -> Batch:
+def collated(examples: list[Example]) -> TrainingBatch:
     """With noise (2, 3) that says which example it belongs to."""
     noise = torch.stack([torch.full((2, 3), float(number)) for number in range(len(examples))])
     return collate(examples, noise, PAD)
