@@ -23,12 +23,10 @@ from robustger.recognition.recognizer import (
     AudioEmbedding,
     Features,
     Recognition,
-    Word,
     check_audios,
     check_request,
-    check_texts,
 )
-from robustger.recognition.recognizers.recent_encodings import Recent
+from robustger.recognition.recognizers.recent_encodings import RecentEncodings
 from robustger.recognition.recognizers.whisper_checkpoint import (
     frame_stride,
     load_checkpoint,
@@ -37,16 +35,16 @@ from robustger.recognition.recognizers.whisper_checkpoint import (
 )
 from robustger.recognition.recognizers.whisper_decoder import WhisperDecoder
 from robustger.recognition.recognizers.whisper_features import WhisperFeatures, log_mel
+from robustger.recognition.recognizers.whisper_listener import WhisperListener
 from robustger.recognition.recognizers.whisper_listening import align_tokens, score_texts
 from robustger.recognition.recognizers.whisper_prompt import prompts_of
-from robustger.recognition.recognizers.word_times import check_length, spelled, words_of_tokens
 from robustger.recognition.search.beam_search import Tokens, beam_search, draw_texts
 from robustger.recognition.search.strategy import Found, Search, search_lists, widths
 
 ENCODED_AT_ONCE = 8  # audios; the encoder gains nothing from more, and its layers' results stay in the cache
 
 
-class WhisperRecognizer:
+class WhisperRecognizer(WhisperListener[Tensor]):
     """Any Whisper checkpoint of transformers, from the hub or trained from scratch.
 
     The window, the hop, the special tokens and the longest text are read from the checkpoint. The prompt is the start
@@ -105,20 +103,10 @@ class WhisperRecognizer:
             raise InputError(f"max_new_tokens is {max_new_tokens}; {folder} takes 1 to {self._most}")
         self._max_new_tokens = max_new_tokens or self._most
         self._search: Search = search
-        self._recent: Recent[Tensor] = Recent()
+        self._recent = RecentEncodings()
         self._memory_gb = memory_gb
         self._settings = search_settings(self._model, self._tokenizer)
         self._length_penalty = length_penalty
-
-    @property
-    def window_seconds(self) -> float:
-        """The longest audio taken at once: 30 s for OpenAI's checkpoints."""
-        return self._window_samples / self._extractor.sampling_rate
-
-    @property
-    def pads(self) -> bool:
-        """True: to the window."""
-        return True
 
     @property
     def embedding_size(self) -> int:
@@ -178,61 +166,26 @@ class WhisperRecognizer:
             for k, hypotheses in enumerate(lists)
         ]
 
-    def align(self, audio: np.ndarray, text: str, *, language: str | None = None) -> list[Word]:
-        """As `Listens.align`, by what the cross-attention looks at; see `robustger.recognition.recognizers.word_times`.
-
-        Confidences are means of the tokens' probabilities under the softmax over all tokens but the end.
-
-        Raises:
-            InputError: also a text that is longer than the decoder takes, or a language that it does not know.
-        """
-        code, states = self._heard(audio, language)
-        spelling = spelled(self._tokenizer, text, code)
-        check_length(self._prompts.source, spelling, self._most)
-        step = self._samples_per_frame / self._extractor.sampling_rate  # seconds
-        places, probabilities = [0], []
-        if spelling.ids:
-            with torch.inference_mode():
-                places, probabilities = align_tokens(
-                    self._model,
-                    states,
-                    self._prompts.ids(code),
-                    spelling.ids,
-                    self._settings["eos_token_id"],
-                    frames=min(-(-audio.size // self._samples_per_frame), len(states)),
-                )
-        duration = audio.size / self._extractor.sampling_rate
-        return words_of_tokens(spelling, [place * step for place in places], probabilities, duration)
-
-    def score(self, audio: np.ndarray, texts: Sequence[str], *, language: str | None = None) -> list[float]:
-        """As `Listens.score`; a hypothesis' score, where the search spelled it as the tokenizer does.
-
-        Raises:
-            InputError: also a text that is longer than the decoder takes, or a language that it does not know.
-        """
-        check_texts(texts)
-        code, states = self._heard(audio, language)
-        spellings = [spelled(self._tokenizer, text, code) for text in texts]
-        for spelling in spellings:
-            check_length(self._prompts.source, spelling, self._most)
+    def _encode_one(self, audio: np.ndarray) -> Tensor:
         with torch.inference_mode():
-            return score_texts(
-                self._model,
-                states,
-                self._prompts.ids(code),
-                [spelling.ids for spelling in spellings],
-                self._settings["eos_token_id"],
-            )
+            return self._encode([audio])[0]
 
-    def _heard(self, audio: np.ndarray, language: str | None) -> tuple[str, Tensor]:
-        """The code of the language, and the encoder's states (S, D)."""
-        check_audios([audio], self.window_seconds)
+    def _language_of(self, states: Tensor) -> str:
         with torch.inference_mode():
-            states = self._recent.get(audio)
-            if states is None:
-                states = self._encode([audio])[0]
-            code = self._prompts.known(language) if language else self._languages(states[None])[0]
-        return code, states
+            return self._languages(states[None])[0]
+
+    def _align_tokens(
+        self, states: Tensor, prompt: list[int], text: list[int], samples: int
+    ) -> tuple[list[int], list[float]]:
+        """As `WhisperListener._align_tokens`; probabilities are under the softmax over all tokens but the end."""
+        frames = min(-(-samples // self._samples_per_frame), len(states))
+        end = self._settings["eos_token_id"]
+        with torch.inference_mode():
+            return align_tokens(self._model, states, prompt, text, end, frames)
+
+    def _score_tokens(self, states: Tensor, prompt: list[int], texts: list[list[int]]) -> list[float]:
+        with torch.inference_mode():
+            return score_texts(self._model, states, prompt, texts, self._settings["eos_token_id"])
 
     def _languages(self, states: Tensor) -> list[str]:
         """The code of each audio's language: the one given, else the likeliest; from states (B, S, D)."""
