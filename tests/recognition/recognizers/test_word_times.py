@@ -14,13 +14,13 @@ from tests.recognition.recognizers.real_speech import ENGINES, embedded, recordi
 from tests.tiny_whisper import babble
 
 from robustger.audio import read_audio
-from robustger.recognition.recognizer import Listens, Word
+from robustger.recognition.recognizer import Listens, TimedWord
 from robustger.recognition.recognizers.word_times import Spelling, words_of_tokens
 
 
 def words_of(
     text: str, seconds: Sequence[float], cores: Sequence[tuple[int, int]] | None = None
-) -> list[Word]:
+) -> list[TimedWord]:
     """One token a word unless `cores` says otherwise."""
     words = tuple(text.split())
     spans = list(cores or [(k, k + 1) for k in range(len(words))])

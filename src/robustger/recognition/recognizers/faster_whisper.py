@@ -1,7 +1,7 @@
 """Whisper through CTranslate2, the engine of faster-whisper: the same checkpoints, several times as fast on a CPU.
 
-CTranslate2 is asked directly, because faster-whisper keeps one hypothesis of those its search has found. Checkpoints in
-its own format run as they are; those of transformers are converted once and kept in the user's cache.
+CTranslate2 is called directly, because faster-whisper keeps only one of the hypotheses that its search finds.
+Checkpoints in its own format need no conversion; those of transformers are converted once and kept in the user's cache.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from robustger.recognition.recognizers.whisper_listener import WhisperListener
 from robustger.recognition.recognizers.whisper_prompt import prompts_of
 from robustger.recognition.search.strategy import Found, Search, search_lists, widths
 
-# Texts to a beam that the first of two searches finishes: costs little, and few lists are short then.
+# Texts that the first of two searches finishes for each beam. More cost little, and leave few lists short.
 PATIENCE = 3
 SCORED_AT_ONCE = 512  # tokens; those of whisper-base have 200 KB of logits each
 
 
 class FasterWhisperRecognizer(WhisperListener[np.ndarray]):
-    """Any Whisper checkpoint with OpenAI's order of special tokens, run by CTranslate2.
+    """Recognizes with any Whisper checkpoint that has OpenAI's order of special tokens, run by CTranslate2.
 
     A hypothesis' score is the sum of the natural log-probabilities of its tokens, the end token included, under the
-    model's softmax over the tokens that are not suppressed: CTranslate2 rescales for those that are, the recognizer
-    `whisper` does not, which is the one difference between their scores. Hypotheses are ranked by
-    score / words ** `length_penalty`, words being the tokens without the end token.
+    model's softmax over the tokens that are not suppressed. The recognizer `whisper` takes the softmax over all tokens;
+    this is the only difference between their scores. Hypotheses are ranked by score / tokens ** `length_penalty`, where
+    the end token is not counted.
 
     In the search "adaptive" the first search finishes three times as many texts as it has beams (CTranslate2's
     patience).
@@ -50,21 +50,21 @@ class FasterWhisperRecognizer(WhisperListener[np.ndarray]):
     Args:
         model: an embedded model, a folder in the format of CTranslate2 or transformers, a short name (`large-v3`), or
             a name on the hub; see `robustger.recognition.recognizers.ct2_checkpoint`.
-        device: "cpu" or "cuda"; None takes a GPU that CTranslate2 can use, where there is one.
-        dtype: of the computation; None is float32 on the CPU and float16 on a GPU. The int8 kinds are faster and less
-            exact.
+        device: "cpu" or "cuda"; None takes a GPU if there is one that CTranslate2 can use.
+        dtype: the type of the computation; None is float32 on the CPU and float16 on a GPU. The int8 types are faster
+            and less exact.
         language: code or English name; None is English; "auto" detects the language of every audio. Checkpoints
             without language tokens transcribe English only, also with "auto".
         task: `translate` needs a multilingual checkpoint.
         length_penalty: see above.
         search: "adaptive" or "paper", see `robustger.recognition.search.strategy`.
-        max_new_tokens: longest hypothesis in tokens; None is what the decoder's positions allow, which is the most.
+        max_new_tokens: the longest hypothesis in tokens; None is the most that the decoder's positions allow.
         batch_size: audios in one pass.
 
     Raises:
-        MissingModelError: no such model, or nowhere to keep the converted one.
-        InputError: not a complete Whisper checkpoint for 16 kHz, one that CTranslate2 cannot run, or an option it
-            cannot follow.
+        MissingModelError: there is no such model, or no place to keep the converted one.
+        InputError: it is not a complete Whisper checkpoint for 16 kHz, CTranslate2 cannot run it, or it does not
+            support an option.
     """
 
     @checked_options
@@ -172,7 +172,7 @@ class FasterWhisperRecognizer(WhisperListener[np.ndarray]):
         return scores
 
     def _score(self, states: np.ndarray, prompt: list[int], texts: list[list[int]]) -> list[float]:
-        """CTranslate2 goes through a text that it is given to start from, and tells the logits on the way."""
+        """Scores texts as the beginning of a search: CTranslate2 returns the logits of the tokens that it starts from."""
         longest = 1 + max(map(len, texts))
         results = self._whisper.generate(
             _view(np.repeat(states[None], len(texts), axis=0)),
@@ -181,7 +181,9 @@ class FasterWhisperRecognizer(WhisperListener[np.ndarray]):
             return_logits_vocab=True,
             suppress_tokens=[],
             suppress_blank=False,
-            max_length=max(2 * longest, longest + len(prompt)),  # it takes the half, or what is left of all
+            max_length=max(
+                2 * longest, longest + len(prompt)
+            ),  # CTranslate2 takes the half, or the rest of all positions
         )
         scores = []
         for text, result in zip(texts, results, strict=True):
@@ -198,7 +200,7 @@ class FasterWhisperRecognizer(WhisperListener[np.ndarray]):
         return scores
 
     def _languages(self, states: np.ndarray) -> list[str]:
-        """The code of each audio's language: the one given, else the likeliest; from states (B, S, D)."""
+        """The code of each audio's language, given or most probable, from states (B, S, D)."""
         if self._prompts.language is not None:
             return [self._prompts.language] * len(states)
         ranked = self._whisper.detect_language(_view(states))
@@ -238,7 +240,7 @@ class FasterWhisperRecognizer(WhisperListener[np.ndarray]):
         ]
 
     def _encode(self, audios: Sequence[np.ndarray]) -> np.ndarray:
-        """The encoder's last hidden states, float32 (B, S, D), padding included; those of the last audios are kept."""
+        """The encoder's last hidden states, float32 (B, S, D), with padding; those of the most recent audios are kept."""
         import ctranslate2
 
         encoded = self._whisper.encode(_view(self._features(audios)), to_cpu=True)
@@ -250,7 +252,7 @@ class FasterWhisperRecognizer(WhisperListener[np.ndarray]):
     def _found(
         self, states: np.ndarray, prompts: list[list[int]], beams: int, patience: int
     ) -> Iterator[list[Found]]:
-        """All that the beam search finished, `patience` texts a beam, per audio, best first."""
+        """The texts that the beam search finished, `patience` for each beam, per audio, best first."""
         results = self._whisper.generate(
             _view(states),
             prompts,
@@ -267,7 +269,7 @@ class FasterWhisperRecognizer(WhisperListener[np.ndarray]):
         )
 
     def _as_found(self, texts: Iterable[tuple[list[int], float]]) -> Iterator[Found]:
-        """Texts on one line, with the scores that length had been divided out of."""
+        """The found texts on one line, with their scores, which CTranslate2 divided by a power of the length."""
         for ids, rank in texts:
             summed = rank * len(ids) ** self._length_penalty if ids else rank
             if (

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from transformers import WhisperFeatureExtractor
 
-from robustger.recognition.recognizer import Word, check_audios, check_texts
+from robustger.recognition.recognizer import TimedWord, check_audios, check_texts
 from robustger.recognition.recognizers.recent_encodings import RecentEncodings
 from robustger.recognition.recognizers.whisper_prompt import Prompts
 from robustger.recognition.recognizers.word_times import check_length, spelled, words_of_tokens
@@ -48,7 +48,7 @@ class WhisperListener(ABC, Generic[States]):
         """True: every audio is padded to the window."""
         return True
 
-    def align(self, audio: np.ndarray, text: str, *, language: str | None = None) -> list[Word]:
+    def align(self, audio: np.ndarray, text: str, *, language: str | None = None) -> list[TimedWord]:
         """As `Listens.align`, by what the cross-attention looks at; see `robustger.recognition.recognizers.word_times`.
 
         Raises:
