@@ -122,7 +122,7 @@ def _description(folder: Path) -> tuple[WhisperForConditionalGeneration, Any, Wh
 
 
 def _check_order(folder: Path, tokenizer: Any) -> None:
-    """Checks that all ids after "no timestamps" are timestamps, as in OpenAI's checkpoints and as CTranslate2 assumes."""
+    """Checks that all ids after "no timestamps" are timestamps, as CTranslate2 assumes."""
     vocabulary: dict[str, int] = tokenizer.get_vocab()
     last = vocabulary.get(_NO_TIMESTAMPS)
     if last is None or any(i > last and not _TIMESTAMP.fullmatch(token) for token, i in vocabulary.items()):

@@ -172,7 +172,7 @@ class FasterWhisperRecognizer(WhisperListener[np.ndarray]):
         return scores
 
     def _score(self, states: np.ndarray, prompt: list[int], texts: list[list[int]]) -> list[float]:
-        """Scores texts as the beginning of a search: CTranslate2 returns the logits of the tokens that it starts from."""
+        """Scores texts as the beginning of a search, because CTranslate2 returns the logits of given tokens."""
         longest = 1 + max(map(len, texts))
         results = self._whisper.generate(
             _view(np.repeat(states[None], len(texts), axis=0)),
@@ -181,9 +181,7 @@ class FasterWhisperRecognizer(WhisperListener[np.ndarray]):
             return_logits_vocab=True,
             suppress_tokens=[],
             suppress_blank=False,
-            max_length=max(
-                2 * longest, longest + len(prompt)
-            ),  # CTranslate2 takes the half, or the rest of all positions
+            max_length=max(2 * longest, longest + len(prompt)),  # it takes half, or what positions are left
         )
         scores = []
         for text, result in zip(texts, results, strict=True):
@@ -240,7 +238,7 @@ class FasterWhisperRecognizer(WhisperListener[np.ndarray]):
         ]
 
     def _encode(self, audios: Sequence[np.ndarray]) -> np.ndarray:
-        """The encoder's last hidden states, float32 (B, S, D), with padding; those of the most recent audios are kept."""
+        """The encoder's last hidden states, float32 (B, S, D), with padding; the most recent ones are kept."""
         import ctranslate2
 
         encoded = self._whisper.encode(_view(self._features(audios)), to_cpu=True)
