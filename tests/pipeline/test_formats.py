@@ -12,8 +12,8 @@ from robustger.hypotheses import NBest, Transcript
 from robustger.pipeline import Segment, Transcription
 from robustger.pipeline.edits import blocks_between, edits_between
 from robustger.pipeline.formats import nbest_lines, to_json, to_text
-from robustger.pipeline.writing_systems import pieces
-from robustger.recognition.recognizer import Word
+from robustger.pipeline.writing_systems import display_words
+from robustger.recognition.recognizer import TimedWord
 
 WORDS = st.lists(st.sampled_from(["fare", "a<b", "-->", "&amp;", "3", "夜行", "00:00:01,000"]), max_size=4)
 
@@ -64,7 +64,11 @@ def written_segment(*, words: bool) -> Segment:
     transcript = Transcript(
         "u", "what's the fare", nbest.best, "what's the fare", "llm", "edits", 0.5, written="What's the fare?"
     )
-    times = (Word("What's", 1.0, 1.25, 0.75), Word("the", 1.25, 1.5, 0.5), Word("fare?", 1.5, 2.0004, None))
+    times = (
+        TimedWord("What's", 1.0, 1.25, 0.75),
+        TimedWord("the", 1.25, 1.5, 0.5),
+        TimedWord("fare?", 1.5, 2.0004, None),
+    )
     return Segment(1.0, 2.5, nbest, transcript, times if words else None)
 
 
@@ -103,7 +107,7 @@ def test_text_is_written_or_plain() -> None:
     assert nbest_lines(transcription, plain=True).splitlines()[1] == "    1   -1.000  what's the fair"
 
 
-TIMED = (Word("a", 1.0, 2.0), Word("b", 2.5, 3.0), Word("c", 4.0, 5.0))
+TIMED = (TimedWord("a", 1.0, 2.0), TimedWord("b", 2.5, 3.0), TimedWord("c", 4.0, 5.0))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +136,7 @@ def test_edits_in_a_script_without_blanks_are_characters() -> None:
 
 @given(st.text("ab 你好。", max_size=30), st.text("ab 你好。", max_size=30))
 def test_edits_turn_one_text_into_the_other(before: str, after: str) -> None:
-    old, new = ([piece.text for piece in pieces(text)] for text in (before, after))
+    old, new = ([piece.text for piece in display_words(text)] for text in (before, after))
     rebuilt: list[str] = []
     for equal, here, there in blocks_between(old, new):
         rebuilt += old[here.start : here.stop] if equal else new[there.start : there.stop]

@@ -16,8 +16,8 @@ from robustger.pipeline import RobustGER, Segment, Transcription
 from robustger.pipeline.formats import to_srt, to_vtt
 from robustger.pipeline.subtitles import LINE_WIDTH, readable_cues
 from robustger.pipeline.transcribe_to import transcribe_to
-from robustger.pipeline.writing_systems import display_width, joined, pieces
-from robustger.recognition.recognizer import AudioEmbedding, Recognition, Word
+from robustger.pipeline.writing_systems import display_width, display_words, joined
+from robustger.recognition.recognizer import AudioEmbedding, Recognition, TimedWord
 
 MEETING = (
     "When the council met, the chair asked everybody to be brief, and then spoke for ten minutes about the parking "
@@ -48,7 +48,7 @@ TOKENS = [
 TEXTS = st.lists(st.sampled_from(TOKENS), max_size=40).map(" ".join)
 
 
-def segment(start: float, end: float, text: str, words: Sequence[Word] | None = None) -> Segment:
+def segment(start: float, end: float, text: str, words: Sequence[TimedWord] | None = None) -> Segment:
     nbest = NBest.from_texts("u", [text])
     transcript = Transcript("u", text, text, text, "llm", "none", 0.5)
     return Segment(start, end, nbest, transcript, None if words is None else tuple(words))
@@ -63,7 +63,7 @@ def spoken(text: str, start: float = 0.0, *, a_character: float = 0.06, pauses: 
     words, time = [], start
     for word in text.split():
         end = time + a_character * len(word)
-        words.append(Word(word, round(time, 3), round(end, 3), 0.5))
+        words.append(TimedWord(word, round(time, 3), round(end, 3), 0.5))
         time = end + 0.02 + pauses.get(word, 0.0)
     return segment(start, time, text, words)
 
@@ -77,10 +77,10 @@ def transcriptions(draw: st.DrawFn) -> Transcription:
         start = time = time + draw(st.integers(0, 3_000)) / 1000
         words = []
         longest = draw(st.sampled_from([0, 1, 300, 9_000]))
-        for piece in pieces(text):
+        for piece in display_words(text):
             begin = time + draw(st.integers(0, longest // 2)) / 1000
             time = begin + draw(st.integers(0, longest)) / 1000
-            words.append(Word(piece.text, begin, time, None))
+            words.append(TimedWord(piece.text, begin, time, None))
         time += 0.001
         found.append(segment(start, time, text, draw(st.sampled_from([words, None]))))
     return recording(*found)
@@ -94,7 +94,7 @@ def check_laws(transcription: Transcription, cues: Sequence[ReadCue]) -> None:
         for line in cue.lines:
             assert line == " ".join(line.split())
             assert line
-            assert display_width(line) <= LINE_WIDTH or len(pieces(line)) == 1
+            assert display_width(line) <= LINE_WIDTH or len(display_words(line)) == 1
     for before, after in pairwise(cues):
         assert before.end <= after.start
 
@@ -114,7 +114,7 @@ def test_times_of_words_in_vtt_increase_within_their_cue(transcription: Transcri
         (cue.start, cue.end, cue.lines) for cue in read_vtt(to_vtt(transcription))
     ]
     assert content.count("<c>") == len(
-        [part for line in transcription.segments for part in pieces(line.text)]
+        [part for line in transcription.segments for part in display_words(line.text)]
     )
     for cue in cues:
         times = [cue.start, *cue.tags, cue.end]
@@ -126,7 +126,7 @@ def test_one_cue_per_word(transcription: Transcription) -> None:
     cues = read_srt(to_srt(transcription, words=True))
     check_laws(transcription, cues)
     assert [cue.lines for cue in cues] == [
-        [part.text] for line in transcription.segments for part in pieces(line.text)
+        [part.text] for line in transcription.segments for part in display_words(line.text)
     ]
 
 
@@ -179,9 +179,9 @@ def test_a_pause_decides_where_nothing_else_does() -> None:
 
 def test_a_short_answer_stays_until_it_is_read_where_nobody_speaks() -> None:
     talk = recording(
-        segment(1.0, 1.2, "No.", [Word("No.", 1.0, 1.2)]),
-        segment(1.6, 1.8, "Why?", [Word("Why?", 1.6, 1.8)]),
-        segment(9.0, 9.3, "Well.", [Word("Well.", 9.0, 9.3)]),
+        segment(1.0, 1.2, "No.", [TimedWord("No.", 1.0, 1.2)]),
+        segment(1.6, 1.8, "Why?", [TimedWord("Why?", 1.6, 1.8)]),
+        segment(9.0, 9.3, "Well.", [TimedWord("Well.", 9.0, 9.3)]),
     )
     assert [(cue.start_ms, cue.end_ms, cue.text) for cue in readable_cues(talk)] == [
         (1_000, 2_000, "No. Why?"),
@@ -198,10 +198,10 @@ def test_a_long_word_is_shown_whole() -> None:
 
 def test_plain_subtitles_have_the_times_of_the_written_words() -> None:
     words = (
-        Word("It's", 0.0, 0.4, 0.9),
-        Word("50", 0.5, 1.0, 0.8),
-        Word("mm,", 1.0, 1.5),
-        Word("José.", 2.0, 2.5),
+        TimedWord("It's", 0.0, 0.4, 0.9),
+        TimedWord("50", 0.5, 1.0, 0.8),
+        TimedWord("mm,", 1.0, 1.5),
+        TimedWord("José.", 2.0, 2.5),
     )
     nbest = NBest.from_texts("u", ["it's fifty mm josé"], written=["It's 50 mm, José."])
     transcript = Transcript(

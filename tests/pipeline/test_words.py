@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from robustger.errors import InputError
 from robustger.pipeline.words import retimed, spread_words, timed_words
-from robustger.pipeline.writing_systems import pieces
-from robustger.recognition.recognizer import AudioEmbedding, Recognition, Word
+from robustger.pipeline.writing_systems import display_words
+from robustger.recognition.recognizer import AudioEmbedding, Recognition, TimedWord
 
 RATE = 16_000
 
@@ -34,11 +34,11 @@ class Reader:
 class Listener(Reader):
     """A recognizer that says of every text what it was told to say, and refuses texts of more than 20 words."""
 
-    def __init__(self, words: Sequence[Word]) -> None:
+    def __init__(self, words: Sequence[TimedWord]) -> None:
         self.words = list(words)
         self.language: str | None = None
 
-    def align(self, audio: np.ndarray, text: str, *, language: str | None = None) -> list[Word]:
+    def align(self, audio: np.ndarray, text: str, *, language: str | None = None) -> list[TimedWord]:
         if len(text.split()) > 20:
             raise InputError("the text is longer than the decoder's context; align shorter stretches")
         self.language = language
@@ -57,17 +57,21 @@ def speech(before: float, loud: float, after: float) -> np.ndarray:
 
 
 def test_a_recognizer_that_listens_is_believed() -> None:
-    heard = [Word("Hello,", 0.5, 0.9, 0.75), Word("world.", 1.0, 1.4, 0.5)]
+    heard = [TimedWord("Hello,", 0.5, 0.9, 0.75), TimedWord("world.", 1.0, 1.4, 0.5)]
     listener = Listener(heard)
     found = timed_words(listener, speech(0.5, 1, 0.5), "Hello, world.", start=60.0, language="en")
-    assert found == (Word("Hello,", 60.5, 60.9, 0.75), Word("world.", 61.0, 61.4, 0.5))
+    assert found == (TimedWord("Hello,", 60.5, 60.9, 0.75), TimedWord("world.", 61.0, 61.4, 0.5))
     assert listener.language == "en"
 
 
 def test_times_are_put_in_order_and_into_the_stretch() -> None:
-    heard = [Word("a", -0.1, 0.6, 1.5), Word("b", 0.4, 0.5, -0.1), Word("c", 0.9, 5.0, None)]
+    heard = [TimedWord("a", -0.1, 0.6, 1.5), TimedWord("b", 0.4, 0.5, -0.1), TimedWord("c", 0.9, 5.0, None)]
     found = timed_words(Listener(heard), speech(0, 1, 0), "a b c", start=2.0, language=None)
-    assert found == (Word("a", 2.0, 2.6, 1.0), Word("b", 2.6, 2.6, 0.0), Word("c", 2.9, 3.0, None))
+    assert found == (
+        TimedWord("a", 2.0, 2.6, 1.0),
+        TimedWord("b", 2.6, 2.6, 0.0),
+        TimedWord("c", 2.9, 3.0, None),
+    )
 
 
 @pytest.mark.parametrize("recognizer", [Reader(), Listener([])])
@@ -92,7 +96,7 @@ def test_words_are_within_samples_that_are_silent_or_very_short() -> None:
 def test_no_word_is_timed_before_the_first_sound_nor_after_the_last() -> None:
     """A track that begins late begins with zeros, which a recognizer hears as a soft beginning."""
     samples = np.concatenate([np.zeros(RATE // 2), speech(0, 1, 0), np.zeros(RATE)]).astype(np.float32)
-    heard = [Word("a", 0.1, 0.3, 0.5), Word("b", 0.3, 0.9, 0.5), Word("c", 0.9, 2.0, 0.5)]
+    heard = [TimedWord("a", 0.1, 0.3, 0.5), TimedWord("b", 0.3, 0.9, 0.5), TimedWord("c", 0.9, 2.0, 0.5)]
     found = timed_words(Listener(heard), samples, "a b c", start=3.0, language=None)
     times = [(word.start, word.end) for word in found]
     assert times == [(3.5, 3.5), (3.5, 3.9), (3.9, pytest.approx(4.5, abs=0.001))]
@@ -103,15 +107,19 @@ def test_no_words_no_question() -> None:
 
 
 def test_words_of_another_text_are_refused() -> None:
-    listener = Listener([Word("hello", 0.0, 1.0, 0.5)])
+    listener = Listener([TimedWord("hello", 0.0, 1.0, 0.5)])
     with pytest.raises(InputError, match="its 1 words are not those of the text 'hello world'"):
         timed_words(listener, speech(0, 1, 0), "hello world", start=0.0, language=None)
 
 
 def test_characters_of_a_script_without_blanks_are_words() -> None:
-    heard = [Word("你好。", 1.0, 1.6, 0.5), Word("hello", 2.0, 2.5, 0.25)]
+    heard = [TimedWord("你好。", 1.0, 1.6, 0.5), TimedWord("hello", 2.0, 2.5, 0.25)]
     found = timed_words(Listener(heard), speech(0, 3, 0), "你好。 hello", start=0.0, language="zh")
-    assert found == (Word("你", 1.0, 1.3, 0.5), Word("好。", 1.3, 1.6, 0.5), Word("hello", 2.0, 2.5, 0.25))
+    assert found == (
+        TimedWord("你", 1.0, 1.3, 0.5),
+        TimedWord("好。", 1.3, 1.6, 0.5),
+        TimedWord("hello", 2.0, 2.5, 0.25),
+    )
 
 
 @given(
@@ -123,7 +131,7 @@ def test_spread_words_are_in_order_and_within(parts: list[str], seconds: float, 
     text = " ".join(parts)
     samples = np.ones(max(1, round(seconds * RATE)), np.float32)
     found = timed_words(Reader(), samples, text, start=start, language=None)
-    assert [word.text for word in found] == [piece.text for piece in pieces(text)]
+    assert [word.text for word in found] == [piece.text for piece in display_words(text)]
     times = [time for word in found for time in (word.start, word.end)]
     assert times == sorted(times)
     assert all(start - 0.001 <= time <= start + samples.size / RATE + 0.001 for time in times)
@@ -131,10 +139,10 @@ def test_spread_words_are_in_order_and_within(parts: list[str], seconds: float, 
 
 def test_another_form_of_the_text_takes_the_times_of_what_it_stands_against() -> None:
     words = (
-        Word("It's", 0.0, 0.4, 0.9),
-        Word("50", 0.5, 1.0, 0.8),
-        Word("mm,", 1.0, 1.5, 0.7),
-        Word("José.", 2.0, 2.5, 0.6),
+        TimedWord("It's", 0.0, 0.4, 0.9),
+        TimedWord("50", 0.5, 1.0, 0.8),
+        TimedWord("mm,", 1.0, 1.5, 0.7),
+        TimedWord("José.", 2.0, 2.5, 0.6),
     )
     assert retimed(words, "It's 50 mm, José.") == words
     found = retimed(words, "it's fifty mm josé")
@@ -148,7 +156,7 @@ def test_another_form_of_the_text_takes_the_times_of_what_it_stands_against() ->
 def test_any_form_keeps_its_own_words_and_the_span(text: str, other: str) -> None:
     words = spread_words(text, 1.0, 3.0)
     found = retimed(words, other)
-    assert [word.text for word in found] == [piece.text for piece in pieces(other)]
+    assert [word.text for word in found] == [piece.text for piece in display_words(other)]
     if words:
         times = [time for word in found for time in (word.start, word.end)]
         assert times == sorted(times)

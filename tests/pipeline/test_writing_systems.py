@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robustger.pipeline.writing_systems import display_width, joined, pieces, text_of
+from robustger.pipeline.writing_systems import display_width, display_words, joined, text_of
 
 SENTENCES = [
     "Don't ask, he said.",
@@ -24,14 +24,14 @@ SENTENCES = [
 
 @given(st.text())
 def test_only_blanks_are_lost(text: str) -> None:
-    parts = pieces(text)
+    parts = display_words(text)
     assert text_of(parts) == " ".join(text.split())
     assert all(part.text and part.text.split() == [part.text] for part in parts)
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)
 def test_no_piece_begins_with_a_mark_or_ends_with_an_opening_bracket(sentence: str) -> None:
-    for part in pieces(sentence):
+    for part in display_words(sentence):
         assert unicodedata.category(part.text[0])[0] != "M"
         assert part.text[0] not in "，。？」ー"
         assert part.text[-1] not in "「（"
@@ -51,7 +51,7 @@ def test_no_piece_begins_with_a_mark_or_ends_with_an_opening_bracket(sentence: s
     ],
 )
 def test_pieces(text: str, expected: list[str]) -> None:
-    assert [part.text for part in pieces(text)] == expected
+    assert [part.text for part in display_words(text)] == expected
 
 
 def test_texts_are_joined_as_their_script_is_written() -> None:

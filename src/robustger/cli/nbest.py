@@ -11,6 +11,7 @@ import typer
 from robustger.cli import options
 from robustger.cli.inputs import check_manifest, refuse_replacing
 from robustger.errors import InputError
+from robustger.files import sha256_of
 
 
 def nbest(
@@ -128,7 +129,7 @@ def nbest(
         def on_progress(utterances: int, seconds: float) -> None:
             nonlocal heard, rate
             heard += seconds
-            rate = heard / (time.monotonic() - start)  # what was done before this run is not counted
+            rate = heard / (time.monotonic() - start)  # chunks of earlier runs are not counted
             bar.set_postfix_str(f"{rate:.1f} audio-hours per hour", refresh=False)
             bar.update(utterances)
 
@@ -176,14 +177,13 @@ def _options(pairs: list[str]) -> dict[str, Any]:
 
 
 def _identity(model: str) -> dict[str, str]:
-    """What tells a model from another: its name; of a folder, which may be trained anew, also what is in it."""
+    """Identifies a model by its name, and a folder also by its content, because it may be trained again."""
     folder = Path(model)
     if not folder.is_dir():
         return {"model": model}
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
-        with path.open("rb") as file:
-            digest.update(f"{path.name}\n{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        digest.update(f"{path.name}\n{sha256_of(path)}\n".encode())
     return {"model": folder.resolve().name, "model_sha256": digest.hexdigest()}
 
 

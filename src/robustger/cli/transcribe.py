@@ -105,7 +105,7 @@ def transcribe(
     from robustger.audio import ReadingOptions
     from robustger.cli.quiet import quiet_libraries
     from robustger.pipeline import RobustGER
-    from robustger.pipeline.transcribe_to import transcribe_to
+    from robustger.pipeline.transcribe_to import known_seconds, transcribe_to
 
     quiet_libraries()
     given = {"language": language, "search": search}
@@ -129,7 +129,10 @@ def transcribe(
     def say(message: str) -> None:
         bar.write(f"robustger: {message}", file=sys.stderr)
 
+    reading = ReadingOptions(track, channel, keep_going)
     with tqdm(desc="transcribing", unit=" s", unit_scale=True, disable=None) as bar:
+        if not bar.disable:  # the total gives the bar the time that is left
+            bar.reset(known_seconds(files, reading) or None)
         summary = transcribe_to(
             robustger,
             files,
@@ -139,7 +142,7 @@ def transcribe(
             words=words,
             plain=plain,
             restart=restart,
-            reading=ReadingOptions(track, channel, keep_going),
+            reading=reading,
             on_problem=say,
             on_warning=say,
             on_progress=bar.update,

@@ -1,4 +1,4 @@
-"""The rooms wired together: audio in, corrected text out."""
+"""Takes audio and returns corrected text: the recognizer and the corrector working together."""
 
 from robustger.pipeline.presets import RecognizerSettings, load_preset_recognizer
 from robustger.pipeline.robustger import RobustGER

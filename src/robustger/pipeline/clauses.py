@@ -1,4 +1,4 @@
-"""How well a text can be cut between two words: after a sentence, after a clause, in a pause, or badly."""
+"""Rates the places between two words at which a text can be cut: after a sentence, after a clause, in a pause."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SENTENCE_MARKS = tuple(".?!…。？！｡।॥؟۔։።")
 _CLAUSE_MARKS = tuple(",;:—–、，；：､،؛")
 _TITLES = "mr. mrs. ms. dr. prof. st."
 _ABBREVIATIONS = set(f"{_TITLES} vs. e.g. i.e. etc. u.s. a.m. p.m.".split())
-# English words that begin a clause or a phrase, and words that belong to what follows them.
+# English words that begin a clause or a phrase, and words that belong to the words after them.
 _CONJUNCTION_LIST = """
     and but or nor so because although though while when where how why what which who whose that if unless until since
     before after as than whether"""
@@ -25,7 +25,7 @@ _OPENING_WORDS = set(_OPENING_LIST.split()) | set(_TITLES.split())
 
 
 def ends_sentence(word: str, following: str | None) -> bool:
-    """Whether a sentence ends with the word; `following` is the word behind it, None at the end of the text."""
+    """Whether a sentence ends with the word; `following` is the next word, None at the end of the text."""
     bare = word.rstrip(_CLOSING)
     if not bare.endswith(_SENTENCE_MARKS):
         return False
@@ -36,13 +36,13 @@ def ends_sentence(word: str, following: str | None) -> bool:
 
 
 def cost_of_cut(word: str, following: str, pause_ms: int, *, english: bool) -> float:
-    """What it costs the reader when the text is cut between two words: 0 after a sentence, 5 behind "the".
+    """The cost for the reader if the text is cut between two words: 0 after a sentence, 5 after "the".
 
     Args:
         word: the word before the cut, with its punctuation.
         following: the word after it.
-        pause_ms: between them.
-        english: whether they are English, whose conjunctions and articles are known here; in other languages
+        pause_ms: the pause between them.
+        english: whether the words are English, whose conjunctions and articles are listed here. In other languages,
             punctuation and pauses decide.
     """
     if ends_sentence(word, following):

@@ -1,10 +1,8 @@
-"""A few stretches of recordings: transcribed, measured where it is known what is said, drawn."""
+"""Transcribes a few stretches of recordings, measures them against their references, and draws them."""
 
 from __future__ import annotations
 
 import io
-import os
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING
 from robustger.errors import InputError, MissingExtraError
 from robustger.evaluation.intervals import percent
 from robustger.evaluation.tables import Table
+from robustger.files import write_bytes
 from robustger.hypotheses import NBest
 from robustger.manifest import load_manifest
 from robustger.pipeline.judged import Part, judged
@@ -34,16 +33,16 @@ _COLORS = {
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A stretch of a recording, what was heard in it and what was made of that.
+    """A transcribed stretch of a recording.
 
     Attributes:
-        name: what it is called.
+        name: the name of the clip.
         audio: the recording.
-        segment: the stretch; its words have times. Its list's reference is `reference` in the plain form.
-        reference: what is said, where known.
-        noise: what else is heard, where known.
-        snr_db: how much louder the speech is, in dB, where known.
-        normalize: writes texts as the corrector reads them.
+        segment: the stretch; its words have times, and the reference of its list is `reference` in the plain form.
+        reference: what is said; None if nobody knows.
+        noise: the kind of noise; None if nobody knows.
+        snr_db: how much louder the speech is than the noise, in dB; None if nobody knows.
+        normalize: rewrites texts as the corrector reads them.
     """
 
     name: str
@@ -56,13 +55,13 @@ class Clip:
 
     @property
     def condition(self) -> str:
-        """Where it lies in the recording, and noise and SNR in words."""
+        """The place in the recording, the noise and the SNR, in words."""
         place = f"{self.segment.start:.1f} - {self.segment.end:.1f} s"
         return place if self.snr_db is None else f"{self.noise or 'noise'} at {self.snr_db:g} dB, {place}"
 
     @property
     def parts(self) -> list[Part]:
-        """The corrected text against what the recognizer wrote, each change judged where there is a reference."""
+        """The corrected text compared with the recognized text; each change is judged if there is a reference."""
         return judged(self.segment.recognized, self.segment.text, self.reference, self.normalize)
 
 
@@ -72,13 +71,13 @@ def transcribe_clips(
     """The clips of a manifest, the noisiest first.
 
     Args:
-        robustger: what transcribes.
-        manifest: recordings with `text`, and with `noise` and `snr_db` where they are known.
-        normalize: writes texts as the corrector reads them.
+        robustger: the recognizer and the corrector.
+        manifest: recordings with `text`, and with `noise` and `snr_db` if they are known.
+        normalize: rewrites texts as the corrector reads them.
 
     Raises:
-        InputError: a line that is no utterance or has no `text`, or a recording that cannot be read or is longer than a
-            window of the recognizer, or has no speech in it.
+        InputError: a line is no utterance or has no `text`, or a recording cannot be read, is longer than a window of
+            the recognizer, or has no speech in it.
     """
     clips = []
     for utterance in load_manifest(manifest):
@@ -105,18 +104,18 @@ def clips_of(
     Args:
         transcription: made with `words=True`.
         audio: the recording.
-        reference: what is said in it, where known; there has to be one segment then.
-        normalize: writes texts as the corrector reads them.
+        reference: what is said in it; None if nobody knows. With a reference there must be one segment at most.
+        normalize: rewrites texts as the corrector reads them.
 
     Raises:
-        InputError: a reference, and not one segment.
+        InputError: there are a reference and several segments.
     """
     segments = list(transcription.segments)
     if reference is not None:
         if len(segments) > 1:
             raise InputError(
                 f"{audio}: longer than a window of the recognizer; take a shorter clip, "
-                "as what is said cannot be divided among several windows"
+                "because its reference cannot be divided among several windows"
             )
         segments = [
             replace(segment, nbest=replace(segment.nbest, reference=normalize(reference)))
@@ -126,10 +125,10 @@ def clips_of(
 
 
 def table_by_snr(clips: Sequence[Clip]) -> Table:
-    """Word error rates before and after by SNR, beside what typography alone explains and what the list holds.
+    """The table of word error rates by SNR: before and after the correction, of formatting alone, and of the oracle.
 
-    All under the normalizer `raw`; see `robustger.evaluation.report` for the columns. Without intervals: a few clips
-    have none worth printing.
+    All rates are under the normalizer `raw`; see `robustger.evaluation.report` for the columns. There are no intervals,
+    because a few clips are too small a sample.
     """
     from robustger.evaluation.report import evaluate_domains
 
@@ -157,15 +156,15 @@ def table_by_snr(clips: Sequence[Clip]) -> Table:
 
 
 def save_spectrograms(clips: Sequence[Clip], path: str | Path) -> None:
-    """Draws every clip's spectrogram with its words where they are heard, as PNG.
+    """Draws the spectrogram of every clip with its words at the times at which they are heard, as PNG.
 
-    Above each stands what the recognizer wrote, what became of it, and what is said where that is known. Changed words
-    are green where they are nearer to what is said, red where they are farther from it, orange where neither, and blue
-    where nobody knows.
+    Above each spectrogram stand the recognized text, the corrected text, and the reference if there is one. A changed
+    word is green if the change brings the text nearer to the reference, red if it leads away from it, orange if it
+    does neither, and blue if there is no reference.
 
     Args:
-        clips: one at least.
-        path: of the picture.
+        clips: at least one.
+        path: the file of the picture.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -182,16 +181,7 @@ def save_spectrograms(clips: Sequence[Clip], path: str | Path) -> None:
         _draw(figure, axes, clip, longest)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=110)
-    target = Path(os.path.realpath(path))
-    partial = target.with_name(f".robustger-{secrets.token_hex(8)}.partial")
-    try:
-        try:
-            partial.write_bytes(picture.getbuffer())
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    write_bytes(path, picture.getbuffer())
 
 
 def _draw(figure: Figure, axes: Axes, clip: Clip, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What a correction changed, where it can be heard."""
+"""Finds the places at which a correction changed a text, and the times at which they are heard."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from robustger.pipeline.writing_systems import pieces, text_of
-from robustger.recognition.recognizer import Word
+from robustger.pipeline.writing_systems import display_words, text_of
+from robustger.recognition.recognizer import TimedWord
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class TimedEdit:
     """A place at which two texts differ.
 
     Attributes:
-        before: the words of the first text; empty where some were inserted.
-        after: the words of the second text; empty where some were deleted.
-        start: where the second text's words begin in the recording, in seconds; of a deletion, where the word before
-            ends. None where the times of the words are not known.
-        end: where they end; of a deletion, where the next word begins.
+        before: the words of the first text; empty if words were inserted.
+        after: the words of the second text; empty if words were deleted.
+        start: where the words of the second text begin in the recording, in seconds. For a deletion, it is the end of
+            the word before. None if the times of the words are not known.
+        end: where those words end; for a deletion, the start of the next word.
     """
 
     before: str
@@ -28,7 +28,7 @@ class Edit:
     end: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """`from` and `to`, and `start` and `end` where they are known, ready for JSON."""
+        """The fields ready for JSON: `from` and `to`, and `start` and `end` if they are known."""
         fields: dict[str, Any] = {"from": self.before, "to": self.after}
         if self.start is not None and self.end is not None:
             fields |= {"start": round(self.start, 3), "end": round(self.end, 3)}
@@ -36,20 +36,20 @@ class Edit:
 
 
 def edits_between(
-    before: str, after: str, words: Sequence[Word] | None, start: float, end: float
-) -> tuple[Edit, ...]:
-    """The fewest words that turn one text into the other, in order; neighboring ones are one edit.
+    before: str, after: str, words: Sequence[TimedWord] | None, start: float, end: float
+) -> tuple[TimedEdit, ...]:
+    """The edits that turn one text into the other with the fewest words, in order; neighboring ones are joined.
 
     Args:
         before: the first text.
         after: the second text.
-        words: the second text's words with their times, where they are known.
+        words: the words of the second text with their times; None if these are not known.
         start: where the texts begin in the recording, in seconds.
         end: where they end.
     """
     if before == after:
         return ()
-    old, new = pieces(before), pieces(after)
+    old, new = display_words(before), display_words(after)
     timed = words if words is not None and len(words) == len(new) else None
     found = []
     for equal, here, there in blocks_between([piece.text for piece in old], [piece.text for piece in new]):
@@ -64,16 +64,16 @@ def edits_between(
                 timed[begin - 1].end if begin else start,
                 timed[stop].start if stop < len(timed) else end,
             )
-        found.append(Edit(text_of(old[here.start : here.stop]), text_of(new[begin:stop]), *times))
+        found.append(TimedEdit(text_of(old[here.start : here.stop]), text_of(new[begin:stop]), *times))
     return tuple(found)
 
 
 def blocks_between(old: Sequence[Hashable], new: Sequence[Hashable]) -> list[tuple[bool, range, range]]:
-    """Two sequences laid against each other with the fewest changes, in order.
+    """Aligns two sequences with the fewest changes.
 
     Returns:
-        for each stretch whether it is the same in both, and where it lies in either; stretches that are the same and
-        stretches that differ take turns.
+        for each stretch, in order: whether it is the same in both sequences, and its range in either. Equal and
+        different stretches alternate.
     """
     from rapidfuzz.distance import Levenshtein
 

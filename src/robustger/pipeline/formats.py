@@ -1,13 +1,13 @@
-"""How a transcription is written.
+"""Writes a transcription as text, JSON or subtitles.
 
 ====  ======================================================================================================
-text  the text, nothing else
-json  one line: text, segments, words where they are known, N-best lists, confidences, what was changed
+text  the text and nothing else
+json  one line: text, segments, words if they are known, N-best lists, confidences, changes
 srt   SubRip subtitles
 vtt   WebVTT subtitles (W3C)
 ====  ======================================================================================================
 
-Subtitles are cut by `robustger.pipeline.subtitles`; segments without words give no cue.
+`robustger.pipeline.subtitles` cuts the subtitles; segments without words get no cue.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class Format(Protocol):
     """Writes a transcription as a string."""
 
     def __call__(self, transcription: Transcription, *, plain: bool = False, words: bool = False) -> str:
-        """The transcription, written.
+        """The transcription in this format.
 
         Args:
-            transcription: what is written.
-            plain: the words alone instead of the written text.
-            words: each word with its time, where the format has a place for it.
+            transcription: the transcription.
+            plain: whether the words alone are written, without case and punctuation.
+            words: whether each word gets its time, if the format has a place for it.
         """
         ...
 
@@ -43,15 +43,15 @@ SUFFIXES = {"text": ".txt", "json": ".json", "srt": ".srt", "vtt": ".vtt"}
 
 @FORMATS.register("text")
 def to_text(transcription: Transcription, *, plain: bool = False, words: bool = False) -> str:
-    """The text on one line; it has no place for times."""
+    """The text on one line, without times."""
     return (transcription.plain if plain else transcription.text) + "\n"
 
 
 @FORMATS.register("json")
 def to_json(transcription: Transcription, *, plain: bool = False, words: bool = False) -> str:
-    """A JSON object on one line, so that those of many recordings are JSON Lines.
+    """A JSON object on one line, so that many recordings become JSON Lines.
 
-    Both the written text and the words alone are in it, and the times of words where the transcription has them.
+    It holds the written text, the words alone, and the times of the words if the transcription has them.
     """
     return json.dumps(transcription.to_dict(), ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -70,7 +70,7 @@ def to_srt(transcription: Transcription, *, plain: bool = False, words: bool = F
 def to_vtt(transcription: Transcription, *, plain: bool = False, words: bool = False) -> str:
     """WebVTT: times with a decimal point, `&`, `<` and `>` escaped as its cue text demands.
 
-    With `words` each word stands in a `<c>` behind the time at which it begins, so that players can light it up.
+    With `words`, each word stands in a `<c>` after the time at which it begins, so that players can highlight it.
     """
     return "WEBVTT\n\n" + "".join(
         f"{_time(cue.start_ms, '.')} --> {_time(cue.end_ms, '.')}\n"
@@ -80,9 +80,9 @@ def to_vtt(transcription: Transcription, *, plain: bool = False, words: bool = F
 
 
 def _words_with_times(cue: Cue) -> str:
-    """The cue's text with a time before each word, except where the standard has no place for it.
+    """The text of a cue with a time before each word, except where the standard does not allow one.
 
-    Times inside a cue have to lie between its beginning and its end, each after the one before it.
+    Times inside a cue must lie between its beginning and its end, each after the one before.
     """
     lines, latest = [], cue.start_ms
     for line in cue.lines:
@@ -98,7 +98,7 @@ def _words_with_times(cue: Cue) -> str:
 
 
 def nbest_lines(transcription: Transcription, *, plain: bool = False) -> str:
-    """The N-best list of every segment, indented, with scores where there are any; as written unless `plain`."""
+    """The N-best list of every segment, indented, with scores if there are any; `plain` writes the words alone."""
     lines = []
     for segment in transcription.segments:
         lines.append(f"  {segment.start:.2f} - {segment.end:.2f} s")

@@ -1,4 +1,4 @@
-"""Two texts side by side: what differs, and whether the second is nearer to what was said."""
+"""Compares two texts, and judges for each difference whether the second text is nearer to the reference."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from robustger.pipeline.edits import blocks_between
-from robustger.pipeline.writing_systems import Piece, pieces, text_of
+from robustger.pipeline.writing_systems import DisplayWord, display_words, text_of
 
 Verdict = Literal["same", "better", "worse", "neither", "unknown"]
 
@@ -17,31 +17,31 @@ class Part:
     """A stretch in which two texts are the same, or in which they differ.
 
     Attributes:
-        before: the first text's words; empty where some were inserted.
-        after: the second text's words; empty where some were deleted.
-        verdict: "same"; "better" or "worse" where this change alone brings the first text nearer to the reference or
-            farther from it; "neither"; "unknown" without a reference.
+        before: the words of the first text; empty if words were inserted.
+        after: the words of the second text; empty if words were deleted.
+        verdict: "same" if the texts agree. "better" or "worse" if this change alone brings the first text nearer to
+            the reference or farther from it. "neither" if it does not. "unknown" without a reference.
     """
 
-    before: tuple[Piece, ...]
-    after: tuple[Piece, ...]
+    before: tuple[DisplayWord, ...]
+    after: tuple[DisplayWord, ...]
     verdict: Verdict
 
 
 def judged(
     before: str, after: str, reference: str | None, normalize: Callable[[str], str] = lambda text: text
 ) -> list[Part]:
-    """The second text laid against the first, each change judged by word errors.
+    """Aligns the second text with the first one and judges each change by word errors.
 
     Args:
         before: the first text.
         after: the second text.
-        reference: what was said; None where nobody knows.
-        normalize: writes texts in the form in which they are compared with the reference.
+        reference: what was said; None if nobody knows.
+        normalize: rewrites texts before they are compared with the reference.
     """
-    old, new = pieces(before), pieces(after)
+    old, new = display_words(before), display_words(after)
     parts = []
-    for equal, here, there in blocks_between([piece.text for piece in old], [piece.text for piece in new]):
+    for equal, here, there in blocks_between([word.text for word in old], [word.text for word in new]):
         removed, written = old[here.start : here.stop], new[there.start : there.stop]
         verdict: Verdict = "same" if equal else "unknown"
         if not equal and reference is not None:
@@ -52,20 +52,20 @@ def judged(
     return parts
 
 
-def marked(parts: Sequence[tuple[Sequence[Piece], str]]) -> str:
-    """Stretches of pieces as one line of rich markup, each in its style; "" is none."""
+def marked(parts: Sequence[tuple[Sequence[DisplayWord], str]]) -> str:
+    """Writes stretches of words as one line of rich markup, each in its style; "" is no style."""
     from rich.markup import escape
 
     line = ""
     for stretch, style in parts:
-        for piece in stretch:
-            line += "" if piece.glued or not line else " "
-            line += f"[{style}]{escape(piece.text)}[/]" if style else escape(piece.text)
+        for word in stretch:
+            line += "" if word.glued or not line else " "
+            line += f"[{style}]{escape(word.text)}[/]" if style else escape(word.text)
     return line
 
 
 def _errors(text: str, reference: str, normalize: Callable[[str], str]) -> int:
     from rapidfuzz.distance import Levenshtein
 
-    compared = [[piece.text for piece in pieces(normalize(form))] for form in (text, reference)]
+    compared = [[word.text for word in display_words(normalize(form))] for form in (text, reference)]
     return Levenshtein.distance(*compared)

@@ -1,8 +1,8 @@
-"""Transcriptions that go on where a killed run stopped: batches that are done, kept beside the output.
+"""Lets a transcription continue where a killed run stopped: finished batches are kept beside the output.
 
-While a run with more than one batch lasts, a folder `OUTPUT.partial` holds the segments of the batches that are done,
-as `robustger.recognition.bulk.journal` keeps its work. The same command reads the recordings again, which is quick, and
-takes these segments in place of recognizing. What comes out has the bytes of a run that nobody disturbed.
+During a run of more than one batch, the folder `OUTPUT.partial` holds the segments of the finished batches in a
+`robustger.recognition.bulk.journal`. The same command reads the recordings again, which is quick, and takes these
+segments instead of recognizing. The output has the same bytes as that of an undisturbed run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from robustger.hypotheses import NBest, Transcript
 from robustger.pipeline.transcription import Segment
 from robustger.recognition.bulk.journal import STATE, Journal, exclusive_folder, open_journal, remove
-from robustger.recognition.recognizer import Word
+from robustger.recognition.recognizer import TimedWord
 
 SEGMENTS = "segments.jsonl"  # a line for each batch
 BATCHES = "batches"
@@ -28,17 +28,17 @@ BATCHES = "batches"
 def kept_batches(
     target: Path, settings: Mapping[str, Any], *, restart: bool = False
 ) -> Iterator[KeptBatches]:
-    """The batches that an unfinished run for `target` has done, and a place for further ones.
+    """The batches that an unfinished run for `target` has finished, and a place to keep further ones.
 
-    The place goes away when the body ends without an error, and when there was but one batch.
+    The place is removed when the body ends without an error. It is not made for a run of one batch.
 
     Args:
         target: the file or folder that is written.
-        settings: all that the segments depend on; values that JSON can hold.
-        restart: whether to throw away what an earlier run left.
+        settings: everything that the segments depend on, as values that JSON can hold.
+        restart: whether to throw away the batches of an earlier run.
 
     Raises:
-        InputError: another process is writing `target`, or what is there belongs to a run with other settings.
+        InputError: another process is writing `target`, or the batches there belong to a run with other settings.
     """
     with ExitStack() as stack:
         if restart:
@@ -52,7 +52,7 @@ def kept_batches(
 
 
 class KeptBatches:
-    """See `kept_batches`; `get` and `put` are those of `robustger.pipeline.flow.Kept`."""
+    """Keeps finished batches; `kept_batches` makes it. `get` and `put` are those of `robustger.pipeline.flow.Kept`."""
 
     def __init__(self, target: Path, settings: Mapping[str, Any], stack: ExitStack) -> None:
         self._target = target
@@ -60,8 +60,8 @@ class KeptBatches:
         self._stack = stack
         self._journal: Journal | None = None
         self._earlier: BinaryIO | None = None
-        self._left = 0  # batches of an earlier run that were not asked for yet
-        self._first: bytes | None = None  # the first batch; it goes into the journal when there is a second
+        self._left = 0  # batches of an earlier run that are still to be taken
+        self._first: bytes | None = None  # the first batch; it is written when there is a second one
         if (target.with_name(f"{target.name}.partial") / STATE).exists():
             journal = self._opened()
             self._left = journal.progress.counts.get(BATCHES, 0)
@@ -69,17 +69,17 @@ class KeptBatches:
                 self._earlier = stack.enter_context(journal.path(SEGMENTS).open("rb"))
 
     def get(self) -> list[Segment] | None:
-        """The segments of the next batch; None where no run has done it."""
+        """The segments of the next batch; None if no run has finished it."""
         if self._earlier is None or not self._left:
             return None
         self._left -= 1
         return [_segment(fields) for fields in json.loads(self._earlier.readline())]
 
     def put(self, segments: Sequence[Segment]) -> None:
-        """Remembers the segments of the batch for which `get` gave None.
+        """Keeps the segments of the batch for which `get` returned None.
 
         Raises:
-            InputError: the disk does not take it, or another process is writing the target.
+            InputError: the disk is full or read-only, or another process is writing the target.
         """
         line = json.dumps([_fields(segment) for segment in segments]).encode() + b"\n"
         if self._journal is None and self._first is None:
@@ -95,7 +95,7 @@ class KeptBatches:
         journal.commit()
 
     def discard(self) -> None:
-        """Makes what is kept rubbish: the output is complete."""
+        """Makes the kept batches rubbish, because the output is complete."""
         if self._journal is not None:
             self._journal.discard()
 
@@ -112,7 +112,7 @@ class KeptBatches:
 
 
 def file_settings(files: Sequence[str]) -> list[list[Any]]:
-    """What tells the recordings from others: name, size and time of the last change, where they are there."""
+    """Identifies the recordings by name, size and time of the last change, or by name alone if a file is missing."""
     found: list[list[Any]] = []
     for file in files:
         try:
@@ -141,5 +141,5 @@ def _segment(fields: Mapping[str, Any]) -> Segment:
         fields["end"],
         NBest.from_dict(fields["nbest"]),
         Transcript(**fields["transcript"]),
-        None if words is None else tuple(Word(**word) for word in words),
+        None if words is None else tuple(TimedWord(**word) for word in words),
     )

@@ -1,8 +1,9 @@
-"""Subtitles that can be read: words with times, cut into cues of at most two lines.
+"""Cuts words with times into readable subtitles: cues of at most two lines.
 
 A cue has at most two lines of 42 narrow characters (21 Chinese, Japanese or Korean ones) and stays for about one to
-six seconds. Among all ways to cut the words the one that costs the reader least is taken: cuts after sentences, then
-after clauses, then in pauses; no cue that is gone too soon, that has to be read too fast, or that holds one word.
+six seconds. Among all ways to cut the words, the one that costs the reader least is taken. Cuts after sentences cost
+least, then cuts after clauses, then cuts in pauses. Cues that disappear too soon, that must be read too fast, or that
+hold one word cost more.
 """
 
 from __future__ import annotations
@@ -14,24 +15,24 @@ from itertools import pairwise
 from robustger.pipeline.clauses import SENTENCE_END, cost_of_cut, ends_sentence
 from robustger.pipeline.transcription import Segment, Transcription
 from robustger.pipeline.words import retimed, spread_words
-from robustger.pipeline.writing_systems import Piece, display_width, glues, pieces, text_of
+from robustger.pipeline.writing_systems import DisplayWord, display_width, display_words, glues, text_of
 
 LINE_WIDTH = 42  # narrow characters
 LONGEST_MS = 7_000  # no cue of several words is longer
-_LONG_MS, _SHORT_MS = 6_000, 1_000  # what a reader likes
-_SHORTEST_MS = 200  # of a cue whose words have no time of their own; the next one then comes later
-_NEW_CHUNK_MS = 2_000  # a pause that no cue spans
+_LONG_MS, _SHORT_MS = 6_000, 1_000  # comfortable for a reader
+_SHORTEST_MS = 200  # of a cue whose words have no time of their own; the next cue comes later then
+_NEW_PASSAGE_MS = 2_000  # a pause that no cue spans
 _EXTENSION_MS = 1_000  # how long a cue may stay after its last word
 _CHARACTERS_PER_SECOND = 17.0
 _NOTICED_PAUSE_MS = 700
-_FULL_WIDTH = 28  # a part of a sentence that is shorter looks lost
+_FULL_WIDTH = 28  # a shorter part of a sentence looks lost
 
 
 @dataclass(frozen=True, slots=True)
-class TimedPiece:
-    """A piece of the text and when it is heard, in milliseconds from the beginning of the recording."""
+class CueWord:
+    """A word of a cue and the time at which it is heard, in milliseconds from the beginning of the recording."""
 
-    piece: Piece
+    piece: DisplayWord
     start_ms: int
     end_ms: int
     english: bool
@@ -39,17 +40,17 @@ class TimedPiece:
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """What is on the screen at once.
+    """The text that is on the screen at one time.
 
     Attributes:
         start_ms: when it appears, in milliseconds from the beginning of the recording.
-        end_ms: when it goes; after `start_ms`, and not after the next cue's `start_ms`.
-        lines: one or two, each of one piece at least.
+        end_ms: when it disappears; after `start_ms`, and not after the `start_ms` of the next cue.
+        lines: one or two lines, each of at least one word.
     """
 
     start_ms: int
     end_ms: int
-    lines: tuple[tuple[TimedPiece, ...], ...]
+    lines: tuple[tuple[CueWord, ...], ...]
 
     @property
     def text(self) -> str:
@@ -58,66 +59,66 @@ class Cue:
 
 
 def readable_cues(transcription: Transcription, *, plain: bool = False) -> list[Cue]:
-    """The cues of a recording, in order; all its words are in them, once.
+    """The cues of a recording, in order; each of its words is in exactly one cue.
 
     Segments whose words have no times count as if their words were spread evenly over them.
 
     Args:
-        transcription: what is said.
+        transcription: the recording with its text.
         plain: whether the words alone are shown instead of the written text.
     """
-    timed = _timed_pieces(transcription.segments, plain=plain)
-    groups: list[tuple[tuple[TimedPiece, ...], ...]] = []
+    timed = _cue_words(transcription.segments, plain=plain)
+    groups: list[tuple[tuple[CueWord, ...], ...]] = []
     until_ms = round(1000 * transcription.seconds)
-    chunks = _chunks(timed)
-    for position, chunk in enumerate(chunks):
-        last = position + 1 == len(chunks)
-        groups += _best_cut(chunk, until_ms if last else chunks[position + 1][0].start_ms)
+    passages = _passages(timed)
+    for position, passage in enumerate(passages):
+        last = position + 1 == len(passages)
+        groups += _best_cut(passage, until_ms if last else passages[position + 1][0].start_ms)
     return _on_screen(groups, shortest_ms=_SHORTEST_MS, stays_until_ms=until_ms)
 
 
 def word_cues(transcription: Transcription, *, plain: bool = False) -> list[Cue]:
     """One cue per word, for as long as it is said; arguments as for `readable_cues`."""
-    timed = _timed_pieces(transcription.segments, plain=plain)
+    timed = _cue_words(transcription.segments, plain=plain)
     return _on_screen([((word,),) for word in timed], shortest_ms=1, stays_until_ms=None)
 
 
-def _timed_pieces(segments: Sequence[Segment], *, plain: bool) -> list[TimedPiece]:
-    found: list[TimedPiece] = []
+def _cue_words(segments: Sequence[Segment], *, plain: bool) -> list[CueWord]:
+    found: list[CueWord] = []
     for segment in segments:
         text = segment.plain if plain else segment.text
-        parts = pieces(text)
+        parts = display_words(text)
         words = retimed(segment.words, text) if segment.words else ()
         if not words:
             words = spread_words(text, segment.start, segment.end)
         if parts and found and glues(found[-1].piece.text, parts[0].text):
-            parts[0] = Piece(parts[0].text, glued=True)
+            parts[0] = DisplayWord(parts[0].text, glued=True)
         english = (segment.nbest.language or "en").startswith("en")
         found += [
-            TimedPiece(part, round(1000 * word.start), round(1000 * word.end), english)
+            CueWord(part, round(1000 * word.start), round(1000 * word.end), english)
             for part, word in zip(parts, words, strict=True)
         ]
     return found
 
 
-def _chunks(timed: Sequence[TimedPiece]) -> list[list[TimedPiece]]:
-    """The pieces in stretches, parted by long pauses."""
-    chunks: list[list[TimedPiece]] = []
+def _passages(timed: Sequence[CueWord]) -> list[list[CueWord]]:
+    """The words in passages, which are separated by long pauses."""
+    passages: list[list[CueWord]] = []
     for position, word in enumerate(timed):
-        if not position or word.start_ms - timed[position - 1].end_ms >= _NEW_CHUNK_MS:
-            chunks.append([])
-        chunks[-1].append(word)
-    return chunks
+        if not position or word.start_ms - timed[position - 1].end_ms >= _NEW_PASSAGE_MS:
+            passages.append([])
+        passages[-1].append(word)
+    return passages
 
 
-class _Chunk:
-    """A stretch of pieces with everything that the costs of cues are added up from."""
+class _Passage:
+    """The words between two long pauses, with everything that the cost of a cue is computed from."""
 
-    def __init__(self, timed: Sequence[TimedPiece], until_ms: int) -> None:
+    def __init__(self, timed: Sequence[CueWord], until_ms: int) -> None:
         self.timed = timed
         self.until_ms = until_ms
         count = len(timed)
-        # Up to each piece: the width of all before it, with the blanks between them.
+        # For each word: the width of all words before it, with the blanks between them.
         self.ends = [0] * (count + 1)
         self.blanks = [0 if word.piece.glued else 1 for word in timed]
         for index, word in enumerate(timed):
@@ -135,13 +136,13 @@ class _Chunk:
         self.noticed_pauses = [0] + [int(pause >= _NOTICED_PAUSE_MS) for pause in pauses] + [0]
 
     def width(self, first: int, last: int) -> int:
-        """Of the pieces first to last - 1 in one line."""
+        """The width of the words first to last - 1 in one line."""
         return self.ends[last] - self.ends[first] - self.blanks[first]
 
     def line_break(self, first: int, last: int) -> tuple[float, int] | None:
-        """What the better way to write these pieces in one or two lines costs, and where the second line begins.
+        """The cost of the best way to write these words in one or two lines, and where the second line begins.
 
-        It begins at `last` where one line is enough; None where two are not.
+        The second line begins at `last` if one line is enough. The result is None if two lines are not enough.
         """
         if last == first + 1 or self.width(first, last) <= LINE_WIDTH:
             return 0.0, last
@@ -156,7 +157,7 @@ class _Chunk:
         return best
 
     def cue_cost(self, first: int, last: int) -> tuple[float, int] | None:
-        """What a cue of the pieces first to last - 1 costs, and where its second line begins; None: it is too long."""
+        """The cost of a cue of the words first to last - 1, and where its second line begins; None: it is too long."""
         words = self.timed
         start, end = words[first].start_ms, words[last - 1].end_ms
         lines = self.line_break(first, last)
@@ -178,20 +179,21 @@ class _Chunk:
         return cost + 1.5 * sum(self.noticed_pauses[first + 1 : last]), second
 
 
-def _best_cut(timed: Sequence[TimedPiece], until_ms: int) -> list[tuple[tuple[TimedPiece, ...], ...]]:
-    """The lines of the cues into which the pieces are best cut; the last cue may stay until `until_ms`."""
-    chunk, count = _Chunk(timed, until_ms), len(timed)
-    # Of the best way to cut the first k pieces: its cost, where its last cue begins, and where that one's second line.
+def _best_cut(timed: Sequence[CueWord], until_ms: int) -> list[tuple[tuple[CueWord, ...], ...]]:
+    """The lines of the cues into which the words are best cut; the last cue may stay until `until_ms`."""
+    passage, count = _Passage(timed, until_ms), len(timed)
+    # For the best way to cut the first k words: its cost, where its last cue begins, and where the second line of
+    # that cue begins.
     best: list[tuple[float, int, int]] = [(0.0, 0, 0)] + [(float("inf"), 0, 0)] * count
     for first in range(count):
         for last in range(first + 1, count + 1):
-            found = chunk.cue_cost(first, last)
+            found = passage.cue_cost(first, last)
             if found is None:
-                break  # nor does anything longer fit
+                break  # a longer cue does not fit either
             cost = best[first][0] + found[0]
             if cost < best[last][0]:
                 best[last] = cost, first, found[1]
-    groups: list[tuple[tuple[TimedPiece, ...], ...]] = []
+    groups: list[tuple[tuple[CueWord, ...], ...]] = []
     last = count
     while last:
         _, first, second = best[last]
@@ -202,16 +204,16 @@ def _best_cut(timed: Sequence[TimedPiece], until_ms: int) -> list[tuple[tuple[Ti
 
 
 def _end_ms(start: int, end: int, width: int, following: int) -> int:
-    """When a cue goes: after its last word, later where a pause lets it be read, never after the next begins."""
+    """When a cue disappears: after its last word, later if a pause leaves time to read, never after the next begins."""
     wanted = max(end, start + _SHORT_MS, start + round(1000 * width / _CHARACTERS_PER_SECOND))
     wanted = min(wanted, end + _EXTENSION_MS, max(end, start + _LONG_MS))
     return min(wanted, following)
 
 
 def _on_screen(
-    groups: Sequence[tuple[tuple[TimedPiece, ...], ...]], *, shortest_ms: int, stays_until_ms: int | None
+    groups: Sequence[tuple[tuple[CueWord, ...], ...]], *, shortest_ms: int, stays_until_ms: int | None
 ) -> list[Cue]:
-    """The groups with their times; `stays_until_ms` is the recording's end, None where no cue outstays its words."""
+    """The cues with their times; `stays_until_ms` is the end of the recording, None if no cue outlasts its words."""
     cues: list[Cue] = []
     for position, lines in enumerate(groups):
         start, end = lines[0][0].start_ms, lines[-1][-1].end_ms

@@ -1,4 +1,4 @@
-"""Transcribing files to files: into one stream, or each into a file of its own in a folder."""
+"""Transcribes files into one file or stream, or each into a file of its own in a folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from robustger.errors import InputError
 from robustger.hypotheses import atomic_writer
@@ -18,16 +18,19 @@ from robustger.pipeline.robustger import RobustGER
 from robustger.pipeline.transcription import Failure, Transcription
 from robustger.version import __version__
 
+if TYPE_CHECKING:
+    from robustger.audio import ReadingOptions
+
 
 @dataclass(slots=True)
 class TranscriptionSummary:
-    """What happened to the files.
+    """The counts of a run.
 
     Attributes:
-        files: files that were transcribed; those in which nobody speaks are among them.
-        seconds: length of these, in seconds.
+        files: files that were transcribed, also those in which nobody speaks.
+        seconds: the length of these files.
         segments: windows that were recognized.
-        changed: windows whose text differs from the recognizer's own.
+        changed: windows whose text differs from the text of the recognizer.
         problems: files that could not be read.
     """
 
@@ -55,29 +58,29 @@ def transcribe_to(
 ) -> TranscriptionSummary:
     """Transcribes files into one file, or each into its own file of a folder.
 
-    `output` is a folder where it is one, ends in a slash, or has no suffix while there are several files or subtitles
-    of them; a new folder is made when the first transcription is there. In one file, `text` puts the recording's name
-    and a tab before each line where there are several, and a recording that cannot be read keeps its line: an empty
-    text, in `json` with the reason as `error`.
+    `output` is a folder if it exists as one, if it ends in a slash, or if it has no suffix and there are several files.
+    A new folder is made when the first transcription is finished. In one file of several recordings, `text` puts the
+    name of the recording and a tab before each line. A recording that cannot be read keeps its line with an empty text,
+    in `json` with the reason as `error`.
 
     Args:
-        robustger: what transcribes.
+        robustger: the recognizer and the corrector.
         files: the recordings; "-" is standard input.
         output: a file, a folder, or "-" for standard output. Files appear complete or not at all.
-        format: `text`, `json`, `srt` or `vtt`; None goes by the suffix of `output`, else is `text`.
-        show_nbest: `text` shows the N-best lists beneath.
-        words: `json`, `srt` and `vtt` give the time of every word.
-        plain: `text`, `srt` and `vtt` show the words alone, without the recognizer's case and punctuation.
-        restart: whether to throw away what a killed run left beside the output, with which this one would go on.
-        on_problem: called with what is wrong with a file, and which.
-        on_warning: called with what else there is to know: that nobody speaks in a file, that the corrector does not
-            know its language, that something of it is missing.
-        on_progress: called with the seconds of audio just finished.
-        options: of `RobustGER.transcribe_files`.
+        format: `text`, `json`, `srt` or `vtt`; None goes by the suffix of `output`, and is `text` for other suffixes.
+        show_nbest: whether `text` shows the N-best lists below the text.
+        words: whether `json`, `srt` and `vtt` give the time of every word.
+        plain: whether `text`, `srt` and `vtt` show the words alone, without case and punctuation.
+        restart: whether to throw away the finished batches of a killed run instead of continuing it.
+        on_problem: called with one line for each file that cannot be transcribed.
+        on_warning: called with one line for each file in which nobody speaks, whose language the corrector does not
+            know, or of which a part is missing.
+        on_progress: called with the seconds of recordings just finished.
+        options: further arguments of `RobustGER.transcribe_files`.
 
     Raises:
-        InputError: an output that does not fit the files or the format, or cannot be written; a model that cannot be
-            loaded; what a killed run left is of another command. Nothing is written then.
+        InputError: the output does not fit the files or the format, or cannot be written; a model cannot be loaded; or
+            another command left the finished batches there. Nothing is written then.
     """
     name = format or _format_of(output)
     if show_nbest and name in SUBTITLES:
@@ -150,14 +153,31 @@ def transcribe_to(
             else:
                 file.write(label + rendered(result))
             if output == "-":
-                file.flush()  # a reader gets each text when it is there
+                file.flush()  # so that a reader gets each text at once
     return summary
+
+
+def known_seconds(files: Sequence[str], reading: ReadingOptions) -> float:
+    """The length of all recordings together, in seconds, as far as they state it; unreadable ones count nothing.
+
+    Args:
+        files: the recordings; standard input counts nothing.
+        reading: how files are read.
+    """
+    from robustger.audio import probe_audio
+
+    seconds = 0.0
+    for file in files:
+        if file != "-":
+            with suppress(InputError):
+                seconds += probe_audio(file, options=reading).seconds
+    return seconds
 
 
 def _kept(
     robustger: RobustGER, files: Sequence[str], output: str, restart: bool, options: Mapping[str, Any]
 ) -> AbstractContextManager[KeptBatches | None]:
-    """What a killed run has done for this output, where it can be kept."""
+    """The finished batches of a killed run for this output, if batches can be kept for it."""
     path = Path(output)
     is_stream = output == "-" or (path.exists() and not (path.is_file() or path.is_dir()))
     if is_stream or "-" in files or robustger.identity is None:
@@ -174,7 +194,7 @@ def _kept(
 
 
 class _NothingToWriteError(Exception):
-    """Leaves the output as it is: its only recording cannot be read."""
+    """Leaves the output unchanged, because its only recording cannot be read."""
 
 
 def _format_of(output: str) -> str:
@@ -192,10 +212,10 @@ def _is_folder(output: str, count: int, format: str) -> bool:
 
 
 def _targets(files: Sequence[str], folder: Path, suffix: str) -> list[Path]:
-    """One file in the folder per recording, by the recording's name.
+    """The file in the folder for each recording, named after the recording.
 
     Raises:
-        InputError: two recordings would share one, or one would take a recording's place.
+        InputError: two recordings would share a file, or a file would replace a recording.
     """
     owners: dict[str, str] = {}
     for file in files:

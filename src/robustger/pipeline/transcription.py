@@ -1,4 +1,4 @@
-"""What a transcription is: recordings in stretches, each with what was heard and what became of it."""
+"""The result of transcribing a recording: its segments, each with the N-best list and the corrected text."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from robustger.hypotheses import NBest, Transcript
-from robustger.pipeline.edits import Edit, edits_between
+from robustger.pipeline.edits import TimedEdit, edits_between
 from robustger.pipeline.writing_systems import joined
-from robustger.recognition.recognizer import Word
+from robustger.recognition.recognizer import TimedWord
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,27 +18,27 @@ class Segment:
     Attributes:
         start: where it begins in the recording, in seconds.
         end: where it ends, in seconds.
-        nbest: what the recognizer heard, written as the corrector knows it; `meta` holds how many of the hypotheses are
-            distinct and, where it was rewritten, the 1-best as the recognizer wrote it (`recognized`).
-        transcript: what became of it.
-        words: the words of `text` with their times in the recording; None where nobody asked for them.
+        nbest: the list of the recognizer, rewritten as the corrector knows it; see
+            `robustger.recognition.lists.list_of` for its `meta`.
+        transcript: the correction of the list.
+        words: the words of `text` with their times in the recording; None if nobody asked for them.
     """
 
     start: float
     end: float
     nbest: NBest
     transcript: Transcript
-    words: tuple[Word, ...] | None = None
+    words: tuple[TimedWord, ...] | None = None
 
     @property
     def text(self) -> str:
-        """The corrected text with the recognizer's case and punctuation, where that form is known."""
+        """The corrected text, with the recognizer's case and punctuation if that form is known."""
         written = self.transcript.written
         return self.transcript.text if written is None else written
 
     @property
     def plain(self) -> str:
-        """The words of the corrected text alone, as the corrector wrote them."""
+        """The corrected text as the corrector wrote it: only the words."""
         return self.transcript.text
 
     @property
@@ -47,14 +47,14 @@ class Segment:
         return self.transcript.best if self.transcript.written is None else self.nbest.written[0]
 
     @property
-    def edits(self) -> tuple[Edit, ...]:
-        """What turns `recognized` into `text`: what the correction changed."""
+    def edits(self) -> tuple[TimedEdit, ...]:
+        """The changes of the correction, which turn `recognized` into `text`."""
         return edits_between(self.recognized, self.text, self.words, self.start, self.end)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields in order, ready for JSON; words and the list's written form only where they are known."""
+        """The fields in order, ready for JSON; the words and the written form of the list only if they are known."""
         transcript, heard = self.transcript.to_dict(), self.nbest.to_dict()
-        transcript.pop("written", None)  # it is the text; the key holds the forms of all hypotheses
+        transcript.pop("written", None)  # it is the text; this key holds the forms of all hypotheses
         fields = {"start": round(self.start, 3), "end": round(self.end, 3), **transcript}
         fields |= {"text": self.text, "plain": self.plain, "edits": [edit.to_dict() for edit in self.edits]}
         if self.words is not None:
@@ -77,10 +77,10 @@ class Transcription:
     """A transcribed recording.
 
     Attributes:
-        id: the file's name without folder and suffix, unless the caller gave another.
+        id: the name of the file without folder and suffix, unless the caller gave another id.
         audio: the file, or None for samples that came as an array.
-        seconds: length of the recording.
-        segments: the stretches that hold speech, in order; none where nobody speaks.
+        seconds: the length of the recording.
+        segments: the stretches that hold speech, in order; none if nobody speaks.
     """
 
     id: str
@@ -90,7 +90,7 @@ class Transcription:
 
     @property
     def text(self) -> str:
-        """The corrected text of all segments, with case and punctuation where that form is known."""
+        """The corrected text of all segments, with case and punctuation if that form is known."""
         return joined(segment.text for segment in self.segments)
 
     @property
@@ -99,9 +99,9 @@ class Transcription:
         return joined(segment.plain for segment in self.segments)
 
     @property
-    def words(self) -> tuple[Word, ...] | None:
-        """The words of all segments with their times; None where those of a segment are not known."""
-        found: list[Word] = []
+    def words(self) -> tuple[TimedWord, ...] | None:
+        """The words of all segments with their times; None if those of a segment are not known."""
+        found: list[TimedWord] = []
         for segment in self.segments:
             if segment.words is None:
                 return None
@@ -126,9 +126,9 @@ class Failure:
     """A recording that could not be read.
 
     Attributes:
-        id: as of a transcription.
+        id: as for a transcription.
         audio: the file.
-        message: what is wrong with it, and with which file.
+        message: one line that names the file and says what is wrong with it.
     """
 
     id: str

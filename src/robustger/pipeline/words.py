@@ -1,4 +1,4 @@
-"""When each word of a text is heard."""
+"""Finds the times at which the words of a text are heard."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 
 from robustger.errors import InputError
 from robustger.pipeline.edits import blocks_between
-from robustger.pipeline.writing_systems import pieces
-from robustger.recognition.recognizer import Listens, Word
+from robustger.pipeline.writing_systems import display_words
+from robustger.recognition.recognizer import Listens, TimedWord
 
 if TYPE_CHECKING:
     import numpy as np
 
     from robustger.recognition import Recognizer
 
-SAMPLE_RATE = 16_000  # Hz; as robustger.audio, which loads numpy, has it
-_FRAME = SAMPLE_RATE // 100  # 10 ms
-_ZERO = 1e-5  # less than half a step of 16 bits; what decoders leave where there is nothing
+_FRAMES_PER_SECOND = 100
+_ZERO = 1e-5  # less than half a step of 16 bits; decoders leave such values where there is no sound
 _QUIET_DB = (
     30.0  # below the loudest 10 ms; speech spans about this much between its vowels and its consonants
 )
@@ -27,34 +26,35 @@ _QUIET_DB = (
 
 def timed_words(
     recognizer: Recognizer, samples: np.ndarray, text: str, *, start: float, language: str | None
-) -> tuple[Word, ...]:
-    """The words of a text and where they are heard on the recording's time line.
+) -> tuple[TimedWord, ...]:
+    """The words of a text with the times at which they are heard in the recording.
 
-    A recognizer that `Listens` says when. Where it does not, or finds the text too long, the words are spread between
-    the first and the last loud place of the samples in proportion to their length, with no confidence.
+    A recognizer that `Listens` finds the times. If the recognizer does not listen, or the text is too long for it, the
+    words are spread between the first and the last loud place of the samples in proportion to their length, and have no
+    confidence.
 
     Args:
-        recognizer: what is asked.
+        recognizer: the recognizer that heard the samples.
         samples: the stretch in which the text is said, 16 kHz mono, float32 (samples,).
-        text: what is said. Its words are the `pieces` of its writing system: what stands between blanks, or single
-            characters where the script has no blanks.
+        text: what is said. Its words are its `display_words`: words between blanks, or single characters in scripts
+            without blanks.
         start: where the samples begin in the recording, in seconds; it is added to every time.
-        language: code of the text's language; None takes the recognizer's own.
+        language: the code of the text's language; None takes the recognizer's own.
 
     Returns:
-        one word for each word of the text, in order; times in seconds, to the millisecond, that do not decrease and
-        lie within the samples, and not in the digital silence with which they may begin and end.
+        one word for each word of the text, in order. Times are in seconds, to the millisecond. They do not decrease,
+        and lie within the samples but outside the digital silence with which these may begin and end.
 
     Raises:
         InputError: the recognizer's words are not those of the text.
     """
     if not text.split():
         return ()
-    heard: Sequence[Word] | None = None
+    heard: Sequence[TimedWord] | None = None
     if isinstance(recognizer, Listens):
         try:
             heard = recognizer.align(samples, text, language=language)
-        except InputError:  # longer than the recognizer can hold against an audio
+        except InputError:  # the text is too long for the recognizer
             heard = None
     if heard is None:
         heard = spread_words(text, *_loud_span(samples))
@@ -66,42 +66,42 @@ def timed_words(
     return _in_order(retimed(heard, text), start, *_audible_span(samples))
 
 
-def spread_words(text: str, start: float, end: float) -> tuple[Word, ...]:
-    """The words of a text, spread evenly over a stretch by their length in characters; none has a confidence.
+def spread_words(text: str, start: float, end: float) -> tuple[TimedWord, ...]:
+    """Spreads the words of a text over a stretch in proportion to their length in characters, without confidence.
 
     Args:
         text: the words.
-        start: of the stretch, in seconds.
-        end: of the stretch, in seconds.
+        start: where the stretch begins, in seconds.
+        end: where the stretch ends, in seconds.
     """
-    parts = [piece.text for piece in pieces(text)]
+    parts = [piece.text for piece in display_words(text)]
     total = sum(map(len, parts))
     words, before = [], 0
     for part in parts:
         after = before + len(part)
         words.append(
-            Word(part, start + (end - start) * before / total, start + (end - start) * after / total)
+            TimedWord(part, start + (end - start) * before / total, start + (end - start) * after / total)
         )
         before = after
     return tuple(words)
 
 
-def retimed(words: Sequence[Word], text: str) -> tuple[Word, ...]:
-    """The words of another form of the same text, with the times of these words.
+def retimed(words: Sequence[TimedWord], text: str) -> tuple[TimedWord, ...]:
+    """Gives the words of another form of a text the times of the words of the first form.
 
-    The forms are laid against each other character by character: "50 mm" and "fifty mm", or characters cut from a
-    word, take the times of what they stand against. A word's confidence is the lowest of those it stands against.
+    The two forms are aligned character by character, and each character takes the time of its partner: "fifty mm"
+    takes the times of "50 mm". The confidence of a word is the lowest confidence among its partners.
 
     Args:
-        words: words in order; without any, all times are 0.
-        text: the same text in another form, such as without punctuation.
+        words: the words of the first form, in order; if there are none, all times are 0.
+        text: the other form, for example without punctuation.
     """
-    parts = [piece.text for piece in pieces(text)]
+    parts = [piece.text for piece in display_words(text)]
     if [word.text for word in words] == parts:
         return tuple(words)
     if not words or not parts:
         return spread_words(text, 0.0, 0.0)
-    # Of each source character: its word, and its share of the word's time.
+    # For each character of the first form: the index of its word, and its share of the word's time.
     owners = [index for index, word in enumerate(words) for _ in word.text]
     spans = [span for word in words for span in _character_spans(word)]
     source, target = "".join(word.text for word in words), "".join(parts)
@@ -122,12 +122,12 @@ def retimed(words: Sequence[Word], text: str) -> tuple[Word, ...]:
         beside = {owners[index] for _, _, indices in characters for index in indices}
         confidences = [words[index].confidence for index in beside]
         known = [confidence for confidence in confidences if confidence is not None]
-        result.append(Word(part, characters[0][0], characters[-1][1], min(known) if known else None))
+        result.append(TimedWord(part, characters[0][0], characters[-1][1], min(known) if known else None))
     return tuple(result)
 
 
-def _character_spans(word: Word) -> list[tuple[float, float]]:
-    """When each character of the word is said, as if all took the same time, and punctuation none."""
+def _character_spans(word: TimedWord) -> list[tuple[float, float]]:
+    """The start and end of each character of a word; all take equally long, and punctuation takes no time."""
     voiced = [unicodedata.category(character)[0] != "P" for character in word.text]
     if not any(voiced):
         voiced = [True] * len(voiced)
@@ -137,23 +137,27 @@ def _character_spans(word: Word) -> list[tuple[float, float]]:
     return list(pairwise(times))
 
 
-def _in_order(words: Sequence[Word], start: float, earliest: float, latest: float) -> tuple[Word, ...]:
-    """The words on the recording's time line: between two times, none before the end of the one before it."""
+def _in_order(
+    words: Sequence[TimedWord], start: float, earliest: float, latest: float
+) -> tuple[TimedWord, ...]:
+    """The words on the time line of the recording, moved to lie between two times and not to overlap."""
     result = []
     for word in words:
         begin = min(max(word.start, earliest), latest)
         earliest = min(max(word.end, begin), latest)
         confidence = None if word.confidence is None else round(min(max(word.confidence, 0.0), 1.0), 4)
-        result.append(Word(word.text, round(start + begin, 3), round(start + earliest, 3), confidence))
+        result.append(TimedWord(word.text, round(start + begin, 3), round(start + earliest, 3), confidence))
     return tuple(result)
 
 
 def _audible_span(samples: np.ndarray) -> tuple[float, float]:
-    """Where the samples begin and cease to be other than zero, in seconds; all of them where they never are.
+    """The times of the first and the last sample that is not zero, in seconds; the whole length if all are zero.
 
-    A recognizer does not look that closely: where a track begins late it may time a word before the first sound.
+    Where a track begins late, a recognizer may time a word before the first sound.
     """
     import numpy as np
+
+    from robustger.audio import SAMPLE_RATE
 
     [heard] = np.nonzero(np.abs(samples) > _ZERO)
     if not heard.size:
@@ -162,12 +166,15 @@ def _audible_span(samples: np.ndarray) -> tuple[float, float]:
 
 
 def _loud_span(samples: np.ndarray) -> tuple[float, float]:
-    """Where the first loud 10 ms begin and the last ones end, in seconds; all of the samples where none are louder."""
+    """The start of the first loud 10 ms and the end of the last, in seconds; the whole length if none are louder."""
     import numpy as np
 
-    count = samples.size // _FRAME
+    from robustger.audio import SAMPLE_RATE
+
+    frame = SAMPLE_RATE // _FRAMES_PER_SECOND
+    count = samples.size // frame
     if not count:
         return 0.0, samples.size / SAMPLE_RATE
-    power = np.square(samples[: count * _FRAME].astype(np.float64)).reshape(count, _FRAME).mean(axis=1)
+    power = np.square(samples[: count * frame].astype(np.float64)).reshape(count, frame).mean(axis=1)
     [loud] = np.nonzero(power >= power.max() * 10 ** (-_QUIET_DB / 10))
-    return float(loud[0]) * _FRAME / SAMPLE_RATE, float(loud[-1] + 1) * _FRAME / SAMPLE_RATE
+    return float(loud[0]) * frame / SAMPLE_RATE, float(loud[-1] + 1) * frame / SAMPLE_RATE

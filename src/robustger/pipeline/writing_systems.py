@@ -1,4 +1,4 @@
-"""Where a line of text may be cut: at blanks, and between characters in scripts that write none between words."""
+"""Cuts a text into words that may stand on separate lines, also in scripts that write no blanks between words."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ _SOUTH_EAST_ASIAN = (
     (0x1000, 0x109F),  # Burmese
     (0x1780, 0x17FF),  # Khmer
 )
-# Characters that no line may begin with although they are no marks: small kana, the lengthening sign, Thai and Lao
-# vowels behind their consonant, signs of repetition.
+# Characters that no line may begin with although they are not marks: small kana, the lengthening sign, Thai and Lao
+# vowels after their consonant, signs of repetition.
 _NO_START = set("ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶー々〻ゝゞヽヾะาำฯๆະາຳ་།%％℃°")
 _NO_END = set("เแโใไເແໂໃໄ$¥￥£€#＃")  # Thai and Lao vowels before their consonant, signs before a number
-_STACKERS = {"\u1039", "\u17d2"}  # the consonant behind stands below the one before: Burmese, Khmer
+_STACKERS = {"\u1039", "\u17d2"}  # the next consonant is written below the one before: Burmese, Khmer
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of a text that is not cut: a word, or in scripts without blanks a character with its marks.
+class DisplayWord:
+    """A part of a text that no line break cuts: a word, or a character with its marks in scripts without blanks.
 
     Attributes:
-        text: the characters, punctuation that belongs to them included.
-        glued: whether it follows the piece before without a blank.
+        text: the characters, with the punctuation that belongs to them.
+        glued: whether it follows the word before without a blank.
     """
 
     text: str
     glued: bool = False
 
 
-def pieces(text: str) -> list[Piece]:
-    """The text cut at blanks and between the characters of scripts that write no blanks; nothing but blanks is lost.
+def display_words(text: str) -> list[DisplayWord]:
+    """Cuts a text at blanks, and between characters in scripts without blanks; only blanks are lost.
 
     Example:
-        >>> [piece.text for piece in pieces("Don't ask. 你好。")]
+        >>> [word.text for word in display_words("Don't ask. 你好。")]
         ["Don't", 'ask.', '你', '好。']
     """
     found = []
@@ -53,22 +53,21 @@ def pieces(text: str) -> list[Piece]:
         first = 0
         for position in range(1, len(word)):
             if _may_cut(word[position - 1], word[position]):
-                found.append(Piece(word[first:position], glued=first > 0))
+                found.append(DisplayWord(word[first:position], glued=first > 0))
                 first = position
-        found.append(Piece(word[first:], glued=first > 0))
+        found.append(DisplayWord(word[first:], glued=first > 0))
     return found
 
 
-def text_of(parts: Sequence[Piece]) -> str:
-    """The pieces as one text again, with a blank before each that is not glued to the one before."""
+def text_of(parts: Sequence[DisplayWord]) -> str:
+    """Joins words to one text, with a blank before each word that is not glued to the word before."""
     return "".join(
-        piece.text if piece.glued or not position else f" {piece.text}"
-        for position, piece in enumerate(parts)
+        word.text if word.glued or not position else f" {word.text}" for position, word in enumerate(parts)
     )
 
 
 def joined(texts: Iterable[str]) -> str:
-    """The texts in one line: with a blank between two of them, except between Chinese or Japanese characters."""
+    """Joins texts to one line, with a blank between two texts except between Chinese or Japanese characters."""
     line = ""
     for text in texts:
         if text:
@@ -77,12 +76,12 @@ def joined(texts: Iterable[str]) -> str:
 
 
 def glues(left: str, right: str) -> bool:
-    """Whether no blank stands between two texts, neither of them empty: Chinese or Japanese on both sides."""
+    """Whether two texts, neither empty, are joined without a blank: Chinese or Japanese characters on both sides."""
     return _in(left[-1], _EAST_ASIAN) and _in(right[0], _EAST_ASIAN)
 
 
 def display_width(text: str) -> int:
-    """How many narrow characters wide the text is shown: Chinese, Japanese and Korean ones count two, marks none."""
+    """The width of a text in narrow characters: Chinese, Japanese and Korean ones count two, marks count none."""
     return sum(
         0
         if unicodedata.category(character) in ("Mn", "Me", "Cf")
@@ -98,7 +97,8 @@ def _may_cut(left: str, right: str) -> bool:
         return False
     if left in _NO_END or left in _STACKERS or right in _NO_START:
         return False
-    # Marks (M*), format characters (Cf) and closing punctuation stay with what is before, opening with what follows.
+    # Marks (M*), format characters (Cf) and closing punctuation stay with the character before them; opening
+    # punctuation stays with the character after it.
     before, after = unicodedata.category(left), unicodedata.category(right)
     return after[0] != "M" and after not in ("Cf", "Pe", "Pf", "Po", "Pd") and before not in ("Ps", "Pi")
 

@@ -1,4 +1,4 @@
-"""The options of a recognizer's constructor, held to its annotations."""
+"""Checks the options of a recognizer's constructor against its annotations."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from robustger.errors import InputError
 P = ParamSpec("P")
 Self = TypeVar("Self")
 
-# No conversions: what comes from YAML has its type already, and `true` is no number.
+# No conversions: values from YAML have their types already, and `true` is no number.
 _CONFIG = ConfigDict(strict=True, arbitrary_types_allowed=True)
 
 
 def checked_options(
     init: Callable[Concatenate[Self, P], None],
 ) -> Callable[Concatenate[Self, P], None]:
-    """Decorates a constructor: a value that its annotations do not allow is an InputError, which names it.
+    """Decorates a constructor so that a value that its annotations do not allow raises an InputError naming the option.
 
     Ranges belong to the annotations: `Annotated[float, Field(gt=0)]`.
     """
@@ -32,7 +32,7 @@ def checked_options(
         except ValidationError as error:
             details = error.errors(include_url=False)
             key, value = details[0]["loc"][0], details[0]["input"]
-            # One detail for each alternative of a union.
+            # pydantic reports one detail for each alternative of a union.
             expected = " or ".join(
                 dict.fromkeys(detail["msg"] for detail in details if detail["loc"][0] == key)
             )

@@ -1,4 +1,4 @@
-"""What a recognizer is: audio in, N-best lists and embeddings of the audio out."""
+"""The interface of a recognizer, which turns audio into N-best lists and embeddings."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recognition:
-    """What a recognizer made of one audio.
+    """The result of recognizing one audio.
 
     Attributes:
-        hypotheses: what the search found, best first: at least one, at most as many as were asked for, and no two
-            that differ only in how the words are written. Their scores are log-probabilities, and each recognizer says
-            of what.
-        distinct: how many there are.
-        embedding: the encoder's last hidden state averaged over the frames of the audio itself, float32 (D,).
-        padded_embedding: the same averaged over all frames, those of the padding included, as the released code
-            takes it, float32 (D,); None where the recognizer does not pad.
-        language: code of the language that was recognized ("en"); None where the recognizer does not say.
+        hypotheses: the texts that the search found, best first: at least one, and at most as many as were asked for.
+            No two of them differ only in how their words are written. Their scores are log-probabilities; the class of
+            each recognizer documents of which event.
+        distinct: the number of hypotheses.
+        embedding: the mean of the encoder's last hidden states over the frames of the audio itself, float32 (D,).
+        padded_embedding: the mean over all frames, also those of the padding, as the released code takes it, float32
+            (D,); None if the recognizer does not pad.
+        language: the code of the recognized language ("en"); None if the recognizer does not name it.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -36,14 +36,14 @@ class Recognition:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """A word of a text and where it is heard.
+class TimedWord:
+    """A word of a text with the time at which it is heard.
 
     Attributes:
-        text: as it stands in the text, punctuation included.
-        start: where it begins, in seconds from the beginning of the audio.
-        end: where it ends, in seconds.
-        confidence: how probable the recognizer finds it, between 0 and 1; None where nobody says.
+        text: the word as it stands in the text, with its punctuation.
+        start: when it begins, in seconds from the beginning of the audio.
+        end: when it ends, in seconds from the beginning of the audio.
+        confidence: the probability that the recognizer gives it, between 0 and 1; None if there is none.
     """
 
     text: str
@@ -54,11 +54,11 @@ class Word:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AudioEmbedding:
-    """What a recognizer's encoder made of one audio; the means over time that `Recognition` holds.
+    """The means over time of the encoder's last hidden states for one audio, as `Recognition` holds them.
 
     Attributes:
-        real: over the frames of the audio itself, float32 (D,): `Recognition.embedding`.
-        padded: over all frames, float32 (D,), or None: `Recognition.padded_embedding`.
+        real: the mean over the frames of the audio itself, float32 (D,): `Recognition.embedding`.
+        padded: the mean over all frames, float32 (D,), or None: `Recognition.padded_embedding`.
     """
 
     real: np.ndarray
@@ -67,11 +67,11 @@ class AudioEmbedding:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Features:
-    """An audio as a recognizer's feature extraction left it.
+    """The features that a recognizer extracted from an audio.
 
     Attributes:
-        size: samples of the audio, 16,000 a second.
-        values: the recognizer's own.
+        size: the number of samples of the audio, 16,000 a second.
+        values: the features, in the form of that recognizer.
     """
 
     size: int
@@ -83,12 +83,12 @@ class Recognizer(Protocol):
 
     @property
     def window_seconds(self) -> float | None:
-        """The longest audio that is taken at once, in seconds; None where any length is taken."""
+        """The longest audio that the recognizer takes at once, in seconds; None if it takes any length."""
         ...
 
     @property
     def pads(self) -> bool:
-        """Whether every audio is padded to one length, so that there are means over all frames, too."""
+        """Whether every audio is padded to one length, so that means over all frames exist."""
         ...
 
     @property
@@ -103,13 +103,16 @@ class Recognizer(Protocol):
         n: int = 5,
         beams: int | None = None,
     ) -> list[Recognition]:
-        """One recognition per audio, in order; each the same as if its audio came alone, up to float rounding.
+        """Recognizes each audio as if it came alone, up to float rounding.
 
         Args:
-            audios: 16 kHz mono, float32 (samples,); none longer than `window_seconds`.
-            n: hypotheses per audio, at most: a list is shorter where no search found as many different ones.
-            beams: width of the one beam search that is made, at least `n`; None leaves it to the recognizer, see
+            audios: 16 kHz mono, float32 (samples,) each; none longer than `window_seconds`.
+            n: the most hypotheses per audio; a list is shorter if no search found as many distinct ones.
+            beams: the width of a single beam search, at least `n`; None leaves the search to the recognizer, see
                 `robustger.recognition.search.strategy`.
+
+        Returns:
+            one recognition for each audio, in order.
 
         Raises:
             InputError: an argument that `check_request` refuses.
@@ -117,7 +120,7 @@ class Recognizer(Protocol):
         ...
 
     def embed(self, audios: Sequence[np.ndarray]) -> list[AudioEmbedding]:
-        """The embeddings that `recognize` gives, up to float rounding, without a search.
+        """The embeddings that `recognize` returns, up to float rounding, without a search.
 
         Args:
             audios: as for `recognize`.
@@ -130,15 +133,15 @@ class Recognizer(Protocol):
 
 @runtime_checkable
 class Listens(Recognizer, Protocol):
-    """A recognizer that can hold any text against an audio, whether it would have written it or not."""
+    """A recognizer that can align and score any text with an audio, even a text that it would not write."""
 
-    def align(self, audio: np.ndarray, text: str, *, language: str | None = None) -> list[Word]:
+    def align(self, audio: np.ndarray, text: str, *, language: str | None = None) -> list[TimedWord]:
         """The words of the text, in order, each with the time at which it is heard.
 
         Args:
             audio: 16 kHz mono, float32 (samples,); no longer than `window_seconds`.
-            text: what is said in it; its words are what stands between blanks.
-            language: code of the text's language; None takes the recognizer's own.
+            text: what is said in it; blanks separate its words.
+            language: the code of the text's language; None takes the recognizer's own.
 
         Returns:
             one word for each word of the text; times do not decrease and lie within the audio.
@@ -149,11 +152,11 @@ class Listens(Recognizer, Protocol):
         ...
 
     def score(self, audio: np.ndarray, texts: Sequence[str], *, language: str | None = None) -> list[float]:
-        """Log p(text | audio) for each text: natural log-probabilities, summed over tokens, the end included.
+        """Log p(text | audio) for each text: the sum of natural log-probabilities of its tokens and the end token.
 
         Args:
             audio: as for `align`.
-            texts: written as the recognizer would write them.
+            texts: the texts, written as the recognizer would write them.
             language: as for `align`.
 
         Raises:
@@ -164,13 +167,13 @@ class Listens(Recognizer, Protocol):
 
 @runtime_checkable
 class HearsFeatures(Recognizer, Protocol):
-    """A recognizer whose feature extraction can be done before, and in another process."""
+    """A recognizer whose features can be extracted in advance, also by another process."""
 
     @property
     def features_of(self) -> Callable[[np.ndarray], Features]:
-        """Turns an audio, 16 kHz mono, float32 (samples,), into features; can be sent to other processes.
+        """A function that turns an audio, 16 kHz mono, float32 (samples,), into features.
 
-        It raises InputError as `check_audios`.
+        It can be sent to other processes. It raises InputError like `check_audios`.
         """
         ...
 
@@ -195,10 +198,10 @@ def check_request(
     beams: int | None,
     window_seconds: float | None,
 ) -> None:
-    """Refuses what no recognizer can work with; every recognizer calls it before it recognizes.
+    """Checks the arguments of `recognize`; every recognizer calls it first.
 
     Raises:
-        InputError: `n` below 1, fewer beams than `n`, or what `check_audios` refuses.
+        InputError: `n` is below 1, there are fewer beams than `n`, or `check_audios` raises.
     """
     if n < 1:
         raise InputError(f"n is {n}; ask for at least one hypothesis")
@@ -208,23 +211,25 @@ def check_request(
 
 
 def check_texts(texts: Sequence[str]) -> None:
-    """Refuses a single text in the place of several, whose letters would be taken for texts.
+    """Checks that several texts are given and not a single one, whose letters would be taken for texts.
 
     Raises:
-        InputError: it is one.
+        InputError: a single text is given.
     """
     if isinstance(texts, str):
         raise InputError(f"a list of texts is needed, not the text {texts[:60]!r} itself; put it into a list")
 
 
 def check_audios(audios: Sequence[np.ndarray | Features], window_seconds: float | None) -> None:
-    """Refuses audio that no recognizer can work with; features were checked when they were made.
+    """Checks audios before they are recognized; features were checked when they were extracted.
 
     Raises:
-        InputError: one that is not one non-empty row of finite numbers or is longer than the window; the message
+        InputError: an audio is not one non-empty row of finite numbers, or is longer than the window; the message
             counts audios from 0.
     """
     import numpy as np
+
+    from robustger.audio import SAMPLE_RATE
 
     for index, samples in enumerate(audios):
         if isinstance(samples, Features):
@@ -235,7 +240,7 @@ def check_audios(audios: Sequence[np.ndarray | Features], window_seconds: float 
             )
         if not np.isfinite(samples).all():
             raise InputError(f"audio {index} contains NaN or infinite samples; repair the recording")
-        seconds = samples.size / 16_000
+        seconds = samples.size / SAMPLE_RATE
         if window_seconds is not None and seconds > window_seconds + 1e-6:
             raise InputError(
                 f"audio {index} lasts {seconds:.2f} s and the recognizer takes {window_seconds:g} s at once; "

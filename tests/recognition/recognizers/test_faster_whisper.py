@@ -173,7 +173,7 @@ def test_the_conversion_is_kept(checkpoint: Path, cache: Path, recognizer: Faste
 def test_what_cannot_be_run_is_refused(checkpoint: Path, tiny_base: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="of the kind 'llama'; faster-whisper takes 'whisper' only"):
         FasterWhisperRecognizer(tiny_base)
-    with pytest.raises(InputError, match=r"has no <\|notimestamps\|> token behind all of its text"):
+    with pytest.raises(InputError, match=r"has no <\|notimestamps\|> token after all text tokens"):
         FasterWhisperRecognizer(build_tiny_whisper(tmp_path / "scratch"))
     with pytest.raises(InputError, match="CTranslate2 cannot run it"):
         FasterWhisperRecognizer(checkpoint, device="cpu", dtype="float16")

@@ -1,1 +1,1 @@
-"""A manifest of recordings into N-best lists, in a run that goes on wherever it was killed."""
+"""Makes N-best lists of all recordings of a manifest, in a run that can be killed and continued at any time."""

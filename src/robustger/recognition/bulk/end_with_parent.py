@@ -26,7 +26,7 @@ def end_with_parent() -> None:
     if parent is None:
         return
     if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):  # a C library without prctl
+        with contextlib.suppress(OSError, AttributeError):  # there may be no prctl
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     threading.Thread(target=_watch, args=(parent.sentinel, os.getppid()), daemon=True).start()
 

@@ -1,1 +1,1 @@
-"""The recognizers that come with the package: Whisper on two engines, and CTC models."""
+"""The recognizers of this package: Whisper on two engines, and CTC models."""

@@ -1,6 +1,7 @@
-"""What has to be known of a Whisper checkpoint to run it with CTranslate2, from whichever format it comes in.
+"""Loads a Whisper checkpoint for CTranslate2, from CTranslate2's own format or from that of transformers.
 
-CTranslate2's own format is run as it is. A checkpoint of transformers is converted once and kept in the user's cache.
+CTranslate2's own format needs no conversion. A checkpoint of transformers is converted once and kept in the user's
+cache.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ class CT2Checkpoint:
     """A Whisper that CTranslate2 can run.
 
     Attributes:
-        folder: what the user named, or what the name stands for; for messages.
-        described: the model as transformers knows it, sizes and settings, without memory for its weights.
-        tokenizer: of transformers.
-        extractor: makes the features.
+        folder: the folder that the user named, or the folder of the model with that name; for messages.
+        described: the model of transformers with its sizes and settings, without memory for its weights.
+        tokenizer: the tokenizer of transformers.
+        extractor: extracts the features.
     """
 
     folder: Path
@@ -44,15 +45,15 @@ class CT2Checkpoint:
     extractor: WhisperFeatureExtractor
 
     def load(self, device: str, compute_type: str) -> Any:
-        """The `ctranslate2.models.Whisper`; a checkpoint of transformers is converted before, once per user.
+        """Loads the `ctranslate2.models.Whisper`; a checkpoint of transformers is converted first, once per user.
 
         Args:
             device: "cpu" or "cuda".
             compute_type: "float32", "float16", "int8" and so on, as CTranslate2 calls it.
 
         Raises:
-            InputError: a device or dtype that this machine lacks, or weights that are broken.
-            MissingModelError: nowhere to keep the converted checkpoint.
+            InputError: this machine lacks the device or dtype, or the weights are broken.
+            MissingModelError: there is no place to keep the converted checkpoint.
         """
         import ctranslate2
 
@@ -65,14 +66,14 @@ class CT2Checkpoint:
 
 
 def load_ct2_checkpoint(model: str | os.PathLike[str]) -> CT2Checkpoint:
-    """The checkpoint called `model`; nothing of its weights is read yet.
+    """Describes the checkpoint called `model` without reading its weights.
 
     Args:
         model: an embedded model, a folder in either format, a short name such as `large-v3`, or a name on the hub.
 
     Raises:
-        InputError: not a complete Whisper checkpoint, or one whose tokens are not in OpenAI's order.
-        MissingModelError: no such model.
+        InputError: it is not a complete Whisper checkpoint, or its tokens are not in OpenAI's order.
+        MissingModelError: there is no such model.
     """
     folder = resolve_ctranslate2(model)
     if is_ctranslate2_folder(folder):
@@ -88,7 +89,7 @@ def load_ct2_checkpoint(model: str | os.PathLike[str]) -> CT2Checkpoint:
 
 
 def ct2_folder(model: str | os.PathLike[str]) -> Path:
-    """The folder in CTranslate2's format of the checkpoint called `model`, which is converted where it has to be.
+    """The folder of the checkpoint called `model` in CTranslate2's format, after conversion if necessary.
 
     Raises:
         InputError, MissingModelError: as `load_ct2_checkpoint` and `CT2Checkpoint.load`.
@@ -101,7 +102,7 @@ def _ct2_folder(folder: Path) -> Path:
 
 
 def _description(folder: Path) -> tuple[WhisperForConditionalGeneration, Any, WhisperFeatureExtractor]:
-    """The checkpoint of transformers as it knows it, but without memory for its weights."""
+    """The model of transformers without memory for its weights, its tokenizer, and its feature extractor."""
     try:
         config = load_pretrained("AutoConfig", folder)
         if config.model_type != "whisper":
@@ -121,22 +122,22 @@ def _description(folder: Path) -> tuple[WhisperForConditionalGeneration, Any, Wh
 
 
 def _check_order(folder: Path, tokenizer: Any) -> None:
-    """CTranslate2 takes all ids beyond that of "no timestamps" for timestamps, as they are in OpenAI's checkpoints."""
+    """Checks that all ids after "no timestamps" are timestamps, as CTranslate2 assumes."""
     vocabulary: dict[str, int] = tokenizer.get_vocab()
     last = vocabulary.get(_NO_TIMESTAMPS)
     if last is None or any(i > last and not _TIMESTAMP.fullmatch(token) for token, i in vocabulary.items()):
         raise InputError(
-            f"{folder}: has no {_NO_TIMESTAMPS} token behind all of its text, which CTranslate2 needs; "
+            f"{folder}: has no {_NO_TIMESTAMPS} token after all text tokens, which CTranslate2 needs; "
             "use the recognizer 'whisper'"
         )
 
 
 def _converted(folder: Path) -> Path:
-    """The checkpoint converted for CTranslate2, at most once per user and state of the checkpoint's files.
+    """Converts the checkpoint for CTranslate2, at most once per user and state of the checkpoint's files.
 
     Raises:
         InputError: the weights cannot be converted.
-        MissingModelError: the cache cannot be written to.
+        MissingModelError: the cache cannot be written.
     """
     import ctranslate2
     from ctranslate2.converters import TransformersConverter

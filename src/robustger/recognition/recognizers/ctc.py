@@ -1,8 +1,8 @@
 """CTC models of transformers (wav2vec2, HuBERT, WavLM, Parakeet-CTC, ...) as recognizers.
 
 The search is a CTC prefix beam search (Graves and Jaitly 2014; Hannun et al. 2014) by flashlight-text, without lexicon
-and language model. What it finds is then scored exactly: the score of a hypothesis is the log-probability of its text,
-the sum over all alignments of all token sequences found that read as this text. Nothing is normalized by length.
+and language model. Its results are then scored exactly: the score of a hypothesis is the log-probability of its text,
+the sum over all alignments of all found token sequences that read as this text. Scores are not normalized by length.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from pydantic import Field, FiniteFloat
 from torch import Tensor
 
+from robustger.audio import SAMPLE_RATE
 from robustger.errors import InputError, MissingExtraError
 from robustger.hypotheses import Hypothesis
 from robustger.models import resolve_model, torch_device
@@ -24,16 +25,15 @@ from robustger.recognition.options import checked_options
 from robustger.recognition.recognizer import AudioEmbedding, Recognition, check_audios, check_request
 from robustger.recognition.search.strategy import Found, Search, search_lists, widths
 
-SAMPLE_RATE = 16_000
-TOKENS = 64  # of a frame, the most probable ones the search goes on with
+TOKENS = 64  # the most probable tokens of a frame, with which the search continues
 THRESHOLD = 50.0  # nats below the best at which the search drops a hypothesis
 RESCORED_AT_ONCE = 16  # token sequences whose exact probability is computed in one go; bounds memory
 SHORTEST = (
     SAMPLE_RATE // 10
-)  # shorter audio is filled up with silence: the models' convolutions need some frames
+)  # samples; shorter audio is padded with silence, because convolutions need some frames
 
-# Families whose batches, with attention masks, give what single audios give; tested one by one. The others (mostly
-# convolutions or normalizations that look into the padding) take one audio at a time.
+# Families for which a batch with attention masks gives the results of single audios; tested one by one. The others,
+# mostly with convolutions or normalizations that see the padding, take one audio at a time.
 BATCHED = frozenset(
     {
         "hubert",
@@ -48,16 +48,17 @@ BATCHED = frozenset(
 
 
 class CTCRecognizer:
-    """Any model that transformers loads with `AutoModelForCTC`.
+    """Recognizes with any model that transformers loads with `AutoModelForCTC`.
 
     A batch equals single audios: families whose padding reaches into the audio take one audio at a time.
 
     Args:
         model: name or folder.
-        device: where it runs; None takes a GPU where there is one.
-        dtype: of weights and activations; None is float32 on the CPU and the checkpoint's own on a GPU.
+        device: where it runs; None takes a GPU if there is one.
+        dtype: the type of weights and activations; None is float32 on the CPU and the checkpoint's type on a GPU.
         search: "adaptive" or "paper", see `robustger.recognition.search.strategy`; beams are token sequences.
-        window_seconds: the longest audio taken at once; attention's memory grows with its square. None: any.
+        window_seconds: the longest audio taken at once, because the memory of attention grows with its square. None
+            takes any length; recordings are then cut into windows of 30 s.
         batch_seconds: audio in one forward pass, padding included, in seconds.
 
     Raises:
@@ -89,7 +90,7 @@ class CTCRecognizer:
         self._device = torch_device(device)
         folder = resolve_model(model)
         try:
-            # Not the processor: that of a checkpoint with an n-gram model asks for packages nobody needs here.
+            # Not the processor: for a checkpoint with an n-gram model, it needs packages that are not used here.
             self._features: Any = load_pretrained("AutoFeatureExtractor", folder)
             self._tokenizer: Any = load_pretrained("AutoTokenizer", folder)
             loaded: Any = load_pretrained(
@@ -120,7 +121,7 @@ class CTCRecognizer:
 
     @property
     def pads(self) -> bool:
-        """False: to the longest of a batch only, and that is left out of the embeddings."""
+        """False: audios are padded only to the longest of a batch, and embeddings leave that padding out."""
         return False
 
     @property
@@ -170,7 +171,7 @@ class CTCRecognizer:
 
     @torch.inference_mode()
     def _encode(self, audios: list[np.ndarray]) -> Iterator[tuple[Tensor, np.ndarray]]:
-        """Per audio: logits (T, V), float32, and the embedding (D,)."""
+        """For each audio, its logits, float32 (T, V), and its embedding (D,)."""
         inputs = self._features(
             [
                 np.pad(audio.astype(np.float32, copy=False), (0, max(0, SHORTEST - audio.size)))
@@ -214,10 +215,10 @@ class CTCRecognizer:
         return search_lists(search, plan, n, [None])[0]
 
     def _scored_texts(self, log_probs: Tensor, alignments: list[list[int]]) -> list[Hypothesis]:
-        """The texts the alignments read as, most probable first; alignments of equal tokens must not repeat."""
+        """The texts of the alignments, most probable first; no two alignments may have the same tokens."""
         sequences = [collapse(alignment, self._blank) for alignment in alignments]
         scores = sequence_log_probs(log_probs, sequences, self._blank)
-        # A CTC tokenizer collapses alignments itself and knows what its model's own decoding makes of them.
+        # A CTC tokenizer collapses alignments itself, in the way of its model's own decoding.
         texts = self._tokenizer.batch_decode(alignments, skip_special_tokens=True)
         summed: dict[str, float] = {}
         for words, score in zip(map(str.split, texts), scores, strict=True):
@@ -246,7 +247,7 @@ def prefix_beam_search(log_probs: Tensor, blank: int, beams: int) -> list[list[i
 
     frames, tokens = log_probs.shape
     options = LexiconFreeDecoderOptions(
-        beam_size=2 * beams,  # a sequence takes up to two places: it may end in a blank or not
+        beam_size=2 * beams,  # a sequence takes up to two places, because it may end in a blank or not
         beam_size_token=min(tokens, TOKENS),
         beam_threshold=THRESHOLD,
         lm_weight=0.0,
@@ -254,8 +255,8 @@ def prefix_beam_search(log_probs: Tensor, blank: int, beams: int) -> list[list[i
         log_add=True,
         criterion_type=CriterionType.CTC,
     )
-    # The blank as silence token: the decoder starts in "silence", and would take a first frame of that token for a
-    # repetition. Only the blank may be repeated without meaning anything.
+    # The blank serves as silence token: the decoder starts in "silence" and takes a first frame of that token for a
+    # repetition, and only the blank may be repeated without a meaning.
     decoder = LexiconFreeDecoder(options, ZeroLM(), blank, blank, [])
     emissions = np.ascontiguousarray(log_probs.numpy(), dtype=np.float32)
     found = decoder.decode(emissions.ctypes.data, frames, tokens)
@@ -263,7 +264,7 @@ def prefix_beam_search(log_probs: Tensor, blank: int, beams: int) -> list[list[i
 
 
 def collapse(alignment: Sequence[int], blank: int) -> list[int]:
-    """The tokens an alignment stands for: repetitions taken once, then blanks taken out."""
+    """The tokens of an alignment: repetitions are merged, then blanks are removed."""
     before: Sequence[int | None] = [None, *alignment[:-1]]
     return [token for last, token in zip(before, alignment, strict=True) if token != last and token != blank]
 

@@ -1,7 +1,7 @@
 """Whisper through CTranslate2, the engine of faster-whisper: the same checkpoints, several times as fast on a CPU.
 
-CTranslate2 is asked directly, because faster-whisper keeps one hypothesis of those its search has found. Checkpoints in
-its own format run as they are; those of transformers are converted once and kept in the user's cache.
+CTranslate2 is called directly, because faster-whisper keeps only one of the hypotheses that its search finds.
+Checkpoints in its own format need no conversion; those of transformers are converted once and kept in the user's cache.
 """
 
 from __future__ import annotations
@@ -20,31 +20,29 @@ from robustger.recognition.options import checked_options
 from robustger.recognition.recognizer import (
     AudioEmbedding,
     Recognition,
-    Word,
     check_audios,
     check_request,
-    check_texts,
 )
 from robustger.recognition.recognizers.ct2_checkpoint import load_ct2_checkpoint
-from robustger.recognition.recognizers.recent_encodings import Recent
+from robustger.recognition.recognizers.recent_encodings import RecentEncodings
 from robustger.recognition.recognizers.whisper_checkpoint import frame_stride, search_settings, window_samples
 from robustger.recognition.recognizers.whisper_features import log_mel
+from robustger.recognition.recognizers.whisper_listener import WhisperListener
 from robustger.recognition.recognizers.whisper_prompt import prompts_of
-from robustger.recognition.recognizers.word_times import check_length, spelled, words_of_tokens
 from robustger.recognition.search.strategy import Found, Search, search_lists, widths
 
-# Texts to a beam that the first of two searches finishes: costs little, and few lists are short then.
+# Texts that the first of two searches finishes for each beam. More cost little, and leave few lists short.
 PATIENCE = 3
 SCORED_AT_ONCE = 512  # tokens; those of whisper-base have 200 KB of logits each
 
 
-class FasterWhisperRecognizer:
-    """Any Whisper checkpoint with OpenAI's order of special tokens, run by CTranslate2.
+class FasterWhisperRecognizer(WhisperListener[np.ndarray]):
+    """Recognizes with any Whisper checkpoint that has OpenAI's order of special tokens, run by CTranslate2.
 
     A hypothesis' score is the sum of the natural log-probabilities of its tokens, the end token included, under the
-    model's softmax over the tokens that are not suppressed: CTranslate2 rescales for those that are, the recognizer
-    `whisper` does not, which is the one difference between their scores. Hypotheses are ranked by
-    score / words ** `length_penalty`, words being the tokens without the end token.
+    model's softmax over the tokens that are not suppressed. The recognizer `whisper` takes the softmax over all tokens;
+    this is the only difference between their scores. Hypotheses are ranked by score / tokens ** `length_penalty`, where
+    the end token is not counted.
 
     In the search "adaptive" the first search finishes three times as many texts as it has beams (CTranslate2's
     patience).
@@ -52,21 +50,21 @@ class FasterWhisperRecognizer:
     Args:
         model: an embedded model, a folder in the format of CTranslate2 or transformers, a short name (`large-v3`), or
             a name on the hub; see `robustger.recognition.recognizers.ct2_checkpoint`.
-        device: "cpu" or "cuda"; None takes a GPU that CTranslate2 can use, where there is one.
-        dtype: of the computation; None is float32 on the CPU and float16 on a GPU. The int8 kinds are faster and less
-            exact.
+        device: "cpu" or "cuda"; None takes a GPU if there is one that CTranslate2 can use.
+        dtype: the type of the computation; None is float32 on the CPU and float16 on a GPU. The int8 types are faster
+            and less exact.
         language: code or English name; None is English; "auto" detects the language of every audio. Checkpoints
             without language tokens transcribe English only, also with "auto".
         task: `translate` needs a multilingual checkpoint.
         length_penalty: see above.
         search: "adaptive" or "paper", see `robustger.recognition.search.strategy`.
-        max_new_tokens: longest hypothesis in tokens; None is what the decoder's positions allow, which is the most.
+        max_new_tokens: the longest hypothesis in tokens; None is the most that the decoder's positions allow.
         batch_size: audios in one pass.
 
     Raises:
-        MissingModelError: no such model, or nowhere to keep the converted one.
-        InputError: not a complete Whisper checkpoint for 16 kHz, one that CTranslate2 cannot run, or an option it
-            cannot follow.
+        MissingModelError: there is no such model, or no place to keep the converted one.
+        InputError: it is not a complete Whisper checkpoint for 16 kHz, CTranslate2 cannot run it, or it does not
+            support an option.
     """
 
     @checked_options
@@ -89,7 +87,7 @@ class FasterWhisperRecognizer:
         checkpoint = load_ct2_checkpoint(model)
         folder, described = checkpoint.folder, checkpoint.described
         self._tokenizer, self._extractor = checkpoint.tokenizer, checkpoint.extractor
-        self._stride = frame_stride(described)
+        self._samples_per_frame = self._extractor.hop_length * frame_stride(described)
         self._window_samples = window_samples(folder, described, self._extractor)
         self._prompts = prompts_of(folder, described, self._tokenizer, language, task)
         settings = search_settings(described, self._tokenizer)
@@ -101,7 +99,7 @@ class FasterWhisperRecognizer:
             raise InputError(f"max_new_tokens is {max_new_tokens}; {folder} takes 1 to {self._most}")
         self._max_new_tokens = max_new_tokens or self._most
         self._search: Search = search
-        self._recent: Recent[np.ndarray] = Recent()
+        self._recent = RecentEncodings()
         self._length_penalty = length_penalty
         self._batch_size = batch_size
         self._width: int = described.config.d_model
@@ -113,16 +111,6 @@ class FasterWhisperRecognizer:
                 f"{folder}: CTranslate2 detects no languages with a vocabulary that is not OpenAI's; "
                 "name the language, or use the recognizer 'whisper'"
             )
-
-    @property
-    def window_seconds(self) -> float:
-        """The longest audio taken at once: 30 s for OpenAI's checkpoints."""
-        return self._window_samples / self._extractor.sampling_rate
-
-    @property
-    def pads(self) -> bool:
-        """True: to the window."""
-        return True
 
     @property
     def embedding_size(self) -> int:
@@ -149,59 +137,42 @@ class FasterWhisperRecognizer:
             embedded += self._embeddings(self._encode(batch), batch)
         return embedded
 
-    def align(self, audio: np.ndarray, text: str, *, language: str | None = None) -> list[Word]:
-        """As `Listens.align`, by what the cross-attention looks at; see `robustger.recognition.recognizers.word_times`.
+    def _encode_one(self, audio: np.ndarray) -> np.ndarray:
+        return self._encode([audio])[0]
 
-        Confidences are means of the tokens' probabilities under the softmax over all tokens that are text.
+    def _language_of(self, states: np.ndarray) -> str:
+        return self._languages(states[None])[0]
 
-        Raises:
-            InputError: also a text that is longer than the decoder takes, or a language that it does not know.
+    def _align_tokens(
+        self, states: np.ndarray, prompt: list[int], text: list[int], samples: int
+    ) -> tuple[list[int], list[float]]:
+        """As `WhisperListener._align_tokens`; probabilities are under the softmax over all tokens that are text."""
+        (aligned,) = self._whisper.align(
+            _view(states[None]),
+            prompt[:-1],  # CTranslate2 adds "no timestamps" itself
+            [text],
+            -(-samples // self._extractor.hop_length),
+        )
+        rows: dict[int, int] = {}
+        for row, frame in aligned.alignments:
+            rows.setdefault(row, frame)
+        return [rows[row] for row in range(len(text) + 1)], aligned.text_token_probs
+
+    def _score_tokens(self, states: np.ndarray, prompt: list[int], texts: list[list[int]]) -> list[float]:
+        """As `WhisperListener._score_tokens`, under the softmax that the search uses: over unsuppressed tokens.
+
+        A suppressed token in a text is scored as if it alone were not suppressed. The scores equal those of the
+        hypotheses to 0.01 in float32. In int8, where numbers are rounded along the way, they differ by some tenths.
         """
-        code, states = self._heard(audio, language)
-        spelling = spelled(self._tokenizer, text, code)
-        check_length(self._prompts.source, spelling, self._most)
-        step = self._stride * self._extractor.hop_length / self._extractor.sampling_rate  # seconds
-        places, probabilities = [0], []
-        if spelling.ids:
-            (aligned,) = self._whisper.align(
-                _view(states[None]),
-                self._prompts.ids(code)[:-1],  # it adds "no timestamps" itself
-                [spelling.ids],
-                -(-audio.size // self._extractor.hop_length),
-            )
-            rows: dict[int, int] = {}
-            for row, frame in aligned.alignments:
-                rows.setdefault(row, frame)
-            places = [rows[row] for row in range(len(spelling.ids) + 1)]
-            probabilities = aligned.text_token_probs
-        duration = audio.size / self._extractor.sampling_rate
-        return words_of_tokens(spelling, [place * step for place in places], probabilities, duration)
-
-    def score(self, audio: np.ndarray, texts: Sequence[str], *, language: str | None = None) -> list[float]:
-        """As `Listens.score`, under the softmax that the search uses, over the tokens that are not suppressed.
-
-        A suppressed token in a text is scored as if it alone were not suppressed. The scores are those of the
-        hypotheses, where the search spelled them as the tokenizer does: to 0.01 in float32; in int8, where numbers are
-        rounded along the way, to some tenths.
-
-        Raises:
-            InputError: also a text that is longer than the decoder takes, or a language that it does not know.
-        """
-        check_texts(texts)
-        code, states = self._heard(audio, language)
-        spellings = [spelled(self._tokenizer, text, code) for text in texts]
-        for spelling in spellings:
-            check_length(self._prompts.source, spelling, self._most)
         scores: list[float] = []
-        longest = 1 + max((len(spelling.ids) for spelling in spellings), default=0)
+        longest = 1 + max(map(len, texts), default=0)
         size = max(1, SCORED_AT_ONCE // longest)
         for first in range(0, len(texts), size):
-            some = [spelling.ids for spelling in spellings[first : first + size]]
-            scores += self._score(states, self._prompts.ids(code), some)
+            scores += self._score(states, prompt, texts[first : first + size])
         return scores
 
     def _score(self, states: np.ndarray, prompt: list[int], texts: list[list[int]]) -> list[float]:
-        """CTranslate2 goes through a text that it is given to start from, and tells the logits on the way."""
+        """Scores texts as the beginning of a search, because CTranslate2 returns the logits of given tokens."""
         longest = 1 + max(map(len, texts))
         results = self._whisper.generate(
             _view(np.repeat(states[None], len(texts), axis=0)),
@@ -210,7 +181,7 @@ class FasterWhisperRecognizer:
             return_logits_vocab=True,
             suppress_tokens=[],
             suppress_blank=False,
-            max_length=max(2 * longest, longest + len(prompt)),  # it takes the half, or what is left of all
+            max_length=max(2 * longest, longest + len(prompt)),  # it takes half, or what positions are left
         )
         scores = []
         for text, result in zip(texts, results, strict=True):
@@ -226,16 +197,8 @@ class FasterWhisperRecognizer:
             scores.append(float((chosen - np.logaddexp.reduce(logits, axis=1)).sum()))
         return scores
 
-    def _heard(self, audio: np.ndarray, language: str | None) -> tuple[str, np.ndarray]:
-        """The code of the language, and the encoder's states (S, D)."""
-        check_audios([audio], self.window_seconds)
-        states = self._recent.get(audio)
-        if states is None:
-            states = self._encode([audio])[0]
-        return self._prompts.known(language) if language else self._languages(states[None])[0], states
-
     def _languages(self, states: np.ndarray) -> list[str]:
-        """The code of each audio's language: the one given, else the likeliest; from states (B, S, D)."""
+        """The code of each audio's language, given or most probable, from states (B, S, D)."""
         if self._prompts.language is not None:
             return [self._prompts.language] * len(states)
         ranked = self._whisper.detect_language(_view(states))
@@ -268,15 +231,14 @@ class FasterWhisperRecognizer:
         return torch.stack(spectra).numpy()
 
     def _embeddings(self, states: np.ndarray, audios: Sequence[np.ndarray]) -> list[AudioEmbedding]:
-        step = self._extractor.hop_length * self._stride  # samples from one frame to the next
-        lengths = [min(-(-audio.size // step), states.shape[1]) for audio in audios]
+        lengths = [min(-(-audio.size // self._samples_per_frame), states.shape[1]) for audio in audios]
         return [
             AudioEmbedding(rows[:frames].mean(0), rows.mean(0))
             for rows, frames in zip(states, lengths, strict=True)
         ]
 
     def _encode(self, audios: Sequence[np.ndarray]) -> np.ndarray:
-        """The encoder's last hidden states, float32 (B, S, D), padding included; those of the last audios are kept."""
+        """The encoder's last hidden states, float32 (B, S, D), with padding; the most recent ones are kept."""
         import ctranslate2
 
         encoded = self._whisper.encode(_view(self._features(audios)), to_cpu=True)
@@ -288,7 +250,7 @@ class FasterWhisperRecognizer:
     def _found(
         self, states: np.ndarray, prompts: list[list[int]], beams: int, patience: int
     ) -> Iterator[list[Found]]:
-        """All that the beam search finished, `patience` texts a beam, per audio, best first."""
+        """The texts that the beam search finished, `patience` for each beam, per audio, best first."""
         results = self._whisper.generate(
             _view(states),
             prompts,
@@ -305,7 +267,7 @@ class FasterWhisperRecognizer:
         )
 
     def _as_found(self, texts: Iterable[tuple[list[int], float]]) -> Iterator[Found]:
-        """Texts on one line, with the scores that length had been divided out of."""
+        """The found texts on one line, with their scores, which CTranslate2 divided by a power of the length."""
         for ids, rank in texts:
             summed = rank * len(ids) ** self._length_penalty if ids else rank
             if (

@@ -1,4 +1,4 @@
-"""What was made of the last few audios, so that recognizing, scoring and aligning one of them encodes it once."""
+"""Keeps the encoder's states of the most recent audios, so that each audio is encoded only once."""
 
 from __future__ import annotations
 
@@ -11,34 +11,35 @@ from robustger.recognition.recognizer import Features
 if TYPE_CHECKING:
     import numpy as np
 
-T = TypeVar("T")
+States = TypeVar("States")
 
-KEPT = 16  # as many windows as a pipeline recognizes at once; 30 s of whisper-base take 3 MB, of whisper-large 8 MB
+# As many windows as a pipeline recognizes at once. 30 s of whisper-base take 3 MB, of whisper-large 8 MB.
+KEPT = 16
 
 
-class Recent(Generic[T]):
-    """The last `KEPT` values, each under the audio that it was made of; the audio itself is not kept.
+class RecentEncodings(Generic[States]):
+    """The encoder's states of the last `KEPT` audios; the audios themselves are not kept.
 
-    Audios are told apart by their samples, so an equal copy is the same audio. A recognizer owns one of these, and
-    what is in it goes with the recognizer. Only what holds texts against an audio asks for it: lists are made
-    without, so that they depend on nothing that happened before.
+    Audios are compared by their samples, so a copy is the same audio. Each recognizer owns one of these objects.
+    Aligning and scoring read it after an audio was recognized. Making lists never reads it, so that lists do not depend
+    on earlier calls.
     """
 
     def __init__(self) -> None:
-        self._values: OrderedDict[bytes, T] = OrderedDict()
+        self._states: OrderedDict[bytes, States] = OrderedDict()
 
-    def get(self, audio: np.ndarray | Features) -> T | None:
-        """What was kept for an audio, or None."""
+    def get(self, audio: np.ndarray | Features) -> States | None:
+        """The states kept for an audio; None if there are none."""
         key = _digest(audio)
-        if key in self._values:
-            self._values.move_to_end(key)
-        return self._values.get(key)
+        if key in self._states:
+            self._states.move_to_end(key)
+        return self._states.get(key)
 
-    def keep(self, audio: np.ndarray | Features, value: T) -> None:
-        """Keeps a value, and forgets the one that was not asked for the longest where there are too many."""
-        self._values[_digest(audio)] = value
-        while len(self._values) > KEPT:
-            self._values.popitem(last=False)
+    def keep(self, audio: np.ndarray | Features, states: States) -> None:
+        """Keeps the states of an audio. If there are too many, those that were not used for the longest time go."""
+        self._states[_digest(audio)] = states
+        while len(self._states) > KEPT:
+            self._states.popitem(last=False)
 
 
 def _digest(audio: np.ndarray | Features) -> bytes:

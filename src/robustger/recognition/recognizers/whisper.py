@@ -1,7 +1,8 @@
-"""Whisper through transformers: true N-best lists with their scores, and the encoder's embedding, from one pass.
+"""Whisper through transformers: N-best lists with scores, and the encoder's embedding, from one pass.
 
-`WhisperForConditionalGeneration.generate` cannot be asked for several hypotheses: it repeats the audio and returns the
-same text as often. Here the audio is encoded once and `robustger.recognition.search.beam_search` runs on what came out.
+`WhisperForConditionalGeneration.generate` cannot return several hypotheses: it repeats the audio and returns the same
+text several times. Here the audio is encoded once, and `robustger.recognition.search.beam_search` searches with the
+encoder's states.
 """
 
 from __future__ import annotations
@@ -23,12 +24,10 @@ from robustger.recognition.recognizer import (
     AudioEmbedding,
     Features,
     Recognition,
-    Word,
     check_audios,
     check_request,
-    check_texts,
 )
-from robustger.recognition.recognizers.recent_encodings import Recent
+from robustger.recognition.recognizers.recent_encodings import RecentEncodings
 from robustger.recognition.recognizers.whisper_checkpoint import (
     frame_stride,
     load_checkpoint,
@@ -37,21 +36,21 @@ from robustger.recognition.recognizers.whisper_checkpoint import (
 )
 from robustger.recognition.recognizers.whisper_decoder import WhisperDecoder
 from robustger.recognition.recognizers.whisper_features import WhisperFeatures, log_mel
+from robustger.recognition.recognizers.whisper_listener import WhisperListener
 from robustger.recognition.recognizers.whisper_listening import align_tokens, score_texts
 from robustger.recognition.recognizers.whisper_prompt import prompts_of
-from robustger.recognition.recognizers.word_times import check_length, spelled, words_of_tokens
 from robustger.recognition.search.beam_search import Tokens, beam_search, draw_texts
 from robustger.recognition.search.strategy import Found, Search, search_lists, widths
 
-ENCODED_AT_ONCE = 8  # audios; the encoder gains nothing from more, and its layers' results stay in the cache
+ENCODED_AT_ONCE = 8  # audios; more are not faster, and the results of the layers still fit into the cache
 
 
-class WhisperRecognizer:
-    """Any Whisper checkpoint of transformers, from the hub or trained from scratch.
+class WhisperRecognizer(WhisperListener[Tensor]):
+    """Recognizes with any Whisper checkpoint of transformers, from the hub or trained from scratch.
 
     The window, the hop, the special tokens and the longest text are read from the checkpoint. The prompt is the start
-    token, language and task where the checkpoint has several of them, and "no timestamps" where it has that token;
-    timestamps and ids without a text are never generated.
+    token, the language and the task if the checkpoint has several of them, and "no timestamps" if it has that token.
+    Timestamps and ids without a text are never generated.
 
     A hypothesis' score is the sum of the natural log-probabilities of its tokens, the end token included, under the
     model's softmax over all tokens at temperature 1 (suppressed tokens are left out of the search; the others are not
@@ -60,21 +59,20 @@ class WhisperRecognizer:
 
     Args:
         model: name or folder, see `robustger.models.resolve_model`.
-        device: where it runs; None takes a GPU where there is one.
-        dtype: of weights and activations; None is float32 on the CPU and the checkpoint's own on a GPU.
+        device: where it runs; None takes a GPU if there is one.
+        dtype: the type of weights and activations; None is float32 on the CPU and the checkpoint's type on a GPU.
         language: code or English name; None is English; "auto" detects the language of every audio. Checkpoints
             without language tokens transcribe English only, also with "auto".
         task: `translate` needs a multilingual checkpoint.
         length_penalty: see above.
         search: "adaptive" or "paper", see `robustger.recognition.search.strategy`.
-        max_new_tokens: longest hypothesis in tokens; None is what the decoder's positions allow, which is also the
-            most.
-        memory_gb: what the search for a batch of utterances may take, estimated for texts of full length, in GiB; None
-            is 2 on the CPU and 60 % of what is free on a GPU. One utterance is always taken, whatever its beams need.
+        max_new_tokens: the longest hypothesis in tokens; None is the most that the decoder's positions allow.
+        memory_gb: the memory that the search for a batch of utterances may take, in GiB, estimated for texts of full
+            length. None is 2 on the CPU and 60 % of the free memory on a GPU. One utterance is always taken.
 
     Raises:
-        MissingModelError: no such model.
-        InputError: not a complete Whisper checkpoint for 16 kHz, or an option it cannot follow.
+        MissingModelError: there is no such model.
+        InputError: it is not a complete Whisper checkpoint for 16 kHz, or it does not support an option.
     """
 
     @checked_options
@@ -105,20 +103,10 @@ class WhisperRecognizer:
             raise InputError(f"max_new_tokens is {max_new_tokens}; {folder} takes 1 to {self._most}")
         self._max_new_tokens = max_new_tokens or self._most
         self._search: Search = search
-        self._recent: Recent[Tensor] = Recent()
+        self._recent = RecentEncodings()
         self._memory_gb = memory_gb
         self._settings = search_settings(self._model, self._tokenizer)
         self._length_penalty = length_penalty
-
-    @property
-    def window_seconds(self) -> float:
-        """The longest audio taken at once: 30 s for OpenAI's checkpoints."""
-        return self._window_samples / self._extractor.sampling_rate
-
-    @property
-    def pads(self) -> bool:
-        """True: to the window."""
-        return True
 
     @property
     def embedding_size(self) -> int:
@@ -154,7 +142,7 @@ class WhisperRecognizer:
         return [found[k] for k in range(len(audios))]
 
     def _batches(self, audios: Sequence[np.ndarray | Features], beams: int) -> Iterator[list[int]]:
-        """Indices of audios that fit into memory together, of similar lengths, which end together."""
+        """Indices of audios of similar lengths that fit into memory together."""
         order = sorted(range(len(audios)), key=lambda k: audios[k].size)
         size = self._utterances_per_batch(beams)
         return (order[first : first + size] for first in range(0, len(order), size))
@@ -178,64 +166,29 @@ class WhisperRecognizer:
             for k, hypotheses in enumerate(lists)
         ]
 
-    def align(self, audio: np.ndarray, text: str, *, language: str | None = None) -> list[Word]:
-        """As `Listens.align`, by what the cross-attention looks at; see `robustger.recognition.recognizers.word_times`.
-
-        Confidences are means of the tokens' probabilities under the softmax over all tokens but the end.
-
-        Raises:
-            InputError: also a text that is longer than the decoder takes, or a language that it does not know.
-        """
-        code, states = self._heard(audio, language)
-        spelling = spelled(self._tokenizer, text, code)
-        check_length(self._prompts.source, spelling, self._most)
-        step = self._samples_per_frame / self._extractor.sampling_rate  # seconds
-        places, probabilities = [0], []
-        if spelling.ids:
-            with torch.inference_mode():
-                places, probabilities = align_tokens(
-                    self._model,
-                    states,
-                    self._prompts.ids(code),
-                    spelling.ids,
-                    self._settings["eos_token_id"],
-                    frames=min(-(-audio.size // self._samples_per_frame), len(states)),
-                )
-        duration = audio.size / self._extractor.sampling_rate
-        return words_of_tokens(spelling, [place * step for place in places], probabilities, duration)
-
-    def score(self, audio: np.ndarray, texts: Sequence[str], *, language: str | None = None) -> list[float]:
-        """As `Listens.score`; a hypothesis' score, where the search spelled it as the tokenizer does.
-
-        Raises:
-            InputError: also a text that is longer than the decoder takes, or a language that it does not know.
-        """
-        check_texts(texts)
-        code, states = self._heard(audio, language)
-        spellings = [spelled(self._tokenizer, text, code) for text in texts]
-        for spelling in spellings:
-            check_length(self._prompts.source, spelling, self._most)
+    def _encode_one(self, audio: np.ndarray) -> Tensor:
         with torch.inference_mode():
-            return score_texts(
-                self._model,
-                states,
-                self._prompts.ids(code),
-                [spelling.ids for spelling in spellings],
-                self._settings["eos_token_id"],
-            )
+            return self._encode([audio])[0]
 
-    def _heard(self, audio: np.ndarray, language: str | None) -> tuple[str, Tensor]:
-        """The code of the language, and the encoder's states (S, D)."""
-        check_audios([audio], self.window_seconds)
+    def _language_of(self, states: Tensor) -> str:
         with torch.inference_mode():
-            states = self._recent.get(audio)
-            if states is None:
-                states = self._encode([audio])[0]
-            code = self._prompts.known(language) if language else self._languages(states[None])[0]
-        return code, states
+            return self._languages(states[None])[0]
+
+    def _align_tokens(
+        self, states: Tensor, prompt: list[int], text: list[int], samples: int
+    ) -> tuple[list[int], list[float]]:
+        """As `WhisperListener._align_tokens`; probabilities are under the softmax over all tokens but the end."""
+        frames = min(-(-samples // self._samples_per_frame), len(states))
+        end = self._settings["eos_token_id"]
+        with torch.inference_mode():
+            return align_tokens(self._model, states, prompt, text, end, frames)
+
+    def _score_tokens(self, states: Tensor, prompt: list[int], texts: list[list[int]]) -> list[float]:
+        with torch.inference_mode():
+            return score_texts(self._model, states, prompt, texts, self._settings["eos_token_id"])
 
     def _languages(self, states: Tensor) -> list[str]:
-        """The code of each audio's language: the one given, else the likeliest; from states (B, S, D)."""
+        """The code of each audio's language, given or most probable, from states (B, S, D)."""
         if self._prompts.language is not None:
             return [self._prompts.language] * len(states)
         codes, ids = zip(*self._prompts.languages.items(), strict=True)
@@ -248,7 +201,7 @@ class WhisperRecognizer:
         return found
 
     def _encode(self, audios: Sequence[np.ndarray | Features]) -> Tensor:
-        """The encoder's last hidden states, (B, S, D), padding included; those of the last audios are kept."""
+        """The encoder's last hidden states (B, S, D), padding included; those of the most recent audios are kept."""
         states: list[Tensor] = []
         for first in range(0, len(audios), ENCODED_AT_ONCE):
             some = audios[first : first + ENCODED_AT_ONCE]
@@ -268,7 +221,7 @@ class WhisperRecognizer:
     def _embeddings(
         self, states: Tensor, audios: list[np.ndarray | Features]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Means over the frames that begin within the audio, and over all frames: two of (B, D), float32."""
+        """The means over the frames that begin within the audio, and over all frames, float32 (B, D) each."""
         states = states.float()
         lengths = [-(-audio.size // self._samples_per_frame) for audio in audios]
         frames = torch.tensor(lengths, device=states.device)
@@ -278,10 +231,10 @@ class WhisperRecognizer:
         return means.cpu().numpy(), states.mean(1).cpu().numpy()
 
     def _found(self, states: Tensor, languages: Sequence[str], beams: int) -> list[list[Found]]:
-        """All that the beam search finished, per audio, best first; with one beam, the likeliest tokens."""
+        """The texts that the beam search finished, per audio, best first; one beam takes the most probable tokens."""
         decoder, end = self._decoder(states, languages), self._settings["eos_token_id"]
         longest = self._max_new_tokens
-        if beams == 1:  # a search goes on behind an end token, in the hope of a better rank
+        if beams == 1:  # a search of one beam would go on after an end token, for a better rank
             texts = draw_texts(
                 decoder, lambda log_probs: log_probs.argmax(-1), texts=1, end=end, longest=longest
             )
@@ -302,7 +255,7 @@ class WhisperRecognizer:
         )
 
     def _as_found(self, tokens: Tokens) -> Found:
-        """The text on one line."""
+        """A found text, on one line."""
         text = self._tokenizer.decode(tokens.ids, skip_special_tokens=True)
         rank = tokens.score / len(tokens.ids) ** self._length_penalty
         return Found(Hypothesis(" ".join(text.split()), tokens.score), rank)
@@ -320,5 +273,5 @@ class WhisperRecognizer:
             budget = 0.6 * torch.cuda.mem_get_info(self._device)[0]
         else:
             budget = 2 * 2**30
-        # Twice what a text's tokens take: whenever beams change places they are copied.
+        # Twice the memory of the tokens, because beams are copied when they change places.
         return max(1, int(budget // (cache * frames + states + beams * (2 * cache * tokens + scores))))

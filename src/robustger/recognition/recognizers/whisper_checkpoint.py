@@ -1,4 +1,4 @@
-"""What has to be known of a Whisper checkpoint before it can be searched: all read from its own files."""
+"""Loads a Whisper checkpoint and reads the settings of its search from the checkpoint's own files."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from transformers import (
     WhisperForConditionalGeneration,
 )
 
+from robustger.audio import SAMPLE_RATE
 from robustger.errors import InputError
 from robustger.models.ctranslate2_folder import is_ctranslate2_folder
 from robustger.models.loading import load_pretrained
 from robustger.recognition.recognizers.whisper_decoder import SHARED
 
-_SAMPLE_RATE = 16_000
 _TIMESTAMP = re.compile(r"<\|\d+\.\d\d\|>")
 
 
 def load_checkpoint(
     folder: Path, dtype: str, device: torch.device
 ) -> tuple[WhisperForConditionalGeneration, Any, WhisperFeatureExtractor]:
-    """Model, tokenizer and feature extractor; `dtype` may be "auto", the checkpoint's own.
+    """Loads model, tokenizer and feature extractor; the `dtype` "auto" is the checkpoint's own.
 
     Raises:
-        InputError: another kind of model, another format, or files are missing or broken.
+        InputError: it is another kind of model or another format, or files are missing or broken.
     """
     if is_ctranslate2_folder(folder):
         raise InputError(
@@ -55,7 +55,7 @@ def load_checkpoint(
 
 
 def frame_stride(model: WhisperForConditionalGeneration) -> int:
-    """Mel frames to one frame of the encoder: 2 in every Whisper."""
+    """The number of mel frames in one frame of the encoder: 2 in every Whisper."""
     encoder = model.model.encoder
     return encoder.conv1.stride[0] * encoder.conv2.stride[0]
 
@@ -63,19 +63,19 @@ def frame_stride(model: WhisperForConditionalGeneration) -> int:
 def window_samples(
     folder: Path, model: WhisperForConditionalGeneration, extractor: WhisperFeatureExtractor
 ) -> int:
-    """Samples that the encoder takes, no more and no fewer: 480,000 for OpenAI's checkpoints.
+    """The exact number of samples that the encoder takes: 480,000 for OpenAI's checkpoints.
 
     Raises:
         InputError: the feature extractor and the encoder do not fit together.
     """
-    if extractor.sampling_rate != _SAMPLE_RATE:
+    if extractor.sampling_rate != SAMPLE_RATE:
         raise InputError(f"{folder}: made for {extractor.sampling_rate} samples a second; 16,000 are needed")
     if extractor.feature_size != model.config.num_mel_bins:
         raise InputError(
             f"{folder}: preprocessor_config.json makes {extractor.feature_size} mel bins and config.json takes "
             f"{model.config.num_mel_bins}; correct one of them"
         )
-    samples = round(extractor.chunk_length * _SAMPLE_RATE)
+    samples = round(extractor.chunk_length * SAMPLE_RATE)
     frames = model.config.max_source_positions * frame_stride(model)
     if samples // extractor.hop_length != frames:
         raise InputError(
@@ -86,11 +86,11 @@ def window_samples(
 
 
 def search_settings(model: WhisperForConditionalGeneration, tokenizer: Any) -> dict[str, Any]:
-    """The checkpoint's settings that a search obeys: special tokens, and tokens that are never generated.
+    """The settings of the checkpoint that a search follows: special tokens, and tokens that are never generated.
 
-    Those are the checkpoint's own, and what has no text: special tokens but the end, timestamps (the prompt asks for
-    none), and ids beyond the tokenizer. Everything else (n-gram blocking, forced tokens, sampling) would bend the
-    scores and is left behind.
+    Tokens are never generated if the checkpoint suppresses them, or if they have no text: special tokens except the
+    end, timestamps (the prompt asks for none), and ids beyond the tokenizer. All other settings (n-gram blocking,
+    forced tokens, sampling) would distort the scores and are ignored.
     """
     given: Any = model.generation_config
     size = model.config.vocab_size

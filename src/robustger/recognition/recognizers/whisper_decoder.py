@@ -1,8 +1,8 @@
-"""Whisper's decoder, going on with several texts for each of several audios.
+"""Whisper's decoder, which extends several texts for each of several audios.
 
-The texts of an audio hear the same: the keys and values of its cross-attention are there once and not once per text,
-and one matrix product asks them for all of its texts. In a search with ten beams that is a tenth of the memory, and of
-what is read at every step.
+All texts of an audio share the keys and values of its cross-attention. These are stored once and not once per text, and
+one matrix product serves all texts. With ten beams, the cross-attention needs a tenth of the memory and reads a tenth
+at every step.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SHARED = "sdpa+shared"  # the name of the attention below, in transformers' tabl
 def _attend(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
 ) -> tuple[Tensor, Tensor | None]:
-    """Stock `sdpa`, where (R, H, L, D) queries may share (A, H, S, D) keys: R / A consecutive rows each."""
+    """Stock `sdpa`, in which R / A consecutive rows of queries (R, H, L, D) may share a row of keys (A, H, S, D)."""
     attend = ALL_ATTENTION_FUNCTIONS["sdpa"]
     rows, heads, length, width = query.shape
     if rows == len(key):
@@ -35,19 +35,19 @@ def _attend(
 
 
 ALL_ATTENTION_FUNCTIONS.register(SHARED, _attend)
-# Without a mask function of the same name transformers masks nothing.
+# Without a mask function of the same name, transformers masks nothing.
 ALL_MASK_ATTENTION_FUNCTIONS.register(SHARED, ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])
 
 
 class WhisperDecoder:
-    """A `robustger.recognition.search.beam_search.Decoder`; the model's attention has to be `SHARED`.
+    """A `robustger.recognition.search.beam_search.Decoder`; the attention of the model must be `SHARED`.
 
     Args:
         model: the checkpoint.
-        states: of the encoder, (B, S, D).
-        prompts: for each audio, what every text begins with; all of one length.
+        states: the states of the encoder, (B, S, D).
+        prompts: the tokens with which all texts of an audio begin, for each audio; all prompts have one length.
         suppressed: tokens that are never written.
-        suppressed_at_first: tokens that no text begins with.
+        suppressed_at_first: tokens with which no text begins.
     """
 
     def __init__(
@@ -78,13 +78,13 @@ class WhisperDecoder:
             self._cache.cross_attention_cache.batch_select_indices(audios)
         decoded = self._model.model.decoder(
             input_ids=tokens[:, None],
-            encoder_hidden_states=self._states,  # by now only a sign that there are some: the cache has what they gave
+            encoder_hidden_states=self._states,  # only turns cross-attention on: their keys and values are in the cache
             past_key_values=self._cache,
             use_cache=True,
         )
         return self._log_probs(decoded.last_hidden_state)
 
     def _log_probs(self, states: Tensor) -> Tensor:
-        """Of the next token under the softmax over all, (R, V), float32."""
+        """Log-probabilities of the next token under the softmax over all tokens, float32 (R, V)."""
         logits = self._model.proj_out(states[:, -1])
         return logits.float().log_softmax(-1).index_fill_(1, self._suppressed, -torch.inf)

@@ -1,4 +1,4 @@
-"""Whisper's log-mel spectrograms, as its feature extractor makes them."""
+"""Computes log-mel spectrograms as Whisper's feature extractor does, but skips most of the padding."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class WhisperFeatures:
     """Turns an audio into features; `robustger.recognition.recognizer.HearsFeatures.features_of`.
 
     Attributes:
-        extractor: the checkpoint's.
-        window_samples: what its encoder takes.
+        extractor: the feature extractor of the checkpoint.
+        window_samples: the number of samples that its encoder takes.
     """
 
     extractor: WhisperFeatureExtractor
@@ -40,10 +40,12 @@ def log_mel(
 ) -> Tensor:
     """The spectrogram of one audio, padded to the window, float32 (mel bins, frames), on the device.
 
-    Only the audio itself and a little silence behind it are transformed: every further frame of the padding is as the
-    last of these, and for short audio most of the window is padding.
+    Only the audio and a little silence after it are transformed. Every further frame of the padding equals the last of
+    these frames, and for short audio most of the window is padding.
     """
-    silence = extractor.n_fft + extractor.hop_length  # of which the last frame hears nothing else
+    silence = (
+        extractor.n_fft + extractor.hop_length
+    )  # after this much silence, a frame contains nothing but silence
     samples = -(-(audio.size + silence) // extractor.hop_length) * extractor.hop_length
     features = extractor(
         audio,

@@ -1,7 +1,7 @@
-"""Holding a given text against what Whisper's encoder heard: where its words are, and how probable it is.
+"""Finds where the tokens of a given text are heard, and how probable the text is, from Whisper's encoder states.
 
-All is read from one pass of the decoder over the whole text. Where the words are is what the cross-attention looks at,
-by dynamic time warping, as OpenAI's code does it.
+One pass of the decoder over the whole text gives both. The places of the tokens come from the cross-attention by
+dynamic time warping, as in OpenAI's code.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 from transformers.models.whisper.generation_whisper import _median_filter
 
-MEDIAN_FRAMES = 7  # over which attention is smoothed
+MEDIAN_FRAMES = 7  # frames over which attention is smoothed
 SCORED_AT_ONCE = 8  # texts; bounds the memory that their logits take
 
 
@@ -30,9 +30,9 @@ def score_texts(
 
     Args:
         model: the checkpoint.
-        states: of the encoder for one audio, (S, D).
-        prompt: what every text begins with.
-        texts: tokens.
+        states: the encoder's states for one audio, (S, D).
+        prompt: the tokens with which every text begins.
+        texts: the tokens of each text.
         end: the end token.
     """
     scores: list[float] = []
@@ -52,7 +52,7 @@ def score_texts(
             cache = begun.past_key_values
             cache.self_attention_cache.batch_repeat_interleave(
                 len(some)
-            )  # what is heard stays one row for all
+            )  # the cross-attention keeps one row for all texts
             decoded = model.model.decoder(
                 input_ids=rows[:, :-1],
                 encoder_hidden_states=states[None],
@@ -74,23 +74,23 @@ def align_tokens(
     end: int,
     frames: int,
 ) -> tuple[list[int], list[float]]:
-    """Where the tokens of a text begin, and how probable each is.
+    """The frames in which the tokens of a text begin, and the probabilities of the tokens.
 
     Args:
         model: the checkpoint.
-        states: of the encoder for one audio, (S, D).
-        prompt: what the text begins with.
+        states: the encoder's states for one audio, (S, D).
+        prompt: the tokens with which the text begins.
         text: T tokens, at least one.
         end: the end token.
-        frames: of the encoder that belong to the audio itself.
+        frames: the number of encoder frames that belong to the audio itself.
 
     Returns:
-        the frame in which each token begins, then that in which the last one ends, T + 1 numbers; and the T
+        the frame in which each token begins and the frame in which the last one ends, T + 1 numbers; and the T
         probabilities, under the softmax over all tokens but the end.
     """
     ids = torch.tensor([[*prompt, *text]], device=states.device)
     before = str(model.config._attn_implementation)
-    model.set_attn_implementation("eager")  # the only one that tells its weights
+    model.set_attn_implementation("eager")  # the only implementation that returns its weights
     try:
         decoded: Any = model.model.decoder(
             input_ids=ids, encoder_hidden_states=states[None], use_cache=False, output_attentions=True
@@ -102,12 +102,10 @@ def align_tokens(
         [decoded.cross_attentions[layer][0, head] for layer, head in heads]
     )  # (H, P + T, S)
     weights = weights[..., :frames].float()
-    weights = weights / weights.sum(-1, keepdim=True).clamp(
-        min=1e-12
-    )  # as if there had been no padding to look at
+    weights = weights / weights.sum(-1, keepdim=True).clamp(min=1e-12)  # as if there were no padding
     deviation, mean = torch.std_mean(weights, dim=-2, keepdim=True, unbiased=False)
     smooth = _median_filter((weights - mean) / deviation.clamp(min=1e-12), MEDIAN_FRAMES)
-    # What is looked at before a token is written is where it is heard.
+    # A token is heard where the attention looks just before the token is written.
     matrix = smooth.mean(0)[len(prompt) - 1 :].cpu().numpy()  # (T + 1, frames); the last row is the end's
     logits = model.proj_out(decoded.last_hidden_state[0, len(prompt) - 1 : -1]).float()
     logits[:, end] = -torch.inf
@@ -116,7 +114,7 @@ def align_tokens(
 
 
 def _alignment_heads(model: WhisperForConditionalGeneration) -> list[tuple[int, int]]:
-    """Layers and heads whose attention follows the speech; all heads of the upper half where nobody says which."""
+    """Layers and heads whose attention follows the speech: those of the checkpoint, or all of the upper half."""
     given = getattr(model.generation_config, "alignment_heads", None)
     if given:
         return [(layer, head) for layer, head in given]
@@ -125,29 +123,29 @@ def _alignment_heads(model: WhisperForConditionalGeneration) -> list[tuple[int, 
 
 
 def first_columns(costs: np.ndarray) -> list[int]:
-    """The column at which the cheapest way through a matrix enters each row.
+    """The column at which the cheapest path through a matrix enters each row.
 
-    The way leads from the first row and column to the last ones, by steps to the next row, the next column or both, and
-    costs the sum of the cells that it passes.
+    The path leads from the first row and column to the last ones, by steps to the next row, the next column or both.
+    Its cost is the sum of the cells that it passes.
 
     Args:
         costs: (R, C), at least one of each.
     """
     rows, columns = costs.shape
-    entries = np.zeros(
-        (rows, columns), dtype=np.int64
-    )  # where the cheapest way to a cell entered the cell's row
-    diagonal = np.zeros(
-        (rows, columns), dtype=bool
-    )  # whether a way that enters a row there comes from one column left
-    reached = np.concatenate([[0.0], np.full(columns - 1, np.inf)])  # cost of getting to a row, by column
+    # For each cell: the column in which the cheapest path to it entered its row.
+    entries = np.zeros((rows, columns), dtype=np.int64)
+    # Whether a path that enters a row at a column comes from the column to the left.
+    diagonal = np.zeros((rows, columns), dtype=bool)
+    reached = np.concatenate([[0.0], np.full(columns - 1, np.inf)])  # cost of reaching the row, by column
     for row in range(rows):
         if row:
             left = np.concatenate([[np.inf], reached[:-1]])
             diagonal[row] = left < reached
             reached = np.minimum(left, reached)
         passed = np.cumsum(costs[row], dtype=np.float64)
-        gains = reached - passed + costs[row]  # of entering at a column, but for the columns behind it
+        gains = (
+            reached - passed + costs[row]
+        )  # cost of entering at a column, relative to passing the row to there
         best = np.minimum.accumulate(gains)
         entries[row] = np.maximum.accumulate(np.where(gains == best, np.arange(columns), 0))
         reached = passed + best

@@ -1,4 +1,4 @@
-"""What Whisper's decoder starts from: the start token, the language, the task, and that no timestamps are wanted."""
+"""The prompt of Whisper's decoder: the start token, the language, the task, and the request for no timestamps."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Prompts:
     Attributes:
         source: the checkpoint, as messages name it.
         start: the start token.
-        languages: code to language token; empty for checkpoints that know English only.
-        task: the task's token; None where there are no languages.
-        no_timestamps: the token that asks for none; None where the checkpoint has no such token.
-        language: code of the language that every audio is in; None: it is detected, audio by audio.
+        languages: the language token for each code; empty for checkpoints that know English only.
+        task: the token of the task; None if there are no languages.
+        no_timestamps: the token that asks for no timestamps; None if the checkpoint has no such token.
+        language: the code of the language of all audios; None detects the language of each audio.
     """
 
     source: Path
@@ -39,7 +39,7 @@ class Prompts:
 
     @property
     def length(self) -> int:
-        """Tokens of a prompt, which is the same in every language."""
+        """The number of tokens of a prompt, which is the same in every language."""
         return 1 + 2 * bool(self.languages) + (self.no_timestamps is not None)
 
     def ids(self, language: str) -> list[int]:
@@ -54,10 +54,10 @@ class Prompts:
         return prompt if self.no_timestamps is None else [*prompt, self.no_timestamps]
 
     def known(self, language: str) -> str:
-        """The code of a language that is given by code or English name.
+        """The code of a language given by its code or its English name.
 
         Raises:
-            InputError: no such language, or the checkpoint does not know it.
+            InputError: there is no such language, or the checkpoint does not know it.
         """
         name = language.lower().strip("<|>")
         code = TO_LANGUAGE_CODE.get(name, name)
@@ -85,13 +85,13 @@ def prompts_of(
 
     Args:
         folder: the checkpoint, for messages.
-        model: its config and generation settings are read, its weights are not.
-        tokenizer: the checkpoint's.
+        model: the model, whose config and generation settings are read.
+        tokenizer: the tokenizer of the checkpoint.
         language: code or English name; None is English; "auto" lets a multilingual checkpoint detect it.
         task: "transcribe" or "translate".
 
     Raises:
-        InputError: a language or task that the checkpoint does not have.
+        InputError: the checkpoint does not have the language or the task.
     """
     settings = model.generation_config
     vocabulary: dict[str, int] = tokenizer.get_vocab()

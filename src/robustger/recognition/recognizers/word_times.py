@@ -1,7 +1,7 @@
-"""Words as Whisper spells them, and from the times of their tokens to those of words.
+"""Spells words in Whisper's tokens, and turns the times of tokens into the times of words.
 
-The rules are those of OpenAI's code and of faster-whisper: a punctuation mark has no part in the time of its word, and
-words that stand beside a pause and are longer than twice the median word do not reach into it.
+The rules are those of OpenAI's code and of faster-whisper: punctuation does not count for the time of its word, and a
+word beside a pause that is longer than twice the median word is shortened, so that it does not reach into the pause.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from statistics import fmean, median
 from typing import Any
 
 from robustger.errors import InputError
-from robustger.recognition.recognizer import Word
+from robustger.recognition.recognizer import TimedWord
 
-WITHOUT_BLANKS = frozenset(
-    {"zh", "ja", "th", "lo", "my", "yue"}
-)  # languages whose texts do not begin with one
+# Languages whose texts do not begin with a blank.
+WITHOUT_BLANKS = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 _BEFORE_WORDS = frozenset("\"'“”„«‘¿¡([{-–—")
 _BEHIND_WORDS = frozenset("\"'.。,，!！?？:：;；”’»)]}、…।؟،-–—")
 _SENTENCE_ENDS = frozenset(".。!！?？।؟…")
@@ -29,10 +28,11 @@ class Spelling:
     """A text in tokens, as Whisper writes it.
 
     Attributes:
-        words: what stands between the blanks of the text.
+        words: the words between the blanks of the text.
         ids: the tokens of all words.
-        bounds: the word k has the tokens from `bounds[k]` to `bounds[k + 1]`.
-        cores: for each word, its first token and the one behind its last that is not just punctuation around the word.
+        bounds: word k has the tokens from `bounds[k]` up to `bounds[k + 1]`.
+        cores: for each word, the range of its tokens without the punctuation around it: the first one, and the one
+            after the last one.
     """
 
     words: tuple[str, ...]
@@ -42,15 +42,15 @@ class Spelling:
 
 
 def spelled(tokenizer: Any, text: str, language: str) -> Spelling:
-    """The text in the tokens of a checkpoint, with a blank before the first word unless the language has no blanks.
+    """Spells a text in the tokens of a checkpoint, with a blank before the first word if the language has blanks.
 
-    Whisper's tokens do not reach across blanks, so words are spelled one by one. Special tokens are spelled out, and
-    characters that the tokenizer cannot write are left out.
+    Whisper's tokens do not reach across blanks, so words are spelled one by one. Names of special tokens are spelled as
+    ordinary text, and characters that the tokenizer cannot write are left out.
 
     Args:
-        tokenizer: the checkpoint's.
-        text: white space other than single blanks counts as one blank.
-        language: code of the text's language.
+        tokenizer: the tokenizer of the checkpoint.
+        text: the text; any white space counts as one blank.
+        language: the code of the text's language.
     """
     words = tuple(text.split())
     ids: list[int] = []
@@ -67,12 +67,12 @@ def spelled(tokenizer: Any, text: str, language: str) -> Spelling:
 
 
 def check_length(source: Path, spelling: Spelling, longest: int) -> None:
-    """Refuses a text that the decoder has no positions for.
+    """Checks that the decoder has positions for a text.
 
     Args:
         source: the checkpoint, for the message.
-        spelling: of the text.
-        longest: tokens that it takes, without the end token.
+        spelling: the spelling of the text.
+        longest: the most tokens that the decoder takes, without the end token.
 
     Raises:
         InputError: the text has more tokens.
@@ -86,22 +86,22 @@ def check_length(source: Path, spelling: Spelling, longest: int) -> None:
 
 def words_of_tokens(
     spelling: Spelling, token_seconds: Sequence[float], probabilities: Sequence[float], duration: float
-) -> list[Word]:
+) -> list[TimedWord]:
     """The words of a text with the times at which they are heard.
 
     Args:
-        spelling: of the text, T tokens.
-        token_seconds: where each token begins and where the last one ends, T + 1 times that do not decrease.
-        probabilities: of each token; the mean over the tokens of a word, without the punctuation around it, is its
-            confidence.
-        duration: of the audio, in seconds; no time is beyond it.
+        spelling: the spelling of the text, T tokens.
+        token_seconds: when each token begins and when the last one ends, T + 1 times that do not decrease.
+        probabilities: the probability of each token. The confidence of a word is the mean over its tokens, without the
+            punctuation around it.
+        duration: the length of the audio, in seconds; no time exceeds it.
     """
     seconds = [min(max(0.0, one), duration) for one in token_seconds]
     starts = [seconds[first] for first, _ in spelling.cores]
     ends = [seconds[behind] for _, behind in spelling.cores]
     _leave_pauses(spelling.words, starts, ends)
     return [
-        Word(word, start, end, fmean(probabilities[first:behind]) if behind > first else None)
+        TimedWord(word, start, end, fmean(probabilities[first:behind]) if behind > first else None)
         for word, start, end, (first, behind) in zip(
             spelling.words, starts, ends, spelling.cores, strict=True
         )
@@ -109,7 +109,7 @@ def words_of_tokens(
 
 
 def _leave_pauses(words: Sequence[str], starts: list[float], ends: list[float]) -> None:
-    """Shortens words that reach into the pauses before the text, behind it and between sentences."""
+    """Shortens words that reach into the pauses before the text, after it and between sentences."""
     lengths = [end - start for start, end in zip(starts, ends, strict=True) if end > start]
     if not lengths:
         return
@@ -127,7 +127,7 @@ def _leave_pauses(words: Sequence[str], starts: list[float], ends: list[float]) 
 
 
 def _core(texts: Sequence[str]) -> tuple[int, int]:
-    """Which of a word's tokens are the word itself; all of them where it is nothing but punctuation."""
+    """The range of a word's tokens without the punctuation around it; all tokens if there is only punctuation."""
     first, behind = 0, len(texts)
     while first < behind and texts[first] and set(texts[first]) <= _BEFORE_WORDS:
         first += 1

@@ -1,1 +1,1 @@
-"""How widely every recognizer searches, and beam search with any decoder."""
+"""The width of the search of all recognizers, and beam search with any decoder."""

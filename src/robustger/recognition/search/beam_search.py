@@ -1,7 +1,7 @@
-"""Searching for texts with any decoder that says how probable every next token is.
+"""Searches for texts with any decoder that returns the log-probabilities of the next token.
 
-The beam search is that of transformers' `GenerationMixin` (with `early_stopping=False`), candidate for candidate. Two
-things cost less: an audio whose search is over leaves the batch, and no scores of earlier steps are kept.
+The beam search equals that of transformers' `GenerationMixin` (with `early_stopping=False`), candidate for candidate.
+It costs less for two reasons: an audio whose search is over leaves the batch, and scores of earlier steps are not kept.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-NEVER = -1e9  # added to what must not be chosen; beams that never left the start carry it, too
+NEVER = -1e9  # added to the scores of forbidden choices, and of beams that never left the start
 
 
 class Tokens(NamedTuple):
-    """Token ids, up to and including the end token where there is one, and their log-probability."""
+    """Token ids, with the end token if there is one, and their log-probability."""
 
     ids: list[int]
     score: float
 
 
 class Decoder(Protocol):
-    """Goes on with some texts for each of B audios; the texts of an audio are rows that stand together."""
+    """Extends some texts for each of B audios; the texts of an audio are consecutive rows."""
 
     def first(self) -> Tensor:
         """Log-probabilities of the first token, (B, V), float32; -inf for tokens that must not be written."""
@@ -33,9 +33,9 @@ class Decoder(Protocol):
         """Log-probabilities of the next token of every row, (R, V).
 
         Args:
-            audios: those of the last call that go on, by their place in it; None: all of them.
-            rows: which row of the last call (of the B at first) each row goes on with, (R,).
-            tokens: what is added to it, (R,).
+            audios: the places, in the last call, of the audios that continue; None continues all.
+            rows: the row of the last call (of the B audios at first) that each row extends, (R,).
+            tokens: the token that is added to each row, (R,).
         """
         ...
 
@@ -43,24 +43,24 @@ class Decoder(Protocol):
 def beam_search(
     decoder: Decoder, *, beams: int, end: int, longest: int, length_penalty: float
 ) -> list[list[Tokens]]:
-    """All texts that a search of this width finished, per audio, best first: by score / tokens ** `length_penalty`.
+    """The texts that a search finished, per audio, best first by score / tokens ** `length_penalty`.
 
     The search for an audio is over when it has `beams` texts and its best unfinished one would rank behind all of them
     if it ended now.
 
     Args:
-        decoder: at its beginning.
-        beams: unfinished texts that are followed, and finished ones that are kept.
+        decoder: a decoder that has not advanced yet.
+        beams: the number of unfinished texts that are followed, and of finished ones that are kept.
         end: the end token.
-        longest: tokens, the end included; longer texts end without one.
-        length_penalty: see above.
+        longest: the most tokens of a text, the end token included; longer texts are cut without an end token.
+        length_penalty: the exponent of the ranking.
     """
     log_probs = decoder.first()
     device = log_probs.device
     count = len(log_probs)
-    log_probs = log_probs[:, None].expand(-1, beams, -1)  # (A, beams, V), A audios are searched for
+    log_probs = log_probs[:, None].expand(-1, beams, -1)  # (A, beams, V); A audios are still searched
     found: list[list[Tokens]] = [[] for _ in range(count)]
-    audios = torch.arange(count, device=device)  # which these are
+    audios = torch.arange(count, device=device)  # their numbers
     width = 1  # rows of an audio in the last call
     running = torch.zeros(count, beams, device=device)
     running[:, 1:] = NEVER  # all beams are the same at first
@@ -103,13 +103,13 @@ def beam_search(
 
 
 class _Ended(NamedTuple):
-    """The best texts that ended, for each of A audios, best first; places that are still free rank last.
+    """The best finished texts for each of A audios, best first; free places rank last.
 
     Attributes:
-        tokens: (A, beams, longest), filled up with the end token.
-        lengths: (A, beams), the end token included.
-        sums: log-probabilities, (A, beams).
-        ranks: what they are ranked by, (A, beams).
+        tokens: the tokens, padded with the end token, (A, beams, longest).
+        lengths: the number of tokens, the end token included, (A, beams).
+        sums: the log-probabilities, (A, beams).
+        ranks: the numbers by which the texts are ordered, (A, beams).
         real: False for a free place, (A, beams).
     """
 
@@ -127,7 +127,7 @@ class _Ended(NamedTuple):
         return cls(tokens, zeros, free, free, zeros.bool())
 
     def with_more(self, candidates: Tensor, sums: Tensor, ends: Tensor, length_penalty: float) -> _Ended:
-        """The best of these and of those candidates (A, C, length) that end."""
+        """The best of these texts and of the candidates (A, C, length) that end."""
         length = candidates.shape[-1]
         ranks = torch.cat([self.ranks, sums / length**length_penalty + ~ends * NEVER], dim=1)
         best = ranks.topk(self.ranks.shape[1]).indices
@@ -157,15 +157,15 @@ class _Ended(NamedTuple):
 def draw_texts(
     decoder: Decoder, choose: Callable[[Tensor], Tensor], *, texts: int, end: int, longest: int
 ) -> list[list[Tokens]]:
-    """`texts` texts for each audio, token by token; those that reach `longest` tokens have no end.
+    """Writes some texts for each audio, token by token; a text of `longest` tokens has no end token.
 
     Args:
-        decoder: at its beginning.
-        choose: the next token of every row by its log-probabilities: (R, V) -> (R,). Rows are those of all audios, also
-            of audios whose texts have ended.
-        texts: for each audio.
+        decoder: a decoder that has not advanced yet.
+        choose: returns the next token of every row from its log-probabilities: (R, V) -> (R,). The rows of finished
+            texts are among them.
+        texts: the number of texts for each audio.
         end: the end token.
-        longest: tokens, the end included.
+        longest: the most tokens of a text, the end token included.
     """
     log_probs = decoder.first()
     rows = torch.arange(len(log_probs), device=log_probs.device).repeat_interleave(texts)
@@ -190,6 +190,6 @@ def draw_texts(
 
 
 def _pick(values: Tensor, places: Tensor) -> Tensor:
-    """For each audio the values at its places: (A, C, ...), (A, P) -> (A, P, ...)."""
+    """The values at the places of each audio: (A, C, ...), (A, P) -> (A, P, ...)."""
     wide = places.view(*places.shape, *[1] * (values.dim() - 2)).expand(-1, -1, *values.shape[2:])
     return values.gather(1, wide)

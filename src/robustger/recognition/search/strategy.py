@@ -1,14 +1,14 @@
-"""How widely every recognizer searches for an utterance, and which of the texts found make its N-best list.
+"""Decides how widely recognizers search for an utterance, and which of the found texts make its N-best list.
 
 ========  ==========================================================================================================
-adaptive  10 beams, or N where that is more; an utterance of which fewer than N different texts were found is searched
-          again with 50 beams, and what both searches found is ranked together
+adaptive  10 beams, or N if that is more; if fewer than N distinct texts were found for an utterance, it is searched
+          again with 50 beams, and the texts of both searches are ranked together
 paper     50 beams for every utterance (RobustGER, arXiv 2401.10446, section 5.1)
 ========  ==========================================================================================================
 
-A width that is asked for explicitly is searched exactly so, once. Texts that differ only in how their words are written
-are one hypothesis; of these the best is kept. A list holds nothing that no search found: where there are fewer than N,
-it is shorter.
+A width that the user asks for is searched exactly once. Texts that differ only in how their words are written count as
+one hypothesis, of which the best is kept. A list holds only texts that a search found, so it is shorter if these are
+fewer than N.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Found(NamedTuple):
 
     Attributes:
         hypothesis: with its log-probability.
-        rank: what the texts of one utterance are ordered by, the highest first, whichever search found them.
+        rank: the number by which all texts of an utterance are ordered, the highest first.
     """
 
     hypothesis: Hypothesis
@@ -40,12 +40,12 @@ class Found(NamedTuple):
 
 
 def widths(search: Search, n: int, beams: int | None) -> tuple[int, ...]:
-    """The beams of the searches for an utterance, in order; all but the first only where its list is still short.
+    """The widths of the searches for an utterance, in order; the later ones are made only if its list is still short.
 
     Args:
         search: a name of the table above.
-        n: hypotheses that are asked for.
-        beams: the explicit width, at least `n`; None leaves it to `search`.
+        n: the number of hypotheses that the user asks for.
+        beams: the width that the user asks for, at least `n`; None leaves it to `search`.
     """
     if beams is not None:
         return (beams,)
@@ -62,13 +62,13 @@ def search_lists(
     """The N-best list of each utterance, best first.
 
     Args:
-        search: called with the numbers of the utterances, counted from 0, and a width; gives what was found for each.
+        search: called with the numbers of the utterances, counted from 0, and a width; returns the texts for each.
         beams: the width of each search, see `widths`.
-        n: length of a list, at most.
-        languages: code of each utterance's language, or None where it is unknown; says how texts are compared.
+        n: the greatest length of a list.
+        languages: the code of each utterance's language, or None if it is unknown; decides how texts are compared.
 
     Returns:
-        for each utterance one to `n` hypotheses, or none where nothing was found.
+        for each utterance one to `n` hypotheses, or none if nothing was found.
     """
     found: list[list[Found]] = [[] for _ in languages]
     lists: list[tuple[Hypothesis, ...]] = [()] * len(languages)
@@ -90,14 +90,14 @@ def search_lists(
 def distinct(
     hypotheses: Iterable[Hypothesis], n: int | None = None, language: str | None = None
 ) -> list[Hypothesis]:
-    """The first `n` (None: all) that differ in more than how their words are written, in the order given.
+    """The first `n` hypotheses that differ in more than how their words are written, in the given order.
 
     Blank texts count as one more hypothesis: that nothing was said.
 
     Args:
-        hypotheses: best first.
-        n: how many at most.
-        language: code of their language; None where it is unknown. See `as_spoken`.
+        hypotheses: the hypotheses, best first.
+        n: how many at most; None takes all.
+        language: the code of their language; None if it is unknown. See `as_spoken`.
     """
     kept: dict[str, Hypothesis] = {}
     for hypothesis in hypotheses:
@@ -108,12 +108,12 @@ def distinct(
 
 
 def as_spoken(text: str, language: str | None = None) -> str:
-    """What two texts have in common that differ only in how their words are written.
+    """The form in which texts are equal if they differ only in how their words are written.
 
-    English ("en") is written by the normalizers `whisper` and `number`, one after the other: whichever normalizer a
-    list is written with later, its hypotheses then differ. In any other language, and where it is unknown, only case,
-    punctuation and white space are left out: the letters, marks, digits and symbols (such as € and %) of all scripts
-    stay, and so do a sign before a digit and a mark between digits.
+    English ("en") passes through the normalizers `whisper` and `number`, so that the hypotheses of a list still differ
+    after any normalizer. In other or unknown languages, only case, punctuation and white space are removed. The
+    letters, marks, digits and symbols (such as € and %) of all scripts stay, and so do a sign before a digit and a mark
+    between digits.
 
     Example:
         >>> as_spoken("It's 21.", "en") == as_spoken("it is twenty-one", "en")
@@ -132,7 +132,7 @@ _KEPT = "\u200c\u200d%‰&@#§"  # joiners shape words of Persian and of the scr
 
 
 def _kept(match: re.Match[str]) -> str:
-    """A character that is no letter, digit or white space, or a blank in its place."""
+    """Keeps a character that is no letter, digit or white space, or replaces it by a blank."""
     character, text = match[0], match.string
     if unicodedata.category(character)[0] in "MS" or character in _KEPT:
         return character
