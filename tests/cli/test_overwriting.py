@@ -62,6 +62,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_base: Path, tin
         Path(f"{name}.yaml").write_text(yaml.safe_dump(training | changes), encoding="utf-8")
     Path("run/log.jsonl").write_text(lines(LISTS), encoding="utf-8")
     Path("out/table1").mkdir(parents=True)
+    Path("out/table1/lists.jsonl").write_text(lines(LISTS), encoding="utf-8")
+    Path("kaldi/lists.jsonl").write_text(lines(LISTS), encoding="utf-8")
+    Path("data.yaml").write_text("tests: {x: [out/table1/lists.jsonl]}\n", encoding="utf-8")
     Path("out/table1/data.yaml").write_text("tests: {x: [../../lists.jsonl]}\n", encoding="utf-8")
     return folder
 
@@ -148,7 +151,8 @@ def test_an_output_that_is_an_input_is_refused(
         "train on-log.yaml",
         "train training.yaml --set data.train=[run/best/config.yaml]",
         "experiment table1 --data out/table1/data.yaml -o out",
-        "experiment table1 --data recordings.jsonl --recipe out/table1/data.yaml -o out",
+        "experiment table1 --data data.yaml -o out",
+        "experiment table1 --data kaldi --recipe out/table1/data.yaml -o out",
         "models convert-released checkpoint/adapter.safetensors --base lab-lm -o checkpoint",
         "models convert-released nbest.txt --base checkpoint -o checkpoint",
     ],
