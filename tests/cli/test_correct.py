@@ -196,28 +196,6 @@ def test_a_checkpoint_takes_the_place_of_the_presets_corrector(
     assert robustger("correct", "lists.jsonl", "--preset", preset).out == alone.out
 
 
-def test_the_thresholds_of_the_guard_can_be_set(
-    robustger, folder: Path, tiny_checkpoint: Path, tmp_path: Path
-) -> None:
-    """The tiny model writes nonsense, so that everything depends on what the guard lets through."""
-    changed(shutil.copytree(tiny_checkpoint, tmp_path / "free"), guard={"name": "none"}, skip_agreeing=False)
-    arguments = ("correct", "lists.jsonl", "--checkpoint", tmp_path / "free")
-    free = [json.loads(line) for line in robustger(*arguments).out.splitlines()]
-    assert any(row["text"] != row["best"] for row in free)
-    for options in (["--max-edit-rate", 0], ["--max-edit-rate", 99, "--max-deletion-rate", 0]):
-        held = robustger(*arguments, "--guard", "edits", *options)
-        rows = [json.loads(line) for line in held.out.splitlines()]
-        shorter = [len(row["text"].split()) < len(row["best"].split()) for row in free]
-        assert held.code == 0
-        if "--max-deletion-rate" not in options:
-            assert all(row["text"] == row["best"] for row in rows)
-        assert not any(len(row["text"].split()) < len(row["best"].split()) for row in rows), shorter
-    weighed = robustger(*arguments, "--guard", "margin", "--max-edit-rate", 99, "--min-gain", 1e9)
-    assert all(row["text"] == row["best"] for row in map(json.loads, weighed.out.splitlines()))
-    refused = robustger(*arguments, "--guard", "edits", "--max-deletion-rate", -1)
-    assert (refused.code, refused.out) == (2, "")
-
-
 def test_another_language_model_is_refused_by_its_shape(
     robustger, folder: Path, tiny_base: Path, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:

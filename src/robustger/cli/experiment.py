@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -161,6 +162,7 @@ def experiment(
     OUTPUT/NAME gets results.json with everything that led to the results, NAME.md and the figures. Trainings are kept
     and used again. If a run is interrupted, the same command goes on from there.
     """
+    from robustger.experiments.data import load_data
     from robustger.experiments.known_experiments import PLACES, get_experiment
 
     if list_names and as_json:
@@ -179,11 +181,15 @@ def experiment(
         )
     if as_json and not plan:
         raise InputError("--json goes with --list and --plan; an experiment itself writes results.json")
-    check_readable(recipe, *([] if data.is_dir() else [data]))
     wanted = list(PLACES) if names == ["all"] else names
+    inputs = [data, recipe]
+    if not plan or data.exists():  # a plan may come before the data
+        found = load_data(data)
+        inputs += [*found.train, *found.dev, *found.clean, *chain.from_iterable(found.tests.values())]
+    check_readable(recipe)
     for name in wanted:
         get_experiment(name)
-        refuse_output_around(Path(output) / name, data, recipe)
+        refuse_output_around(Path(output) / name, *inputs)
 
     import signal
     import sys

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robustger.errors import InputError
+from robustger.files import file_identity
 from robustger.hypotheses import atomic_writer
 from robustger.pipeline.formats import FORMATS, SUBTITLES, SUFFIXES, WITH_WORDS, nbest_lines
 from robustger.pipeline.resume import KeptBatches, file_settings, kept_batches
@@ -231,9 +232,9 @@ def _targets(files: Sequence[str], folder: Path, suffix: str) -> list[Path]:
 
 
 def _refuse_overwriting(targets: Sequence[str | Path], files: Sequence[str]) -> None:
-    recordings = {os.path.realpath(file) for file in files if file != "-"}
+    recordings = {file_identity(file) for file in files} - {None}
     for target in targets:
-        if str(target) != "-" and os.path.realpath(target) in recordings:
+        if str(target) != "-" and file_identity(target) in recordings:
             raise InputError(f"{target}: is one of the recordings; name another output")
 
 
