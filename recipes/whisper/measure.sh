@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Corrects every domain's lists with a preset or checkpoint and measures them together.
+# Corrects the lists of every domain with a preset or checkpoint, and measures all domains together.
 # Usage: recipes/whisper/measure.sh FOLDER_WITH_LISTS OUTPUT_FOLDER [SPLIT] [options of robustger correct]
 set -euo pipefail
 lists=$1 output=$2 split=${3:-dev}
