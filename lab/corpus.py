@@ -1,12 +1,12 @@
-"""The laboratory's corpus: clean speech and noise as files, with manifests, ready for `robustger mix`.
+"""Makes the laboratory's corpus: clean speech and noise as files, with manifests, ready for `robustger mix`.
 
-    python corpus.py FOLDER
+    python -m lab.corpus FOLDER
 
 FOLDER/speech/SPLIT/*.flac for the splits `corrector`, `dev` and `test`, FOLDER/PART.jsonl for their parts, and
-FOLDER/noise/{train,test}/KIND-NUMBER.flac. Sentences and voices do not overlap with what the recognizer learns from,
-but for the voices of the part `corrector`, which are the recognizer's: it makes few mistakes there, so
-`corrector-more` has voices of its own. Sentences, voices and noises are drawn from seeds and the same every time; the
-speech is so up to the phases inside espeak-ng, which vary from call to call.
+FOLDER/noise/{train,test}/KIND-NUMBER.flac. The recognizer learns from none of these sentences. Of these voices it
+learns from those of the part `corrector`, in which it makes few mistakes; so `corrector-more` has voices of its own.
+Sentences, voices and noises are drawn from seeds and are the same every time. The speech differs a little from call to
+call, because the phases inside espeak-ng do.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from noises import KINDS, SAMPLE_RATE, SPEECH_KINDS, make_noise
-from pool import WINDOW_SECONDS
-from sentences import sentences
-from speech import draw_voice, say
 
+from lab.noises import KINDS, SAMPLE_RATE, SPEECH_KINDS, make_noise
+from lab.recognizer_speech import WINDOW_SECONDS
+from lab.sentences import sentences
+from lab.speech import draw_voice, say
 from robustger.manifest import Utterance, save_manifest
 
 PARTS = {
@@ -47,7 +47,7 @@ def _speak(item: tuple[str, str, str, Path]) -> Utterance | None:
 
 
 def write_speech(folder: Path, part: str) -> list[Utterance]:
-    """The clean speech of a part and its manifest; sentences that last longer than the window are left out."""
+    """Writes the clean speech of a part and its manifest, without the sentences that last longer than the window."""
     split, voices, numbers = PARTS[part]
     audio = folder / "speech" / split
     audio.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def write_speech(folder: Path, part: str) -> list[Utterance]:
 
 
 def write_noise(folder: Path, part: str, speech: list[Utterance], each: int, seconds: float) -> None:
-    """`each` noises of every kind; babble and crowd are made of the given speech."""
+    """Writes `each` noises of every kind; babble and crowd are made of the given speech."""
     target = folder / "noise" / part
     target.mkdir(parents=True, exist_ok=True)
     voices = [soundfile.read(utterance.audio, dtype="float32")[0] for utterance in speech[:300]]

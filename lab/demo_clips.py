@@ -1,10 +1,11 @@
-"""The clips of `robustger demo`: everyday sentences in the laboratory's voices that Whisper understands, in its noise.
+"""Makes the clips of `robustger demo`: everyday sentences in noise, in voices that Whisper understands.
 
-    python lab/demo_clips.py src/robustger/presets/whisper/demo
+    python -m lab.demo_clips src/robustger/presets/whisper/demo
 
-The same bytes each time, with espeakng-loader 0.2.4 on the same kind of processor. Of espeak-ng's voices, spoken
-slowly and without noise, whisper-base understands a few: of 95 words in eight sentences it gets 6 ("us"), 10 ("rp") and
-13 ("caleb") wrong, under the normalizer `spoken`. The README beside the clips says how they were chosen.
+The clips have the same bytes each time, with espeakng-loader 0.2.4 on the same kind of processor. Whisper-base
+understands only a few of espeak-ng's voices. In these three, spoken slowly and without noise, it gets 6 ("us"), 10
+("rp") and 13 ("caleb") of 95 words in eight sentences wrong, under the normalizer `spoken`. The README beside the clips
+says how they were chosen.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from noises import make_noise
-from speech import SAMPLE_RATE, Voice, espeak, say
 
+from lab.noises import make_noise
+from lab.speech import SAMPLE_RATE, Voice, espeak, say
 from robustger.audio import write_audio
 from robustger.mixing import mix
 
@@ -28,7 +29,7 @@ VOICES = {
     "us": Voice("en-us", "klatt4", 140, 50, 50),
     "caleb": Voice("en-us", "caleb", 140, 50, 50),
 }
-# What the others talk about in the noise "babble".
+# The sentences of the other voices in the noise "babble".
 OTHERS = (
     "We went to the beach with our neighbors, but it was far too windy to swim.",
     "My brother wants to sell his old car and buy a new bicycle.",
@@ -59,7 +60,7 @@ CLIPS = (
 
 
 def speak(text: str, voice: Voice) -> np.ndarray:
-    """The text in that voice, the same samples each time: float32 (samples,) at 16 kHz.
+    """Speaks a text in a voice, with the same samples each time: float32 (samples,) at 16 kHz.
 
     espeak-ng goes on from where the sentence before left its oscillators and its random numbers, so every sentence is
     spoken by a process of its own.

@@ -1,7 +1,7 @@
 """Keeps what `make results` needs of a laboratory as two archives, and lays it out again.
 
-    python kept.py pack LAB RUNS      # writes the archives beside this file
-    python kept.py unpack LAB RUNS    # files that are there already stay
+    python -m lab.kept pack LAB RUNS      # writes the archives beside this file
+    python -m lab.kept unpack LAB RUNS    # files that are there already stay
 
 The archives hold the N-best lists, the results of every training, and the weights of the trainings into which a figure
 looks. No table needs the embeddings of the training and development audio, which are large; a digest is kept in their

@@ -1,6 +1,6 @@
-"""The laboratory's table: SNR x {WER, oracles, distinct hypotheses, |E_LN|, corrected WER}.
+"""Prints the laboratory's table: by SNR the WER, the oracles, distinct hypotheses, |E_LN| and the corrected WER.
 
-    python measure.py LISTS.jsonl [--corrections CORRECTED.jsonl] [--normalizer number] [--json FILE]
+    python -m lab.measure LISTS.jsonl [--corrections CORRECTED.jsonl] [--normalizer number] [--json FILE]
 
 Intervals are at 95 %, from a bootstrap over sentences: the same sentence at several SNRs is drawn as one.
 """

@@ -9,5 +9,5 @@ mkdir -p "$lab/corrected"
 for part in test test-clean; do
     "$bin/robustger" correct "$lab/lists/$part.jsonl" -o "$lab/corrected/$part.jsonl" --batch-size 32 "$@"
 done
-"$bin/python" "$here/measure.py" "$lab"/lists/test{,-clean}.jsonl --corrections "$lab"/corrected/test{,-clean}.jsonl \
+PYTHONPATH=$here/..${PYTHONPATH:+:$PYTHONPATH} "$bin/python" -m lab.measure "$lab"/lists/test{,-clean}.jsonl --corrections "$lab"/corrected/test{,-clean}.jsonl \
     --json "$lab/test.json"

@@ -1,6 +1,6 @@
-"""How well the statistics network estimates mutual information: correlated Gaussians, whose information is known.
+"""Measures how well the statistics network estimates the mutual information of Gaussians, where it is known.
 
-    python lab/mutual_information.py --json estimates.json > table.md
+    python -m lab.mutual_information --json estimates.json > table.md
 
 x and y have d dimensions each, every x_i correlated with its y_i by rho and with nothing else, so that
 I(x; y) = -d/2 log(1 - rho^2) nats. x takes the place of E_LN, y that of the noisy audio, and a y of another x that of

@@ -1,4 +1,4 @@
-"""Noise for the laboratory, made by formula: every kind is a function of a length and a random generator."""
+"""Makes noise by formula: every kind is a function of a length and a random generator."""
 
 from __future__ import annotations
 
@@ -148,8 +148,8 @@ def make_noise(kind: str, seconds: float, seed: int, speech: Sequence[np.ndarray
 
     Args:
         kind: a key of `KINDS` or `SPEECH_KINDS`.
-        seconds: how long.
-        seed: which one.
+        seconds: length of the noise.
+        seed: of everything that is drawn.
         speech: utterances that the kinds of `SPEECH_KINDS` are made of.
     """
     random_ = np.random.default_rng([seed, *kind.encode()])

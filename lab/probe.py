@@ -1,17 +1,18 @@
-"""What can be told of a list from its noise embedding, and what the language model can tell from the text alone.
+"""Measures whether the noise embedding knows more of the noise than the language model that reads the hypotheses.
 
-    python probe.py LAB > table.md
+    python -m lab.probe LAB > table.md
 
-E_LN is a function of the hypotheses, and the language model reads the hypotheses. So the question is not whether E_LN
-knows something of the noise, but whether it knows more than the language model does. Ridge regressions, fitted to
-training lists and measured on the test lists (other sentences, voices and noises), foretell the SNR and the error rate
-of the 1-best from
+LAB is a laboratory that `make lab` made; the archives in `lab/kept` lack the embeddings of the training audio.
+
+E_LN is a function of the hypotheses, and the language model reads the hypotheses, too. So E_LN helps only if it knows
+more than the language model does. Ridge regressions are fitted to training lists and measured on the test lists, which
+have other sentences, voices and noises. They predict the SNR and the error rate of the 1-best from
 
 - E_LN: all rows; and the lengths of its rows alone;
 - the states of the untrained `lab-lm` behind the prompt: the last layer's, at the last token and on average;
-- these states and either of E_LN's; and the recognizer's embedding of the audio, which is heard and not read.
+- these states together with either of E_LN's; and the recognizer's embedding of the audio.
 
-Every part is standardized and reduced to its principal components on its own, so that a wide one hides no other.
+Every part is standardized and reduced to its principal components on its own, so that no wide part hides another.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ from robustger.evaluation.bootstrap import resampled_sums
 from robustger.evaluation.intervals import percentile_interval, with_interval
 from robustger.experiments.conditions import sentence, snr_db
 from robustger.experiments.experiment import word_errors
+from robustger.experiments.kept_embeddings import refuse_unkept
 from robustger.experiments.tables.embedding import audio_embeddings, noise_embeddings
 from robustger.hypotheses import NBest, load_nbest
+from robustger.hypotheses.audio_embeddings import embeddings_path
 
 LENGTHS, NOISE = "the lengths of E_LN's rows", "E_LN"
 STATES, AUDIO = "the language model's states", "the recognizer's embedding of the audio"
@@ -63,8 +66,8 @@ def reduced(train: np.ndarray, test: np.ndarray) -> dict[str, np.ndarray]:
     return {"train": fitted.transform(train), "test": fitted.transform(test)}
 
 
-def foretold(train: np.ndarray, target: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """What a ridge regression says of the test; its strength is chosen by leave-one-out."""
+def predicted(train: np.ndarray, target: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """The predictions of a ridge regression for the test; its strength is chosen by leave-one-out."""
     from sklearn.linear_model import RidgeCV
 
     return RidgeCV(ALPHAS).fit(train, target).predict(test)
@@ -89,6 +92,7 @@ def explained(said: np.ndarray, truth: np.ndarray, sentences: Sequence[str]) -> 
 def main() -> None:
     folder = Path(sys.argv[1]) / "lists"
     train, test = load_nbest(folder / "corrector-more.jsonl")[:TRAIN], load_nbest(folder / "test.jsonl")
+    refuse_unkept(embeddings_path(folder / "corrector-more.jsonl"), "the probe needs")
     parts = {"train": train, "test": test}
     raw: dict[str, dict[str, np.ndarray]] = {}
     for part, lists in parts.items():
@@ -121,7 +125,7 @@ def main() -> None:
         )
         cells = [
             explained(
-                foretold(train_rows, targets["train"][target], test_rows), targets["test"][target], sentences
+                predicted(train_rows, targets["train"][target], test_rows), targets["test"][target], sentences
             )
             for target in ("SNR", "errors per word")
         ]

@@ -1,4 +1,4 @@
-"""The sentences of the laboratory: a grammar expanded at random, and the words it is made of."""
+"""Draws the sentences of the laboratory from a grammar, and strings of its words."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def grammar() -> Grammar:
 
 
 def split_of(sentence: str) -> str:
-    """The one split in which this sentence may stand: 80 % recogniser, 12 % corrector, 3 % dev, 5 % test.
+    """The one split in which this sentence may stand: 80 % recognizer, 12 % corrector, 3 % dev, 5 % test.
 
     Decided by the text alone, so that no sentence can stand on two sides however often it is drawn.
     """
@@ -75,7 +75,7 @@ def sentences(split: str, count: int, seed: int) -> list[str]:
 def word_strings(count: int, seed: int) -> list[str]:
     """`count` strings of three to nine words drawn without regard to sense.
 
-    They teach the recogniser what words sound like without teaching it which word follows which.
+    They teach the recognizer what words sound like without teaching it which word follows which.
     """
     random_ = random.Random(f"words-{seed}")
     words = grammar().words()

@@ -1,4 +1,4 @@
-"""Speech for the laboratory: espeak-ng through its C interface, many voices, 16 kHz.
+"""Speaks sentences with espeak-ng, through its C interface, in many voices at 16 kHz.
 
 The library and its data come from the package `espeakng-loader`; nothing has to be installed on the system.
 """
@@ -15,7 +15,7 @@ import soxr
 
 SAMPLE_RATE = 16_000
 ACCENTS = ("en-us", "en-us-nyc", "en", "en-gb-x-rp", "en-gb-scotland")
-# espeak-ng's timbres; none of a split's voices is heard in another split.
+# The timbres of espeak-ng by split; no timbre is in two splits.
 VOICES = {
     "train": (
         *(
@@ -100,7 +100,7 @@ _SYNCHRONOUS, _UTF8 = 2, 1
 
 @dataclass(frozen=True)
 class Voice:
-    """How a sentence is spoken: rate in words per minute, pitch and pitch range between 0 and 99."""
+    """A voice: its rate is in words per minute, its pitch and pitch range are between 0 and 99."""
 
     accent: str
     timbre: str
@@ -110,7 +110,7 @@ class Voice:
 
 
 def draw_voice(split: str, random_: random.Random) -> Voice:
-    """A voice of the split ("train", "dev" or "test")."""
+    """Draws a voice of a split, a key of `VOICES`."""
     return Voice(
         accent=random_.choice(ACCENTS),
         timbre=random_.choice(VOICES[split]),
@@ -139,7 +139,7 @@ def espeak() -> tuple[ctypes.CDLL, list[np.ndarray], int, object]:
 
 
 def say(text: str, voice: Voice) -> np.ndarray:
-    """The text in that voice: float32 (samples,) at 16 kHz, silence at both ends cut to 0.1 s.
+    """Speaks a text: float32 (samples,) at 16 kHz, with silence at both ends cut to 0.1 s.
 
     Raises:
         ValueError: the library does not know the voice.

@@ -1,29 +1,28 @@
 """Trains the laboratory's language model: a small Llama, from nothing, on simulated N-best lists, on the CPU.
 
 Every example is a list in the prompt `compact` with the sentence behind it. The sentences are those of the
-recognizer's split, which no corrector is trained or tested on. Resumes from its last checkpoint; the result is an
-ordinary folder for `AutoModelForCausalLM.from_pretrained`.
+recognizer's split, on which no corrector is trained or tested. The training resumes from its last saved state.
+It writes an ordinary folder for `AutoModelForCausalLM.from_pretrained`.
 
-    torchrun --nproc-per-node 2 train_language_model.py OUTPUT
+    torchrun --nproc-per-node 2 -m lab.train_language_model OUTPUT
 """
 
 from __future__ import annotations
 
 import argparse
 import random
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from optimization import descend, join_processes, keep, learning_rate, new_optimizer, resume
-from sentences import grammar, sentences
-from simulated import misheard
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 from torch.nn import functional as F
 
+from lab.sentences import grammar, sentences
+from lab.simulated_lists import misheard
+from lab.training_loop import BatchLoss, Processes, TrainingState, add_options, train
 from robustger.correction.prompt import compact_prompt
 
 END = "<|end|>"
@@ -32,7 +31,7 @@ IGNORED = -100
 
 
 def make_tokenizer(folder: Path) -> Any:
-    """A byte-level tokenizer to which each word of the grammar is one token; others fall into words and letters."""
+    """A byte-level tokenizer with one token for each word of the grammar; other words are cut into such and letters."""
     from transformers import PreTrainedTokenizerFast
 
     words = [text for word in grammar().words() for text in (word, f"\u0120{word}")]  # U+0120 is a space
@@ -71,7 +70,17 @@ def new_model(tokenizer: Any, width: int, layers: int) -> Any:
 
 
 def examples(tokenizer: Any, texts: list[str], batch: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """(tokens, lengths of the prompts) of endless batches: (batch, T) and (batch,); padded with IGNORED."""
+    """Draws batches without end.
+
+    Args:
+        tokenizer: of the model.
+        texts: the sentences.
+        batch: sentences of a batch.
+        seed: of the sentences, of how they are misheard and of the order of the batches.
+
+    Yields:
+        tokens (batch, T), padded with IGNORED, and the lengths of their prompts (batch,).
+    """
     random_ = random.Random(seed)
     while True:
         drawn = random_.choices(texts, k=16 * batch)
@@ -91,7 +100,7 @@ def examples(tokenizer: Any, texts: list[str], batch: int, seed: int) -> Iterato
 
 
 def losses(model: Any, tokens: Tensor, prompts: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean -log p, in nats, of the tokens of the prompts and of the answers."""
+    """The mean -log p, in nats, of the prompts' tokens and of the answers' tokens."""
     logits = model(input_ids=tokens.clamp(min=0)[:, :-1], use_cache=False).logits
     nats = F.cross_entropy(
         logits.flatten(0, 1), tokens[:, 1:].flatten(), ignore_index=IGNORED, reduction="none"
@@ -101,63 +110,46 @@ def losses(model: Any, tokens: Tensor, prompts: Tensor) -> tuple[Tensor, Tensor]
     return nats[said & ~answer].mean(), nats[answer].mean()
 
 
-def train(arguments: argparse.Namespace) -> None:
-    rank, processes = join_processes()
-    torch.manual_seed(arguments.seed)
-    output = Path(arguments.output)
+def main() -> None:
+    options = parse()
+    processes = Processes.join()
+    torch.manual_seed(options.seed)
+    output = Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
-    tokenizer = make_tokenizer(output / f"tokenizer-{rank}")
-    model = new_model(tokenizer, arguments.width, arguments.layers)
-    optimizer = new_optimizer(list(model.parameters()), arguments.lr)
-    state_file = output / "state.pt"
-    step = resume(state_file, model, optimizer)
-    if rank == 0:
-        print(f"{model.num_parameters() / 1e6:.1f} M parameters, from step {step}", flush=True)
-    texts = sentences("recognizer", SENTENCES, arguments.seed)
-    made = examples(tokenizer, texts, arguments.batch // processes, 1_000_000 * rank + arguments.seed + step)
-    model.train()
-    started, seen, sums = time.monotonic(), 0, [0.0, 0.0]
-    while step < arguments.steps:
-        tokens, prompts = next(made)
+    tokenizer = make_tokenizer(output / f"tokenizer-{processes.rank}")
+    model = new_model(tokenizer, options.width, options.layers)
+    state = TrainingState(model, options.lr, output / "state.pt")
+    if processes.rank == 0:
+        print(f"{model.num_parameters() / 1e6:.1f} M parameters, from step {state.step}", flush=True)
+    texts = sentences("recognizer", SENTENCES, options.seed)
+    seed = processes.seed(options.seed, state.step)
+    batches = examples(tokenizer, texts, options.batch // processes.count, seed)
+
+    def batch_loss() -> BatchLoss:
+        tokens, prompts = next(batches)
         prompt_loss, answer_loss = losses(model, tokens, prompts)
         # The prompts teach copying from line to line; but they hold mistakes, so they weigh less.
-        loss = answer_loss + arguments.prompt_weight * prompt_loss
-        lr = learning_rate(step, arguments.steps, arguments.lr, arguments.warm_up)
-        norm = descend(optimizer, loss, lr, processes)
-        step += 1
-        seen += len(tokens) * processes
-        sums = [sums[0] + prompt_loss.item(), sums[1] + answer_loss.item()]
-        if rank:
-            continue
-        if step % arguments.log_every == 0:
-            rate = seen / (time.monotonic() - started)
-            means = [value / arguments.log_every for value in sums]
-            print(
-                f"{step} prompt {means[0]:.3f} answer {means[1]:.3f} norm {norm:.2f} {rate:.0f} lists/s",
-                flush=True,
-            )
-            sums = [0.0, 0.0]
-        if step % arguments.save_every == 0 or step == arguments.steps:
-            keep(state_file, model, optimizer, step)
-            model.save_pretrained(output / "language_model")
-            tokenizer.save_pretrained(output / "language_model")
+        total = answer_loss + options.prompt_weight * prompt_loss
+        return BatchLoss(total, {"prompt": prompt_loss, "answer": answer_loss}, len(tokens))
+
+    def save() -> None:
+        model.save_pretrained(output / "language_model")
+        tokenizer.save_pretrained(output / "language_model")
+
+    train(state, batch_loss, save, options, processes, "lists")
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("output")
-    parser.add_argument("--steps", type=int, default=900)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--width", type=int, default=192)
-    parser.add_argument("--layers", type=int, default=6)
-    parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--warm-up", type=int, default=100)
-    parser.add_argument("--prompt-weight", type=float, default=0.3)
-    parser.add_argument("--log-every", type=int, default=25)
-    parser.add_argument("--save-every", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0)
+    parser = argparse.ArgumentParser(description="Train the laboratory's language model.")
+    parser.add_argument("output", help="folder of the training; its folder language_model gets the model")
+    defaults = argparse.Namespace(
+        steps=900, batch=64, width=192, lr=2e-3, warm_up=100, log_every=25, save_every=100
+    )
+    add_options(parser, defaults=defaults)
+    parser.add_argument("--layers", type=int, default=6, help="layers of the model")
+    parser.add_argument("--prompt-weight", type=float, default=0.3, help="weight of the prompts' loss")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    train(parse())
+    main()

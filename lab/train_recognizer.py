@@ -1,29 +1,28 @@
 """Trains the laboratory's recognizer: a small model of Whisper's architecture, from nothing, on the CPU.
 
-Cross-entropy of the decoder plus a CTC loss on the encoder, which teaches the two to align. Resumes from its last
-checkpoint; the result is an ordinary folder for `WhisperForConditionalGeneration.from_pretrained`. One process on
-each core was faster than one process with as many threads:
+The loss is the cross-entropy of the decoder plus a CTC loss on the encoder, which teaches the two to align. The
+training resumes from its last saved state. It writes an ordinary folder for
+`WhisperForConditionalGeneration.from_pretrained`. One process on each core was faster than one process with as many
+threads:
 
-    torchrun --nproc-per-node 2 train_recognizer.py POOL OUTPUT
+    torchrun --nproc-per-node 2 -m lab.train_recognizer SPEECH OUTPUT
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
-from batches import FULL, HOP, MELS, SUBSAMPLING, WINDOW, WINDOW_SECONDS, batches
-from optimization import descend, join_processes, keep, learning_rate, new_optimizer, resume
-from sentences import sentences
-from tokens import SPECIAL, make_tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from robustger.torch_files import load_torch
+from lab.recognizer_batches import FULL, HOP, MELS, SUBSAMPLING, WINDOW, WINDOW_SECONDS, batches
+from lab.recognizer_tokens import SPECIAL, make_tokenizer
+from lab.sentences import sentences
+from lab.training_loop import BatchLoss, Processes, TrainingState, add_options, train
 
 POSITIONS = FULL // SUBSAMPLING
 MAX_TOKENS = 64
@@ -69,7 +68,7 @@ def new_model(tokenizer: Any, width: int, encoder_layers: int, decoder_layers: i
 
 
 def encode(model: Any, features: Tensor) -> Tensor:
-    """The encoder on fewer frames than the full window: (B, MELS, T) -> (B, T / 2, width)."""
+    """Runs the encoder on fewer frames than the full window: (B, MELS, T) -> (B, T / 2, width)."""
     encoder = model.model.encoder
     hidden = F.gelu(encoder.conv2(F.gelu(encoder.conv1(features)))).transpose(1, 2)
     hidden = F.dropout(
@@ -84,7 +83,7 @@ def encode(model: Any, features: Tensor) -> Tensor:
 def losses(
     model: Any, ctc_head: nn.Module, batch: dict[str, Tensor], prefix: Tensor, noise: float
 ) -> tuple[Tensor, Tensor]:
-    """(cross-entropy, CTC) of a batch.
+    """The cross-entropy and the CTC loss of a batch.
 
     A share `noise` of the decoder's input tokens is drawn at random, so that it listens instead of guessing.
     """
@@ -112,7 +111,7 @@ def losses(
 
 
 def save_recognizer(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Model (16-bit), tokenizer, feature extractor and generation settings, as transformers reads them."""
+    """Writes the model in float16, the tokenizer, the feature extractor and the settings for transformers."""
     import copy
 
     from transformers import WhisperFeatureExtractor
@@ -125,68 +124,59 @@ def save_recognizer(model: Any, tokenizer: Any, folder: Path) -> None:
     ).save_pretrained(folder)
 
 
-def train(arguments: argparse.Namespace) -> None:
-    rank, processes = join_processes()
-    torch.manual_seed(arguments.seed)
-    output = Path(arguments.output)
+def main() -> None:
+    options = parse()
+    processes = Processes.join()
+    torch.manual_seed(options.seed)
+    output = Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
-    tokenizer = make_tokenizer(output / f"tokenizer-{rank}")
+    tokenizer = make_tokenizer(output / f"tokenizer-{processes.rank}")
     prefix = torch.tensor(tokenizer.convert_tokens_to_ids(list(SPECIAL[1:])))
-    pool = Path(arguments.pool)
-    utterances = json.loads((pool / "utterances.json").read_text())
-    if arguments.word_strings_only:
-        known = set(sentences("recognizer", 20_000, seed=0))
-        utterances = [utterance for utterance in utterances if utterance["text"] not in known]
+    utterances = drawn_from(Path(options.speech), options.word_strings_only)
     texts = [f" {utterance['text']}" for utterance in utterances]
     token_ids = tokenizer(texts, add_special_tokens=False).input_ids
     model = new_model(
-        tokenizer, arguments.width, arguments.encoder_layers, arguments.decoder_layers, arguments.dropout
+        tokenizer, options.width, options.encoder_layers, options.decoder_layers, options.dropout
     )
-    ctc_head = nn.Linear(arguments.width, len(tokenizer) + 1)
+    ctc_head = nn.Linear(options.width, len(tokenizer) + 1)
     both = nn.ModuleDict({"whisper": model, "ctc": ctc_head})
-    trained = [parameter for parameter in both.parameters() if parameter.requires_grad]
-    optimizer = new_optimizer(trained, arguments.lr)
-    state_file = output / "state.pt"
-    if arguments.initial is not None:
-        both.load_state_dict(load_torch(Path(arguments.initial) / "state.pt")["model"])
-    step = resume(state_file, both, optimizer)
-    print(
-        f"{sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters, from step {step}", flush=True
-    )
-    full_from = int(arguments.steps * 0.85) - step
-    seed = 1_000_000 * rank + arguments.seed + step
-    made = batches(pool, utterances, token_ids, arguments.batch // processes, seed, full_from)
+    if options.initial is not None:
+        both.load_state_dict(torch.load(Path(options.initial) / "state.pt", weights_only=True)["model"])
+    state = TrainingState(both, options.lr, output / "state.pt")
+    if processes.rank == 0:
+        count = sum(parameter.numel() for parameter in model.parameters())
+        print(f"{count / 1e6:.1f} M parameters, from step {state.step}", flush=True)
+    full_from = int(options.steps * 0.85) - state.step
+    seed = processes.seed(options.seed, state.step)
+    size = options.batch // processes.count
+    made = batches(Path(options.speech), utterances, token_ids, size, seed, full_from)
     torch.manual_seed(seed)
     queue = _ahead(made)
-    both.train()
-    started, seen, sums = time.monotonic(), 0, [0.0, 0.0]
-    while step < arguments.steps:
+
+    def batch_loss() -> BatchLoss:
         batch = queue.get()
         with torch.autocast("cpu", torch.bfloat16):
-            cross_entropy, ctc = losses(model, ctc_head, batch, prefix, arguments.input_noise)
-        loss = (1 - arguments.ctc_weight) * cross_entropy + arguments.ctc_weight * ctc
-        lr = learning_rate(step, arguments.steps, arguments.lr, arguments.warm_up)
-        norm = descend(optimizer, loss, lr, processes)
-        step += 1
-        seen += len(batch["tokens"]) * processes
-        sums = [sums[0] + cross_entropy.item(), sums[1] + ctc.item()]
-        if rank:
-            continue
-        if step % arguments.log_every == 0:
-            rate = seen / (time.monotonic() - started)
-            means = [value / arguments.log_every for value in sums]
-            print(
-                f"{step} ce {means[0]:.3f} ctc {means[1]:.3f} norm {norm:.2f} {rate:.1f} utterances/s",
-                flush=True,
-            )
-            sums = [0.0, 0.0]
-        if step % arguments.save_every == 0 or step == arguments.steps:
-            keep(state_file, both, optimizer, step)
-            save_recognizer(model, tokenizer, output / "recognizer")
+            cross_entropy, ctc = losses(model, ctc_head, batch, prefix, options.input_noise)
+        total = (1 - options.ctc_weight) * cross_entropy + options.ctc_weight * ctc
+        return BatchLoss(total, {"ce": cross_entropy, "ctc": ctc}, len(batch["tokens"]))
+
+    def save() -> None:
+        save_recognizer(model, tokenizer, output / "recognizer")
+
+    train(state, batch_loss, save, options, processes, "utterances")
+
+
+def drawn_from(speech: Path, word_strings_only: bool) -> list[dict[str, Any]]:
+    """The utterances of the recognizer's training speech, with or without the sentences of the grammar."""
+    utterances = json.loads((speech / "utterances.json").read_text())
+    if not word_strings_only:
+        return utterances
+    known = set(sentences("recognizer", 20_000, seed=0))
+    return [utterance for utterance in utterances if utterance["text"] not in known]
 
 
 def _ahead(made: Any) -> Any:
-    """The batches through a queue, made in a thread: the heavy parts of NumPy and torch run beside each other."""
+    """Puts the batches into a queue from a thread, because the heavy parts of NumPy and torch can run side by side."""
     import queue
     import threading
 
@@ -201,28 +191,26 @@ def _ahead(made: Any) -> Any:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pool")
-    parser.add_argument("output")
+    parser = argparse.ArgumentParser(description="Train the laboratory's recognizer.")
+    parser.add_argument("speech", help="folder of the training speech, see lab/recognizer_speech.py")
+    parser.add_argument("output", help="folder of the training; its folder recognizer gets the model")
     parser.add_argument(
-        "--initial", help="output folder of an earlier run, whose weights this one starts from"
+        "--initial", help="output folder of an earlier training, whose weights this one starts from"
     )
     parser.add_argument("--word-strings-only", action="store_true", help="leave the grammar's sentences out")
-    parser.add_argument("--steps", type=int, default=5000)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--width", type=int, default=256)
-    parser.add_argument("--encoder-layers", type=int, default=6)
-    parser.add_argument("--decoder-layers", type=int, default=2)
-    parser.add_argument("--dropout", type=float, default=0.0)
-    parser.add_argument("--lr", type=float, default=1.5e-3)
-    parser.add_argument("--warm-up", type=int, default=400)
-    parser.add_argument("--ctc-weight", type=float, default=0.3)
-    parser.add_argument("--input-noise", type=float, default=0.1)
-    parser.add_argument("--log-every", type=int, default=50)
-    parser.add_argument("--save-every", type=int, default=250)
-    parser.add_argument("--seed", type=int, default=0)
+    defaults = argparse.Namespace(
+        steps=5000, batch=32, width=256, lr=1.5e-3, warm_up=400, log_every=50, save_every=250
+    )
+    add_options(parser, defaults=defaults)
+    parser.add_argument("--encoder-layers", type=int, default=6, help="layers of the encoder")
+    parser.add_argument("--decoder-layers", type=int, default=2, help="layers of the decoder")
+    parser.add_argument("--dropout", type=float, default=0.0, help="share of the units that are dropped")
+    parser.add_argument("--ctc-weight", type=float, default=0.3, help="weight of the CTC loss")
+    parser.add_argument(
+        "--input-noise", type=float, default=0.1, help="share of the decoder's input tokens that are random"
+    )
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    train(parse())
+    main()

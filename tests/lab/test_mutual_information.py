@@ -2,50 +2,39 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import sys
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
-SCRIPT = Path(__file__).parents[2] / "lab" / "mutual_information.py"
+from lab import mutual_information as study
 
 
-@pytest.fixture(scope="module")
-def study() -> Iterator[Any]:
-    """The script as a module."""
-    spec = importlib.util.spec_from_file_location("mutual_information", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["mutual_information"] = module  # dataclasses look themselves up
-    spec.loader.exec_module(module)
-    vars(module).update(BATCH=512, HELD_OUT=50_000)
+@pytest.fixture(autouse=True)
+def _smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study, "BATCH", 512)
+    monkeypatch.setattr(study, "HELD_OUT", 50_000)
     torch.set_num_threads(1)
-    yield module
-    del sys.modules["mutual_information"]
 
 
 @pytest.mark.parametrize(("d", "rho"), [(1, 0.9), (2, 0.7), (5, 0.8)])
-def test_the_estimate_is_within_a_tenth(study: Any, d: int, rho: float) -> None:
+def test_the_estimate_is_within_a_tenth(d: int, rho: float) -> None:
     case = study.Gaussians(d, rho)
     estimate = study.estimated(case.draw, d, "identity", steps=250 + 100 * d, hidden=128)
     assert estimate == pytest.approx(case.information, rel=0.1)
 
 
-def test_shuffled_pairs_have_no_information(study: Any) -> None:
+def test_shuffled_pairs_have_no_information() -> None:
     case = study.Gaussians(5, 0.8)
     estimate = study.estimated(case.draw_shuffled, 5, "identity", steps=400, hidden=128)
     assert abs(estimate) < 0.05
 
 
-def test_the_true_log_ratio_gives_the_true_information(study: Any) -> None:
+def test_the_true_log_ratio_gives_the_true_information() -> None:
     """The oracle of the ceilings: under it the Donsker-Varadhan value is the information."""
     torch.manual_seed(0)
     case = study.Gaussians(3, 0.6)
@@ -58,7 +47,7 @@ def test_the_true_log_ratio_gives_the_true_information(study: Any) -> None:
     assert 0 < case.sigmoid_ceiling() < case.information
 
 
-def test_a_sigmoid_reaches_its_ceiling_and_no_more(study: Any) -> None:
+def test_a_sigmoid_reaches_its_ceiling_and_no_more() -> None:
     case = study.Gaussians(2, 0.7)
     torch.manual_seed(1)
     ceiling = case.sigmoid_ceiling()
@@ -69,7 +58,7 @@ def test_a_sigmoid_reaches_its_ceiling_and_no_more(study: Any) -> None:
     assert 0.9 < study.Gaussians(5, 0.95).sigmoid_ceiling() <= 1
 
 
-def test_the_released_form_reaches_the_total_variation(study: Any) -> None:
+def test_the_released_form_reaches_the_total_variation() -> None:
     case = study.Gaussians(2, 0.7)
     torch.manual_seed(2)
     distance = case.total_variation()
@@ -77,7 +66,7 @@ def test_the_released_form_reaches_the_total_variation(study: Any) -> None:
     assert 0.9 * distance < estimate < distance + 0.01
 
 
-def test_total_variation_of_one_dimension_is_the_integral(study: Any) -> None:
+def test_total_variation_of_one_dimension_is_the_integral() -> None:
     """Half the integral of |p - q|, on a grid."""
     case = study.Gaussians(1, 0.8)
     axis = torch.linspace(-6, 6, 601)
@@ -92,12 +81,12 @@ def test_total_variation_of_one_dimension_is_the_integral(study: Any) -> None:
 
 
 def test_the_command_writes_a_table_and_json(
-    study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(study, "BATCH", 8)
     monkeypatch.setattr(study, "HELD_OUT", 64)
     monkeypatch.setattr(study, "estimated", partial(study.estimated, steps=3))
-    monkeypatch.setattr(sys, "argv", [str(SCRIPT), "--cases", "1:0.5", "--json", str(tmp_path / "e.json")])
+    monkeypatch.setattr(sys, "argv", [study.__file__, "--cases", "1:0.5", "--json", str(tmp_path / "e.json")])
     study.main()
     written = json.loads((tmp_path / "e.json").read_text())
     assert written["gaussians"][0]["information"] == pytest.approx(0.1438, abs=1e-4)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+
+from lab import probe
 
 COUNT, WIDTH = 400, 6
 
@@ -22,31 +22,31 @@ def r_squared(cell: str) -> tuple[float, float, float]:
     return float(value), float(low), float(high)
 
 
-def test_it_finds_as_much_as_is_there(lab: Any) -> None:
+def test_it_finds_as_much_as_is_there() -> None:
     train, target = drawn(0)
     test, truth = drawn(1)
-    known = lab.probe.reduced(train, test)
+    known = probe.reduced(train, test)
     assert known["train"].shape == known["test"].shape == (COUNT, WIDTH)
     assert np.allclose(known["train"].std(0), 1)
-    said = lab.probe.foretold(known["train"], target, known["test"])
-    value, low, high = r_squared(lab.probe.explained(said, truth, [f"{n}" for n in range(COUNT)]))
+    said = probe.predicted(known["train"], target, known["test"])
+    value, low, high = r_squared(probe.explained(said, truth, [f"{n}" for n in range(COUNT)]))
     assert low < value < high
     assert low < 2 / 3 < high
 
 
-def test_it_finds_nothing_where_nothing_is(lab: Any) -> None:
+def test_it_finds_nothing_where_nothing_is() -> None:
     train, _ = drawn(0)
     test, _ = drawn(1)
     targets = np.random.default_rng(2).normal(size=(2, COUNT))
-    known = lab.probe.reduced(train, test)
-    said = lab.probe.foretold(known["train"], targets[0], known["test"])
-    value, _, _ = r_squared(lab.probe.explained(said, targets[1], [f"{n}" for n in range(COUNT)]))
+    known = probe.reduced(train, test)
+    said = probe.predicted(known["train"], targets[0], known["test"])
+    value, _, _ = r_squared(probe.explained(said, targets[1], [f"{n}" for n in range(COUNT)]))
     assert value < 0.02
 
 
-def test_sentences_that_come_again_widen_the_interval(lab: Any) -> None:
+def test_sentences_that_come_again_widen_the_interval() -> None:
     said, truth = np.repeat(drawn(3)[1], 8), np.repeat(drawn(3)[0].sum(1), 8)
-    alone = r_squared(lab.probe.explained(said, truth, [f"{n}" for n in range(8 * COUNT)]))
-    together = r_squared(lab.probe.explained(said, truth, [f"{n // 8}" for n in range(8 * COUNT)]))
+    alone = r_squared(probe.explained(said, truth, [f"{n}" for n in range(8 * COUNT)]))
+    together = r_squared(probe.explained(said, truth, [f"{n // 8}" for n in range(8 * COUNT)]))
     assert together[0] == alone[0]
     assert together[2] - together[1] > 2 * (alone[2] - alone[1])

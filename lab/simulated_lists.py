@@ -1,10 +1,11 @@
-"""N-best lists that no recognizer made: sentences of the grammar, misheard at random.
+"""Simulates N-best lists that no recognizer made: sentences of the grammar, misheard at random.
 
-The laboratory's language model learns from them what correcting is and which sentences there are. It never sees
-a list that was heard: how a recognizer errs, and what noise does, is left for a corrector to learn.
+The laboratory's language model learns from them to correct, and learns the sentences. It never sees the list of a
+recognizer, so it is left to a corrector to learn how a recognizer errs and what noise does.
 
-Where a sentence is misheard there are alternatives with a weight each: what was said, words that sound alike, nothing,
-or a word that does not exist. Places are independent, so the N-best list is exact: the five most probable choices.
+At each place where a sentence is misheard, there are alternatives with a weight each: the word that was said, words
+that sound alike, no word, or a word that does not exist. Places are independent, so the N-best list is exact: it holds
+the five most probable choices.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import random
 from functools import cache
 
 from rapidfuzz.distance import Levenshtein
-from sentences import grammar
-from speech import espeak
+
+from lab.sentences import grammar
+from lab.speech import espeak
 
 N = 5
 NEIGHBORS = 24
@@ -26,7 +28,7 @@ SILENT, UNKNOWN = 0.08, 0.06  # shares of alternatives that are no word, or none
 
 @cache
 def phonemes(word: str) -> str:
-    """How espeak-ng would say it, a character or two for each phoneme; stress is left out."""
+    """The phonemes with which espeak-ng would speak a word, one or two characters each, without stress."""
     library = espeak()[0]
     library.espeak_SetVoiceByName(b"en-us")
     library.espeak_TextToPhonemes.restype = ctypes.c_char_p
@@ -36,7 +38,7 @@ def phonemes(word: str) -> str:
 
 @cache
 def sounds_like() -> dict[str, tuple[tuple[str, ...], tuple[float, ...]]]:
-    """For every word of the grammar those that sound most like it, and how often they are heard in its place."""
+    """For every word of the grammar the words that sound most like it, and how often they are heard in its place."""
     words = grammar().words()
     spoken = {word: phonemes(word) for word in words}
     found = {}
@@ -61,7 +63,7 @@ def _misspelled(word: str, random_: random.Random) -> str:
 
 
 def _alternative(word: str, random_: random.Random) -> str:
-    """What is heard in the place of a word: another, none, an unknown one, or one more."""
+    """Draws what is heard in the place of a word: another word, none, an unknown one, or the word and one more."""
     draw = random_.random()
     if draw < SILENT:
         return ""
@@ -75,14 +77,16 @@ def _alternative(word: str, random_: random.Random) -> str:
 
 
 def misheard(sentence: str, random_: random.Random) -> list[str]:
-    """The N-best list of a sentence, best first, distinct: from nearly right to hardly a word right."""
+    """Draws the N-best list of a sentence: distinct texts, best first, from nearly right to nearly all wrong."""
     words = sentence.split()
-    clarity = random_.uniform(-1.0, 5.0)  # mean log-weight of what was said over that of an alternative
+    clarity = random_.uniform(-1.0, 5.0)  # mean log-weight of the right word, relative to an alternative
     share = random_.uniform(0.05, 0.4) if clarity > 2 else random_.uniform(0.1, 0.7)
     places = {at for at in range(len(words)) if random_.random() < share}
     while len(places) < min(2, len(words)):
         places.add(random_.randrange(len(words)))
-    absent = 0.35 / (1 + math.exp(clarity))  # what was said is not even among the alternatives
+    absent = 0.35 / (
+        1 + math.exp(clarity)
+    )  # the probability that the word that was said is not among the alternatives
     ranked: list[tuple[float, tuple[str, ...]]] = [(0.0, ())]
     for at, word in enumerate(words):
         choices = {word: 0.0}

@@ -1,4 +1,9 @@
-"""The recognizer's training speech: spoken once, kept as one array, mixed with noise anew whenever it is drawn."""
+"""Makes the recognizer's training speech and noise.
+
+    python -m lab.recognizer_speech FOLDER COUNT
+
+The speech is spoken once and kept as one array. It is mixed with noise whenever an utterance is drawn.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +15,16 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from noises import KINDS, SPEECH_KINDS, make_noise
-from sentences import sentences, word_strings
-from speech import SAMPLE_RATE, draw_voice, say
+
+from lab.noises import KINDS, SPEECH_KINDS, make_noise
+from lab.sentences import sentences, word_strings
+from lab.speech import SAMPLE_RATE, draw_voice, say
 
 WINDOW_SECONDS = 5.0  # the recognizer's window
 
 
 def speak(item: tuple[str, str, str]) -> tuple[str, np.ndarray] | None:
-    """(id, text, voice split) -> (text, int16 samples), or None where it does not fit into the window."""
+    """Speaks (id, text, split of the voices); returns the text and int16 samples, or None if it exceeds the window."""
     id_, text, split = item
     samples = say(text, draw_voice(split, random.Random(f"voice-{id_}")))
     if len(samples) > (WINDOW_SECONDS - 0.05) * SAMPLE_RATE:

@@ -1,14 +1,13 @@
-"""Sentences of the corrector's split as lists without anything heard: they teach it the language at little cost.
+"""Writes lists of one empty hypothesis with sentences as references: they teach a corrector the language cheaply.
 
-python texts.py COUNT LISTS.jsonl
+Usage: `python -m lab.unheard_lists COUNT LISTS.jsonl`
 """
 
 from __future__ import annotations
 
 import sys
 
-from sentences import sentences
-
+from lab.sentences import sentences
 from robustger.hypotheses import NBest, save_nbest
 
 SEED = 7

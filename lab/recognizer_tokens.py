@@ -1,4 +1,4 @@
-"""The recognizer's tokenizer: a few hundred byte-level pieces of the laboratory's words, in Whisper's layout."""
+"""Trains the recognizer's tokenizer: a few hundred byte-level pieces of the laboratory's words, in Whisper's layout."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sentences import sentences, word_strings
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from lab.sentences import sentences, word_strings
 
 PIECES = 500
 SPECIAL = ("<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>")

@@ -1,4 +1,4 @@
-"""Training batches of the recognizer: utterances of similar length, noise at a random SNR, log-mel features."""
+"""Draws the training batches of the recognizer: utterances of similar length in noise, as log-mel features."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FULL = WINDOW_SECONDS * SAMPLE_RATE
 
 
 class LogMel:
-    """What WhisperFeatureExtractor computes, for a batch, without padding to the full window."""
+    """Computes the features of WhisperFeatureExtractor for a batch, without padding to the full window."""
 
     def __init__(self) -> None:
         from transformers.audio_utils import mel_filter_bank
@@ -38,7 +38,7 @@ class LogMel:
 
 
 def mixed(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
-    """Speech plus noise at an SNR over the speech's louder frames."""
+    """Adds noise to speech at an SNR, whose speech level is that of the louder frames."""
     frames = speech[: len(speech) // 320 * 320].reshape(-1, 320)
     power = (frames**2).mean(axis=1)
     active = power[power > power.max() * 1e-3].mean()
@@ -53,9 +53,22 @@ def batches(
     seed: int,
     full_from: int,
 ) -> Iterator[dict[str, Tensor]]:
-    """Endless batches; from batch `full_from` on every row is padded to the full window, as in recognition.
+    """Draws batches without end.
 
-    Before that, rows are padded to the batch's longest plus a random rest, which costs half as much.
+    From batch `full_from` on, every row is padded to the full window, as in recognition. Before that, rows are padded
+    to the longest utterance of the batch plus a random rest, which costs half as much.
+
+    Args:
+        pool: the folder that `lab.recognizer_speech` wrote.
+        utterances: its utterances, or some of them.
+        token_ids: of the utterances' texts.
+        size: utterances of a batch.
+        seed: of everything that is drawn.
+        full_from: number of the first batch that is padded to the full window.
+
+    Yields:
+        `features` (size, MELS, frames) in bfloat16; `tokens` (size, longest), padded with -100; and `frames` (size,),
+        the number of encoder frames that each utterance fills.
     """
     speech = np.load(pool / "speech.npy", mmap_mode="r")
     noises = np.load(pool / "noise.npy", mmap_mode="r")

@@ -1,4 +1,7 @@
-"""Averages the weights of two recognizers of one training run: python average.py FIRST SECOND SHARE_OF_SECOND OUTPUT"""
+"""Averages the weights of two recognizers, of which one was trained further from the other.
+
+Usage: `python -m lab.average_recognizers FIRST SECOND SHARE_OF_SECOND OUTPUT`
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ WEIGHTS = "model.safetensors"
 
 
 def average(first: Path, second: Path, share: float, output: Path) -> None:
-    """Writes a folder as `second` is, with (1 - share) * first + share * second for weights, in 16 bit."""
+    """Writes a copy of the folder `second` with the weights (1 - share) * first + share * second, in float16."""
     a, b = load_file(first / WEIGHTS), load_file(second / WEIGHTS)
     mixed = {name: ((1 - share) * a[name].float() + share * b[name].float()).half() for name in a}
     shutil.copytree(second, output, dirs_exist_ok=True)
