@@ -13,6 +13,7 @@ import difflib
 import sys
 from pathlib import Path
 
+import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -66,7 +67,7 @@ def main() -> int:
     return 0
 
 
-def spectrogram(axes: Axes, samples: object, title: str) -> None:
+def spectrogram(axes: Axes, samples: np.ndarray, title: str) -> None:
     """The spectrogram of the recording, with a time axis in s and a level scale in dB."""
     *_, image = axes.specgram(
         samples,
@@ -75,7 +76,7 @@ def spectrogram(axes: Axes, samples: object, title: str) -> None:
         Fs=SAMPLE_RATE,
         cmap=colormaps["magma"].resampled(12),
         interpolation="nearest",
-    )  # type: ignore[arg-type]
+    )
     top = image.get_array().max()  # type: ignore[union-attr]
     image.set_clim(top - 70, top)
     axes.figure.colorbar(image, ax=axes, label="dB", pad=0.01)
