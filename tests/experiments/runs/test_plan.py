@@ -13,7 +13,6 @@ import pytest
 import yaml
 
 from robustger.correction import Corrector
-from robustger.correction.config import CorrectorConfig
 from robustger.errors import InputError
 from robustger.experiments.data import load_data
 from robustger.experiments.experiment import ARMS, RunKey, run_keys
@@ -87,12 +86,7 @@ def test_matched_has_as_many_parameters(
     config = tmp_path / "variant.yaml"
     config.write_text(yaml.safe_dump(content), encoding="utf-8")
     runs = planned(("robustger", "ger-matched", "ger"), config=config).arms
-    correctors = {
-        run.plan.key.arm: Corrector.create(
-            config_of(run).corrector, device="cpu"
-        )
-        for run in runs
-    }
+    correctors = {run.plan.key.arm: Corrector.create(config_of(run).corrector, device="cpu") for run in runs}
     counts = {
         arm: sum(value.numel() for value in one.llm.adapter.parameters()) for arm, one in correctors.items()
     }
@@ -192,9 +186,7 @@ def test_what_all_arms_share_has_no_arm_change_or_seed_in_it(planned: Planned) -
     parts = {"base", "guard", "lists", "recipe", "sentence encoder", "test lists"}
     assert runs[0].plan.shared.keys() == parts
     (fewer, *_) = planned(sentences=1).arms
-    assert {part for part in parts if fewer.plan.shared[part] != runs[0].plan.shared[part]} == {
-        "test lists"
-    }
+    assert {part for part in parts if fewer.plan.shared[part] != runs[0].plan.shared[part]} == {"test lists"}
 
 
 def test_digests_stay_those_of_results_that_are_there(tmp_path: Path) -> None:
@@ -203,9 +195,7 @@ def test_digests_stay_those_of_results_that_are_there(tmp_path: Path) -> None:
 
     lab = plan._resolved(LAB.recipe, ["distillation.objective=paper", "seed=1", "output=x"])
     assert plan._digest(plan._settings(lab)) == "45d66ae5afe66e0b"
-    moved = plan._resolved(
-        LAB.recipe, ["distillation.objective=paper", "seed=1", f"output={tmp_path}"]
-    )
+    moved = plan._resolved(LAB.recipe, ["distillation.objective=paper", "seed=1", f"output={tmp_path}"])
     assert plan._settings(moved) == plan._settings(lab)
     other = plan._resolved(LAB.recipe, ["distillation.objective=paper", "seed=2"])
     assert plan._settings(other) != plan._settings(lab)

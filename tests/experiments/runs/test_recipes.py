@@ -13,7 +13,12 @@ from robustger.distillation import DISTILLATIONS, OUTPUTS
 from robustger.training.config import TrainingConfig, load_training_config
 
 ROOT = Path(__file__).parents[3]
-RECIPES = sorted(path for folder in ("recipes", "lab") for path in (ROOT / folder).glob("**/*.yaml") if path.name != "data.yaml")
+RECIPES = sorted(
+    path
+    for folder in ("recipes", "lab")
+    for path in (ROOT / folder).glob("**/*.yaml")
+    if path.name != "data.yaml"
+)
 PAGES = [ROOT / "recipes" / "paper" / "README.md", ROOT / "docs" / "how-to" / "own-data.md"]
 SUBSETS = ("chime4", "vb-demand", "noizeus", "ls-freesound", "rats")
 

@@ -208,9 +208,7 @@ def _shared(recipe: Path, overrides: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _started(
-    config: TrainingConfig, folder: Path, start: StartChange
-) -> tuple[TrainingConfig, str | None]:
+def _started(config: TrainingConfig, folder: Path, start: StartChange) -> tuple[TrainingConfig, str | None]:
     """Points `initial` to the start that the run writes, where it needs one.
 
     Returns:
@@ -218,7 +216,9 @@ def _started(
     """
     lora_of = config.initial
     if lora_of and config.corrector.lora is None:
-        raise InputError("initial: only its LoRA part is taken, but corrector.lora is null; set corrector.lora")
+        raise InputError(
+            "initial: only its LoRA part is taken, but corrector.lora is null; set corrector.lora"
+        )
     initial = str(folder / START_FOLDER) if lora_of or start.to_dict() else None
     return config.model_copy(update={"initial": initial}), lora_of
 

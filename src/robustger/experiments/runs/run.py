@@ -63,9 +63,7 @@ class BasePlan:
     def from_dict(cls, content: Mapping[str, Any]) -> BasePlan:
         """From the content of run.json."""
         start = StartChange.from_dict(content.get("start", {}))
-        return cls(
-            content["digest"], content["checkpoint"], content["model"], content.get("lora_of"), start
-        )
+        return cls(content["digest"], content["checkpoint"], content["model"], content.get("lora_of"), start)
 
 
 @dataclass(frozen=True, slots=True)

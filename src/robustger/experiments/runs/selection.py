@@ -30,7 +30,16 @@ AUDIO_KINDS = ("noisy", "clean")
 COMPOSITION = "composition.json"
 FOLDER = "lists"
 # The settings of `robustger nbest` that decide what lists look like; manifest and shards do not.
-LIST_SETTINGS = ("recognizer", "model", "model_sha256", "options", "n", "beams", "normalizer", "embedding_frames")
+LIST_SETTINGS = (
+    "recognizer",
+    "model",
+    "model_sha256",
+    "options",
+    "n",
+    "beams",
+    "normalizer",
+    "embedding_frames",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,9 +93,7 @@ def merge_lora(checkpoint: Path, folder: Path) -> None:
         llm.save_pretrained(partial)
 
 
-def write_start(
-    config: TrainingConfig, lora_of: Path | None, start: StartChange, folder: Path
-) -> None:
+def write_start(config: TrainingConfig, lora_of: Path | None, start: StartChange, folder: Path) -> None:
     """Writes the corrector that a training starts from, where the configuration alone does not give it.
 
     All other parameters are initialized as the trainer does it, from the same seed.

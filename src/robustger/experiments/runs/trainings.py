@@ -119,9 +119,7 @@ def missing(scale: Scale, needed: Iterable[tuple[str, str]]) -> list[str]:
     if scale.needs_gpu:
         models.append(load_training_config(scale.recipe, scale.changes.split()).corrector.base)
         if not torch.cuda.is_available():
-            lacking.append(
-                "a CUDA device (a model of 7 billion parameters has 14 GB of weights in bfloat16)"
-            )
+            lacking.append("a CUDA device (a model of 7 billion parameters has 14 GB of weights in bfloat16)")
     models += [llm for _, change in needed if (llm := Change.parse(change).llm) is not None]
     lacking += [
         f"the model {name} (robustger models fetch {name})"
