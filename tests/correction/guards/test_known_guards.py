@@ -99,10 +99,10 @@ def test_every_threshold_can_be_set_where_another_can(tiny_corrector: Callable[.
     lists = [NBest.from_texts(str(number), each) for number, each in enumerate(texts)]
     lists.append(NBest.from_texts("long", ["the fare " * 20, "what is the fare " * 8]))
     free = {"max_edit_rate": 100.0, "max_deletion_rate": 1.0, "min_gain": -1e6}
-    generated = [each.generated for each in corrector.correct(lists)]
-    assert [each.text for each in corrector.correct(lists, guard_changes=free)] == generated
+    let_through = corrector.correct(lists, guard_changes=free)
+    assert {each.source for each in let_through} <= {"llm", "too_long"}
     for name, strict in {"max_edit_rate": 0.0, "max_deletion_rate": 0.0, "min_gain": 1e6}.items():
         changed = corrector.correct(lists, guard_changes=free | {name: strict})
         by_settings = GuardConfig.model_validate({"name": "margin", **free, name: strict})
         assert changed == corrector.correct(lists, guard=by_settings)
-        assert [each.text for each in changed] != generated
+        assert [each.text for each in changed] != [each.text for each in let_through]

@@ -2,8 +2,8 @@
 
 transformers sends the attention of every decoder through `AttentionInterface`. The function registered here calls the
 stock implementation and adds `gate * softmax(q K_p^T) V_p` (equations 11-12) before the output projection. The keys and
-values of the prompt are passed as ordinary keyword arguments. They are built once per batch; `generate` repeats them for
-every beam.
+values of the prompt are passed as ordinary keyword arguments. They are built once per batch; `generate` repeats them
+for every beam.
 """
 
 from __future__ import annotations
