@@ -56,8 +56,8 @@ class SentenceBert:
     optionally normalization, such as all-MiniLM-L6-v2 (384 dimensions, the paper's extractor).
 
     Every distinct string is encoded once per call, in batches of strings of similar length. Its vector is kept in a
-    memo of bounded size, which drops the least recently used entries first. The other strings of a batch change a vector
-    by less than 1e-6 (padding is masked, and only the rounding of differently shaped matrix products remains). Texts
+    memo of bounded size, which drops the least recently used entries first. The rest of the batch changes a vector by
+    less than 1e-6 (padding is masked, and only the rounding of differently shaped matrix products remains). Texts
     longer than the model's limit (256 word pieces for all-MiniLM-L6-v2) are cut there, as in sentence-transformers. So
     two long hypotheses that differ only after the limit have equal sentence vectors up to that rounding.
 

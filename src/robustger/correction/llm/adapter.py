@@ -104,8 +104,8 @@ class GerAdapter(nn.Module):
 class PaperAdapter(GerAdapter):
     """Noise enters the prompt before the projections: G_dn = G - g_dn * T_w(E_LN) (equation 13).
 
-    `tuner` is T_w, a linear map that all layers share. `noise_gate` holds g_dn, one scalar per layer that starts at zero.
-    The noise rows must be those of the embedding variant `paper`.
+    `tuner` is T_w, a linear map that all layers share. `noise_gate` holds g_dn, one scalar per layer, which starts at
+    zero. The noise rows must be those of the embedding variant `paper`.
     """
 
     first_layer = 1  # the paper adapts the top H - 1 layers
