@@ -1,4 +1,4 @@
-"""The statistics network psi(language, audio) -> scalar of the mutual-information estimate, and its language branch."""
+"""The networks of distillation: the statistics network psi(language, audio) of the paper, and two for ablations."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ OUTPUTS.register("identity")(lambda score: score)
 
 
 class LanguageBranch(nn.Module):
-    """Noise embeddings, stored or tuned, to one vector an item: mean over the rows of W_1 x (tuned) or W_1 W_0 x.
+    """Maps a noise embedding to one vector: the mean over the rows of W_1 x (tuned) or of W_1 W_0 x (stored).
 
-    One network, two entries: the stored E_LN passes the interface W_0 to the width of tuned embeddings first. Both
-    maps are linear and without bias, so the mean over the U rows may be taken before them or behind; only the
-    mean row of a noise embedding can therefore be told apart.
+    The network has two entries. The stored E_LN first passes the interface W_0, which gives it the width of tuned
+    embeddings. Both maps are linear and without bias, so the mean over the U rows may be taken before or after them.
+    The network therefore sees only the mean row of a noise embedding.
 
     Args:
         noise_dimension: width of the stored noise embedding (384 for MiniLM).
         tuned_width: width of a tuned noise embedding (that of the language model's hidden states in the paper).
-        hidden: width of what comes out.
+        hidden: width of the result.
     """
 
     def __init__(self, noise_dimension: int, tuned_width: int, hidden: int) -> None:
@@ -55,7 +55,7 @@ def _check_audio(audio: Tensor, dimension: int) -> None:
 
 
 def _hidden_width(hidden: int | None, tuned_width: int) -> int:
-    """A quarter of the tuned width unless given: the released code's choice."""
+    """The hidden width: a quarter of the tuned width, as in the released code, unless it is given."""
     return hidden or max(1, tuned_width // 4)
 
 
@@ -64,16 +64,16 @@ class StatisticsNetwork(nn.Module):
 
         psi = output(w_4 . silu(W_3 (silu(mean_U W_1 x) + silu(W_2 a))))
 
-    with x a tuned embedding, or W_0 E_LN for a stored one, and a the audio embedding. No layer has a bias. Where the
-    released code takes encoder frames it averages W_2 a_t over time before anything nonlinear; that is W_2 times the
-    average frame, so the time-mean alone is needed. Released sizes are 384, 4096, 1280; its hidden widths are a quarter
-    and a sixteenth of the language model's, its output is the sigmoid.
+    with x a tuned embedding, or W_0 E_LN for a stored one, and a the audio embedding. No layer has a bias. The released
+    code takes encoder frames and averages W_2 a_t over time before the first non-linearity. That is W_2 times the
+    average frame, so only the mean over time is needed. The released sizes are 384, 4096 and 1280, the hidden widths a
+    quarter and a sixteenth of the language model's width, and the output is the sigmoid.
 
     Args:
         noise_dimension: width of the stored noise embedding.
         tuned_width: width of a tuned noise embedding.
         audio_dimension: width of the audio embedding.
-        hidden: width of both branches; a quarter of `tuned_width` unless given. The layer behind has a quarter of it.
+        hidden: width of both branches; a quarter of `tuned_width` unless given. The next layer has a quarter of it.
         output: a name in `OUTPUTS`: "sigmoid" (paper: psi in (0, 1)) or "identity" (unbounded).
 
     Raises:
@@ -100,9 +100,9 @@ class StatisticsNetwork(nn.Module):
         """One number per item.
 
         Args:
-            language: E_LN (B, U, noise_dimension), or with `tuned` T_w(E_LN) (B, U, tuned_width).
+            language: E_LN (B, U, noise_dimension), or T_w(E_LN) (B, U, tuned_width) if `tuned`.
             audio: time-mean of the recognizer's encoder states, (B, audio_dimension).
-            tuned: which entry `language` takes.
+            tuned: whether `language` is tuned.
 
         Returns:
             psi, shape (B,).
@@ -116,7 +116,9 @@ class StatisticsNetwork(nn.Module):
 
 
 class Student(nn.Module):
-    """Noise embedding to one logit per channel of the audio embedding: W_2 silu(mean_U W_1 x), for `teacher_student`.
+    """Maps a noise embedding to one logit per channel of the audio embedding: W_2 silu(mean_U W_1 x).
+
+    For `teacher_student`.
 
     Args:
         noise_dimension, tuned_width, audio_dimension, hidden: as for `StatisticsNetwork`.
@@ -135,7 +137,7 @@ class Student(nn.Module):
 
 
 class Contrast(nn.Module):
-    """Cosines of noise embeddings and audio embeddings in a shared space of `hidden` dimensions, for `contrastive`.
+    """Compares noise and audio embeddings by their cosine in a shared space of `hidden` dimensions, for `contrastive`.
 
     Args:
         noise_dimension, tuned_width, audio_dimension, hidden: as for `StatisticsNetwork`.

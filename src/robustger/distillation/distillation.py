@@ -1,4 +1,4 @@
-"""What all distillation objectives have in common: the two steps of Algorithm 1, and what they demand of input."""
+"""The interface of all distillation objectives: a loss for either step of Algorithm 1, and checks of their inputs."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from torch.func import functional_call
 from robustger.errors import InputError
 
 Network = Callable[..., Tensor]
-"""The objective's network, as it is or with its parameters as constants."""
+"""The objective's network, with trainable or with constant parameters."""
 
 
 @dataclass(frozen=True, slots=True)
 class DistillationShape:
-    """Sizes of what distillation compares, read off the adapter and the data.
+    """Sizes of the embeddings that distillation compares, known from the adapter and the data.
 
     Attributes:
         noise_dimension: width of the stored noise embedding (384 for MiniLM).
         tuned_width: width of the adapter's tuned noise embeddings.
-        audio_dimension: width of the audio embeddings; 0 where there are none.
+        audio_dimension: width of the audio embeddings; 0 without audio embeddings.
         hidden: hidden width of the objective's network; None for a quarter of `tuned_width`, as released.
-        output: output of the statistics network, "sigmoid" or "identity"; the other networks have none.
+        output: output of the statistics network, "sigmoid" or "identity"; other networks ignore it.
     """
 
     noise_dimension: int
@@ -37,18 +37,18 @@ class DistillationShape:
 
 
 class Distillation(nn.Module, ABC):
-    """One objective; its parameters are theta. Everything is computed in float32, under autocast too.
+    """A distillation objective. Its parameters are theta. It computes in float32, also under autocast.
 
-    Losses are over the batch they are given. Where one holds a log-mean-exp or negatives, pieces of a batch do not
-    average to the whole, so give it at once: no method runs the language model.
+    A loss covers the batch that it is given. A log-mean-exp and negatives do not average over pieces of a batch, so
+    give the whole batch at once. It fits, because no method runs the language model.
 
     Attributes:
-        needs_audio: whether embeddings of the noisy audio must be given.
-        needs_clean: whether embeddings of the paired clean audio must be given.
+        needs_audio: whether the objective needs embeddings of the noisy audio.
+        needs_clean: whether the objective needs embeddings of the paired clean audio.
         network: holds theta.
 
     Args:
-        shape: sizes of what is compared.
+        shape: sizes of the embeddings.
 
     Raises:
         InputError: there are no audio embeddings, or the output does not go with the objective.
@@ -66,7 +66,7 @@ class Distillation(nn.Module, ABC):
         self.network = self._network(shape)
 
     def statistics_loss(self, noise: Tensor, noisy: Tensor | None, clean: Tensor | None) -> Tensor | None:
-        """Step 1 of Algorithm 1: what theta is to descend on.
+        """The loss of step 1 of Algorithm 1, on which theta descends.
 
         Args:
             noise: E_LN in the sign of the paper, (B, U, noise_dimension).
@@ -74,8 +74,8 @@ class Distillation(nn.Module, ABC):
             clean: embedding of the paired clean audio, (B, audio_dimension).
 
         Returns:
-            scalar whose graph leads to theta alone: inputs are detached. For the mutual-information objectives it is
-            -I. None where there is nothing to fit.
+            a scalar whose graph leads to theta alone, because the inputs are detached. For the mutual-information
+            objectives it is -I. None where there is no theta to fit.
 
         Raises:
             InputError: an embedding is missing, has another width or number of items, or is not finite.
@@ -86,25 +86,26 @@ class Distillation(nn.Module, ABC):
             return self._loss(self.network, noise.detach().float(), noisy, clean, tuned=False)
 
     def adapter_loss(self, tuned: Sequence[Tensor], noisy: Tensor | None, clean: Tensor | None) -> Tensor:
-        """Step 2 of Algorithm 1: the term that lambda multiplies and that is added to the language model's loss.
+        """The loss of step 2 of Algorithm 1, which is multiplied by lambda and added to the language model's loss.
 
         Args:
-            tuned: what the adapter makes of E_LN, each (B, U, tuned_width); the losses of several are averaged. The
-                trainer gives U = 1, the tuned mean row: no more of it is looked at.
+            tuned: tuned noise embeddings T_w(E_LN), each (B, U, tuned_width); their losses are averaged. The trainer
+                gives U = 1, the tuned mean row, because no objective uses more of it.
             noisy: embedding of the noisy audio, (B, audio_dimension); detached here.
             clean: embedding of the paired clean audio, (B, audio_dimension); detached here.
 
         Returns:
-            scalar whose graph leads to `tuned` alone: theta takes part as constants and gets no gradient.
+            a scalar whose graph leads to `tuned` alone; theta takes part as constants and gets no gradient.
 
         Raises:
             InputError: an audio embedding is missing, has another width or number of items, or is not finite; `tuned`
-                has another width, or is empty, as that of the adapter `ger` is. Where `tuned` is not finite, training
-                has diverged, and the loss is not finite either.
+        has another width, or is empty (the adapter `ger` tunes no noise). Where `tuned` is not finite, training has
+                diverged, and the loss is not finite either.
         """
         if not tuned:
             raise InputError(
-                "distillation teaches the noise embedding, and this adapter uses none; set objective: none"
+                "distillation teaches the noise embedding, but this adapter uses none; set distillation.objective "
+                "to none"
             )
         theta = {name: parameter.detach() for name, parameter in self.network.named_parameters()}
 
@@ -121,17 +122,17 @@ class Distillation(nn.Module, ABC):
     def estimate(
         self, language: Tensor, noisy: Tensor | None, clean: Tensor | None, *, tuned: bool = False
     ) -> float | None:
-        """What the objective says language and audio have in common, for the log; higher is more.
+        """The objective's estimate of the information that language and audio share, for the log; higher is more.
 
         Args:
-            language: stored E_LN, or with `tuned` one tuned noise embedding.
+            language: the stored E_LN, or one tuned noise embedding.
             noisy: embedding of the noisy audio, (B, audio_dimension).
             clean: embedding of the paired clean audio, (B, audio_dimension).
-            tuned: which of the two `language` is.
+            tuned: whether `language` is tuned.
 
         Returns:
             `paper`: the Donsker-Varadhan value in nats; `contrastive`: the InfoNCE value in nats; `released`: the
-            difference of means; `teacher_student`: minus the divergence in nats; None where nothing is compared.
+            difference of means; `teacher_student`: minus the divergence in nats; `none`: None.
 
         Raises:
             InputError: as in `statistics_loss`.
@@ -142,11 +143,11 @@ class Distillation(nn.Module, ABC):
         return self.estimate_of(loss, len(language))
 
     def estimate_of(self, loss: Tensor, lists: int) -> float:
-        """The estimate that belongs to a loss of step 1, without computing anything again.
+        """The estimate that follows from a loss of step 1, without another forward pass.
 
         Args:
-            loss: what `statistics_loss` gave.
-            lists: items of its batch.
+            loss: the result of `statistics_loss`.
+            lists: number of lists in its batch.
         """
         return self._most(lists) - loss.item()
 
@@ -158,18 +159,18 @@ class Distillation(nn.Module, ABC):
     def _loss(
         self, network: Network, language: Tensor, noisy: Tensor, clean: Tensor, *, tuned: bool
     ) -> Tensor:
-        """Step 1's loss, for either entry."""
+        """The loss of step 1, for a stored or a tuned noise embedding."""
 
     def _adapter_loss(self, network: Network, tuned: Tensor, noisy: Tensor, clean: Tensor) -> Tensor:
-        """Step 2's loss for one tuned embedding."""
+        """The loss of step 2 for one tuned noise embedding."""
         return self._loss(network, tuned, noisy, clean, tuned=True)
 
     def _most(self, batch: int) -> float:
-        """The estimate where the loss is 0."""
+        """The estimate that a loss of 0 stands for, the largest possible one."""
         return 0.0
 
     def _checked(self, language: Tensor, noisy: Tensor | None, clean: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The audio embeddings in float32, detached; of one that the objective does not look at, an empty tensor."""
+        """The audio embeddings, detached and in float32. An embedding that the objective does not use becomes empty."""
         result = []
         for name, audio, needed in (("noisy", noisy, self.needs_audio), ("clean", clean, self.needs_clean)):
             if not needed:
@@ -194,3 +195,29 @@ def _check_finite(name: str, values: Tensor) -> None:
     if not values.isfinite().all():
         item = int((~values.isfinite().flatten(1).all(dim=1)).nonzero()[0])
         raise InputError(f"the {name} of item {item} of the batch holds NaN or infinity; make it again")
+
+
+class NoDistillation(Distillation):
+    """No distillation: there is no theta and no step 1, and the loss of step 2 is 0."""
+
+    needs_audio = False
+    needs_clean = False
+
+    def statistics_loss(self, noise: Tensor, noisy: Tensor | None, clean: Tensor | None) -> None:
+        return None
+
+    def adapter_loss(self, tuned: Sequence[Tensor], noisy: Tensor | None, clean: Tensor | None) -> Tensor:
+        return torch.zeros(())
+
+    def estimate(
+        self, language: Tensor, noisy: Tensor | None, clean: Tensor | None, *, tuned: bool = False
+    ) -> None:
+        return None
+
+    def _network(self, shape: DistillationShape) -> nn.Module:
+        return nn.Module()
+
+    def _loss(
+        self, network: Network, language: Tensor, noisy: Tensor, clean: Tensor, *, tuned: bool
+    ) -> Tensor:
+        return language.new_zeros(())
