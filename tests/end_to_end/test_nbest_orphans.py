@@ -32,7 +32,7 @@ def test_workers_end_with_the_command(tmp_path: Path, number: signal.Signals) ->
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (tmp_path / "manifest.jsonl").write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "robustger", "nbest", "manifest.jsonl", "-o", "lists.jsonl"]
-    command += ["--preset", "preset", "--device", "cpu", "--batch", "4", "--workers", "2"]
+    command += ["--preset", "preset", "--device", "cpu", "--batch", "32", "--workers", "2"]
     process = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ
     )
