@@ -32,11 +32,12 @@ def test_workers_end_with_the_command(tmp_path: Path, number: signal.Signals) ->
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (tmp_path / "manifest.jsonl").write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "robustger", "nbest", "manifest.jsonl", "-o", "lists.jsonl"]
-    command += ["--preset", "preset", "--device", "cpu", "--batch", "4", "--workers", "2"]
+    command += ["--preset", "preset", "--device", "cpu", "--batch-size", "32", "--workers", "2"]
     process = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=os.environ
     )
     assert process.stdout is not None
+    workers: list[int] = []
     try:
         while not (tmp_path / "lists.jsonl.partial" / "state.json").exists():
             assert process.poll() is None
@@ -55,6 +56,8 @@ def test_workers_end_with_the_command(tmp_path: Path, number: signal.Signals) ->
     finally:
         process.kill()
         process.stdout.close()
+        for worker in filter(is_running, workers):
+            os.kill(worker, signal.SIGKILL)
 
 
 def children_of(process: int) -> list[int]:

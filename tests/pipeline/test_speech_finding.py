@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import robustger as package
-from robustger.audio import SAMPLE_RATE, read_audio, write_audio
+from robustger.audio import SAMPLE_RATE, ReadingOptions, read_audio, write_audio
 from robustger.hypotheses import Hypothesis, NBest, Transcript, load_nbest
 from robustger.pipeline import RobustGER
-from robustger.pipeline.transcribe_to import transcribe_to
+from robustger.pipeline.transcribe_to import known_seconds, transcribe_to
 from robustger.recognition import AudioEmbedding, Recognition
 from robustger.recognition.bulk.chunks import Request
 from robustger.recognition.bulk.prepare import prepare
@@ -80,9 +80,17 @@ def test_nobody_s_speech_is_an_empty_text(tmp_path: Path, sentences: list[np.nda
     files = [str(tmp_path / f"{name}.wav") for name in ("fan", "said", "long")]
     recognizer = Listener()
     warnings: list[str] = []
+    progress: list[float] = []
     summary = transcribe_to(
-        pipeline(recognizer), files, str(tmp_path / "all.json"), on_warning=warnings.append
+        pipeline(recognizer),
+        files,
+        str(tmp_path / "all.json"),
+        on_warning=warnings.append,
+        on_progress=progress.append,
     )
+    # Progress counts also the stretches that are left out, so that it arrives at the total.
+    total = known_seconds([*files, "-", str(tmp_path / "missing.wav")], ReadingOptions())
+    assert sum(progress) == pytest.approx(total) == pytest.approx(summary.seconds)
     rows = [json.loads(line) for line in (tmp_path / "all.json").read_text(encoding="utf-8").splitlines()]
     assert [(row["speech"], bool(row["text"]), len(row["segments"])) for row in rows] == [
         (False, False, 0), (True, True, 1), (False, False, 0)

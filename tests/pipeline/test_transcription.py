@@ -71,7 +71,10 @@ def test_long_audio_is_cut_where_it_is_quiet(robustger: RobustGER) -> None:
     assert transcription.text.split() == [
         word for segment in transcription.segments for word in segment.text.split()
     ]
-    assert len({segment.nbest.id for segment in transcription.segments}) == len(transcription.segments)
+    for number, segment in enumerate(transcription.segments, start=1):
+        assert segment.nbest.id == f"audio#{number}"
+        window = {"of": "audio", "number": number, "count": len(transcription.segments)}
+        assert segment.nbest.meta["window"] == window
 
 
 def test_windows_can_be_shorter_but_not_longer(robustger: RobustGER) -> None:

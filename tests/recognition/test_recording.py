@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -52,7 +53,7 @@ class Counting:
 def test_excerpts_are_the_windows_of_the_whole_however_it_arrives(sizes: list[int]) -> None:
     samples = np.resize(LONG, sum(sizes))
     edges = np.cumsum([0, *sizes])
-    blocks = [samples[first:last] for first, last in zip(edges, edges[1:], strict=False)]
+    blocks = [samples[first:last] for first, last in itertools.pairwise(edges)]
     expected = windows(samples, 2.0, find_speech=False)
     excerpts = list(cut(SOURCE, blocks, ALL))
     assert [excerpt.window for excerpt in excerpts] == expected
