@@ -21,9 +21,9 @@ HEAD = """\
 
 This page is made from the commands: `python docs/command_line_reference.py`. `robustger COMMAND --help` shows the same.
 
-The result goes to stdout, and everything else that a command says goes to stderr. `-` means standard input where a file is
-read, and standard output where one is written. A command that prints for people prints the same as JSON with `--json`. An
-output that is one of the inputs, under any name, is refused.
+The result goes to stdout, and everything else that a command says goes to stderr. `-` means standard input where a file
+is read, and standard output where one is written. With `--json`, a command that prints for people prints the same as
+JSON. An output that is one of the inputs, under any name, is refused.
 """
 
 TAIL = """\

@@ -8,6 +8,7 @@ import pty
 import re
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 from robustger.cli.progress import count_lines, progress, say
@@ -26,6 +27,7 @@ def test_correct_shows_the_total_and_the_time_left(tmp_path: Path, tiny_checkpoi
 def on_a_terminal(*arguments: str) -> str:
     """What the command writes to stderr if that is a terminal."""
     reading, writing = pty.openpty()
+    termios.tcsetwinsize(writing, (24, 120))
     process = subprocess.Popen(
         [sys.executable, "-m", "robustger", *arguments], stdout=subprocess.DEVNULL, stderr=writing
     )

@@ -49,32 +49,38 @@ def correct(
             rich_help_panel=options.RARE,
         ),
     ] = None,
+    restart: options.Restart = False,
 ) -> None:
     """Correct N-best lists with a language model that is conditioned on their noise.
 
-    The output has one line for each line of the input. Lines that cannot be read are reported, get an empty text, and
-    make the exit code 1.
+    The output has one line for each line of the input. If a run from a file to a file is interrupted or killed, the
+    same command goes on from there. Lines that cannot be read are reported, get an empty text, and make the exit code
+    1.
     """
     size = options.batch_size_of(batch_size)
     check_readable(lists)
     corrector = corrector_of(preset, checkpoint)
-    refuse_overwriting(output, lists, *files_of_models(corrector, base))
+    files = sorted(map(str, files_of_models(corrector, base)))
+    refuse_overwriting(output, lists, *files)
 
     from pathlib import Path
 
     from robustger.cli.quiet import quiet_libraries
-    from robustger.correction.files import correct_file
     from robustger.correction.model import Corrector
     from robustger.hypotheses.audio_embeddings import AudioEmbeddings
+    from robustger.pipeline.resume import file_settings
+    from robustger.pipeline.resumed_correction import correct_file_resumably
 
     quiet_libraries()
     model: dict[str, Any] = {"device": device, "base": base, "quantization": quantization}
     with progress("correcting", "lists") as bar:
         count_lines(lists, bar)
-        summary = correct_file(
+        summary = correct_file_resumably(
             lambda: Corrector.from_pretrained(corrector, **model),
             lists,
             output,
+            identity={"corrector": corrector, **model, "files": file_settings(files)},
+            restart=restart,
             on_problem=lambda line, message: say(f"{shown_name(lists)}:{line}: {message}"),
             on_progress=bar.update,
             guard=guard,

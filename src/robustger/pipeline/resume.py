@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -26,7 +26,11 @@ BATCHES = "batches"
 
 @contextmanager
 def kept_batches(
-    target: Path, settings: Mapping[str, Any], *, restart: bool = False
+    target: Path,
+    settings: Mapping[str, Any],
+    *,
+    restart: bool = False,
+    form: tuple[Callable[[Any], Any], Callable[[Any], Any]] | None = None,
 ) -> Iterator[KeptBatches]:
     """The batches that an unfinished run for `target` has finished, and a place to keep further ones.
 
@@ -34,8 +38,10 @@ def kept_batches(
 
     Args:
         target: the file or folder that is written.
-        settings: everything that the segments depend on, as values that JSON can hold.
+        settings: everything that the batches depend on, as values that JSON can hold.
         restart: whether to throw away the batches of an earlier run.
+        form: two functions, which turn an item of a batch into values that JSON can hold, and back. None is the form of
+            segments.
 
     Raises:
         InputError: another process is writing `target`, or the batches there belong to a run with other settings.
@@ -43,7 +49,7 @@ def kept_batches(
     with ExitStack() as stack:
         if restart:
             remove(target.with_name(f"{target.name}.partial") / STATE)
-        kept = KeptBatches(target, settings, stack)
+        kept = KeptBatches(target, settings, stack, form or (_fields, _segment))
         try:
             yield kept
             kept.discard()
@@ -54,7 +60,14 @@ def kept_batches(
 class KeptBatches:
     """Keeps finished batches; `kept_batches` makes it. `get` and `put` are those of `robustger.pipeline.flow.Kept`."""
 
-    def __init__(self, target: Path, settings: Mapping[str, Any], stack: ExitStack) -> None:
+    def __init__(
+        self,
+        target: Path,
+        settings: Mapping[str, Any],
+        stack: ExitStack,
+        form: tuple[Callable[[Any], Any], Callable[[Any], Any]],
+    ) -> None:
+        self._encode, self._decode = form
         self._target = target
         self._settings = settings
         self._stack = stack
@@ -68,20 +81,20 @@ class KeptBatches:
             if self._left:
                 self._earlier = stack.enter_context(journal.path(SEGMENTS).open("rb"))
 
-    def get(self) -> list[Segment] | None:
-        """The segments of the next batch; None if no run has finished it."""
+    def get(self) -> list[Any] | None:
+        """The items of the next batch; None if no run has finished it."""
         if self._earlier is None or not self._left:
             return None
         self._left -= 1
-        return [_segment(fields) for fields in json.loads(self._earlier.readline())]
+        return [self._decode(fields) for fields in json.loads(self._earlier.readline())]
 
-    def put(self, segments: Sequence[Segment]) -> None:
-        """Keeps the segments of the batch for which `get` returned None.
+    def put(self, items: Sequence[Any]) -> None:
+        """Keeps the items of the batch for which `get` returned None.
 
         Raises:
             InputError: the disk is full or read-only, or another process is writing the target.
         """
-        line = json.dumps([_fields(segment) for segment in segments]).encode() + b"\n"
+        line = json.dumps([self._encode(item) for item in items]).encode() + b"\n"
         if self._journal is None and self._first is None:
             self._first = line
             return
