@@ -184,7 +184,10 @@ def test_one_experiment_that_cannot_be_done_leaves_the_others(robustger: Command
     ("arguments", "message"),
     [
         (["tabel1"], "no experiment 'tabel1'; did you mean 'table1'?"),
-        (["table1"], "robustger experiment NAME ... --data DATA -o FOLDER; --list prints the names"),
+        (
+            ["table1"],
+            "give an experiment, its data and a folder: robustger experiment NAME --data DATA -o FOLDER",
+        ),
         (["table1", "--data", "nowhere", "-o", "out"], "--data nowhere: does not exist"),
         (["table1", "--data", "{lab}", "-o", "out", "--seeds", "a"], "--seeds a: write whole numbers"),
         (
