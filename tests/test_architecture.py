@@ -66,7 +66,6 @@ MOST_LINES = 400
 SHARED_NAMES = {
     *("logger", "app", "main", "T"),
     *("TITLE", "CHANNELS", "NOISES", "SETS", "SNRS_DB"),  # of the corpus that a module of `corpora` reads
-    "run",  # the function of the experiment that a module of `experiments.tables` makes
 }
 # Names that stand for two things today. Shorten this list; never lengthen it.
 COLLISIONS = {

@@ -1,4 +1,4 @@
-"""Whether a figure can be read on paper: letters large enough, and nothing cut off."""
+"""Checks that a figure is readable on paper: its letters are large enough, and nothing is cut off."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from robustger.experiments.figures.drawing import COLUMN, DPI, rendered
 
 
 def check_readable(figure: Any, width: float = COLUMN) -> set[str]:
-    """Fails where a text is smaller than 7 points, leaves the figure, or the PNG is not as wide as the column.
+    """Fails if a text is smaller than 7 points or leaves the figure, or if the PNG is not as wide as the column.
 
     Returns:
         what legends and axes say.
@@ -38,7 +38,7 @@ def check_readable(figure: Any, width: float = COLUMN) -> set[str]:
 
 
 def texts(figure: Any) -> Iterator[Any]:
-    """All that is written; of the ticks, those within view."""
+    """All texts of a figure; ticks only where they are within view."""
     for legend in (*figure.legends, *(axes.legend_ for axes in figure.axes if axes.legend_)):
         yield from legend.get_texts()
         yield legend.get_title()

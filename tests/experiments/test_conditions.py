@@ -1,4 +1,4 @@
-"""What lists say of their sentence, noise and SNR."""
+"""Lists name their sentence, noise and SNR."""
 
 from __future__ import annotations
 

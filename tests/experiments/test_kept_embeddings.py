@@ -1,4 +1,4 @@
-"""Trainings that are kept are found again without the embeddings that they were made of."""
+"""Kept trainings are found again without the embeddings that they were made from."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EMBEDDINGS = "corrector-more.embeddings.safetensors"
 
 @pytest.fixture
 def lab(lab_folder: Path, tmp_path: Path) -> Path:
-    """A laboratory whose files a test may take away."""
+    """A laboratory whose files a test may remove."""
     return Path(shutil.copytree(lab_folder, tmp_path / "lab"))
 
 

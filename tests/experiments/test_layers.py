@@ -22,7 +22,6 @@ LAYERS = (
     {"record", "known_experiments"},
     {"perform"},
 )
-GROUND = {"conditions", "kept_embeddings", "experiment", "data"}
 # What an experiment is names the type of its data; this import is for the type checker alone.
 FOR_TYPES_ONLY = {("experiment", "data")}
 MOST_CROSSING = 56
@@ -62,11 +61,6 @@ def test_imports_point_down(path: Path) -> None:
 
 
 def test_few_imports_cross_rooms() -> None:
-    """The files of the ground count as one room, and so do those that wire everything together."""
-
-    def wing(path: Path) -> str:
-        room = room_of(path)
-        return "ground" if room in GROUND else "top" if layer_of(room) > layer_of("tables") else room
-
-    crossing = [(path, file) for path in FILES for file in imported_files(path) if wing(path) != wing(file)]
+    """Files of the folder itself, which are the ground and the entrance, count as one room."""
+    crossing = [(path, file) for path in FILES for file in imported_files(path) if path.parent != file.parent]
     assert len(crossing) <= MOST_CROSSING

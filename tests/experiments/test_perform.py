@@ -279,7 +279,7 @@ def test_what_is_left_out_of_the_data_stands_on_the_page(robustger: Command, tmp
 
 
 def test_a_commit_is_the_program_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Installed below somebody else's checkout, the program has none."""
+    """A program that is installed below somebody else's checkout has no commit."""
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
     (tmp_path / ".gitignore").write_text("site\n", encoding="utf-8")
     for arguments in (["init", "-q"], ["add", ".gitignore"], ["commit", "-qm", "theirs"]):

@@ -1,4 +1,4 @@
-"""The look of all figures."""
+"""The common look of all figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of rates: readable, and they show what they are given."""
+"""The figures of rates are readable and show the given values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def around(value: float) -> Measured:
 
 
 def points(axes: Any) -> dict[str, list[float]]:
-    """X of what has a name."""
+    """The x coordinates of every named line and container."""
     found = {line.get_label(): list(line.get_xdata()) for line in axes.lines}
     return found | {one.get_label(): list(one.lines[0].get_xdata()) for one in axes.containers}
 

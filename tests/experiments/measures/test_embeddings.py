@@ -45,7 +45,7 @@ def test_clean_speech_that_spreads_by_one() -> None:
 
 
 def test_noise_that_moves_nothing_has_no_distance() -> None:
-    """Random changes without a direction; the plain mean would be far from 0."""
+    """The changes are random and have no direction; the plain mean would be far from 0."""
     values = np.random.default_rng(0).normal(size=(10, 4000))
     names = [str(n) for n in range(10)]
     assert np.linalg.norm(values.mean(0)) > 15
@@ -57,7 +57,7 @@ def test_noise_that_moves_nothing_has_no_distance() -> None:
 
 
 def test_bootstrap_repeats_are_no_pairs() -> None:
-    """Sentences drawn twice: the value is that of brute force over the pairs of different sentences."""
+    """Sentences may be drawn twice: the value equals brute force over the pairs of different sentences."""
     values = np.random.default_rng(1).normal(1.0, 1.0, size=(4, 3))
     times = np.array([2.0, 0.0, 1.0, 1.0])
     drawn = [0, 0, 2, 3]

@@ -26,7 +26,7 @@ def test_neighbors_by_brute_force() -> None:
 
 
 def test_sentences_alone_are_no_noise() -> None:
-    """Lists of a sentence lie together, and nothing else is known: neighbors are as by chance."""
+    """Lists of a sentence lie together, and the embedding knows nothing else, so that neighbors are random."""
     lists = in_rain_car_and_silence(60)
     random = np.random.default_rng(1)
     vectors = np.repeat(10 * random.normal(size=(60, 8)), 3, axis=0) + random.normal(size=(180, 8))

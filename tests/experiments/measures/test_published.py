@@ -1,4 +1,4 @@
-"""The paper's figures: typed off without mistakes."""
+"""The paper's figures are copied without mistakes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_oracles_are_below_the_1_best(name: str) -> None:
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_averages_are_those_of_their_rows(name: str) -> None:
-    """A digit that was mistyped shows up here, unless it is one of the paper's own rounding."""
+    """A mistyped digit shows up here, unless it is as small as the paper's rounding."""
     table = published(name)
     assert table is not None
     for row, values in table.rows.items():

@@ -25,7 +25,7 @@ REFERENCE = "one two three four"
 
 
 def lists_of(sentences: int = 4) -> list[NBest]:
-    """At 0 and 5 dB; the 1-best has one error at 5 dB and two at 0 dB, and the second hypothesis none."""
+    """Lists at 0 and 5 dB. The 1-best has one error at 5 dB and two at 0 dB; the second hypothesis has none at 0 dB."""
     texts = {0: ["one too tree four", REFERENCE], 5: ["one too three four", "one two three"]}
     return [
         NBest.from_texts(
@@ -39,7 +39,7 @@ def lists_of(sentences: int = 4) -> list[NBest]:
 
 
 def system(name: str, seeds: dict[int, int], lists: list[NBest], **more: object) -> System:
-    """One that gets so many words wrong in every list, by seed."""
+    """A system that gets a number of words wrong in every list, given by seed."""
     made = {seed: {n.id: " ".join(REFERENCE.split()[wrong:]) for n in lists} for seed, wrong in seeds.items()}
     losses = tuple({n.id: (0.5 * wrong, 5) for n in lists} for wrong in seeds.values())
     logs = tuple({"train_loss": 1.0 + seed} for seed in seeds)

@@ -1,4 +1,4 @@
-"""Which trainings there are, and what their results depend on."""
+"""Plans of trainings: their configurations, folders and digests."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_a_start_moves_with_its_run_and_is_none_where_there_is_no_noise(planned:
 def test_what_was_made_on_other_weights_is_not_taken(
     planned: Planned, recipe_file: Path, tiny_base: Path, tmp_path: Path, file: str
 ) -> None:
-    """Under the same name and with the same settings."""
+    """The other weights have the same name and settings."""
     base = tmp_path / "llm"
     shutil.copytree(tiny_base, base)
     content = yaml.safe_load(recipe_file.read_text(encoding="utf-8"))
@@ -190,7 +190,7 @@ def test_what_all_arms_share_has_no_arm_change_or_seed_in_it(planned: Planned) -
 
 
 def test_digests_stay_those_of_results_that_are_there(tmp_path: Path) -> None:
-    """Results are hours of work: a change to the code must not make others of them unawares."""
+    """Results are hours of work: a change of the code must not change their digests unnoticed."""
     from robustger.experiments.runs import plan
 
     lab = plan._resolved(LAB.recipe, ["distillation.objective=paper", "seed=1", "output=x"])

@@ -1,4 +1,4 @@
-"""Which lists trainings learn from and are tested on."""
+"""The selection of the lists that trainings learn from and are tested on."""
 
 from __future__ import annotations
 

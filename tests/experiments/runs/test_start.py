@@ -1,4 +1,4 @@
-"""What trainings start from."""
+"""The starts of trainings: folded LoRA weights, and changed gates and tuners."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ def test_the_base_is_trained_once_and_is_what_the_arms_stand_on(
 
 
 def test_a_failed_run_is_told_and_the_others_are_done(tmp_path: Path) -> None:
-    """With a script of the test's own in the place of the worker."""
+    """A script of the test takes the place of the worker."""
     script = tmp_path / "one.py"
     script.write_text(
         "import json, pathlib, sys\n"

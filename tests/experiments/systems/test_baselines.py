@@ -1,4 +1,4 @@
-"""The baselines of a table: computed once for the same lists."""
+"""The baselines of a table are computed once for the same lists."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_what_is_not_wanted_is_left_out(context: Context) -> None:
 def test_a_language_model_that_learned_from_none_of_them_is_tuned_on_training_lists(
     context: Context, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where there are no others; a part of them, and not those that come first."""
+    """The weight is tuned on some training lists, drawn by hash, where the data has no other lists."""
     (ranked,) = [baseline for baseline in BASELINE_ROWS if baseline.name == "lm-rank"]
     ranked = replace(ranked, options={"model": str(tiny_base), "device": "cpu"})
     lists = context.data.test_lists()["test"]

@@ -1,4 +1,4 @@
-"""One utterance through every system: word under word, marked, and honestly chosen."""
+"""Case studies: words are aligned and marked, and the utterances are chosen by their errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CASE = Case.of(NBEST, TEXTS, "Why.", "number")
 
 
 class Page(HTMLParser):
-    """Texts by the class of their element, and whether everything that was opened was closed."""
+    """Collects texts by the class of their element, and checks that every element is closed."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

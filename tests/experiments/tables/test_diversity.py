@@ -1,4 +1,4 @@
-"""How much hypotheses differ: by hand, and on a laboratory in small."""
+"""The experiment on diversity: measures against figures by hand, and the experiment on a small laboratory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from robustger.hypotheses import NBest, save_nbest
 
 
 def embed(lists: Sequence[Sequence[str]]) -> torch.Tensor:
-    """Rows as long as the list number says: 1 on the utterance level, 3 on the token level."""
+    """Rows of length 1 on the utterance level, and of length 3 on the token level."""
     rows = torch.zeros(len(lists), 20, 2)
     rows[:, :10, 0], rows[:, 10:, 1] = 1, 3
     return rows
@@ -47,7 +47,7 @@ def test_words_that_differ_by_hand() -> None:
 
 
 def test_measures_of_a_list() -> None:
-    """Typography is no difference, and the sixth hypothesis is not looked at."""
+    """Typography does not count as a difference, and the sixth hypothesis is ignored."""
     lists = [of(0, ["a b, c d", "A b c d", "a b c", "a b c", "a b c", "z"])]
     found = measure_lists({"test": lists}, [], embed)
     assert found.measures["distinct"].tolist() == [2]
@@ -88,7 +88,7 @@ def test_correlation_with_errors() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_correlation_is_spearmans(seed: int) -> None:
-    """With many ties, and lists whose reference is empty left out."""
+    """The lists have many ties, and lists with an empty reference are left out."""
     stats = pytest.importorskip("scipy.stats")
     random = np.random.default_rng(seed)
     values, errors, words = (

@@ -63,7 +63,7 @@ def test_a_missing_scikit_learn_names_the_extra(monkeypatch: pytest.MonkeyPatch)
 def trained(
     tiny_corrector: Callable[..., Corrector], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[RunKey, Finished]:
-    """Two seeds without distillation, the second with everything ten times as far; one with."""
+    """Two trainings without distillation, the second with distances ten times as large, and one with distillation."""
     folder = tmp_path_factory.mktemp("trained")
     finished = {}
     for arm, seed in (("robustger", 0), ("robustger", 1), ("mine-paper", 0)):
