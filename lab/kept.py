@@ -4,8 +4,8 @@
     python -m lab.kept unpack LAB RUNS    # files that are there already stay
 
 The archives hold the N-best lists, the results of every training, and the weights of the trainings into which a figure
-looks. No table needs the embeddings of the training and development audio, which are large; a digest is kept in their
-place (see `robustger.experiments.kept_embeddings`). To train again, make the laboratory again with `make lab`.
+looks. Of the embeddings of the audio, which are large, they hold those that a figure shows, and digests of all of them
+(see `robustger.experiments.kept_embeddings`). To train again, make the laboratory again with `make lab`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from robustger.experiments.data import embedding_files
+import numpy as np
+
+from robustger.experiments.conditions import snr_db
+from robustger.experiments.data import LAB_SNRS_DB, embedding_files
 from robustger.experiments.kept_embeddings import KeptDigest, digest_path
 from robustger.experiments.runs.selection import FOLDER, digest_of
 from robustger.files import sha256_of
@@ -27,7 +30,7 @@ from robustger.hypotheses.audio_embeddings import embeddings_path
 KEPT = Path(__file__).with_name("kept")
 LISTS, RUNS = KEPT / "lists.tar.xz", KEPT / "runs.tar.xz"
 PARTS = ("corrector-more", "dev-1", "dev-2", "dev-3", "test", "test-clean")
-WITH_EMBEDDINGS = ("test", "test-clean")  # the experiment `embedding` looks into them
+WITH_EMBEDDINGS = ("test", "test-clean")  # the experiment `embedding` shows them
 RUN_FILES = ("run.json", "results.json", "corrections.jsonl", "training.yaml", "log.jsonl", "seconds.txt")
 WITH_WEIGHTS = re.compile(r"(robustger|mine-paper)-\d+")  # and into the weights of these trainings
 
@@ -35,7 +38,7 @@ Entry = tuple[str, bytes]  # a file's path in the archive, and its content
 
 
 def kept_lists(lab: Path, runs: Path) -> Iterator[Entry]:
-    """The lists that experiments read, with their embeddings or the digests of these.
+    """The lists that experiments read, with digests of their embeddings and those embeddings that a figure shows.
 
     Args:
         lab: folder of the laboratory.
@@ -46,11 +49,26 @@ def kept_lists(lab: Path, runs: Path) -> Iterator[Entry]:
         for path in (lists, lists.with_suffix(".run.json")):
             yield path.relative_to(lab).as_posix(), path.read_bytes()
         embeddings = embeddings_path(lists)
-        if part not in WITH_EMBEDDINGS:
-            content = kept_digest(embeddings, runs / FOLDER).to_json().encode()
-            yield digest_path(embeddings).relative_to(lab).as_posix(), content
-        else:
-            yield embeddings.relative_to(lab).as_posix(), embeddings.read_bytes()
+        content = kept_digest(embeddings, runs / FOLDER).to_json().encode()
+        yield digest_path(embeddings).relative_to(lab).as_posix(), content
+        if part in WITH_EMBEDDINGS:
+            yield embeddings.relative_to(lab).as_posix(), shown_embeddings(lists)
+
+
+def shown_embeddings(lists: Path) -> bytes:
+    """The content of a file with the embeddings that the experiment `embedding` shows; the other rows are NaN.
+
+    These are the embeddings of the lists' own audio, in clean speech or at the SNRs of the experiments.
+    """
+    from safetensors.numpy import load_file, save
+
+    found = load_file(embeddings_path(lists))
+    rows = np.full_like(found["noisy"], np.nan)
+    for nbest in load_nbest(lists):
+        if snr_db(nbest) is None or snr_db(nbest) in LAB_SNRS_DB:
+            row = (nbest.audio_embedding or {})["noisy"]
+            rows[row] = found["noisy"][row]
+    return save({"noisy": rows, "noisy.ids": found["noisy.ids"]})
 
 
 def kept_digest(embeddings: Path, trained_on: Path) -> KeptDigest:

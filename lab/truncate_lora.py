@@ -1,15 +1,18 @@
-"""Lowers the rank of a checkpoint's LoRA updates, so that its file is smaller.
+"""Makes a checkpoint smaller: keeps only the directions of its LoRA updates that matter.
 
-    python -m lab.truncate_lora CHECKPOINT RANK OUTPUT
+    python -m lab.truncate_lora CHECKPOINT SHARE OUTPUT
 
-Every update (alpha / r) B A is replaced by its best approximation of the lower rank in the Frobenius norm (Eckart and
-Young, 1936): the `RANK` largest singular values and their vectors. `alpha` is lowered with `r`, so the factor alpha / r
-stays the same. Everything else is copied. The script prints which share of the updates' squared norm is kept.
+Every update (alpha / r) B A is a sum of directions, one for each singular value. A direction of a layer costs as many
+numbers as the layer has inputs and outputs. Of all layers together, the directions with the largest squared singular
+value per number are kept, until SHARE of the sum of all squared singular values is reached. So every layer gets the
+best approximation of its own rank in the Frobenius norm (Eckart and Young, 1936). `r` becomes the highest of these
+ranks, and `alpha` changes with it, so that the factor alpha / r stays. Everything else is copied.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -23,54 +26,81 @@ from robustger.files import atomic_folder
 SUFFIX_A, SUFFIX_B = ".lora_A.weight", ".lora_B.weight"
 
 
-def truncated(a: Tensor, b: Tensor, rank: int) -> tuple[Tensor, Tensor, float]:
-    """Factors of the best approximation of B A by a matrix of a lower rank.
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The singular value decomposition of an update B A = U diag(S) V.
 
-    Args:
-        a: (r, inputs).
-        b: (outputs, r).
-        rank: of the approximation, at most r.
-
-    Returns:
-        A' (rank, inputs) and B' (outputs, rank) in float64, which share the singular values evenly, and the share of
-        the squared Frobenius norm that is kept.
+    Attributes:
+        u: (outputs, r).
+        s: (r,), falling.
+        v: (r, inputs).
     """
-    # The QR decompositions bring the problem down to an r x r matrix; B A itself is never made.
-    q_b, r_b = torch.linalg.qr(b.double())
-    q_a, r_a = torch.linalg.qr(a.double().T)
-    u, s, vt = torch.linalg.svd(r_b @ r_a.T)
-    root = s[:rank].sqrt()
-    kept = float((s[:rank] ** 2).sum() / (s**2).sum())
-    return root[:, None] * (vt[:rank] @ q_a.T), (q_b @ u[:, :rank]) * root, kept
+
+    u: Tensor
+    s: Tensor
+    v: Tensor
+
+    @classmethod
+    def of(cls, a: Tensor, b: Tensor) -> Update:
+        """Decomposes the product of b (outputs, r) and a (r, inputs), which is never made, in float64."""
+        q_b, r_b = torch.linalg.qr(b.double())
+        q_a, r_a = torch.linalg.qr(a.double().T)
+        u, s, v = torch.linalg.svd(r_b @ r_a.T)
+        return cls(q_b @ u, s, v @ q_a.T)
+
+    @property
+    def gains(self) -> Tensor:
+        """The squared singular values per number that their direction takes: (r,)."""
+        return self.s**2 / (self.u.shape[0] + self.v.shape[1])
+
+    def factors(self, rank: int) -> tuple[Tensor, Tensor]:
+        """A (rank, inputs) and B (outputs, rank) of the best approximation of that rank, alike in size."""
+        root = self.s[:rank].sqrt()
+        return root[:, None] * self.v[:rank], self.u[:, :rank] * root
 
 
-def truncate(checkpoint: Path, rank: int, output: Path) -> float:
-    """Writes the checkpoint with updates of a lower rank, in float16; returns the mean share of the norm kept."""
+def ranks(updates: dict[str, Update], share: float) -> dict[str, int]:
+    """The rank of each update, at least 1, so that together they keep a share of all squared singular values."""
+    gains = torch.cat([update.gains for update in updates.values()])
+    squares = torch.cat([update.s**2 for update in updates.values()])
+    order = gains.argsort(descending=True)
+    kept = int((squares[order].cumsum(0) < share * squares.sum()).sum()) + 1
+    least = gains[order[min(kept, len(order)) - 1]]
+    return {name: max(1, int((update.gains >= least).sum())) for name, update in updates.items()}
+
+
+def truncate(checkpoint: Path, share: float, output: Path) -> dict[str, int]:
+    """Writes the smaller checkpoint; returns the rank of every update by the layer's name."""
     weights = load_file(checkpoint / WEIGHTS)
     config = yaml.safe_load((checkpoint / CONFIG).read_text(encoding="utf-8"))
-    lora = config["lora"]
-    config["lora"] = lora | {"r": rank, "alpha": lora["alpha"] * rank / lora["r"]}
-    shares = []
-    for name in [name for name in weights if name.endswith(SUFFIX_A)]:
-        other = name.removesuffix(SUFFIX_A) + SUFFIX_B
-        a, b, kept = truncated(weights[name], weights[other], rank)
-        # float16 holds the factors, whose entries are small, three bits more exactly than bfloat16.
-        weights[name], weights[other] = a.half().contiguous(), b.half().contiguous()
-        shares.append(kept)
+    layers = [name.removesuffix(SUFFIX_A) for name in weights if name.endswith(SUFFIX_A)]
+    updates = {name: Update.of(weights[name + SUFFIX_A], weights[name + SUFFIX_B]) for name in layers}
+    found = ranks(updates, share)
+    for name, update in updates.items():
+        a, b = update.factors(found[name])
+        dtype = weights[name + SUFFIX_A].dtype
+        weights[name + SUFFIX_A], weights[name + SUFFIX_B] = (
+            factor.to(dtype).contiguous() for factor in (a, b)
+        )
+    lora, highest = config["lora"], max(found.values())
+    config["lora"] = lora | {"r": highest, "alpha": lora["alpha"] * highest / lora["r"]}
     with atomic_folder(output, own_file=CONFIG) as folder:
         save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
         (folder / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-    return sum(shares) / len(shares)
+    return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Lower the rank of a checkpoint's LoRA updates.")
+    parser = argparse.ArgumentParser(
+        description="Keep only the directions of a checkpoint's LoRA updates that matter."
+    )
     parser.add_argument("checkpoint", type=Path, help="folder of the checkpoint")
-    parser.add_argument("rank", type=int, help="rank of the updates that are written")
+    parser.add_argument("share", type=float, help="share of the updates' squared norm to keep, such as 0.98")
     parser.add_argument("output", type=Path, help="folder to write")
     arguments = parser.parse_args()
-    kept = truncate(arguments.checkpoint, arguments.rank, arguments.output)
-    print(f"rank {arguments.rank}: {100 * kept:.3f} % of the updates' squared norm, averaged over the layers")
+    found = truncate(arguments.checkpoint, arguments.share, arguments.output)
+    sizes = [(folder / WEIGHTS).stat().st_size / 1e6 for folder in (arguments.checkpoint, arguments.output)]
+    print(f"ranks {min(found.values())} to {max(found.values())}; {sizes[0]:.1f} MB became {sizes[1]:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from robustger.experiments.kept_embeddings import KeptDigest
 from robustger.experiments.runs.selection import digest_of
 from robustger.files import sha256_of
 from robustger.hypotheses import load_nbest, save_nbest
+from robustger.hypotheses.audio_embeddings import AudioEmbeddings
 
 
 def test_runs_come_back_and_overwrite_nothing(tmp_path: Path) -> None:
@@ -56,7 +57,8 @@ def test_lists_come_back_with_embeddings_or_their_digests(tmp_path: Path, save_h
     for part in kept.PARTS:
         path = lab / "lists" / f"{part}.jsonl"
         rows = np.random.default_rng(len(part)).normal(size=(3, 6)).astype("f4")
-        save_heard([heard(part, n, "car-1", 5) for n in range(3)], path, noisy=rows)
+        lists = [heard(part, n, "car-1", snr) for n, snr in enumerate((5, 0, -5))]
+        save_heard(lists, path, noisy=rows)
         path.with_suffix(".run.json").write_text(json.dumps({"settings": {}}))
     source = lab / "lists" / "corrector-more.jsonl"
     embeddings = lab / "lists" / "corrector-more.embeddings.safetensors"
@@ -69,6 +71,12 @@ def test_lists_come_back_with_embeddings_or_their_digests(tmp_path: Path, save_h
     for part in kept.PARTS:
         assert {f"{part}.jsonl", f"{part}.run.json"} <= there
         assert (f"{part}.embeddings.safetensors" in there) == part.startswith("test")
-        assert (f"{part}.embeddings.safetensors.digest.json" in there) != part.startswith("test")
+        assert f"{part}.embeddings.safetensors.digest.json" in there
+    tests = load_nbest(other / "lists" / "test.jsonl")
+    before, after = (AudioEmbeddings(folder / "lists") for folder in (lab, other))
+    for nbest, shown in zip(tests, (True, True, False), strict=True):
+        row = after.get(nbest, "noisy")
+        expected = before.get(nbest, "noisy") if shown else np.full(6, np.nan, "f4")
+        np.testing.assert_array_equal(row, expected)
     digest = KeptDigest.of(other / "lists" / embeddings.name)
     assert digest == KeptDigest(sha256_of(embeddings), {sha256_of(arms): digest_of(arms)})

@@ -74,6 +74,9 @@ def trained_parameters(llm: ConditionedLLM) -> dict[str, nn.Parameter]:
 def load_weights(llm: ConditionedLLM, folder: Path) -> None:
     """Reads the trained parameters from `adapter.safetensors` into the model.
 
+    The LoRA update of a layer may have a lower rank in the file than in `config.yaml`. The further columns of B are
+    then zero, and the further rows of A stay as they are: they change nothing, and a training may go on from them.
+
     Raises:
         InputError: the file is broken, or its names or shapes do not fit the configuration.
     """
@@ -94,12 +97,19 @@ def load_weights(llm: ConditionedLLM, folder: Path) -> None:
         )
     with torch.no_grad():
         for name, parameter in own.items():
-            if stored[name].shape != parameter.shape:
+            part = parameter
+            if ".lora_A." in name:
+                part = parameter[: len(stored[name])]
+            elif ".lora_B." in name:
+                rank = len(stored[name.replace(".lora_B.", ".lora_A.")])
+                parameter[:, rank:] = 0
+                part = parameter[:, :rank]
+            if stored[name].shape != part.shape:
                 raise InputError(
                     f"{path}: {name!r} has shape {tuple(stored[name].shape)}, "
-                    f"config.yaml and the language model need {tuple(parameter.shape)}"
+                    f"config.yaml and the language model need {tuple(part.shape)}"
                 )
-            parameter.copy_(stored[name])
+            part.copy_(stored[name])
 
 
 def save_checkpoint(

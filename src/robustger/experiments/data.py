@@ -14,7 +14,7 @@ from pydantic import Field
 from robustger.correction.config import Section, validate_config
 from robustger.errors import InputError
 from robustger.experiments.conditions import CLEAN, sentence
-from robustger.experiments.kept_embeddings import embeddings_sha256, kept_path
+from robustger.experiments.kept_embeddings import embeddings_sha256, kept_paths
 from robustger.files import sha256_of
 from robustger.hypotheses import NBest, load_nbest
 from robustger.training.lists import expanded, list_files
@@ -108,7 +108,7 @@ class ExperimentData:
         lists = [path.absolute() for paths in self.parts().values() for path in paths]
         named = {path.parent / name for path in lists for name in embedding_files(load_nbest(path))}
         digests = {path: sha256_of(path) for path in lists}
-        digests |= {path: embeddings_sha256(path) for path in sorted(named) if kept_path(path)}
+        digests |= {path: embeddings_sha256(path) for path in sorted(named) if kept_paths(path)}
         folder = os.path.commonpath([path.parent for path in digests])
         return {path.relative_to(folder).as_posix(): digest for path, digest in digests.items()}
 

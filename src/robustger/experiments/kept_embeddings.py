@@ -1,11 +1,12 @@
-"""Digests that stand in for embeddings of audio that are not kept.
+"""Digests that stand in for embeddings of audio that are not kept, or not whole.
 
 Trainings are found again by a digest of the lists and the embeddings that they were made of. The embeddings of the
-laboratory's training lists are large, and only new trainings read them. So the laboratory keeps a small file in their
-place, `NAME.embeddings.safetensors.digest.json`:
+laboratory's lists are large, and only new trainings read most of them. So it keeps `NAME.embeddings.safetensors`
+only with the rows that figures read, or not at all, and says what the whole file was in
+`NAME.embeddings.safetensors.digest.json`:
 
 ==========  ==========================================================================================================
-`sha256`    the SHA-256 of the embeddings
+`sha256`    the SHA-256 of the whole file of embeddings
 `lists`     for files of lists that name the embeddings: the digest of both, by the SHA-256 of the file of lists
 ==========  ==========================================================================================================
 """
@@ -24,7 +25,7 @@ DIGEST_SUFFIX = ".digest.json"
 
 @dataclass(frozen=True, slots=True)
 class KeptDigest:
-    """The digests of a file of embeddings that is not kept itself.
+    """The digests of a file of embeddings that is not kept as a whole.
 
     Attributes:
         sha256: of the file.
@@ -36,10 +37,10 @@ class KeptDigest:
 
     @classmethod
     def of(cls, embeddings: Path, named_by: str = "a list") -> KeptDigest:
-        """Reads the digest that is kept in the place of a file of embeddings.
+        """Reads the digest that is kept of a file of embeddings.
 
         Args:
-            embeddings: the file that is not there.
+            embeddings: the file that is not there, or not whole.
             named_by: what names the file, for the error message.
 
         Raises:
@@ -68,22 +69,27 @@ def digest_path(embeddings: Path) -> Path:
     return embeddings.with_name(embeddings.name + DIGEST_SUFFIX)
 
 
-def kept_path(embeddings: Path) -> Path | None:
-    """The file of embeddings, or else the digest that is kept in its place; None where neither is there."""
-    return next((path for path in (embeddings, digest_path(embeddings)) if path.exists()), None)
+def is_whole(embeddings: Path) -> bool:
+    """Whether a file of embeddings is there, and no digest says that it was a larger one."""
+    return embeddings.exists() and not digest_path(embeddings).exists()
+
+
+def kept_paths(embeddings: Path) -> list[Path]:
+    """What is there of a file of embeddings: the file, its digest, both or nothing."""
+    return [path for path in (embeddings, digest_path(embeddings)) if path.exists()]
 
 
 def embeddings_sha256(embeddings: Path) -> str:
-    """The SHA-256 of a file of embeddings, also where only its digest is kept.
+    """The SHA-256 of a whole file of embeddings, also where only its digest is kept.
 
     Raises:
         InputError: neither is there.
     """
-    return sha256_of(embeddings) if embeddings.exists() else KeptDigest.of(embeddings).sha256
+    return sha256_of(embeddings) if is_whole(embeddings) else KeptDigest.of(embeddings).sha256
 
 
 def refuse_unkept(embeddings: Path, what: str) -> None:
-    """Raises an error if only the digest of a file of embeddings is kept.
+    """Raises an error if a file of embeddings is not kept as a whole.
 
     Args:
         embeddings: the file that is needed.
@@ -92,8 +98,8 @@ def refuse_unkept(embeddings: Path, what: str) -> None:
     Raises:
         InputError: the message says which command makes the file.
     """
-    if not embeddings.exists() and digest_path(embeddings).exists():
+    if digest_path(embeddings).exists():
         raise InputError(
-            f"{embeddings}: {what} these embeddings, of which only the digest is kept; make the laboratory again "
+            f"{embeddings}: {what} these embeddings, which are not kept; make the laboratory again "
             "(remove its folder, then `make lab`), or use what is trained already (--cached)"
         )

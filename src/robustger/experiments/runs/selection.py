@@ -21,7 +21,7 @@ from typing import Any
 from robustger.errors import InputError
 from robustger.experiments.conditions import level, sentence, snr_db
 from robustger.experiments.data import ExperimentData, embedding_files, has_reference
-from robustger.experiments.kept_embeddings import KeptDigest, kept_path, refuse_unkept
+from robustger.experiments.kept_embeddings import KeptDigest, is_whole, kept_paths, refuse_unkept
 from robustger.files import atomic_writer, sha256_of
 from robustger.hypotheses import NBest, load_nbest, save_nbest
 from robustger.recognition.bulk.journal import UNSPOKEN
@@ -253,9 +253,9 @@ def _settled(
         for name, lists in sorted(parts.items()):
             save_nbest(lists, partial / name)
             for file in embedding_files(lists):
-                source = kept_path(sources[file] / file) or sources[file] / file
-                if not (link := partial / source.name).is_symlink():
-                    os.symlink(source.resolve(), link)
+                for source in kept_paths(sources[file] / file):
+                    if not (link := partial / source.name).is_symlink():
+                        os.symlink(source.resolve(), link)
             digest.update(f"{name} {digest_of(partial / name)}\n".encode())
         with atomic_writer(partial / COMPOSITION) as file:
             file.write(json.dumps(composition, indent=1) + "\n")
@@ -279,7 +279,7 @@ def _same(made: Path, there: Path) -> bool:
 
 
 def digest_of(path: Path) -> str:
-    """The digest of a file of lists and of the embeddings that they name; a kept digest replaces missing embeddings.
+    """The digest of a file of lists and of the embeddings that they name; a kept digest stands in for them.
 
     Raises:
         InputError: a file of embeddings and its digest are both missing.
@@ -287,7 +287,7 @@ def digest_of(path: Path) -> str:
     digest = hashlib.sha256(path.read_bytes())
     for name in embedding_files(load_nbest(path)):
         embeddings = path.parent / name
-        if embeddings.exists():
+        if is_whole(embeddings):
             digest.update(embeddings.read_bytes())
             continue
         kept = KeptDigest.of(embeddings, path.name)
