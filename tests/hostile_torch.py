@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch._utils import _rebuild_tensor_v2
 
 GIGABYTE = 1 << 30
 
@@ -20,7 +21,7 @@ class RebuiltTensor:
         self._arguments = (torch.zeros(4).storage(), 0, size, strides, False, OrderedDict())
 
     def __reduce__(self) -> Any:
-        return torch._utils._rebuild_tensor_v2, self._arguments
+        return _rebuild_tensor_v2, self._arguments
 
 
 class Touching:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from tests.fixtures_audio import encoded, speech_like
 
-from robustger.audio.frames import Run, runs_of_frames
+from robustger.audio.frames import FrameRun, runs_of_frames
 
 SPEECH = speech_like(1.5)
 
@@ -43,7 +43,7 @@ def ffmpeg_file(
     return file.getvalue()
 
 
-def scan_mpeg(content: bytes) -> Run | None:
+def scan_mpeg(content: bytes) -> FrameRun | None:
     """The one run of frames that an MP3 file is, None where it has none."""
     runs = runs_of_frames(io.BytesIO(content), len(content))
     return runs[0] if len(runs) == 1 else None

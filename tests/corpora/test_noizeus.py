@@ -13,21 +13,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from robustger.audio import read_audio
-from robustger.corpora.noizeus import NOISES, SENTENCES, SNRS_DB
+from robustger.corpora.noizeus import NOIZEUS_NOISES, NOIZEUS_SENTENCES, NOIZEUS_SNRS_DB
 from robustger.errors import InputError
 from robustger.mixing import measured_snr
 
-NOISY = [f"{s}_{noise}_sn{snr}" for snr in SNRS_DB for noise in NOISES for s in SENTENCES]
+NOISY = [
+    f"{s}_{noise}_sn{snr}" for snr in NOIZEUS_SNRS_DB for noise in NOIZEUS_NOISES for s in NOIZEUS_SENTENCES
+]
 
 
 @pytest.fixture
 def noizeus(fill: Callable[..., Path], note: Callable[..., None]) -> Path:
     """The whole corpus, unpacked as the archives unpack."""
     folder = fill(
-        *(f"clean/{sentence}.wav" for sentence in SENTENCES),
+        *(f"clean/{sentence}.wav" for sentence in NOIZEUS_SENTENCES),
         *(f"{n.split('_')[1]}_{n.split('sn')[1]}dB/{n.split('sn')[1]}dB/{n}.wav" for n in NOISY),
     )
-    note(folder / "transcripts.txt", *(f"{sentence} words of {sentence}" for sentence in SENTENCES))
+    note(folder / "transcripts.txt", *(f"{sentence} words of {sentence}" for sentence in NOIZEUS_SENTENCES))
     return folder
 
 
@@ -35,7 +37,7 @@ def test_the_whole_corpus(make, noizeus: Path) -> None:
     made = make("noizeus", noizeus)
     assert made.check.complete
     assert made.problems == []
-    assert sorted(made.ids()) == sorted([*NOISY, *SENTENCES])
+    assert sorted(made.ids()) == sorted([*NOISY, *NOIZEUS_SENTENCES])
     assert [split.found for split in made.check.splits] == [240, 240, 240, 240, 30]
     row = made.row("sp07_restaurant_sn15")
     assert (row.noise, row.snr_db, row.text) == ("restaurant", 15.0, "words of sp07")
@@ -46,7 +48,7 @@ def test_the_whole_corpus(make, noizeus: Path) -> None:
     assert (clean.noise, clean.snr_db, clean.clean_audio, clean.text) == (None, None, None, "words of sp07")
     assert "sentence" not in clean.meta  # its id is the sentence
     sentences = Counter(row.meta.get("sentence", row.id) for row in made.rows)
-    assert sentences == dict.fromkeys(SENTENCES, 33)
+    assert sentences == dict.fromkeys(NOIZEUS_SENTENCES, 33)
 
 
 def test_one_split_is_all_that_is_asked_for_and_checked(make, noizeus: Path) -> None:
@@ -58,7 +60,7 @@ def test_one_split_is_all_that_is_asked_for_and_checked(make, noizeus: Path) -> 
 
 
 @settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(gone=st.sets(st.sampled_from([*NOISY, *SENTENCES]), min_size=1, max_size=8))
+@given(gone=st.sets(st.sampled_from([*NOISY, *NOIZEUS_SENTENCES]), min_size=1, max_size=8))
 def test_what_is_taken_away_is_what_is_missing(make, noizeus: Path, gone: set[str]) -> None:
     paths = {path.stem: path for path in noizeus.rglob("*.wav") if path.stem in gone}
     kept = {path: path.read_bytes() for path in paths.values()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from robustger.corpora import CORPORA, SplitCheck
-from robustger.corpora.noizeus import NOISES
+from robustger.corpora.noizeus import NOIZEUS_NOISES
 from robustger.mixing import RECIPES, MixSettings
 
 # RATS is not among them: how its utterances were cut is not published.
@@ -57,7 +57,7 @@ def test_recipes_make_as_many_mixtures_as_there_are_released_lists() -> None:
         (("vb-demand", "train-clean"), "voicebank-demand-train", 10, "train_vb"),
         (("vb-demand", "test-clean"), "voicebank-demand-test", 3, "test_vb"),
         (("ls-freesound", "clean"), "librispeech-freesound-test", 6, "test_lf"),
-        (("noizeus", "clean"), "noizeus-test", len(NOISES), "test_noizeus"),
+        (("noizeus", "clean"), "noizeus-test", len(NOIZEUS_NOISES), "test_noizeus"),
     ):
         assert expected(*clean) * mixtures(recipe, noises) == expected("robusthp", lists)
     # of LibriSpeech and VoiceBank each utterance of up to 12 words once; how many those are depends on the corpora

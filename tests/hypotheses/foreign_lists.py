@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from robustger.hypotheses import BadLine, NBest
-from robustger.hypotheses.foreign import FORMATS
+from robustger.hypotheses.foreign import LIST_FORMATS
 
 words = st.text("abcäß日-'1", min_size=1, max_size=6)
 
@@ -60,7 +60,7 @@ def write_kaldi(root: Path, given: Lists) -> Path:
 
 
 def read(format: str, source: Path, **options: Any) -> dict[str, NBest]:
-    placed = list(FORMATS.get(format)(source, **options))
+    placed = list(LIST_FORMATS.get(format)(source, **options))
     assert [value for _, value in placed if isinstance(value, BadLine)] == []
     return {value.id: value for _, value in placed if isinstance(value, NBest)}
 
@@ -75,6 +75,6 @@ def bad(format: str, source: Path, **options: Any) -> list[tuple[str, str]]:
     root = source if source.is_dir() else source.parent
     return [
         (place.replace(f"{root}/", ""), value.message)
-        for place, value in FORMATS.get(format)(source, **options)
+        for place, value in LIST_FORMATS.get(format)(source, **options)
         if isinstance(value, BadLine)
     ]

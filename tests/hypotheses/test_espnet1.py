@@ -10,7 +10,7 @@ import pytest
 
 from robustger.errors import InputError
 from robustger.hypotheses import BadLine, NBest, load_nbest
-from robustger.hypotheses.foreign import FORMATS, ImportSummary, import_lists
+from robustger.hypotheses.foreign import LIST_FORMATS, ImportSummary, import_lists
 
 
 def write(path: Path, **utterances: Any) -> Path:
@@ -53,7 +53,7 @@ def test_ranks_in_the_keys(tmp_path: Path) -> None:
     output = {f"rec_text[{rank}]": f"text {rank}" for rank in (10, 1, 2, 3, 4, 5, 6, 7, 8, 9)}
     output |= {f"score[{rank}]": -rank for rank in range(1, 11)}
     source = write(tmp_path / "result.json", u={"output": [{"name": "target1", "text": "text 2", **output}]})
-    ((place, nbest),) = FORMATS.get("espnet")(source)
+    ((place, nbest),) = LIST_FORMATS.get("espnet")(source)
     assert place == f"{source}: u"
     assert nbest == NBest.from_texts(
         "u",
@@ -66,9 +66,9 @@ def test_ranks_in_the_keys(tmp_path: Path) -> None:
 def test_a_folder_of_jobs_or_what_was_joined_of_them(tmp_path: Path) -> None:
     for job, id_ in ((1, "a"), (10, "c"), (2, "b")):
         write(tmp_path / f"data.{job}.json", **{id_: recognized((f"text {id_}", -1.0), text="x")})
-    assert [value.id for _, value in FORMATS.get("espnet")(tmp_path)] == ["a", "b", "c"]
+    assert [value.id for _, value in LIST_FORMATS.get("espnet")(tmp_path)] == ["a", "b", "c"]
     write(tmp_path / "data.json", all=recognized(("text", -1.0), text="x"))
-    assert [value.id for _, value in FORMATS.get("espnet")(tmp_path)] == ["all"]
+    assert [value.id for _, value in LIST_FORMATS.get("espnet")(tmp_path)] == ["all"]
 
 
 def test_bad_utterances_are_told_and_cost_no_other(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_bad_utterances_are_told_and_cost_no_other(tmp_path: Path) -> None:
         translated={"output": [{"name": "target2[1]", "rec_text": "nein"}, {"name": "target1[1]", "rec_text": "no"}]},
         good=recognized(("yes", -0.5), text="yes"),
     )  # fmt: skip
-    read = list(FORMATS.get("espnet")(source))
+    read = list(LIST_FORMATS.get("espnet")(source))
     assert [(value.id, value.message) for _, value in read if isinstance(value, BadLine)] == [
         ("data", "'data' has no 'rec_text'; it is data that was not recognized yet"),
         ("gap", "has no 'rec_text[2]', but 'rec_text[3]'"),
@@ -106,5 +106,5 @@ def test_bad_utterances_are_told_and_cost_no_other(tmp_path: Path) -> None:
 def test_other_files_are_refused_with_what_is_read(tmp_path: Path, content: str) -> None:
     (tmp_path / "x.json").write_text(content)
     with pytest.raises(InputError, match=r"x\.json: .*1best_recog") as caught:
-        FORMATS.get("espnet")(tmp_path / "x.json")
+        LIST_FORMATS.get("espnet")(tmp_path / "x.json")
     assert "\n" not in str(caught.value)

@@ -14,7 +14,7 @@ from tests.hypotheses.foreign_lists import bad, write_espnet, write_kaldi
 
 from robustger.errors import InputError
 from robustger.hypotheses import NBest
-from robustger.hypotheses.foreign import FORMATS, import_lists
+from robustger.hypotheses.foreign import LIST_FORMATS, import_lists
 
 
 def test_bad_lines_of_espnet(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_bad_lines_of_espnet(tmp_path: Path) -> None:
             "'low' is not a finite number; the list is kept without scores",
         ),
     ]
-    kept = [value for _, value in FORMATS.get("espnet")(tmp_path) if isinstance(value, NBest)]
+    kept = [value for _, value in LIST_FORMATS.get("espnet")(tmp_path) if isinstance(value, NBest)]
     assert kept == [NBest.from_texts("a", ["one", "two"]), NBest.from_texts("b", ["three"])]
 
 
@@ -50,7 +50,9 @@ def test_bad_lines_of_kaldi(tmp_path: Path) -> None:
         ("archives.1/acwt:2", "'x' is not a finite number; the list is kept without scores"),
     ]
     kept = [
-        value for _, value in FORMATS.get("kaldi")(tmp_path, acoustic_scale=0.5) if isinstance(value, NBest)
+        value
+        for _, value in LIST_FORMATS.get("kaldi")(tmp_path, acoustic_scale=0.5)
+        if isinstance(value, NBest)
     ]
     assert kept == [NBest.from_texts("a", ["one", "two"]), NBest.from_texts("b", ["three"], scores=[-3.5])]
 
@@ -66,7 +68,7 @@ def test_espnet_jobs_and_ranks_that_are_missing_are_named(tmp_path: Path) -> Non
             "'a' has no hypothesis of rank 1, but one of rank 3; the list is made of those that are there",
         ),
     ]
-    kept = [value for _, value in FORMATS.get("espnet")(root) if isinstance(value, NBest)]
+    kept = [value for _, value in LIST_FORMATS.get("espnet")(root) if isinstance(value, NBest)]
     assert [value.texts for value in kept] == [("won", "wan"), ("two",)]
 
 
@@ -75,7 +77,7 @@ def test_kaldi_archives_without_text_are_named(tmp_path: Path) -> None:
     (root / "archives.2").mkdir()
     (root / "archives.10.gz").touch()
     assert bad("kaldi", root) == [("archives.2", "holds no words_text; its lists are missing")]
-    assert [value.id for _, value in FORMATS.get("kaldi")(root) if isinstance(value, NBest)] == ["a"]
+    assert [value.id for _, value in LIST_FORMATS.get("kaldi")(root) if isinstance(value, NBest)] == ["a"]
 
 
 def test_transcripts_whose_ids_end_in_numbers_are_no_ranks_of_one_utterance(tmp_path: Path) -> None:
@@ -99,7 +101,7 @@ def test_bad_entries_of_hyporadise(tmp_path: Path) -> None:
         ),
         ("test_x.json: entry 3", "is not an object with 'input' and 'output'"),
     ]
-    kept = [value.id for _, value in FORMATS.get("hyporadise")(path) if isinstance(value, NBest)]
+    kept = [value.id for _, value in LIST_FORMATS.get("hyporadise")(path) if isinstance(value, NBest)]
     assert kept == ["test_x-00000", "test_x-00003"]
 
 
@@ -113,7 +115,7 @@ def test_no_bytes_break_a_reader(data: bytes, format: str) -> None:
         path.with_name("score").write_bytes(data)
         try:
             placed = list(
-                FORMATS.get(format)(
+                LIST_FORMATS.get(format)(
                     Path(folder) if format == "espnet" else path, **({"beams": 1} if format == "nemo" else {})
                 )
             )

@@ -10,7 +10,7 @@ import pytest
 
 from robustger.errors import InputError
 from robustger.hypotheses import BadLine, NBest, load_nbest, read_hyporadise
-from robustger.hypotheses.foreign import FORMATS
+from robustger.hypotheses.foreign import LIST_FORMATS
 
 ENTRIES = [{"input": ["look", "lock"], "output": "lock"}, {"input": ["yes", "yet"], "output": "yes"}]
 EXPECTED = [
@@ -35,7 +35,7 @@ def test_an_indented_object_is_not_lines(tmp_path: Path) -> None:
 def test_a_broken_line_costs_no_other(tmp_path: Path) -> None:
     path = tmp_path / "test.jsonl"
     path.write_text(f"{json.dumps(ENTRIES[0])}\n{{\n{json.dumps(ENTRIES[1])}\n")
-    read = [value for _, value in FORMATS.get("hyporadise")(path)]
+    read = [value for _, value in LIST_FORMATS.get("hyporadise")(path)]
     assert [value.id for value in read] == ["test-00000", "test-00001", "test-00002"]
     assert isinstance(read[1], BadLine)
     assert "not valid JSON" in read[1].message
@@ -65,7 +65,7 @@ def test_a_missing_number_and_a_score_that_is_none_are_told(tmp_path: Path) -> N
     path.write_text(
         '[{"input1": "a", "input3": "c"}, {"input": ["a"], "am_score": [NaN]}, {"input": ["a"], "output": "a"}]'
     )
-    read = [value for _, value in FORMATS.get("hyporadise")(path)]
+    read = [value for _, value in LIST_FORMATS.get("hyporadise")(path)]
     assert [value.message for value in read if isinstance(value, BadLine)] == [
         "has 'input3', but no 'input2'",
         "score 1 must be finite, not nan",

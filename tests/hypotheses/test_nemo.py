@@ -14,7 +14,7 @@ from tests.hypotheses.foreign_lists import bad, read, scores, texts, write_beams
 
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, load_nbest
-from robustger.hypotheses.foreign import FORMATS, ImportSummary, import_lists
+from robustger.hypotheses.foreign import LIST_FORMATS, ImportSummary, import_lists
 
 
 @given(
@@ -144,7 +144,7 @@ def test_nemo_times_that_are_no_numbers_are_named(tmp_path: Path, key: str, valu
     beams.write_text("a\t-1\n")
     manifest.write_text(json.dumps({"audio_filepath": "x.wav", key: value}) + "\n")
     with pytest.raises(InputError, match=f"m.json:1: '{key}' must be"):
-        list(FORMATS.get("nemo")(beams, manifest=manifest))
+        list(LIST_FORMATS.get("nemo")(beams, manifest=manifest))
 
 
 def test_bad_lines_of_nemo(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_bad_lines_of_nemo(tmp_path: Path) -> None:
         ("b.tsv:4", "byte 3 of the line is not UTF-8"),
         ("b.tsv:3", "none of the candidates can be read; there is no list"),
     ]
-    kept = [value for _, value in FORMATS.get("nemo")(beams, beams=2) if isinstance(value, NBest)]
+    kept = [value for _, value in LIST_FORMATS.get("nemo")(beams, beams=2) if isinstance(value, NBest)]
     assert kept == [
         NBest.from_texts("b-00000", ["a b"], scores=[-1.0]),
         NBest.from_texts("b-00002", ["f", ""], scores=[-2.0, -3.0]),

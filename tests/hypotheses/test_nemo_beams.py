@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from robustger.errors import InputError
 from robustger.hypotheses import BadLine, NBest, load_nbest
-from robustger.hypotheses.foreign import FORMATS, ImportSummary, import_lists
+from robustger.hypotheses.foreign import LIST_FORMATS, ImportSummary, import_lists
 
 ROWS: list[dict[str, Any]] = [
     {"audio_filepath": "/d/a1.wav", "duration": 2.1, "text": "turn it down", "pred_text": "turn it town",
@@ -55,7 +55,7 @@ def test_references_of_the_manifest_that_was_evaluated(tmp_path: Path) -> None:
 
 def test_candidates_keep_the_order_in_which_the_search_wrote_them(tmp_path: Path) -> None:
     row = {"audio_filepath": "x.wav", "beams": [["a", -3.0], ["b", -1.0], ["c", -2.0]]}
-    ((_, nbest),) = FORMATS.get("nemo")(write(tmp_path / "out.json", row))
+    ((_, nbest),) = LIST_FORMATS.get("nemo")(write(tmp_path / "out.json", row))
     assert nbest == NBest.from_texts("x", ["a", "b", "c"], scores=[-3.0, -1.0, -2.0], audio="x.wav")
 
 
@@ -73,7 +73,7 @@ def test_broken_rows_and_candidates_are_told_and_cost_no_other(tmp_path: Path) -
         '{"audio_filepath": "t.wav", "text": "x", "text": "y", "beams": [["a", -1]]}',
         ROWS[1],
     )
-    read = list(FORMATS.get("nemo")(source))
+    read = list(LIST_FORMATS.get("nemo")(source))
     assert [value for _, value in read if isinstance(value, NBest)] == [
         LISTS[0],
         NBest.from_texts("n", ["c"], scores=[-1.0], audio="n.wav"),
@@ -97,7 +97,7 @@ def test_broken_rows_and_candidates_are_told_and_cost_no_other(tmp_path: Path) -
 )
 def test_what_has_no_beams_is_named(tmp_path: Path, rows: list, options: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        FORMATS.get("nemo")(write(tmp_path / "out.json", *rows), **options)
+        LIST_FORMATS.get("nemo")(write(tmp_path / "out.json", *rows), **options)
 
 
 def table(folder: Path, counts: list[int], rescored: bool = False) -> tuple[Path, Path]:
@@ -122,7 +122,7 @@ def test_lists_of_different_lengths_are_not_mixed(
 ) -> None:
     beams, manifest = table(tmp_path_factory.mktemp("beams"), counts)
     try:
-        read = [value for _, value in FORMATS.get("nemo")(beams, manifest=manifest)]
+        read = [value for _, value in LIST_FORMATS.get("nemo")(beams, manifest=manifest)]
     except InputError:
         assert len(set(counts)) > 1
         return
@@ -139,7 +139,7 @@ def test_uneven_lines_that_divide_are_refused_by_name(tmp_path: Path) -> None:
     assert "return_best_hypothesis=false" in str(caught.value)
     assert not (tmp_path / "l.jsonl").exists()
     with pytest.raises(InputError, match="the score rises within one utterance"):
-        FORMATS.get("nemo")(beams, beams=3)
+        LIST_FORMATS.get("nemo")(beams, beams=3)
 
 
 def test_words_betray_what_scores_do_not(tmp_path: Path) -> None:
@@ -155,13 +155,13 @@ def test_words_betray_what_scores_do_not(tmp_path: Path) -> None:
     beams.write_text("".join(f"{line.rpartition(' ')[0]}\t{line.rpartition(' ')[2]}\n" for line in lines))
     manifest = write(tmp_path / "m.json", {"audio_filepath": "a.wav"}, {"audio_filepath": "b.wav"})
     with pytest.raises(InputError, match=r"b\.tsv:5: the words are others within one utterance"):
-        FORMATS.get("nemo")(beams, manifest=manifest)
+        LIST_FORMATS.get("nemo")(beams, manifest=manifest)
 
 
 def test_scores_of_the_neural_rescorer_rise_and_are_sorted(tmp_path: Path) -> None:
     beams, manifest = table(tmp_path, [5] * 20, rescored=True)
     for options in ({"manifest": manifest}, {"beams": 5}, {"manifest": manifest, "beams": 5}):
-        for number, (_, nbest) in enumerate(FORMATS.get("nemo")(beams, **options)):
+        for number, (_, nbest) in enumerate(LIST_FORMATS.get("nemo")(beams, **options)):
             assert isinstance(nbest, NBest)
             scores = [hypothesis.score or 0.0 for hypothesis in nbest.hypotheses]
             assert scores == sorted(scores, reverse=True)

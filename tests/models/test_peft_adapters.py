@@ -17,7 +17,7 @@ from robustger.models import resolve_model
 from robustger.models.peft_adapters import refuse_peft
 
 LORA = {"base_model_name_or_path": "huggyllama/llama-7b", "peft_type": "LORA", "r": 4}
-WEIGHTS = {
+PEFT_WEIGHTS = {
     f"base_model.model.model.layers.0.self_attn.q_proj.lora_{side}.weight": torch.zeros(4, 4) for side in "AB"
 }
 
@@ -28,7 +28,7 @@ def adapter(tmp_path: Path) -> Path:
     folder = tmp_path / "h2t-lora"
     folder.mkdir()
     (folder / "adapter_config.json").write_text(json.dumps(LORA))
-    save_file(WEIGHTS, folder / "adapter_model.safetensors")
+    save_file(PEFT_WEIGHTS, folder / "adapter_model.safetensors")
     return folder
 
 
@@ -54,7 +54,7 @@ def test_an_adapter_is_named_with_what_can_be_done(
 
 
 def test_a_torch_file_of_its_weights(tmp_path: Path) -> None:
-    torch.save(WEIGHTS, tmp_path / "renamed.pth")
+    torch.save(PEFT_WEIGHTS, tmp_path / "renamed.pth")
     with pytest.raises(InputError, match="a LoRA adapter of PEFT for some language model"):
         convert_released(tmp_path / "renamed.pth", "smollm2-135m", tmp_path / "out")
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robustger.text import normalize
-from robustger.text.segments import Token, joined, plain
+from robustger.text.segments import WrittenToken, joined_tokens, plain_words
 from robustger.text.spoken import segment_spoken
 from robustger.text.words import segment_words
 
@@ -116,10 +116,10 @@ def test_normalizing_again_changes_nothing(name: str, text: str) -> None:
 @pytest.mark.parametrize("name", SEGMENTERS)
 @given(text=WRITTEN)
 def test_tokens_are_the_text_and_its_words(name: str, text: str) -> None:
-    segment: Callable[[str], list[Token]] = SEGMENTERS[name]
+    segment: Callable[[str], list[WrittenToken]] = SEGMENTERS[name]
     tokens = segment(text)
-    assert joined(tokens) == " ".join(text.split())
-    assert plain(tokens) == normalize(text, name)
+    assert joined_tokens(tokens) == " ".join(text.split())
+    assert plain_words(tokens) == normalize(text, name)
     assert all(" " not in word for token in tokens for word in token.words)
 
 

@@ -61,7 +61,7 @@ def missing_end(file: BinaryIO, begin: int, end: int) -> str | None:
     return f"at least {promised - begin:,} bytes are promised, and {end - begin:,} are there"
 
 
-def joined(file: BinaryIO, size: int) -> list[tuple[int, int]]:
+def joined_recordings(file: BinaryIO, size: int) -> list[tuple[int, int]]:
     """Where the recordings begin and end in a file that holds several one after the other, as `cat` joins them.
 
     Most files hold one. FFmpeg reads no further than the first one, or reads on with the rate and the clock of the

@@ -42,7 +42,7 @@ _UNSIGNED_8_BIT_ZERO = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class DecodedSound:
     """A stretch of sound.
 
     Attributes:
@@ -89,7 +89,7 @@ class Stated:
     tracks: int
 
 
-class Window(io.RawIOBase):
+class FileSection(io.RawIOBase):
     """A stretch of a file as a file of its own; without a name, by which FFmpeg would judge it."""
 
     def __init__(self, file: BinaryIO, begin: int, end: int) -> None:
@@ -117,7 +117,7 @@ class Window(io.RawIOBase):
 
 
 @contextlib.contextmanager
-def opened(window: Window, demuxer: str | None = None) -> Iterator[InputContainer]:
+def opened(window: FileSection, demuxer: str | None = None) -> Iterator[InputContainer]:
     """A recording as FFmpeg opens it.
 
     Args:
@@ -201,7 +201,7 @@ def stated(container: InputContainer, track: AudioStream) -> Stated:
     return Stated(seconds, rate, context.channels, len(container.streams.audio))
 
 
-def decoded(container: InputContainer, track: AudioStream) -> Iterator[Heard | Broken]:
+def decoded(container: InputContainer, track: AudioStream) -> Iterator[DecodedSound | Broken]:
     """The sound of a track and where it is damaged, in order.
 
     Args:
@@ -306,7 +306,7 @@ def _seconds(time_stamp: int | None, track: AudioStream) -> float:
     return 0.0 if time_stamp is None or track.time_base is None else float(time_stamp * track.time_base)
 
 
-def _heard(frames: list[Any], start: float | None, longest_pause: float) -> Heard:
+def _heard(frames: list[Any], start: float | None, longest_pause: float) -> DecodedSound:
     first = frames[0]
     channels, planar = first.layout.nb_channels, first.format.is_planar
     parts = [frame.to_ndarray() for frame in frames]
@@ -320,7 +320,7 @@ def _heard(frames: list[Any], start: float | None, longest_pause: float) -> Hear
         samples = (stored.astype(np.float32) - _UNSIGNED_8_BIT_ZERO) / _UNSIGNED_8_BIT_ZERO
     else:
         samples = stored.astype(np.float32) * np.float32(1 / -float(np.iinfo(stored.dtype).min))
-    return Heard(start, first.sample_rate, samples, longest_pause)
+    return DecodedSound(start, first.sample_rate, samples, longest_pause)
 
 
 def _complaint(error: Exception) -> str:

@@ -11,19 +11,19 @@ from typing import BinaryIO
 
 import numpy as np
 
-from robustger.audio.containers import is_container, joined, missing_end
+from robustger.audio.containers import is_container, joined_recordings, missing_end
 from robustger.audio.decoding import (
     Broken,
-    Heard,
+    DecodedSound,
+    FileSection,
     NotRecognized,
     Stated,
-    Window,
     chosen_track,
     decoded,
     opened,
     stated,
 )
-from robustger.audio.frames import Run, runs_of_frames
+from robustger.audio.frames import FrameRun, runs_of_frames
 from robustger.audio.samples import SAMPLE_RATE, AudioError, Level
 from robustger.audio.timeline import Damage, Joint, at_16_khz, on_time_line
 
@@ -77,7 +77,7 @@ class _Part:
     begin: int
     end: int
     demuxer: str | None = None
-    run: Run | None = None
+    run: FrameRun | None = None
 
 
 def read_audio(
@@ -235,7 +235,7 @@ def _opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[BinaryI
 
 def _parts(file: BinaryIO, name: str, size: int, damage: Damage) -> list[_Part]:
     """The recordings in a file, in order; each as whole as its container can tell."""
-    parts = [_Part(begin, end) for begin, end in joined(file, size)]
+    parts = [_Part(begin, end) for begin, end in joined_recordings(file, size)]
     for part in parts:
         if why := missing_end(file, part.begin, part.end):
             damage.truncated(why)
@@ -243,7 +243,7 @@ def _parts(file: BinaryIO, name: str, size: int, damage: Damage) -> list[_Part]:
     if is_container(file.read(HEAD)):
         return parts
     try:
-        with opened(Window(file, 0, size)) as container:
+        with opened(FileSection(file, 0, size)) as container:
             frames_only = container.format.name in ("mp3", "aac")
     except NotRecognized:
         runs = runs_of_frames(file, size, search=False)  # FFmpeg wants to see a number of frames
@@ -272,7 +272,7 @@ def _parts(file: BinaryIO, name: str, size: int, damage: Damage) -> list[_Part]:
 
 def _heard(
     file: BinaryIO, name: str, parts: list[_Part], options: ReadingOptions, damage: Damage
-) -> Iterator[Heard | Broken | Joint]:
+) -> Iterator[DecodedSound | Broken | Joint]:
     """What is decoded of all recordings in a file."""
     for part in parts:
         lost = part.run.lost_seconds if part.run is not None and part.run.damaged else None
@@ -282,7 +282,7 @@ def _heard(
             continue
         yield Joint(lost or 0.0)
         try:
-            with opened(Window(file, part.begin, part.end), part.demuxer) as container:
+            with opened(FileSection(file, part.begin, part.end), part.demuxer) as container:
                 yield from decoded(container, chosen_track(container, options.track, name))
         except NotRecognized as problem:
             if len(parts) == 1:  # there is nothing to go on with
@@ -293,7 +293,7 @@ def _heard(
 def _stated(file: BinaryIO, name: str, part: _Part, options: ReadingOptions, damage: Damage) -> Stated:
     """What a part says about itself, its length counted where it does not say it."""
     try:
-        with opened(Window(file, part.begin, part.end), part.demuxer) as container:
+        with opened(FileSection(file, part.begin, part.end), part.demuxer) as container:
             track = chosen_track(container, options.track, name)
             said = stated(container, track)
             if part.run is not None:

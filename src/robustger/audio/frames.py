@@ -56,7 +56,7 @@ class Frame(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class FrameRun:
     """Frames that follow each other without a gap.
 
     Attributes:
@@ -81,7 +81,7 @@ class Run:
     stated_frames: int | None = None
 
 
-def runs_of_frames(file: BinaryIO, size: int, *, search: bool = True) -> list[Run]:
+def runs_of_frames(file: BinaryIO, size: int, *, search: bool = True) -> list[FrameRun]:
     """The frames of an MPEG audio or ADTS file as runs, in order; none where there are no frames.
 
     What stands in front of the first frame (tags, padding, the rest of a frame that was cut) is passed over, and so are
@@ -96,7 +96,7 @@ def runs_of_frames(file: BinaryIO, size: int, *, search: bool = True) -> list[Ru
     position: int | None = _behind_tags(look, 0)
     if not _chained(look, position):
         position = _next_frame(look, position, None) if search else None
-    found: list[Run] = []
+    found: list[FrameRun] = []
     damaged, lost_bytes = False, 0
     while position is not None:
         run, last = _run(look, position, damaged, lost_bytes)
@@ -160,7 +160,7 @@ def _adts_frame(header: bytes) -> Frame | None:
     return Frame(length, 1024 * ((header[6] & 3) + 1), rate, (_ADTS, header[2] >> 6, rate, channels))
 
 
-def _run(look: _Look, begin: int, damaged: bool, lost_bytes: int) -> tuple[Run, int]:
+def _run(look: _Look, begin: int, damaged: bool, lost_bytes: int) -> tuple[FrameRun, int]:
     """The run that begins at a frame, and where its last frame begins."""
     first = frame(look(begin, 7))
     assert first is not None
@@ -173,12 +173,12 @@ def _run(look: _Look, begin: int, damaged: bool, lost_bytes: int) -> tuple[Run, 
     mean = (position - begin) / frames
     lost = lost_bytes / mean * first.samples / first.rate if damaged else 0.0
     stated = None if damaged else _stated_frames(look(begin, 64))
-    return Run(
+    return FrameRun(
         begin, position, frames, samples / first.rate, first.kind[0] != _ADTS, damaged, lost, stated
     ), last
 
 
-def _after(look: _Look, run: Run, last: int) -> tuple[int | None, bool]:
+def _after(look: _Look, run: FrameRun, last: int) -> tuple[int | None, bool]:
     """Where the next run begins, if there is one, and whether frames are missing in front of it."""
     rest = look(run.end, 64)
     if frame(rest) is not None and (_chained(look, run.end) or _stated_frames(rest) is not None):
@@ -196,7 +196,7 @@ def _after(look: _Look, run: Run, last: int) -> tuple[int | None, bool]:
     return other, between != 0 and not joined
 
 
-def _end(look: _Look, last: Run) -> list[Run]:
+def _end(look: _Look, last: FrameRun) -> list[FrameRun]:
     """The last run as it ends: cut within a header, or with frames behind it of which nothing is left."""
     rest = look(last.end, 4)
     # One to three bytes: of a tag or padding there would be more, or other ones.
@@ -206,15 +206,15 @@ def _end(look: _Look, last: Run) -> list[Run]:
     if lost_frames < _TRAILING_FRAMES:
         return [last]
     lost_seconds = lost_frames * last.seconds / last.frames
-    return [last, Run(look.size, look.size, 0, 0.0, last.mpeg, damaged=True, lost_seconds=lost_seconds)]
+    return [last, FrameRun(look.size, look.size, 0, 0.0, last.mpeg, damaged=True, lost_seconds=lost_seconds)]
 
 
-def _without_last(run: Run, last: int) -> Run:
+def _without_last(run: FrameRun, last: int) -> FrameRun:
     seconds = run.seconds * (run.frames - 1) / run.frames
     return replace(run, end=last, frames=run.frames - 1, seconds=seconds)
 
 
-def _with_counts(runs: list[Run]) -> list[Run]:
+def _with_counts(runs: list[FrameRun]) -> list[FrameRun]:
     """What is missing by the count in a recording's tag, rather than by bytes, where it has one."""
     first = 0
     while first < len(runs):

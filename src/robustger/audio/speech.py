@@ -23,7 +23,7 @@ import numpy as np
 from robustger.audio.samples import SILENCE_PEAK
 
 FRAME = 512  # samples at 16 kHz: what Silero judges at a time
-CONTEXT = 64  # samples before each frame that Silero looks at, too
+_CONTEXT = 64  # samples before each frame that Silero looks at, too
 PROBABILITY = 0.35
 NEEDED_FRAMES = 4
 # Half a second on either side: for the level, and for the frames that must be near each other.
@@ -31,7 +31,7 @@ NEAR_FRAMES = 16
 WARM_UP_FRAMES = 32
 # 20 s. The chunks do not depend on how the samples arrive, so that the result does not either.
 CHUNK_FRAMES = 625
-LEVEL = 0.1  # root mean square of the loudest frame near by in the leveled version
+_LEVEL = 0.1  # root mean square of the loudest frame near by in the leveled version
 # Of the loudest frame, -44 dB: fainter speech is raised to it before it is recognized.
 FAINT_LEVEL = 1 / 160
 # A high-pass filter: what a moving average of 2 ms leaves. -17 dB at 150 Hz, half at 440 Hz, all from 1 kHz on.
@@ -150,14 +150,14 @@ class _Silero:
 
     def __init__(self) -> None:
         self._memory = {name: np.zeros((1, 1, 128), np.float32) for name in ("h", "c")}
-        self._context = np.zeros(CONTEXT, np.float32)
+        self._context = np.zeros(_CONTEXT, np.float32)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         """The probability of speech in each frame, float32 (frames,); `frames` is (frames, 512) and at least one."""
         from faster_whisper.vad import get_vad_model
 
-        before = np.concatenate([self._context[None], frames[:-1, -CONTEXT:]])
-        self._context = frames[-1, -CONTEXT:].copy()
+        before = np.concatenate([self._context[None], frames[:-1, -_CONTEXT:]])
+        self._context = frames[-1, -_CONTEXT:].copy()
         session: Any = get_vad_model().session
         sound = {"input": np.concatenate([before, frames], axis=1)}
         found, h, c = session.run(None, sound | self._memory)
@@ -170,7 +170,7 @@ def _leveled(samples: np.ndarray) -> np.ndarray:
     frames = samples.reshape(-1, FRAME)
     around = np.pad(frames.var(axis=1), NEAR_FRAMES)
     loudest = np.lib.stride_tricks.sliding_window_view(around, 2 * NEAR_FRAMES + 1).max(axis=1)
-    gain = LEVEL / np.sqrt(np.maximum(loudest, SILENCE_PEAK**2))
+    gain = _LEVEL / np.sqrt(np.maximum(loudest, SILENCE_PEAK**2))
     at, middle = np.arange(len(samples)), np.arange(len(frames)) * FRAME + FRAME / 2
     leveled = (samples - np.interp(at, middle, frames.mean(axis=1))) * np.interp(at, middle, gain)
     return leveled.astype(np.float32).reshape(-1, FRAME)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from robustger.audio.decoding import Broken, Heard
+from robustger.audio.decoding import Broken, DecodedSound
 from robustger.audio.samples import MOST_CHANNELS, SAMPLE_RATE, SAMPLE_RATES, AudioError, Level
 
 JITTER_SECONDS = 0.05  # time stamps that are off by less are rounded, or count the padding of a codec
@@ -28,7 +28,7 @@ class Joint:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class ChannelSamples:
     """Samples of one channel that follow the ones before.
 
     Attributes:
@@ -109,8 +109,8 @@ class Damage:
 
 
 def on_time_line(
-    parts: Iterable[Heard | Broken | Joint], channel: int | None, damage: Damage, level: Level
-) -> Iterator[Stretch]:
+    parts: Iterable[DecodedSound | Broken | Joint], channel: int | None, damage: Damage, level: Level
+) -> Iterator[ChannelSamples]:
     """One channel without a gap: sample i of a stretch is heard i / rate seconds after the stretch begins.
 
     Args:
@@ -156,11 +156,11 @@ def on_time_line(
         mono = _mono(part.samples, channel, damage.name)
         level.add(part.samples, mono, clock, part.rate)
         clock += len(mono) / part.rate
-        yield Stretch(part.rate, mono)
+        yield ChannelSamples(part.rate, mono)
     damage.tell(clock)
 
 
-def at_16_khz(stretches: Iterable[Stretch]) -> Iterator[np.ndarray]:
+def at_16_khz(stretches: Iterable[ChannelSamples]) -> Iterator[np.ndarray]:
     """The same sound at 16 kHz, float32 (samples,) a piece; resampled by soxr (quality HQ) as if it were one array."""
     resampler, rate = None, SAMPLE_RATE
     for stretch in stretches:
@@ -180,7 +180,7 @@ def at_16_khz(stretches: Iterable[Stretch]) -> Iterator[np.ndarray]:
         yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
-def _checked(part: Heard, name: str) -> None:
+def _checked(part: DecodedSound, name: str) -> None:
     if part.rate not in SAMPLE_RATES:
         raise AudioError(name, f"its sample rate of {part.rate} Hz lies outside 1,000 to 1,000,000 Hz")
     if len(part.samples) > MOST_CHANNELS:
@@ -200,8 +200,8 @@ def _mono(samples: np.ndarray, channel: int | None, name: str) -> np.ndarray:
         return samples.mean(axis=0, dtype=np.float32)
 
 
-def _silence(seconds: float, rate: int) -> Iterator[Stretch]:
+def _silence(seconds: float, rate: int) -> Iterator[ChannelSamples]:
     left, longest = round(seconds * rate), round(STRETCH_SECONDS * rate)
     while left > 0:
-        yield Stretch(rate, np.zeros(min(left, longest), np.float32))
+        yield ChannelSamples(rate, np.zeros(min(left, longest), np.float32))
         left -= longest

@@ -15,7 +15,7 @@ from robustger.audio.samples import SAMPLE_RATE, SILENCE_PEAK
 from robustger.audio.speech import FRAME, SpeechFinder
 from robustger.errors import InputError
 
-HOP = SAMPLE_RATE // 100  # samples: the grid of 10 ms on which levels are taken
+_HOP = SAMPLE_RATE // 100  # samples: the grid of 10 ms on which levels are taken
 PAUSE_SECONDS = 2.0  # pauses from this length on are left out; shorter ones belong to the speech around them
 MARGIN_SECONDS = 0.4  # kept on either side of speech, for soft beginnings and endings; as faster-whisper does
 SHORT_PAUSE_SECONDS = (
@@ -226,20 +226,20 @@ class _Cutter:
         return self._quietest(earliest, latest)
 
     def _quietest(self, earliest: int, latest: int) -> int:
-        first, last = -(-earliest // HOP), latest // HOP
+        first, last = -(-earliest // _HOP), latest // _HOP
         if first > last:
             return earliest
-        half = round(CUT_SECONDS * SAMPLE_RATE / HOP / 2)
-        low = max(-(-self._base // HOP), first - half)
-        samples = self._samples[low * HOP - self._base :][: (last + half - low) * HOP]
-        hops = samples[: len(samples) // HOP * HOP].reshape(-1, HOP)
+        half = round(CUT_SECONDS * SAMPLE_RATE / _HOP / 2)
+        low = max(-(-self._base // _HOP), first - half)
+        samples = self._samples[low * _HOP - self._base :][: (last + half - low) * _HOP]
+        hops = samples[: len(samples) // _HOP * _HOP].reshape(-1, _HOP)
         powers = np.einsum("ij,ij->i", hops, hops).astype(np.float64)
         total = np.concatenate([[0.0], np.cumsum(powers)])
         at = np.arange(first, last + 1) - low
         before, after = np.maximum(at - half, 0), np.minimum(at + half, len(powers))
         mean = (total[after] - total[before]) / (after - before)
         # Of equally quiet places the last one: fewer windows.
-        return (last - int(np.argmin(mean[::-1]))) * HOP
+        return (last - int(np.argmin(mean[::-1]))) * _HOP
 
     def _drop_frames(self, frame: int) -> None:
         drop = max(0, min(frame - self._frame, len(self._speech)))

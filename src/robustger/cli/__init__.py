@@ -39,6 +39,7 @@ from robustger.cli import (
     transcribe,
 )
 from robustger.cli.renamed import with_current_names
+from robustger.cli.waiting import wait_passively
 
 EXIT_CODES = (
     "Exit codes: 0 all went well; 1 some items were skipped or failed, each reported on stderr; 2 bad input or usage, "
@@ -101,6 +102,7 @@ def robustger(
 
 def main() -> None:
     """Runs the command line and exits; every error is one line on stderr."""
+    wait_passively()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # JSON Lines are UTF-8, whatever the terminal's language
     arguments, notices = with_current_names(sys.argv[1:])

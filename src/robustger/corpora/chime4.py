@@ -27,31 +27,31 @@ from robustger.hypotheses import BadLine
 from robustger.hypotheses.keyed import read_lines
 from robustger.manifest import Utterance
 
-TITLE = "CHiME-4"
-SETS = {
+_TITLE = "CHiME-4"
+_SETS = {
     "train": ("tr05", "real"),
     "test-real": ("et05", "real"),
     "test-simu": ("et05", "simu"),
     "dev-real": ("dt05", "real"),
     "dev-simu": ("dt05", "simu"),
 }
-NOISES = {"bus": "bus", "caf": "cafe", "ped": "pedestrian", "str": "street"}
-CHANNELS = ("CH1", "CH2", "CH3", "CH4", "CH5", "CH6")
+_NOISES = {"bus": "bus", "caf": "cafe", "ped": "pedestrian", "str": "street"}
+_CHANNELS = ("CH1", "CH2", "CH3", "CH4", "CH5", "CH6")
 ALL_MICROPHONES = ("isolated", "isolated_6ch_track")
 ONE_CHANNEL = "isolated_1ch_track"
 _DOT = re.compile(r"(.*)\(([^()\s]+)\)")
 
 
 def _read(scan: Scan) -> Iterator[SplitRow]:
-    base = scan.root(TITLE, "audio/16kHz", below=["data", "CHiME4/data", "CHiME3/data"])
+    base = scan.root(_TITLE, "audio/16kHz", below=["data", "CHiME4/data", "CHiME3/data"])
     audio = base / "audio" / "16kHz"
     _name_missing_folders(scan, audio)
     for split in scan.splits:
-        part, kind = SETS[split]
+        part, kind = _SETS[split]
         texts = _transcripts(scan, base / "transcriptions", f"{part}_{kind}")
-        channels = CHANNELS if split == "train" else ("",)
+        channels = _CHANNELS if split == "train" else ("",)
         found = set()
-        for folder in (f"{part}_{environment}_{kind}" for environment in NOISES):
+        for folder in (f"{part}_{environment}_{kind}" for environment in _NOISES):
             for path in _recordings(audio, folder, split == "train"):
                 name, _, channel = path.stem.partition(".")
                 if channel not in channels:
@@ -66,7 +66,7 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
                         path,
                         texts.get(name),
                         _partner(audio, folder, name, f"{part}_bth/{sentence}_BTH", kind),
-                        NOISES[folder.split("_")[1]],
+                        _NOISES[folder.split("_")[1]],
                         meta=meta | ({"channel": channel} if channel else {}),
                     ),
                 )
@@ -139,7 +139,7 @@ def _transcripts(scan: Scan, folder: Path, name: str) -> dict[str, str]:
 
 CORPORA.register("chime4")(
     Corpus(
-        TITLE,
+        _TITLE,
         (
             Split("train", 9_600, "tr05 real, 1,600 utterances by each of 6 microphones"),
             Split("test-real", 1_320, "et05 real, 1-channel track"),

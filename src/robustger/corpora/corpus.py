@@ -16,7 +16,7 @@ from robustger.registry import Registry
 
 # What a reader yields: the name of a split, and a row of it.
 SplitRow: TypeAlias = "tuple[str, Utterance | NBest]"
-Reader: TypeAlias = "Callable[[Scan], Iterator[SplitRow]]"
+CorpusReader: TypeAlias = "Callable[[Scan], Iterator[SplitRow]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Corpus:
 
     title: str
     splits: tuple[Split, ...]
-    read: Reader
+    read: CorpusReader
     lists: bool = False
     companion: str | None = None
 

@@ -17,8 +17,8 @@ from robustger.errors import InputError
 from robustger.hypotheses import BadLine
 from robustger.hypotheses.hyporadise import numbered_hyporadise
 
-TITLE = "HyPoradise"
-TRAIN = {
+_TITLE = "HyPoradise"
+_TRAIN = {
     "atis": 3_964,
     "chime4": None,
     "coraal": None,
@@ -44,7 +44,7 @@ TEST = {
 
 
 def _read(scan: Scan) -> Iterator[SplitRow]:
-    root = scan.root(TITLE, *(str(path) for split in scan.splits for path in reversed(_places(split))))
+    root = scan.root(_TITLE, *(str(path) for split in scan.splits for path in reversed(_places(split))))
     for split in scan.splits:
         path = next((root / path for path in _places(split) if (root / path).is_file()), None)
         if path is None:
@@ -70,9 +70,9 @@ def _places(split: str) -> list[Path]:
 
 CORPORA.register("hyporadise")(
     Corpus(
-        TITLE,
+        _TITLE,
         (
-            *(Split(f"train_{domain}", count, "lists for training") for domain, count in TRAIN.items()),
+            *(Split(f"train_{domain}", count, "lists for training") for domain, count in _TRAIN.items()),
             *(Split(f"test_{domain}", count, "lists for testing") for domain, count in TEST.items()),
         ),
         _read,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from robustger.errors import InputError
 from robustger.files import atomic_path, atomic_writer
-from robustger.hypotheses.audio_embeddings import KINDS, embeddings_path, write_embeddings
+from robustger.hypotheses.audio_embeddings import EMBEDDING_KINDS, embeddings_path, write_embeddings
 from robustger.hypotheses.foreign import ImportSummary, import_lists
 from robustger.hypotheses.robusthp import NOISE_KIND, Decode
 from robustger.models import resolve_model
@@ -70,7 +70,7 @@ def import_robusthp(
         "on_progress": on_progress,
         **options,
     }
-    kinds = (*(KINDS if embeddings else ()), *((NOISE_KIND,) if noise_embeddings else ()))
+    kinds = (*(EMBEDDING_KINDS if embeddings else ()), *((NOISE_KIND,) if noise_embeddings else ()))
     if not kinds:
         return import_lists(source, target, **common)
     if str(target) == "-":
@@ -86,7 +86,7 @@ def import_robusthp(
             folder = Path(name)
             with contextlib.closing(_Arrays(folder, embeddings_path(target).name)) as arrays:
                 summary = import_lists(source, folder / "lists", store=arrays.add, kinds=kinds, **common)
-            arrays.publish(KINDS, embeddings_path(target))
+            arrays.publish(EMBEDDING_KINDS, embeddings_path(target))
             arrays.publish((NOISE_KIND,), target.with_name(f"{target.stem}.noise.safetensors"))
             with open(folder / "lists", encoding="utf-8", newline="") as lists:
                 shutil.copyfileobj(lists, file, 1 << 20)
@@ -127,7 +127,7 @@ class _Arrays:
             rows, ids = self._opened(kind)
             rows.write(array.astype("<f4").tobytes())
             ids.write(json.dumps(id_).encode() + b"\n")
-            if kind in KINDS:
+            if kind in EMBEDDING_KINDS:
                 place[kind] = self._counts[kind]
             self._counts[kind] += 1
         return {"file": self._name, **place} if place else None

@@ -24,7 +24,7 @@ from robustger.errors import InputError
 from robustger.manifest import Utterance
 
 # The names in files, and those in the paper's tables.
-NOISES = {
+FREESOUND_NOISES = {
     "MetroSubway": "metro",
     "Metro": "metro",
     "Car": "car",
@@ -35,7 +35,7 @@ NOISES = {
     "ACVacuum": "ac/vacuum",
 }
 NOT_IN_THE_PAPER = ("AirportStation",)
-SNRS_DB = (0, 5, 10, 15, 20)
+FREESOUND_SNRS_DB = (0, 5, 10, 15, 20)
 _NAME = re.compile(r"(\d+-\d+-\d+)_([A-Za-z]+)_(-?\d+)d[bB]")
 
 
@@ -47,10 +47,10 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
         match = _NAME.fullmatch(path.stem)
         if match is None or match[2] in NOT_IN_THE_PAPER:
             continue
-        if match[2] not in NOISES or int(match[3]) not in SNRS_DB:
+        if match[2] not in FREESOUND_NOISES or int(match[3]) not in FREESOUND_SNRS_DB:
             scan.problem(path, "no noise and SNR of LibriSpeech-FreeSound; left out")
         else:
-            noisy.append((path, match[1], NOISES[match[2]], int(match[3])))
+            noisy.append((path, match[1], FREESOUND_NOISES[match[2]], int(match[3])))
     if not noisy:
         raise InputError(
             f"{scan.folder}: is not LibriSpeech-FreeSound: no file is called like 1089-134686-0000_Car_5db.wav"
@@ -65,9 +65,11 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
             meta = {"speaker": utterance.partition("-")[0], "sentence": utterance}
             row = Utterance(id_, path, texts.get(utterance), clean.get(utterance), noise, snr_db, meta=meta)
             yield split, row
-    for snr_db in SNRS_DB:
+    for snr_db in FREESOUND_SNRS_DB:
         if (split := f"test-{snr_db}dB") in scan.splits:
-            wanted = ((utterance, noise) for noise in sorted(set(NOISES.values())) for utterance in spoken)
+            wanted = (
+                (utterance, noise) for noise in sorted(set(FREESOUND_NOISES.values())) for utterance in spoken
+            )
             scan.missing[split] += [
                 f"{utterance}_{noise}_{snr_db}dB"
                 for utterance, noise in wanted
@@ -116,7 +118,7 @@ CORPORA.register("ls-freesound")(
         (
             *(
                 Split(f"test-{snr_db}dB", 708, f"118 utterances in 6 noises at {snr_db} dB")
-                for snr_db in SNRS_DB
+                for snr_db in FREESOUND_SNRS_DB
             ),
             Split("clean", 118, "the same utterances in LibriSpeech", False, ("librispeech-freesound-test",)),
         ),

@@ -18,9 +18,9 @@ from robustger.corpora.corpus import CORPORA, Corpus, Scan, Split, SplitRow, fil
 from robustger.errors import InputError
 from robustger.manifest import Utterance
 
-SENTENCES = tuple(f"sp{number:02d}" for number in range(1, 31))
-NOISES = ("airport", "babble", "car", "exhibition", "restaurant", "station", "street", "train")
-SNRS_DB = (0, 5, 10, 15)
+NOIZEUS_SENTENCES = tuple(f"sp{number:02d}" for number in range(1, 31))
+NOIZEUS_NOISES = ("airport", "babble", "car", "exhibition", "restaurant", "station", "street", "train")
+NOIZEUS_SNRS_DB = (0, 5, 10, 15)
 _NOISY = re.compile(r"(sp\d\d)_([a-z]+)_sn(\d+)")
 _CLEAN = re.compile(r"sp\d\d")
 
@@ -47,12 +47,12 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
             listed,
             "there is no such file: no transcripts; write the corpus's table there, in lines of 'sp01 WORDS'",
         )
-    for id_ in sorted(texts.keys() - set(SENTENCES)):
+    for id_ in sorted(texts.keys() - set(NOIZEUS_SENTENCES)):
         scan.problem(listed, f"{id_!r} is no sentence of NOIZEUS (sp01 to sp30)")
 
     found = set()
     for path, sentence, noise, snr_db in noisy:
-        if sentence not in SENTENCES or noise not in NOISES or snr_db not in SNRS_DB:
+        if sentence not in NOIZEUS_SENTENCES or noise not in NOIZEUS_NOISES or snr_db not in NOIZEUS_SNRS_DB:
             scan.problem(path, "no sentence, noise and SNR of NOIZEUS; left out")
             continue
         found.add(path.stem)
@@ -63,15 +63,17 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
                 split,
                 Utterance(path.stem, path, texts.get(sentence), partner, noise, float(snr_db), meta=meta),
             )
-    for snr_db in SNRS_DB:
-        names = [f"{sentence}_{noise}_sn{snr_db}" for noise in NOISES for sentence in SENTENCES]
+    for snr_db in NOIZEUS_SNRS_DB:
+        names = [
+            f"{sentence}_{noise}_sn{snr_db}" for noise in NOIZEUS_NOISES for sentence in NOIZEUS_SENTENCES
+        ]
         if (split := f"test-{snr_db}dB") in scan.splits:
             scan.missing[split] += [name for name in names if name not in found]
     if "clean" in scan.splits:
         for sentence, paths in clean.items():
             for path in paths:
                 yield "clean", Utterance(sentence, path, texts.get(sentence))
-        scan.missing["clean"] += [sentence for sentence in SENTENCES if sentence not in clean]
+        scan.missing["clean"] += [sentence for sentence in NOIZEUS_SENTENCES if sentence not in clean]
 
 
 CORPORA.register("noizeus")(
@@ -80,7 +82,7 @@ CORPORA.register("noizeus")(
         (
             *(
                 Split(f"test-{snr_db}dB", 240, f"30 sentences in 8 noises at {snr_db} dB")
-                for snr_db in SNRS_DB
+                for snr_db in NOIZEUS_SNRS_DB
             ),
             Split("clean", 30, "the sentences without noise"),
         ),

@@ -33,17 +33,17 @@ from robustger.hypotheses import BadLine
 from robustger.hypotheses.keyed import read_lines
 from robustger.manifest import Utterance
 
-TITLE = "RATS"
-PARTS = ("train", "dev-1", "dev-2")
-CHANNELS = "ABCDEFGH"
+_TITLE = "RATS"
+_PARTS = ("train", "dev-1", "dev-2")
+_CHANNELS = "ABCDEFGH"
 SPEECH = "S"
-COLUMNS = 12
+_COLUMNS = 12
 
 
 def _read(scan: Scan) -> Iterator[SplitRow]:
-    root = scan.root(TITLE, *(f"data/{part}/audio" for part in PARTS))
+    root = scan.root(_TITLE, *(f"data/{part}/audio" for part in _PARTS))
     sent = _transmissions(scan, root / "docs" / "retrans_fileset_info.tab")
-    for part in PARTS:
+    for part in _PARTS:
         wanted = {split[-1]: split for split in scan.splits if split[:-2] == part}
         if not wanted:
             continue
@@ -83,7 +83,7 @@ def _transmissions(scan: Scan, path: Path) -> dict[str, tuple[str, str]]:
     sent = {}
     for _, line in read_lines(path):
         cells = line.split("\t") if isinstance(line, str) else []
-        if len(cells) == 5 and cells[4].strip() in PARTS:  # else the line of column names
+        if len(cells) == 5 and cells[4].strip() in _PARTS:  # else the line of column names
             sent[cells[0].strip()] = (cells[4].strip(), cells[3])
     return sent
 
@@ -92,8 +92,8 @@ def _segments(scan: Scan, name: str, audio: Path, table: Path) -> Iterator[Utter
     for number, line in read_lines(table, strip="\r\n"):
         cells = line.split("\t") if isinstance(line, str) else []
         try:
-            if len(cells) != COLUMNS:
-                raise ValueError(f"{len(cells)} columns instead of {COLUMNS}")
+            if len(cells) != _COLUMNS:
+                raise ValueError(f"{len(cells)} columns instead of {_COLUMNS}")
             start, end = float(cells[2]), float(cells[3])
             if not 0 <= start < end < math.inf:
                 raise ValueError(f"times {start:g} to {end:g} s")
@@ -119,11 +119,11 @@ def _segments(scan: Scan, name: str, audio: Path, table: Path) -> Iterator[Utter
 
 CORPORA.register("rats")(
     Corpus(
-        TITLE,
+        _TITLE,
         tuple(
             Split(f"{part}-{channel}", None, f"segments of {part} on radio channel {channel}", channel == "A")
-            for part in PARTS
-            for channel in CHANNELS
+            for part in _PARTS
+            for channel in _CHANNELS
         ),
         _read,
     )

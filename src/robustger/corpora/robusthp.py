@@ -24,10 +24,10 @@ from robustger.errors import InputError
 from robustger.hypotheses import BadLine
 from robustger.hypotheses.robusthp import read_robusthp
 
-TITLE = "RobustHP"
+_TITLE = "RobustHP"
 FREESOUND = ("ACVacuum", "Babble", "Cafe", "Car", "Metro", "Traffic")  # as its files are called
 # Lists of every split, from Table 6 of the paper, and the files that hold them; None takes all of a folder.
-SPLITS: dict[str, tuple[int | None, list[str] | None]] = {
+_SPLITS: dict[str, tuple[int | None, list[str] | None]] = {
     "train_chime4": (9_600, ["train_chime4"]),
     "train_vb": (23_075, ["train_vb_noisy"]),
     "train_noizeus": (23_807, ["train_noizeus"]),
@@ -39,21 +39,29 @@ SPLITS: dict[str, tuple[int | None, list[str] | None]] = {
     "test_vb": (3 * 824, None),
     "test_noizeus": (
         32 * 30,
-        [f"test_noizeus/{noise}_{snr}dB" for noise in noizeus.NOISES for snr in noizeus.SNRS_DB],
+        [
+            f"test_noizeus/{noise}_{snr}dB"
+            for noise in noizeus.NOIZEUS_NOISES
+            for snr in noizeus.NOIZEUS_SNRS_DB
+        ],
     ),
     "test_lf": (
         30 * 118,
-        [f"test_lf/{noise}_{snr}dB" for noise in FREESOUND for snr in librispeech_freesound.SNRS_DB],
+        [
+            f"test_lf/{noise}_{snr}dB"
+            for noise in FREESOUND
+            for snr in librispeech_freesound.FREESOUND_SNRS_DB
+        ],
     ),
 }
 _CONDITION = re.compile(r"(.+)_(-?\d+)dB")
 
 
 def _read(scan: Scan) -> Iterator[SplitRow]:
-    names = [name for split in scan.splits for name in SPLITS[split][1] or ()]
-    root = scan.root(TITLE, *(f"{name}.pt" for name in names), *(set(scan.splits) & {"test_vb"}))
+    names = [name for split in scan.splits for name in _SPLITS[split][1] or ()]
+    root = scan.root(_TITLE, *(f"{name}.pt" for name in names), *(set(scan.splits) & {"test_vb"}))
     for split in scan.splits:
-        wanted = SPLITS[split][1]
+        wanted = _SPLITS[split][1]
         if wanted is None:
             folder = root / split
             wanted = [f"{split}/{path.stem}" for path in sorted(folder.glob("*.pt")) if path.stem != "clean"]
@@ -88,14 +96,14 @@ def _condition(split: str, path: Path) -> dict[str, Any]:
         return {}
     match = _CONDITION.fullmatch(path.stem)
     noise = match[1] if match else path.stem
-    noise = librispeech_freesound.NOISES.get(noise, noise) if split == "test_lf" else noise
+    noise = librispeech_freesound.FREESOUND_NOISES.get(noise, noise) if split == "test_lf" else noise
     return {"noise": noise} | ({"snr_db": float(match[2])} if match else {})
 
 
 CORPORA.register("robusthp")(
     Corpus(
-        TITLE,
-        tuple(Split(name, count, "lists") for name, (count, _) in SPLITS.items()),
+        _TITLE,
+        tuple(Split(name, count, "lists") for name, (count, _) in _SPLITS.items()),
         _read,
         lists=True,
     )

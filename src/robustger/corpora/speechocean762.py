@@ -18,12 +18,12 @@ from robustger.corpora.corpus import CORPORA, Corpus, Scan, Split, SplitRow
 from robustger.hypotheses import BadLine
 from robustger.manifest import Utterance, read_manifest
 
-TITLE = "speechocean762"
+_TITLE = "speechocean762"
 
 
 def _read(scan: Scan) -> Iterator[SplitRow]:
     layouts = (f"{split}{end}" for split in scan.splits for end in ("/wav.scp", ".jsonl"))
-    root = scan.root(TITLE, *layouts, below=["speechocean762"])
+    root = scan.root(_TITLE, *layouts, below=["speechocean762"])
     for split in scan.splits:
         if (root / split / "wav.scp").is_file():
             rows = _kaldi(scan, root, split)
@@ -67,7 +67,7 @@ def _listed(scan: Scan, path: Path) -> Iterator[Utterance]:
 
 CORPORA.register("speechocean762")(
     Corpus(
-        TITLE,
+        _TITLE,
         (
             Split("train", 2_500, "125 speakers"),
             Split("test", 2_500, "125 other speakers"),

@@ -20,9 +20,9 @@ from robustger.errors import InputError
 from robustger.hypotheses.values import finite_number, shown
 from robustger.manifest import Utterance
 
-TITLE = "VoiceBank-DEMAND"
+_TITLE = "VoiceBank-DEMAND"
 # Which set of the corpus a split is of, and whether it is the clean half.
-SETS = {
+_SETS = {
     "train": ("trainset_56spk", False),
     "test-clean": ("testset", True),
     "train-clean": ("trainset_56spk", True),
@@ -33,9 +33,9 @@ SETS = {
 
 
 def _read(scan: Scan) -> Iterator[SplitRow]:
-    root = scan.root(TITLE, *map(_audio, scan.splits), below=["DS_10283_2791"])
+    root = scan.root(_TITLE, *map(_audio, scan.splits), below=["DS_10283_2791"])
     for split in scan.splits:
-        part, clean = SETS[split]
+        part, clean = _SETS[split]
         if not (root / _audio(split)).is_dir():
             scan.problem(
                 root / _audio(split),
@@ -72,7 +72,7 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
 
 def _audio(split: str) -> str:
     """The folder of a split's recordings."""
-    part, clean = SETS[split]
+    part, clean = _SETS[split]
     return f"{'clean' if clean else 'noisy'}_{part}_wav"
 
 
@@ -115,7 +115,7 @@ def _conditions(scan: Scan, root: Path, part: str) -> dict[str, tuple[str, float
 
 CORPORA.register("vb-demand")(
     Corpus(
-        TITLE,
+        _TITLE,
         (
             Split("train", 23_075, "noisy speech of 56 speakers, 10 noises at 0 to 15 dB"),
             Split(

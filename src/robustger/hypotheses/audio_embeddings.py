@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from robustger.hypotheses import NBest
 
-KINDS = ("noisy", "clean")
+EMBEDDING_KINDS = ("noisy", "clean")
 
 
 def embeddings_path(lists: Path) -> Path:

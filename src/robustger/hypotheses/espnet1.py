@@ -17,7 +17,7 @@ from typing import Any
 from robustger.errors import InputError
 from robustger.files import closing_unless_stdin, open_binary, shown_name
 from robustger.hypotheses.checks import kind_of
-from robustger.hypotheses.jsonl import BadLine, decode
+from robustger.hypotheses.jsonl import BadLine, parse_json
 from robustger.hypotheses.keyed import Placed
 from robustger.hypotheses.values import NBest, parse_fields
 
@@ -49,7 +49,7 @@ def read_results(path: str | Path) -> Iterator[Placed]:
     with closing_unless_stdin(open_binary(path)) as file:
         content = file.read()
     try:
-        found = decode(content.removeprefix(b"\xef\xbb\xbf"), constants=True)
+        found = parse_json(content.removeprefix(b"\xef\xbb\xbf"), constants=True)
     except InputError as error:
         raise InputError(
             f"{name}: {error}; name a data.json of ESPnet 1, or the folder in which ESPnet 2 wrote 1best_recog, "

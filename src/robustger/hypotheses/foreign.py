@@ -28,7 +28,7 @@ from robustger.files import atomic_writer, refuse_overwriting, shown_name
 from robustger.hypotheses.espnet import read_espnet
 from robustger.hypotheses.hyporadise import numbered_hyporadise
 from robustger.hypotheses.jsonl import BadLine
-from robustger.hypotheses.kaldi import read_kaldi
+from robustger.hypotheses.kaldi import read_kaldi_lists
 from robustger.hypotheses.keyed import Archive, Placed, read_references
 from robustger.hypotheses.merging import merged, words_alone
 from robustger.hypotheses.nemo import read_nemo
@@ -37,14 +37,14 @@ from robustger.hypotheses.tokens import words_of
 from robustger.hypotheses.values import NBest
 from robustger.registry import Registry
 
-FORMATS: Registry[Callable[..., Iterator[Placed]]] = Registry("format")
-FORMATS.register("espnet")(read_espnet)
-FORMATS.register("kaldi")(read_kaldi)
-FORMATS.register("nemo")(read_nemo)
-FORMATS.register("robusthp")(read_robusthp)
+LIST_FORMATS: Registry[Callable[..., Iterator[Placed]]] = Registry("format")
+LIST_FORMATS.register("espnet")(read_espnet)
+LIST_FORMATS.register("kaldi")(read_kaldi_lists)
+LIST_FORMATS.register("nemo")(read_nemo)
+LIST_FORMATS.register("robusthp")(read_robusthp)
 
 
-@FORMATS.register("hyporadise")
+@LIST_FORMATS.register("hyporadise")
 def _read_hyporadise(source: str | Path) -> Iterator[Placed]:
     name = shown_name(source)
     return ((f"{name}: entry {number}", value) for number, value in numbered_hyporadise(source))
@@ -91,7 +91,7 @@ def import_lists(
     Args:
         source: file or folder.
         target: N-best JSONL, "-" for standard output; a file appears when it is complete.
-        format: a name in `FORMATS`.
+        format: a name in `LIST_FORMATS`.
         references: what was said: Kaldi's `text`, or JSON Lines with `id` and `text`; for `nemo` the manifest that was
             evaluated. They replace references that the source has itself.
         same: what hypotheses that say the same have in common; None keeps lists that repeat themselves.
@@ -103,7 +103,7 @@ def import_lists(
         InputError: no such format, an option it does not have, a file that cannot be opened or written, a target that
             is one of the files read, or no list in the source; nothing is written then.
     """
-    reader = FORMATS.get(format)
+    reader = LIST_FORMATS.get(format)
     refuse_overwriting(target, source, references)
     given = {name: value for name, value in options.items() if value is not None}
     known = inspect.signature(reader).parameters

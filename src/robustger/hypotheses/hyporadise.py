@@ -25,7 +25,7 @@ from typing import Any
 from robustger.errors import InputError
 from robustger.files import closing_unless_stdin, open_binary, shown_name
 from robustger.hypotheses.checks import printable, shown
-from robustger.hypotheses.jsonl import BadLine, decode
+from robustger.hypotheses.jsonl import BadLine, parse_json
 from robustger.hypotheses.values import NBest, parse_fields
 
 _REFERENCE = "output"
@@ -69,7 +69,7 @@ def numbered_hyporadise(path: str | Path) -> Iterator[tuple[int, NBest | BadLine
     stem = "stdin" if name == "stdin" else printable(Path(path).stem)
     content = content.removeprefix(b"\xef\xbb\xbf")
     try:
-        entries = _lines(content, stem) or list(_entries(decode(content, constants=True), stem))
+        entries = _lines(content, stem) or list(_entries(parse_json(content, constants=True), stem))
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
     if not entries:
@@ -88,7 +88,7 @@ def _lines(content: bytes, stem: str) -> list[tuple[str, Any]]:
     entries: list[tuple[str, Any]] = []
     for index, line in enumerate(lines):
         try:
-            entry = decode(line, constants=True)
+            entry = parse_json(line, constants=True)
         except InputError as error:
             if index == 0:
                 return []

@@ -158,7 +158,7 @@ def _begins_array(line: bytes) -> bool:
     if not start.startswith(b"[") or start[1:].lstrip()[:1] not in (b"", b"{"):
         return False
     try:
-        decode(line)
+        parse_json(line)
     except InputError:
         return True
     return False
@@ -172,7 +172,7 @@ def _numbered(file: BinaryIO) -> Iterator[tuple[int, NBest | BadLine]]:
 def _read_line(number: int, line: bytes) -> NBest | BadLine:
     fields: Any = None
     try:
-        fields = decode(line)
+        fields = parse_json(line)
         return parse_fields(fields)
     except InputError as error:
         id_ = fields.get("id") if isinstance(fields, dict) else None
@@ -180,7 +180,7 @@ def _read_line(number: int, line: bytes) -> NBest | BadLine:
         return BadLine(number, str(id_) if known else None, str(error))
 
 
-def decode(text: bytes, *, constants: bool = False) -> Any:
+def parse_json(text: bytes, *, constants: bool = False) -> Any:
     """A JSON value.
 
     Args:

@@ -28,7 +28,7 @@ _KEY = re.compile(r"(.+)-([1-9][0-9]*)")  # '-0000' is the end of an utterance's
 _TEXTS = ("words_text", "text")
 
 
-def read_kaldi(source: str | Path, *, acoustic_scale: float | None = None) -> Iterator[Placed]:
+def read_kaldi_lists(source: str | Path, *, acoustic_scale: float | None = None) -> Iterator[Placed]:
     """The lists of a text file, or of the archives in a folder; hypotheses in the order of the numbers in their keys.
 
     An archive without a text is reported, and so is a key that does not end in a rank. Costs are read where

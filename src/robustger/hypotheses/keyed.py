@@ -11,7 +11,7 @@ from typing import Any
 
 from robustger.errors import InputError
 from robustger.files import closing_unless_stdin, open_binary, shown_name
-from robustger.hypotheses.jsonl import BadLine, decode
+from robustger.hypotheses.jsonl import BadLine, parse_json
 from robustger.hypotheses.values import NBest, shown
 
 # A list or a bad line, and where it stands: "file:line", or "file: entry k" where a file is no sequence of lines.
@@ -114,7 +114,7 @@ def read_references(path: str | Path) -> Archive:
         try:
             if isinstance(line, BadLine):
                 raise InputError(line.message)
-            fields = decode(line.encode())
+            fields = parse_json(line.encode())
             id_, text = _reference(fields)
             if id_ in archive.values:
                 raise InputError(f"id {id_!r} stands in line {archive.values[id_][0]} already")

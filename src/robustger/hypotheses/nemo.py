@@ -26,7 +26,7 @@ from typing import Any
 from robustger.errors import InputError
 from robustger.files import shown_name
 from robustger.hypotheses.checks import finite_number, kind_of, printable
-from robustger.hypotheses.jsonl import BadLine, decode
+from robustger.hypotheses.jsonl import BadLine, parse_json
 from robustger.hypotheses.keyed import Placed, parse_score, read_lines
 from robustger.hypotheses.nemo_manifest import load_nemo_manifest, named_rows, nemo_row
 from robustger.hypotheses.values import NBest
@@ -150,7 +150,7 @@ def _from_manifest(
         try:
             if isinstance(line, BadLine):
                 raise InputError(line.message)
-            fields = decode(line.encode(), constants=True)
+            fields = parse_json(line.encode(), constants=True)
             rows.append((number, nemo_row(fields), fields.get("beams")))
         except InputError as error:
             rows.append((number, BadLine(number, None, str(error)), None))

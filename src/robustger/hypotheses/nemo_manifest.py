@@ -14,10 +14,10 @@ from typing import Any
 from robustger.errors import InputError
 from robustger.files import shown_name
 from robustger.hypotheses.checks import finite_number, shown
-from robustger.hypotheses.jsonl import BadLine, decode
+from robustger.hypotheses.jsonl import BadLine, parse_json
 from robustger.hypotheses.keyed import read_lines
 
-AUDIO = "audio_filepath"
+NEMO_AUDIO = "audio_filepath"
 
 
 def load_nemo_manifest(manifest: str | Path) -> list[dict[str, Any]]:
@@ -33,7 +33,7 @@ def load_nemo_manifest(manifest: str | Path) -> list[dict[str, Any]]:
         try:
             if isinstance(line, BadLine):
                 raise InputError(line.message)
-            rows.append(nemo_row(decode(line.encode())))
+            rows.append(nemo_row(parse_json(line.encode())))
         except InputError as error:
             raise InputError(f"{name}:{number}: {error}") from None
     return named_rows(rows)
@@ -45,11 +45,11 @@ def nemo_row(fields: Any) -> dict[str, Any]:
     Raises:
         InputError: it is no object with `audio_filepath`, or a time is no number.
     """
-    if not isinstance(fields, Mapping) or AUDIO not in fields:
-        raise InputError(f"needs {AUDIO!r}; a manifest of NeMo's is expected")
-    if not isinstance(fields[AUDIO], str) or not fields[AUDIO].strip():
-        raise InputError(f"{AUDIO!r} must be the path of one file, not {shown(fields[AUDIO])}")
-    row: dict[str, Any] = {"audio": fields[AUDIO]}
+    if not isinstance(fields, Mapping) or NEMO_AUDIO not in fields:
+        raise InputError(f"needs {NEMO_AUDIO!r}; a manifest of NeMo's is expected")
+    if not isinstance(fields[NEMO_AUDIO], str) or not fields[NEMO_AUDIO].strip():
+        raise InputError(f"{NEMO_AUDIO!r} must be the path of one file, not {shown(fields[NEMO_AUDIO])}")
+    row: dict[str, Any] = {"audio": fields[NEMO_AUDIO]}
     if isinstance(text := fields.get("text"), str):
         row["reference"] = text
     if fields.get("offset") is not None:

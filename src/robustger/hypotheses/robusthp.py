@@ -56,7 +56,7 @@ Store = Callable[[str, Mapping[str, "np.ndarray"]], Mapping[str, Any] | None]
 NOISE_KIND, NOISE_FIELD = "e_ln", "emb_diff"
 ARRAY_FIELDS = {"noisy": "audio_features", "clean": "clean_audio_features", NOISE_KIND: NOISE_FIELD}
 EMPTY = "<UNK>"
-LONGEST = 1024  # tokens, where the script cuts
+_LONGEST = 1024  # tokens, where the script cuts
 # The script ends the best hypothesis, and each of the others, with a full stop, which no hypothesis holds itself.
 PROMPT = re.compile(
     r"### Best-hypothesis:\n(?P<best>.*?)\.?\n\n### Other-hypothesis:\n(?P<others>.*?)\.?\n\n"
@@ -259,7 +259,7 @@ def _decoded(item: Mapping[Any, Any], decode: Decode | None) -> tuple[list[str],
     hypotheses = [part.strip() for part in (match["best"], *match["others"].split(". "))]
     if item.get("input_ids") is None:
         return hypotheses, None
-    if item.get("ground_truth") is None and len(numbers) >= LONGEST:
+    if item.get("ground_truth") is None and len(numbers) >= _LONGEST:
         raise InputError(
             f"its tokens end at {len(numbers)}, where the released code cuts: the reference may be incomplete"
         )

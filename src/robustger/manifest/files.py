@@ -11,13 +11,13 @@ from robustger.files import atomic_writer, shown_name
 from robustger.hypotheses.checks import shown
 from robustger.hypotheses.jsonl import BadLine
 from robustger.manifest.json_lines import read_json_lines
-from robustger.manifest.kaldi import read_kaldi
-from robustger.manifest.rows import Row
+from robustger.manifest.kaldi import read_kaldi_folder
+from robustger.manifest.rows import ManifestRow
 from robustger.manifest.tables import read_table
 from robustger.manifest.values import Utterance
 
 
-def read_manifest(path: str | Path) -> Iterator[Row]:
+def read_manifest(path: str | Path) -> Iterator[ManifestRow]:
     """Streams a manifest: one value for every line that is not blank, in order, each with the number of its line.
 
     Only ids, what a Kaldi folder has in `text`, and the lines of a manifest of NeMo's are held in memory. Whether the
@@ -43,7 +43,7 @@ def read_manifest(path: str | Path) -> Iterator[Row]:
             )
     suffix = source.suffix.lower()
     if suffix == ".scp":
-        return _unique(read_kaldi(source))
+        return _unique(read_kaldi_folder(source))
     if suffix in (".csv", ".tsv"):
         return _unique(read_table(source))
     return _unique(read_json_lines(path))
@@ -90,8 +90,8 @@ def save_manifest(utterances: Iterable[Utterance], path: str | Path) -> None:
 
 
 def _unique(
-    rows: Iterator[Row],
-) -> Iterator[Row]:
+    rows: Iterator[ManifestRow],
+) -> Iterator[ManifestRow]:
     seen: dict[str, int] = {}
     for line, value in rows:
         if isinstance(value, Utterance) and value.id in seen:

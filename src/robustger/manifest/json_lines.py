@@ -14,15 +14,15 @@ from typing import Any
 
 from robustger.errors import InputError
 from robustger.files import open_binary
-from robustger.hypotheses.jsonl import BadLine, decode, numbered_lines
-from robustger.hypotheses.nemo_manifest import AUDIO, named_rows, nemo_row
-from robustger.manifest.rows import Row, parsed
+from robustger.hypotheses.jsonl import BadLine, numbered_lines, parse_json
+from robustger.hypotheses.nemo_manifest import NEMO_AUDIO, named_rows, nemo_row
+from robustger.manifest.rows import ManifestRow, parsed
 from robustger.manifest.values import Utterance
 
 Line = tuple[int, bytes | BadLine]
 
 
-def read_json_lines(path: str | Path) -> Iterator[Row]:
+def read_json_lines(path: str | Path) -> Iterator[ManifestRow]:
     """The utterances of a JSON Lines manifest, each under the number of its line.
 
     Args:
@@ -35,13 +35,13 @@ def read_json_lines(path: str | Path) -> Iterator[Row]:
     return _rows(numbered_lines(file), Path() if str(path) == "-" else Path(path).parent)
 
 
-def _rows(lines: Iterator[Line], folder: Path) -> Iterator[Row]:
+def _rows(lines: Iterator[Line], folder: Path) -> Iterator[ManifestRow]:
     before: list[Line] = []
     for line in lines:
         before.append(line)
         fields = _object(line[1])
         if isinstance(fields, dict):
-            if AUDIO in fields and not {"id", "audio"} & fields.keys():
+            if NEMO_AUDIO in fields and not {"id", "audio"} & fields.keys():
                 yield from _nemo_rows([*before, *lines], folder)
                 return
             break
@@ -49,7 +49,7 @@ def _rows(lines: Iterator[Line], folder: Path) -> Iterator[Row]:
         yield number, line if isinstance(line, BadLine) else _parsed(number, line, folder)
 
 
-def _nemo_rows(lines: list[Line], folder: Path) -> Iterator[Row]:
+def _nemo_rows(lines: list[Line], folder: Path) -> Iterator[ManifestRow]:
     """The rows of a NeMo manifest; names depend on all of them."""
     found: dict[int, dict[str, Any]] = {}
     for number, line in lines:
@@ -78,8 +78,8 @@ def _parsed(
     """
 
     def fields_of() -> Any:
-        fields = decode(line)
-        if not isinstance(fields, dict) or AUDIO not in fields or "audio" in fields:
+        fields = parse_json(line)
+        if not isinstance(fields, dict) or NEMO_AUDIO not in fields or "audio" in fields:
             return fields
         if name is not None and "id" not in fields:
             nemo_row(fields)  # says what is wrong, where something is
@@ -87,7 +87,7 @@ def _parsed(
             if "start" in name:
                 fields["offset"] = name["start"]
         if "id" in fields:
-            fields["audio"] = fields.pop(AUDIO)
+            fields["audio"] = fields.pop(NEMO_AUDIO)
         return fields
 
     return parsed(number, fields_of, folder)
@@ -96,6 +96,6 @@ def _parsed(
 def _object(line: bytes | BadLine) -> Any:
     """What the line holds; None where it cannot be read."""
     try:
-        return None if isinstance(line, BadLine) else decode(line)
+        return None if isinstance(line, BadLine) else parse_json(line)
     except InputError:
         return None

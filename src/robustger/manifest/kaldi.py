@@ -10,10 +10,10 @@ from robustger.errors import InputError
 from robustger.files import closing_unless_stdin, open_binary
 from robustger.hypotheses.checks import shown
 from robustger.hypotheses.jsonl import BadLine
-from robustger.manifest.rows import Row, parsed
+from robustger.manifest.rows import ManifestRow, parsed
 
 
-def read_kaldi(path: Path) -> Iterator[Row]:
+def read_kaldi_folder(path: Path) -> Iterator[ManifestRow]:
     """The utterances of a `wav.scp` and the files beside it, each under the number of its line.
 
     Raises:
@@ -41,7 +41,7 @@ def read_kaldi(path: Path) -> Iterator[Row]:
             raise InputError("names no audio file; write 'id path' (archives, 'file.ark:123', are not read)")
         return fields | {"audio": value}
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[ManifestRow]:
         for number, (id_, value) in table.items():
             yield number, parsed(number, lambda id_=id_, value=value: fields_of(id_, value), folder, id_)
         known = {id_ for id_, _ in table.values()}

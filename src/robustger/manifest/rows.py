@@ -12,7 +12,7 @@ from robustger.hypotheses.checks import JSON_ARRAY, finite_number, shown
 from robustger.hypotheses.jsonl import BadLine
 from robustger.manifest.values import KEYS, NUMBERS, TEXTS, Utterance
 
-Row = tuple[int, Utterance | BadLine]
+ManifestRow = tuple[int, Utterance | BadLine]  # the number of the line, and what stands there
 
 # What other programs call these keys. Read as anything else, they would be ignored without a word.
 _ELSEWHERE = {

@@ -21,7 +21,7 @@ from robustger.errors import InputError
 from robustger.files import open_binary
 from robustger.hypotheses.checks import shown
 from robustger.hypotheses.jsonl import BadLine
-from robustger.manifest.rows import Row, looks_like, parsed
+from robustger.manifest.rows import ManifestRow, looks_like, parsed
 from robustger.manifest.values import NUMBERS
 
 _SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
@@ -30,7 +30,7 @@ _TIMES = ("offset", "duration")
 _FILE = re.compile(r"\S(.*\S)?\.\w{0,4}[A-Za-z]\w{0,4}|\S*/\S.*")  # a name with a suffix, or a path
 
 
-def read_table(path: Path) -> Iterator[Row]:
+def read_table(path: Path) -> Iterator[ManifestRow]:
     """The utterances of a table, each under the number of the line in which its row begins.
 
     Args:
@@ -53,7 +53,7 @@ def read_table(path: Path) -> Iterator[Row]:
         text.close()
         raise InputError(f"{path}:1: not readable as CSV: {error}") from None
 
-    def rows() -> Iterator[Row]:
+    def rows() -> Iterator[ManifestRow]:
         with text:
             yield from table.rows()
 
@@ -89,7 +89,7 @@ class _Table:
             self._separator = next((one for one in _SEPARATORS if self._names_columns(first, one)), ",")
         self.header = self._columns(first)
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[ManifestRow]:
         """One value for every row that is not blank, and one for every line that cannot be a row."""
         while (line := self._next()) is not None:
             number, text = line

@@ -24,11 +24,11 @@ from robustger.manifest import Utterance, read_manifest
 from robustger.mixing.levels import SPEECH_LEVELS
 from robustger.mixing.mixture import mix_at_one_gain
 from robustger.mixing.noises import NoiseFile
-from robustger.mixing.output import OutputFolder, file_name, open_output_folder
+from robustger.mixing.output import MixFolder, file_name, open_output_folder
 
 NOISES_IN_MEMORY = 16
 CONTENTS_IN_MEMORY = 4096  # hashes of files: all noises, and recordings that hold many utterances
-FORMATS = ("flac", "wav")
+_AUDIO_FORMATS = ("flac", "wav")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class MixSettings:
         if len(set(self.snrs_db)) < len(self.snrs_db):
             raise InputError("an SNR is given twice")
         SPEECH_LEVELS.get(self.level)
-        if self.format not in FORMATS:
-            raise InputError(f"unknown format {self.format!r}; choose one of: {', '.join(FORMATS)}")
+        if self.format not in _AUDIO_FORMATS:
+            raise InputError(f"unknown format {self.format!r}; choose one of: {', '.join(_AUDIO_FORMATS)}")
 
 
 @dataclass(slots=True)
@@ -141,7 +141,7 @@ def mix_manifest(
 
 
 def _mix_into(
-    folder: OutputFolder,
+    folder: MixFolder,
     lines: Iterable[tuple[int, Utterance | BadLine]],
     noises: Sequence[NoiseFile],
     settings: MixSettings,

@@ -11,7 +11,7 @@ from robustger.errors import InputError
 
 _SUFFIXES = "wav flac ogg opus mp3 aif aiff au caf w64 m4a mp4 aac webm mka wma"
 AUDIO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
-PARTS = ("train", "test", "all")
+_PARTS = ("train", "test", "all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,8 @@ def split_noises(noises: Sequence[NoiseFile], part: str, test_fraction: float = 
     Raises:
         InputError: an unknown part, a fraction outside 0 to 1, or nothing on the side asked for.
     """
-    if part not in PARTS:
-        raise InputError(f"unknown split {part!r}; choose one of: {', '.join(PARTS)}")
+    if part not in _PARTS:
+        raise InputError(f"unknown split {part!r}; choose one of: {', '.join(_PARTS)}")
     if not 0 < test_fraction < 1:
         raise InputError(f"the fraction of noise for testing must lie between 0 and 1, not {test_fraction:g}")
     if part == "all":

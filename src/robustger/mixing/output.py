@@ -14,13 +14,13 @@ from typing import Any
 from robustger.errors import InputError
 from robustger.files import atomic_writer, exclusive
 
-SETTINGS, ROWS, JOURNAL = "mix.json", "manifest.jsonl", "rows.partial.jsonl"
+_SETTINGS, _ROWS, _JOURNAL = "mix.json", "manifest.jsonl", "rows.partial.jsonl"
 _TEMPORARY = ".robustger-"  # how the names of files begin that are gone when no run goes on
 _LOCK = f"{_TEMPORARY}mix.lock"
 
 
 @contextlib.contextmanager
-def open_output_folder(path: Path, settings: Mapping[str, Any]) -> Iterator[OutputFolder]:
+def open_output_folder(path: Path, settings: Mapping[str, Any]) -> Iterator[MixFolder]:
     """Opens a folder of mixtures for this process alone, and makes it where it does not exist.
 
     Args:
@@ -38,13 +38,13 @@ def open_output_folder(path: Path, settings: Mapping[str, Any]) -> Iterator[Outp
     try:
         path.mkdir(exist_ok=True)
         others = (entry for entry in path.iterdir() if not entry.name.startswith(_TEMPORARY))
-        if any(others) and not (path / SETTINGS).is_file():
+        if any(others) and not (path / _SETTINGS).is_file():
             raise InputError(f"{path}: is not empty, and not from `robustger mix`; name a new folder")
         lock = path / _LOCK
         busy = f"{path}: another run is mixing into it; wait for that one, or name another folder"
         with exclusive(lock, busy):
             try:
-                yield OutputFolder(path, settings)
+                yield MixFolder(path, settings)
             finally:
                 lock.unlink(
                     missing_ok=True
@@ -53,7 +53,7 @@ def open_output_folder(path: Path, settings: Mapping[str, Any]) -> Iterator[Outp
         raise InputError(f"{path}: cannot be used: {error.strerror or error}") from None
 
 
-class OutputFolder:
+class MixFolder:
     """`noisy/` and `clean/`, the audio; `manifest.jsonl`; `mix.json`, what is mixed with what.
 
     While a run goes on, `rows.partial.jsonl` gets one line for every utterance whose files are complete, and one
@@ -72,7 +72,7 @@ class OutputFolder:
         self.path = path
         self._rows: dict[str, list[dict[str, Any]]] = {}
         try:
-            remembered = path / SETTINGS
+            remembered = path / _SETTINGS
             if remembered.is_file():
                 _compare(path, json.loads(remembered.read_text(encoding="utf-8")), settings)
             else:
@@ -82,9 +82,9 @@ class OutputFolder:
                 (path / name).mkdir(exist_ok=True)
             for torn in path.rglob(f"{_TEMPORARY}*.partial"):  # what a run was writing when it was killed
                 torn.unlink()
-            for row in _complete_lines(path / ROWS):
+            for row in _complete_lines(path / _ROWS):
                 self._rows.setdefault(row["meta"]["mix"]["source_id"], []).append(row)
-            for id_, rows in _complete_lines(path / JOURNAL):
+            for id_, rows in _complete_lines(path / _JOURNAL):
                 self._rows[id_] = rows
         except (OSError, ValueError, KeyError, TypeError) as error:
             reason = (
@@ -111,7 +111,7 @@ class OutputFolder:
 
         No rows take back those that were there; so what is made again is never taken for what it was before.
         """
-        path = self.path / JOURNAL
+        path = self.path / _JOURNAL
         lock = threading.Lock()
         with open(path, "ab") as file:
             file.truncate(_complete_size(path))
@@ -132,12 +132,12 @@ class OutputFolder:
             the number of rows.
         """
         count = 0
-        with atomic_writer(self.path / ROWS) as file:
+        with atomic_writer(self.path / _ROWS) as file:
             for id_ in dict.fromkeys([*order, *self._rows]):
                 for row in self._rows[id_]:
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
                     count += 1
-        (self.path / JOURNAL).unlink()
+        (self.path / _JOURNAL).unlink()
         return count
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from robustger.errors import InputError
 
-CONFIG = "adapter_config.json"
-WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
+_CONFIG = "adapter_config.json"
+PEFT_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 KEY_PREFIX = "base_model.model."  # how the names of its weights begin
 _CONFIG_BYTES = 1 << 20  # a configuration is small; what is larger is not read
 
@@ -22,12 +22,12 @@ def refuse_peft(path: str | os.PathLike[str]) -> None:
         InputError: it is one; the message says of which language model, and what can be done with it.
     """
     folder = Path(path)
-    if folder.name in WEIGHTS and folder.is_file():
+    if folder.name in PEFT_WEIGHTS and folder.is_file():
         folder = folder.parent
     elif not folder.is_dir() or (folder / "config.json").is_file():
         return
-    if (folder / CONFIG).is_file() or any((folder / name).is_file() for name in WEIGHTS):
-        raise InputError(peft_message(path, _read(folder / CONFIG)))
+    if (folder / _CONFIG).is_file() or any((folder / name).is_file() for name in PEFT_WEIGHTS):
+        raise InputError(peft_message(path, _read(folder / _CONFIG)))
 
 
 def peft_message(path: str | os.PathLike[str], config: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import Levenshtein
 
-from robustger.text.segments import Token
+from robustger.text.segments import WrittenToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,12 @@ class Form:
 
     core: str
     words: tuple[str, ...]
-    token: Token | None = None
+    token: WrittenToken | None = None
     starts_sentence: bool = False
     joined_by: str | None = None
 
 
-def sentence_starts(tokens: Sequence[Token]) -> list[bool]:
+def sentence_starts(tokens: Sequence[WrittenToken]) -> list[bool]:
     """For every token whether a sentence begins with it; a small letter behind a period ("vs. the") begins none."""
     return [
         place == 0 or (tokens[place - 1].ends_sentence and not token.core[:1].islower())
@@ -39,7 +39,7 @@ def sentence_starts(tokens: Sequence[Token]) -> list[bool]:
     ]
 
 
-def places_of(tokens: Sequence[Token], words: Sequence[str]) -> list[int | None]:
+def places_of(tokens: Sequence[WrittenToken], words: Sequence[str]) -> list[int | None]:
     """Where among the words each token's own begin; None where they do not stand there as a whole.
 
     Args:
@@ -76,13 +76,13 @@ class Forms:
         lists: the tokens of every hypothesis to borrow from, best first.
     """
 
-    def __init__(self, words: Sequence[str], lists: Sequence[Sequence[Token]]) -> None:
+    def __init__(self, words: Sequence[str], lists: Sequence[Sequence[WrittenToken]]) -> None:
         self._words = words
         self._aligned: defaultdict[int, list[Form]] = defaultdict(list)
         self._anywhere: defaultdict[tuple[str, ...], list[Form]] = defaultdict(list)
         for tokens in lists:
             starts = sentence_starts(tokens)
-            before: Token | None = None
+            before: WrittenToken | None = None
             for token, starts_sentence, place in zip(tokens, starts, places_of(tokens, words), strict=True):
                 joint = before.after + token.before if before is not None and not before.gap else None
                 form = Form(token.core, token.words, token, starts_sentence, joint)

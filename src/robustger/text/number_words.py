@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-UNITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+UNIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 TEENS = (
     *("ten", "eleven", "twelve", "thirteen", "fourteen"),
     *("fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
 )
 TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-SCALES = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"), (1000, "thousand"))
-_SMALL = (*UNITS, *TEENS)
+SCALE_WORDS = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"), (1000, "thousand"))
+_SMALL = (*UNIT_WORDS, *TEENS)
 _IRREGULAR_ORDINALS = {
     "one": "first",
     "two": "second",
@@ -37,7 +37,7 @@ def cardinal(digits: str) -> str:
 
 def digit_by_digit(digits: str) -> str:
     """ASCII digits, each as a word: "zero five"."""
-    return " ".join(UNITS[int(digit)] for digit in digits)
+    return " ".join(UNIT_WORDS[int(digit)] for digit in digits)
 
 
 def ordinal(number: str) -> str:
@@ -51,7 +51,7 @@ def plural(number: str) -> str:
 
 
 def _spelled(value: int) -> str:
-    for size, name in SCALES:
+    for size, name in SCALE_WORDS:
         if value >= size:
             rest = value % size
             joint = "" if not rest else f" and {_spelled(rest)}" if rest < 100 else f", {_spelled(rest)}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from robustger.text.forms import Form
-from robustger.text.segments import CLOSING, ENDING, Token
+from robustger.text.segments import CLOSING, ENDING, WrittenToken
 
 _JOINTS = frozenset("-/\u2013")  # what joins words into one and goes when one of them changes
 _WEAK = frozenset(",;:\u060c\u3001")
@@ -41,7 +41,7 @@ _PAIRS = (("(", ")"), ("[", "]"), ("{", "}"), ("\u201c", "\u201d"), ("\u00ab", "
 
 
 @dataclass(slots=True)
-class Piece:
+class WrittenPiece:
     """A token of a text in the making.
 
     Attributes:
@@ -61,7 +61,7 @@ class Piece:
     kept: bool = False
 
     @classmethod
-    def kept_token(cls, best: Sequence[Token], place: int, starts_sentence: bool) -> Piece:
+    def kept_token(cls, best: Sequence[WrittenToken], place: int, starts_sentence: bool) -> WrittenPiece:
         """A token of the 1-best as it is."""
         token = best[place]
         form = Form(token.core, token.words, token, starts_sentence)
@@ -73,7 +73,7 @@ class Piece:
         return not ENDING.isdisjoint(self.after)
 
 
-def with_last_period(tokens: Sequence[Token]) -> list[Token]:
+def with_last_period(tokens: Sequence[WrittenToken]) -> list[WrittenToken]:
     """The tokens of a text, the last one with a period of its own: that of "at 5 p.m." ends the sentence, too."""
     if not tokens:
         return []
@@ -83,7 +83,9 @@ def with_last_period(tokens: Sequence[Token]) -> list[Token]:
     return [*tokens[:-1], last]
 
 
-def replace(pieces: list[Piece], forms: Sequence[Form], best: Sequence[Token], start: int, end: int) -> None:
+def replace(
+    pieces: list[WrittenPiece], forms: Sequence[Form], best: Sequence[WrittenToken], start: int, end: int
+) -> None:
     """Appends forms in the place of some tokens of the 1-best; each takes the punctuation of its place.
 
     Args:
@@ -94,7 +96,7 @@ def replace(pieces: list[Piece], forms: Sequence[Form], best: Sequence[Token], s
         end: behind the last; more than `start`.
     """
     tokens = best[start:end]
-    added = [Piece("", form, "", " ") for form in forms]
+    added = [WrittenPiece("", form, "", " ") for form in forms]
     count = len(added)
     for number, token in enumerate(tokens):
         first = number * count // len(tokens)
@@ -109,7 +111,7 @@ def replace(pieces: list[Piece], forms: Sequence[Form], best: Sequence[Token], s
     pieces += added
 
 
-def insert(pieces: list[Piece], forms: Sequence[Form], at_end: bool) -> None:
+def insert(pieces: list[WrittenPiece], forms: Sequence[Form], at_end: bool) -> None:
     """Appends forms that stand in no token's place; the end of the text keeps its punctuation.
 
     Args:
@@ -117,7 +119,7 @@ def insert(pieces: list[Piece], forms: Sequence[Form], at_end: bool) -> None:
         forms: at least one.
         at_end: whether nothing follows.
     """
-    added = [Piece("", form, "", " ") for form in forms]
+    added = [WrittenPiece("", form, "", " ") for form in forms]
     for piece in added[: len(added) - at_end]:
         if piece.form.token is not None and _WEAK.issuperset(piece.form.token.after):
             piece.after = piece.form.token.after
@@ -131,7 +133,7 @@ def insert(pieces: list[Piece], forms: Sequence[Form], at_end: bool) -> None:
     pieces += added
 
 
-def _is_abbreviated(token: Token, following: Token | None) -> bool:
+def _is_abbreviated(token: WrittenToken, following: WrittenToken | None) -> bool:
     """Whether the period behind a token belongs to the word and ends no sentence."""
     if token.after != "." or following is None:
         return False
@@ -139,7 +141,7 @@ def _is_abbreviated(token: Token, following: Token | None) -> bool:
     return following.core[:1].islower() or token.core in _TITLES | _ABBREVIATED_NUMBERS or numbered
 
 
-def delete(pieces: list[Piece], best: Sequence[Token], start: int, end: int) -> str:
+def delete(pieces: list[WrittenPiece], best: Sequence[WrittenToken], start: int, end: int) -> str:
     """Lets tokens of the 1-best go: what closes behind them goes to the piece before.
 
     Args:
@@ -188,7 +190,7 @@ def _stronger(first: str, second: str) -> str:
     return first + closing
 
 
-def separate(pieces: list[Piece]) -> None:
+def separate(pieces: list[WrittenPiece]) -> None:
     """Words that were written as one ("well-known", "50mm") come apart where one of them changed.
 
     They stay joined where the hypothesis from which the changed one comes joins it in the same way.
@@ -218,7 +220,7 @@ def separate(pieces: list[Piece]) -> None:
             left.gap = " "
 
 
-def balance(pieces: list[Piece], best: Sequence[Token]) -> None:
+def balance(pieces: list[WrittenPiece], best: Sequence[WrittenToken]) -> None:
     """Takes out the quotes and brackets whose other half went with a deleted word."""
     text = "".join(token.before + token.after for token in best)
     for opening, closing in _PAIRS:
@@ -233,8 +235,8 @@ def balance(pieces: list[Piece], best: Sequence[Token]) -> None:
         holders[0].after = holders[0].after.replace('"', "", 1)
 
 
-def _drop_unmatched(pieces: list[Piece], opening: str, closing: str) -> None:
-    open_pieces: list[Piece] = []
+def _drop_unmatched(pieces: list[WrittenPiece], opening: str, closing: str) -> None:
+    open_pieces: list[WrittenPiece] = []
     for piece in pieces:
         open_pieces += [piece] * piece.before.count(opening)
         for _ in range(piece.after.count(closing)):

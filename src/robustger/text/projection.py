@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from robustger.text.forms import Forms, places_of, sentence_starts
 from robustger.text.normalizers import get_normalizer
-from robustger.text.pieces import Piece, balance, delete, insert, replace, separate, with_last_period
-from robustger.text.segments import Segmenter, Token, joined, plain, tokens_of
+from robustger.text.pieces import WrittenPiece, balance, delete, insert, replace, separate, with_last_period
+from robustger.text.segments import Segmenter, WrittenToken, joined_tokens, plain_words, tokens_of
 from robustger.text.sentence_case import sentence_cased
 from robustger.text.spoken import segment_spoken
 from robustger.text.words import segment_words
@@ -48,10 +48,10 @@ def project(text: str, written: Sequence[str], normalize: str = "spoken") -> str
         return " ".join(written[0].split())
     if not words:
         return ""
-    expected = plain(segment(text))
+    expected = plain_words(segment(text))
     for borrowed in (lists, lists[:1], []):
-        found = joined(_projected(words, with_last_period(best), Forms(words, borrowed)))
-        if plain(segment(found)) == expected:
+        found = joined_tokens(_projected(words, with_last_period(best), Forms(words, borrowed)))
+        if plain_words(segment(found)) == expected:
             return found
     return " ".join(words)
 
@@ -66,7 +66,7 @@ def segmenter(normalize: str) -> Segmenter:
         return known
     read = get_normalizer(normalize)
 
-    def segment(text: str) -> list[Token]:
+    def segment(text: str) -> list[WrittenToken]:
         cores, start = [], 0
         for chunk in text.split():
             start = text.index(chunk, start)
@@ -78,10 +78,10 @@ def segmenter(normalize: str) -> Segmenter:
     return segment
 
 
-def _projected(words: Sequence[str], best: Sequence[Token], forms: Forms) -> list[Token]:
+def _projected(words: Sequence[str], best: Sequence[WrittenToken], forms: Forms) -> list[WrittenToken]:
     """The words as tokens: those of the 1-best that are among them, and between these the forms of the others."""
     starts = sentence_starts(best)
-    pieces: list[Piece] = []
+    pieces: list[WrittenPiece] = []
     token_at = word_at = 0
     kept = [(token, word) for token, word in enumerate(places_of(best, words)) if word is not None]
     for token, word in [*kept, (len(best), len(words))]:
@@ -95,7 +95,7 @@ def _projected(words: Sequence[str], best: Sequence[Token], forms: Forms) -> lis
         elif token > token_at:
             opening = delete(pieces, best, token_at, token)
         if not at_end:
-            piece = Piece.kept_token(best, token, starts[token])
+            piece = WrittenPiece.kept_token(best, token, starts[token])
             if token == 0 and pieces:  # what is inserted before the first word comes into its quotes, too
                 pieces[0].before, piece.before = piece.before, ""
             piece.before = opening + piece.before

@@ -24,7 +24,7 @@ _APOSTROPHES = "'\u2018\u2019\u02bc\u0060\u00b4\u2032\uff07"
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class WrittenToken:
     """A stretch of written text that is read as one or several words.
 
     Attributes:
@@ -52,20 +52,20 @@ class Token:
         return not ENDING.isdisjoint(self.after)
 
 
-Segmenter = Callable[[str], Sequence[Token]]
+Segmenter = Callable[[str], Sequence[WrittenToken]]
 
 
-def plain(tokens: Iterable[Token]) -> str:
+def plain_words(tokens: Iterable[WrittenToken]) -> str:
     """The words of the tokens, separated by spaces."""
     return " ".join(word for token in tokens for word in token.words)
 
 
-def joined(tokens: Iterable[Token]) -> str:
+def joined_tokens(tokens: Iterable[WrittenToken]) -> str:
     """The written text of the tokens."""
     return "".join(token.written for token in tokens)
 
 
-def tokens_of(text: str, cores: Sequence[tuple[int, int, tuple[str, ...]]]) -> list[Token]:
+def tokens_of(text: str, cores: Sequence[tuple[int, int, tuple[str, ...]]]) -> list[WrittenToken]:
     """Tokens that cover a text, made of its cores: all between them becomes punctuation and gaps.
 
     Args:
@@ -76,7 +76,7 @@ def tokens_of(text: str, cores: Sequence[tuple[int, int, tuple[str, ...]]]) -> l
         one token a core; where there is none, one without words, or nothing for an empty text.
     """
     if not cores:
-        return [Token(text, "", "", "", ())] if text else []
+        return [WrittenToken(text, "", "", "", ())] if text else []
     tokens = []
     before = text[: cores[0][0]]
     for place, (start, end, words) in enumerate(cores):
@@ -85,7 +85,7 @@ def tokens_of(text: str, cores: Sequence[tuple[int, int, tuple[str, ...]]]) -> l
             after, gap, next_before = text[end:], "", ""
         else:
             after, gap, next_before = _between(text[end:following])
-        tokens.append(Token(before, text[start:end], after, gap, words))
+        tokens.append(WrittenToken(before, text[start:end], after, gap, words))
         before = next_before
     return tokens
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from robustger.text.forms import Form, Forms, sentence_starts
-from robustger.text.pieces import Piece
-from robustger.text.segments import Token
+from robustger.text.pieces import WrittenPiece
+from robustger.text.segments import WrittenToken
 
 
-def sentence_cased(pieces: Sequence[Piece], best: Sequence[Token], forms: Forms) -> list[Token]:
+def sentence_cased(
+    pieces: Sequence[WrittenPiece], best: Sequence[WrittenToken], forms: Forms
+) -> list[WrittenToken]:
     """The pieces as tokens, their capitals where the 1-best's own writing would have them.
 
     Args:
@@ -26,8 +28,8 @@ def sentence_cased(pieces: Sequence[Piece], best: Sequence[Token], forms: Forms)
     sentences = not small and any(
         start and token.core[:1].isupper() for start, token in zip(starts, best, strict=True)
     )
-    tokens: list[Token] = []
-    before: Piece | None = None
+    tokens: list[WrittenToken] = []
+    before: WrittenPiece | None = None
     for piece in pieces:
         at_start = before is None or before.ends_sentence
         if piece.place is not None and before is not None:
@@ -38,22 +40,22 @@ def sentence_cased(pieces: Sequence[Piece], best: Sequence[Token], forms: Forms)
         elif not small:
             core = _cased(piece, at_start and sentences, starts, forms, follows=_follows(before, piece))
         after = piece.after.removeprefix(".") if core.endswith(".") else piece.after  # "at 5 p.m."
-        tokens.append(Token(piece.before, core, after, piece.gap, piece.form.words))
+        tokens.append(WrittenToken(piece.before, core, after, piece.gap, piece.form.words))
         before = piece
     if tokens:
         last = tokens[-1]
-        tokens[-1] = Token(last.before, last.core, last.after.rstrip(" "), "", last.words)
+        tokens[-1] = WrittenToken(last.before, last.core, last.after.rstrip(" "), "", last.words)
     return tokens
 
 
-def _follows(before: Piece | None, piece: Piece) -> bool:
+def _follows(before: WrittenPiece | None, piece: WrittenPiece) -> bool:
     """Whether a piece stands behind what it stands behind in the 1-best."""
     if before is None:
         return piece.place == 0
     return before.kept and piece.place is not None and before.place == piece.place - 1
 
 
-def _cased(piece: Piece, at_start: bool, starts: Sequence[bool], forms: Forms, follows: bool) -> str:
+def _cased(piece: WrittenPiece, at_start: bool, starts: Sequence[bool], forms: Forms, follows: bool) -> str:
     form = piece.form
     if piece.kept and follows:
         return form.core

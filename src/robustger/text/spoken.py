@@ -12,13 +12,32 @@ import re
 from functools import lru_cache
 
 from robustger.text.normalizers import NORMALIZERS
-from robustger.text.number_words import SCALES, TEENS, TENS, UNITS, cardinal, digit_by_digit, ordinal, plural
-from robustger.text.segments import FRACTION, JOINER, LETTERS, MARK, Token, lowered, plain, shadow, tokens_of
+from robustger.text.number_words import (
+    SCALE_WORDS,
+    TEENS,
+    TENS,
+    UNIT_WORDS,
+    cardinal,
+    digit_by_digit,
+    ordinal,
+    plural,
+)
+from robustger.text.segments import (
+    FRACTION,
+    JOINER,
+    LETTERS,
+    MARK,
+    WrittenToken,
+    lowered,
+    plain_words,
+    shadow,
+    tokens_of,
+)
 
-_UNIT = "|".join((*UNITS[1:], "first", "second", "third", "fifth", "ninth"))
+_UNIT = "|".join((*UNIT_WORDS[1:], "first", "second", "third", "fifth", "ninth"))
 _TEN = "|".join(TENS)
-_SCALE = "|".join(name for _, name in SCALES)
-_NUMBER_WORD = "|".join((*UNITS, *TEENS, *TENS))
+_SCALE = "|".join(name for _, name in SCALE_WORDS)
+_NUMBER_WORD = "|".join((*UNIT_WORDS, *TEENS, *TENS))
 _MEASURES = (
     *("mm", "cm", "dm", "m", "km", "mg", "g", "kg", "ml", "cl", "l", "lb", "lbs", "oz", "ft", "mi"),
     *("hz", "khz", "mhz", "ghz", "kb", "mb", "gb", "tb", "kbit", "w", "kw", "kwh", "v", "db"),
@@ -96,10 +115,10 @@ def write_as_spoken(text: str) -> str:
         >>> write_as_spoken("The woman's 50 mm lens cost $1,207.50, didn\u2019t it?")
         "the woman's fifty mm lens cost one thousand, two hundred and seven point five zero dollars didn't it"
     """
-    return plain(segment_spoken(text))
+    return plain_words(segment_spoken(text))
 
 
-def segment_spoken(text: str) -> list[Token]:
+def segment_spoken(text: str) -> list[WrittenToken]:
     """The tokens of an English text, whose words are those of the normalizer `spoken`.
 
     Args:
@@ -108,8 +127,8 @@ def segment_spoken(text: str) -> list[Token]:
     text = " ".join(text.split())
     if _IN_LISTS.fullmatch(text):
         words = text.split(" ")
-        return [Token("", word, "", " ", (word,)) for word in words[:-1]] + [
-            Token("", words[-1], "", "", (words[-1],))
+        return [WrittenToken("", word, "", " ", (word,)) for word in words[:-1]] + [
+            WrittenToken("", words[-1], "", "", (words[-1],))
         ]
     seen = shadow(text)
     cores: list[tuple[int, int, tuple[str, ...]]] = []

@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 
 from robustger.text.normalizers import NORMALIZERS
-from robustger.text.segments import FRACTION, LETTERS, Token, lowered, plain, shadow, tokens_of
+from robustger.text.segments import FRACTION, LETTERS, WrittenToken, lowered, plain_words, shadow, tokens_of
 
 _SIGNS = re.escape(
     "%&@#+=\u00b0\u00a7\u00d7\u00f7$\u00a3\u20ac\u00a5\u00a2\u20b9\u20bd\u20a9\u20aa\u20ba\u20ab"
@@ -30,10 +30,10 @@ def write_as_words(text: str) -> str:
         >>> write_as_words("Die Stra\u00dfe kostet 1,5 Mio. Euro, oder?")
         'die stra\u00dfe kostet 1,5 mio euro oder'
     """
-    return plain(segment_words(text))
+    return plain_words(segment_words(text))
 
 
-def segment_words(text: str) -> list[Token]:
+def segment_words(text: str) -> list[WrittenToken]:
     """The tokens of a text in any language, whose words are those of the normalizer `words`.
 
     Args:

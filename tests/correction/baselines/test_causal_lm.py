@@ -53,7 +53,7 @@ def test_a_text_has_the_same_probability_in_any_company(
     model: CausalLanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together = model.log_probabilities(TEXTS)
-    monkeypatch.setattr("robustger.correction.baselines.causal_lm.BATCH_TOKENS", 1)
+    monkeypatch.setattr("robustger.correction.baselines.causal_lm.SCORED_TOKENS", 1)
     assert model.log_probabilities(TEXTS[::-1]) == pytest.approx(together[::-1], abs=1e-3)
 
 

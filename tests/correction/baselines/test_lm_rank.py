@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from robustger.correction.baselines import load_baseline
 from robustger.correction.baselines.lm_rank import (
-    WEIGHTS,
+    RANK_WEIGHTS,
     LanguageModelRank,
     cross_validated_scores,
     language_model_scores,
@@ -127,7 +127,9 @@ def test_with_an_oracle_it_is_o_nb(reference: str, texts: list[str], scored: boo
     assert tuning.errors[tuning.weight] == o_nb
 
 
-@given(st.lists(TEXTS, min_size=2, max_size=6), st.randoms(use_true_random=False), st.sampled_from(WEIGHTS))
+@given(
+    st.lists(TEXTS, min_size=2, max_size=6), st.randoms(use_true_random=False), st.sampled_from(RANK_WEIGHTS)
+)
 def test_hypotheses_of_equal_score_can_stand_in_any_order(texts: list[str], random, weight: float) -> None:
     scores = [-1.0, *[-2.0] * (len(texts) - 1)]
     tail = random.sample(texts[1:], len(texts) - 1)
@@ -163,7 +165,7 @@ def test_tuning_counts_errors_and_prefers_the_smaller_of_equal_weights() -> None
     ]
     scores = language_model_scores(Table(x=0.1, y=0.4, z=0.4), lists)
     tuning = tune_weight(lists, scores, "raw")
-    expected = {weight: int(weight < EVEN) + int(weight > 0.62) for weight in WEIGHTS}
+    expected = {weight: int(weight < EVEN) + int(weight > 0.62) for weight in RANK_WEIGHTS}
     assert tuning.errors == expected
     assert tuning.weight == 0.3
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robustger.correction.baselines.ngram import NgramLanguageModel, Word
+from robustger.correction.baselines.ngram import NgramLanguageModel, NgramWord
 
 WORDS = ["a", "b", "c"]
 SENTENCES = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=5).map(" ".join), min_size=1)
@@ -30,10 +30,12 @@ def test_the_probabilities_equal_those_worked_out_by_hand() -> None:
 
 
 @given(SENTENCES, st.integers(1, 4), st.lists(st.sampled_from([*WORDS, "unknown", None]), max_size=3))
-def test_they_add_up_to_one_after_any_history(sentences: list[str], order: int, before: list[Word]) -> None:
+def test_they_add_up_to_one_after_any_history(
+    sentences: list[str], order: int, before: list[NgramWord]
+) -> None:
     model = NgramLanguageModel(sentences, order)
     history = (None, None, None, *before)[len(before) + 4 - order :] if order > 1 else ()
-    known: set[Word] = {word for sentence in sentences for word in sentence.split()} | {None}
+    known: set[NgramWord] = {word for sentence in sentences for word in sentence.split()} | {None}
     total = sum(model.probability(word, history) for word in [*known, "never seen"])
     assert total == pytest.approx(1)
 

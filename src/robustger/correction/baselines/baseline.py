@@ -36,7 +36,7 @@ def softmax(scores: Sequence[float]) -> list[float]:
     return [weight / total for weight in weights]
 
 
-def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+def in_chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """The items, `size` at a time."""
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):

@@ -14,7 +14,7 @@ from robustger.errors import InputError
 from robustger.models import resolve_model, torch_device
 from robustger.models.loading import load_pretrained
 
-BATCH_TOKENS = 1024  # with their padding: their logits over a large vocabulary fill half a gigabyte
+SCORED_TOKENS = 1024  # with their padding: their logits over a large vocabulary fill half a gigabyte
 
 
 class CausalLanguageModel:
@@ -88,7 +88,7 @@ def _batches(rows: Sequence[Sequence[int]], indices: Sequence[int]) -> Iterator[
     """The indices of rows of similar length that are scored together."""
     batch: list[int] = []
     for index in sorted(indices, key=lambda index: len(rows[index])):
-        if batch and (len(batch) + 1) * len(rows[index]) > BATCH_TOKENS:
+        if batch and (len(batch) + 1) * len(rows[index]) > SCORED_TOKENS:
             yield batch
             batch = []
         batch.append(index)

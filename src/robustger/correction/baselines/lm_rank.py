@@ -17,7 +17,7 @@ from typing import Protocol
 
 from rapidfuzz.distance import Levenshtein
 
-from robustger.correction.baselines.baseline import baseline_transcript, chunks, softmax
+from robustger.correction.baselines.baseline import baseline_transcript, in_chunks, softmax
 from robustger.correction.baselines.ngram import NgramLanguageModel
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
@@ -26,11 +26,11 @@ from robustger.text.normalizers import collapse_spaces
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 256  # lists whose hypotheses are scored together
+_LISTS_AT_ONCE = 256  # lists whose hypotheses are scored together
 FOLDS = 5
 # From the recognizer alone to the language model alone. Recognizers give sums over tokens or means, so that the best
 # weight may be a hundredth as well as a half.
-WEIGHTS = (
+RANK_WEIGHTS = (
     *(0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07),
     *(0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
 )
@@ -83,7 +83,7 @@ class LanguageModelRank:
 
     def transcribe(self, lists: Iterable[NBest]) -> Iterator[Transcript]:
         """One transcript a list; the confidence is the softmax of the scores, summed over equal hypotheses."""
-        for chunk in chunks(lists, CHUNK):
+        for chunk in in_chunks(lists, _LISTS_AT_ONCE):
             scored = language_model_scores(self.language_model, chunk) if self.weight else map(_zeros, chunk)
             for nbest, log_probabilities in zip(chunk, scored, strict=True):
                 scores = interpolated(recognizer_scores(nbest), log_probabilities, self.weight)
@@ -128,7 +128,7 @@ class Tuning:
 def tune_weight(
     lists: Sequence[NBest], scores: Sequence[Sequence[float]], normalizer: str = "number"
 ) -> Tuning:
-    """The weight in `WEIGHTS` with the fewest word errors.
+    """The weight in `RANK_WEIGHTS` with the fewest word errors.
 
     Args:
         lists: all with a reference.
@@ -139,15 +139,15 @@ def tune_weight(
         InputError: there are no lists, or one has no reference.
     """
     normalize = get_normalizer(normalizer)
-    errors = dict.fromkeys(WEIGHTS, 0)
+    errors = dict.fromkeys(RANK_WEIGHTS, 0)
     for nbest, log_probabilities in zip(_with_references(lists), scores, strict=True):
         reference = normalize(nbest.reference or "").split()
         counts = {text: Levenshtein.distance(reference, normalize(text).split()) for text in set(nbest.texts)}
         recognizer = recognizer_scores(nbest)
-        for weight in WEIGHTS:
+        for weight in RANK_WEIGHTS:
             total = interpolated(recognizer, log_probabilities, weight)
             errors[weight] += counts[nbest.texts[total.index(max(total))]]
-    best = min(WEIGHTS, key=errors.__getitem__)
+    best = min(RANK_WEIGHTS, key=errors.__getitem__)
     logger.info(
         "weight %g of the language model: %d word errors on the %d lists it is tuned on, %d without the model",
         best,

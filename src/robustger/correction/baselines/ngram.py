@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from robustger.errors import InputError
 
-Word = str | None
+NgramWord = str | None
 """A word, or None: the edge of a sentence, before its first word and after its last."""
 
 
@@ -34,7 +34,7 @@ class NgramLanguageModel:
         if order < 1:
             raise InputError(f"order is {order}: n-grams have at least 1 word")
         self.order = order
-        self._followers: dict[tuple[Word, ...], Counter[Word]] = {}
+        self._followers: dict[tuple[NgramWord, ...], Counter[NgramWord]] = {}
         for sentence in sentences:
             if words := sentence.split():
                 for history, word in self._steps(words):
@@ -51,7 +51,7 @@ class NgramLanguageModel:
             for text in texts
         ]
 
-    def probability(self, word: Word, history: tuple[Word, ...]) -> float:
+    def probability(self, word: NgramWord, history: tuple[NgramWord, ...]) -> float:
         """p(word | history).
 
         Args:
@@ -67,8 +67,8 @@ class NgramLanguageModel:
             probability = (followers[word] + types * probability) / (self._totals[shorter] + types)
         return probability
 
-    def _steps(self, words: Sequence[str]) -> Iterable[tuple[tuple[Word, ...], Word]]:
+    def _steps(self, words: Sequence[str]) -> Iterable[tuple[tuple[NgramWord, ...], NgramWord]]:
         """Every word of a sentence, and its end, with the `order` - 1 words before."""
-        padded: list[Word] = [*[None] * (self.order - 1), *words, None]
+        padded: list[NgramWord] = [*[None] * (self.order - 1), *words, None]
         for end in range(self.order - 1, len(padded)):
             yield tuple(padded[end - self.order + 1 : end]), padded[end]

@@ -7,7 +7,7 @@ import os
 import random
 from collections.abc import Iterable, Iterator, Sequence
 
-from robustger.correction.baselines.baseline import chunks
+from robustger.correction.baselines.baseline import in_chunks
 from robustger.correction.config import CorrectorConfig
 from robustger.correction.decoding.reading import Reading
 from robustger.correction.decoding.stepwise import Answer
@@ -21,8 +21,8 @@ INSTRUCTION = (
     "A speech recognizer made these guesses at one sentence, best first. Reply with what was said and nothing else, "
     "written as the guesses are."
 )
-CHUNK = 256  # lists sorted by length among themselves
-BATCH_TOKENS = 4096  # prompt tokens of a batch with their padding
+_LISTS_AT_ONCE = 256  # lists sorted by length among themselves
+_PROMPTED_TOKENS = 4096  # prompt tokens of a batch with their padding
 QUOTES = "\"“”'"
 
 
@@ -71,7 +71,7 @@ class Prompted:
 
     def transcribe(self, lists: Iterable[NBest]) -> Iterator[Transcript]:
         """One transcript a list; the confidence is the geometric mean of the probabilities of the answer's tokens."""
-        for chunk in chunks(lists, CHUNK):
+        for chunk in in_chunks(lists, _LISTS_AT_ONCE):
             yield from self._transcribe(chunk)
 
     def prompt(self, nbest: NBest) -> str:
@@ -109,7 +109,7 @@ class Prompted:
                 waiting.append((index, prompt, limit))
         waiting.sort(key=lambda item: len(item[1]))
         while waiting:
-            size = max(1, min(self._batch_size, BATCH_TOKENS // len(waiting[-1][1])))
+            size = max(1, min(self._batch_size, _PROMPTED_TOKENS // len(waiting[-1][1])))
             waiting, batch = waiting[:-size], waiting[-size:]
             for (index, _, _), transcript in zip(batch, self._ask(lists, batch), strict=True):
                 done[index] = transcript

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
-from robustger.hypotheses import BadLine
 from robustger.manifest import Utterance, read_manifest
+from robustger.manifest.rows import ManifestRow
 from robustger.text import get_normalizer
 
-ManifestRow = tuple[int, Utterance | BadLine]  # the number of the line, and what stands there
 EMBEDDING_FRAMES = ("real", "all")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from robustger.errors import InputError
 from robustger.hypotheses import NBest
-from robustger.hypotheses.audio_embeddings import KINDS, embeddings_path, write_embeddings
+from robustger.hypotheses.audio_embeddings import EMBEDDING_KINDS, embeddings_path, write_embeddings
 from robustger.recognition.bulk.journal import Journal, check_same_settings
 from robustger.recognition.recognizer import AudioEmbedding
 
@@ -31,7 +31,7 @@ class ListWriter:
         self._target = target
         self._embedding_frames = embedding_frames
         self._counts = journal.progress.counts
-        for name in ("utterances", "lists", "problems", "samples", "size", *KINDS):
+        for name in ("utterances", "lists", "problems", "samples", "size", *EMBEDDING_KINDS):
             self._counts.setdefault(name, 0)
 
     def add_list(self, nbest: NBest, noisy: AudioEmbedding | None, clean: AudioEmbedding | None) -> None:
@@ -85,7 +85,7 @@ class ListWriter:
         from robustger.audio import SAMPLE_RATE
 
         journal, counts = self._journal, self._counts
-        kinds = [kind for kind in KINDS if counts[kind]]
+        kinds = [kind for kind in EMBEDDING_KINDS if counts[kind]]
         if kinds:
             journal.publish(
                 embeddings_path(self._target),
