@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ class Change:
 
     text: str = ""
     overrides: tuple[str, ...] = ()
-    start: StartChange = StartChange()
+    start: StartChange = field(default_factory=StartChange)
     lists: int | None = None
     llm: str | None = None
 
