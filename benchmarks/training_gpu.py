@@ -41,7 +41,7 @@ from benchmarks.training_step import write_heard
 
 from robustger.training.config import load_training_config
 from robustger.training.loop import Trainer
-from robustger.training.preparation import prepare
+from robustger.training.preparation import prepare_training
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "paper" / "recipe.yaml"
 STEPS, TOY_STEPS, WARM_UP = 50, 2, 1
@@ -69,7 +69,7 @@ def prepared(shape: Shape, folder: Path, batch: int, steps: int, dtype: torch.dt
         f"optimization.batch_size={batch}",
         "tracking=none",
     ]
-    return Trainer(prepare(load_training_config(RECIPE, changes)))
+    return Trainer(prepare_training(load_training_config(RECIPE, changes)))
 
 
 def measure(toy: bool, steps: int) -> list[Row]:

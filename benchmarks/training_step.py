@@ -37,7 +37,7 @@ from robustger.hypotheses import NBest, load_nbest, save_nbest
 from robustger.hypotheses.audio_embeddings import embeddings_path, write_embeddings
 from robustger.training.config import TrainingConfig
 from robustger.training.loop import Trainer
-from robustger.training.preparation import prepare
+from robustger.training.preparation import prepare_training
 
 WIDTH = 1280
 FEWEST_PAIRS, BUDGET_SECONDS = 3, 240
@@ -80,7 +80,7 @@ def trainer(
     folder: Path, lists: Path, count: int, corrector: Mapping[str, object], objective: str
 ) -> Trainer:
     return Trainer(
-        prepare(
+        prepare_training(
             TrainingConfig.model_validate(
                 {
                     "output": str(folder / objective),

@@ -18,7 +18,7 @@ from robustger.hypotheses.audio_embeddings import AudioEmbeddings
 from robustger.training.algorithm import WholeBatch
 from robustger.training.config import TrainingConfig
 from robustger.training.loop import Trainer
-from robustger.training.preparation import prepare
+from robustger.training.preparation import prepare_training
 
 Config = Callable[..., TrainingConfig]
 LORA = "corrector.lora={r: 4, alpha: 8}"
@@ -26,7 +26,7 @@ LORA = "corrector.lora={r: 4, alpha: 8}"
 
 def with_open_gates(config: TrainingConfig) -> Trainer:
     """A trainer whose every trained parameter has a gradient from the start, theta's too."""
-    trainer = Trainer(prepare(config))
+    trainer = Trainer(prepare_training(config))
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
         for parameter in (*trainer.parts.parameters.values(), *trainer.parts.trained.theta.values()):
@@ -207,7 +207,7 @@ def test_eight_times_four_lists_are_one_batch_of_32(
 
 def test_theta_learns_to_tell_noisy_from_clean(tiny_config: Config) -> None:
     trainer = Trainer(
-        prepare(
+        prepare_training(
             tiny_config("corrector.variant=paper", "distillation={objective: paper, hidden: 16, lr_share: 1}")
         )
     )
@@ -253,6 +253,6 @@ def test_a_step_that_is_not_finite_changes_nothing(tiny_config: Config) -> None:
 )
 def test_what_does_not_go_together(tiny_config: Config, changes: list[str], said: str) -> None:
     with pytest.raises(InputError) as caught:
-        Trainer(prepare(tiny_config(*changes)))
+        Trainer(prepare_training(tiny_config(*changes)))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -15,7 +15,7 @@ from robustger.training.checkpoint import load_state
 from robustger.training.config import TrainingConfig
 from robustger.training.loop import Trainer, finetune
 from robustger.training.measurements import Measurements
-from robustger.training.preparation import prepare
+from robustger.training.preparation import prepare_training
 
 Config = Callable[..., TrainingConfig]
 
@@ -36,7 +36,7 @@ def test_other_settings_do_not_go_on_from_a_checkpoint(tiny_config: Config, tmp_
 
 
 def test_what_teaches_nothing_may_change(tiny_config: Config, tmp_path: Path) -> None:
-    trainer = Trainer(prepare(tiny_config("optimization.max_steps=3")))
+    trainer = Trainer(prepare_training(tiny_config("optimization.max_steps=3")))
     trainer.run()
     assert trainer.state.step == 3
     # a checkpoint that an older version wrote lacks what is new
@@ -45,7 +45,7 @@ def test_what_teaches_nothing_may_change(tiny_config: Config, tmp_path: Path) ->
     del stored["optimization"]["max_grad_norm"], stored["seed"]
     path.write_text(yaml.safe_dump(stored), encoding="utf-8")
     trainer = Trainer(
-        prepare(
+        prepare_training(
             tiny_config(
                 "optimization.epochs=3",
                 "optimization.micro_batch_size=1",
@@ -73,7 +73,7 @@ def test_a_run_goes_on_from_the_checkpoint_of_an_older_version(tiny_config: Conf
     """Such a checkpoint knows nothing of distillation, controls, and all that came later."""
     changes = ("corrector.variant=paper", "corrector.lora={r: 4, alpha: 8, dropout: 0.1}")
     finetune(tiny_config(*changes, f"output={tmp_path / 'undisturbed'}"))
-    interrupt(Trainer(prepare(tiny_config(*changes))), step=2)
+    interrupt(Trainer(prepare_training(tiny_config(*changes))), step=2)
     last = tmp_path / "run" / "last"
     stored = yaml.safe_load((last / "training.yaml").read_text(encoding="utf-8"))
     for section, *newer in (
@@ -115,9 +115,9 @@ def interrupt(trainer: Trainer, step: int) -> None:
 
 def test_theta_comes_back(tiny_config: Config, tmp_path: Path) -> None:
     changes = ("corrector.variant=paper", "distillation.objective=paper")
-    trainer = Trainer(prepare(tiny_config(*changes)))
+    trainer = Trainer(prepare_training(tiny_config(*changes)))
     interrupt(trainer, step=2)
-    again = Trainer(prepare(tiny_config(*changes)))
+    again = Trainer(prepare_training(tiny_config(*changes)))
     assert not torch.equal(
         again.parts.trained.theta["network.score.weight"], trainer.parts.trained.theta["network.score.weight"]
     )
@@ -140,7 +140,7 @@ def test_theta_comes_back(tiny_config: Config, tmp_path: Path) -> None:
 def test_earlier_checkpoints_are_kept(tiny_config: Config, tmp_path: Path) -> None:
     changes = ("evaluation={every_steps: 1, keep_last: 3}", "optimization.epochs=3")
     run = tmp_path / "run"
-    interrupt(Trainer(prepare(tiny_config(*changes))), step=4)
+    interrupt(Trainer(prepare_training(tiny_config(*changes))), step=4)
     assert kept(run) == {"step-00000002": 2, "step-00000003": 3, "last": 4}
     (run / "step-notes").mkdir()  # of the user
     finetune(tiny_config(*changes))
@@ -168,7 +168,7 @@ def test_a_full_disk_leaves_the_old_checkpoint(tiny_config: Config, tmp_path: Pa
     run = tmp_path / "run"
     before = {path: path.read_bytes() for path in (run / "last").rglob("*") if path.is_file()}
     assert max(len(content) for content in before.values()) > 7_000
-    trainer = Trainer(prepare(tiny_config(*changes, "optimization.epochs=4")))
+    trainer = Trainer(prepare_training(tiny_config(*changes, "optimization.epochs=4")))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
     try:

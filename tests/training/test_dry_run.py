@@ -13,7 +13,7 @@ from robustger.hypotheses import NBest
 from robustger.training.config import TrainingConfig
 from robustger.training.dry_run import dry_run, kept_for_backward
 from robustger.training.loop import Trainer, finetune
-from robustger.training.preparation import prepare
+from robustger.training.preparation import prepare_training
 
 Config = Callable[..., TrainingConfig]
 CHANGES = (
@@ -30,7 +30,7 @@ def test_it_says_what_the_run_is(tiny_config: Config, tmp_path: Path, spoken_lis
     lines = list(dry_run(config))
     assert sorted(tmp_path.rglob("*")) == before  # nothing is written
 
-    trainer = Trainer(prepare(config))
+    trainer = Trainer(prepare_training(config))
     rows = {line[:16].strip(): line[17:] for line in lines if line[16:17] == " "}
     targets = trainer.parts.train.target_tokens(range(8))
     tokens = int(trainer.parts.train.lengths.sum())
@@ -68,7 +68,7 @@ def test_it_says_what_the_run_is(tiny_config: Config, tmp_path: Path, spoken_lis
 
 
 def test_what_is_kept_is_counted_once(tiny_config: Config) -> None:
-    trainer = Trainer(prepare(tiny_config(*CHANGES)))
+    trainer = Trainer(prepare_training(tiny_config(*CHANGES)))
     batch = next(trainer.parts.train.batches(range(8), 8, 4096, trainer.parts.pad))
     parameters = {value.untyped_storage().data_ptr() for value in trainer.parts.corrector.llm.parameters()}
     held: list[Tensor] = []

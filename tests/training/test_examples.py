@@ -20,7 +20,7 @@ from robustger.hypotheses.audio_embeddings import AudioEmbeddings, embeddings_pa
 from robustger.training.config import TrainingConfig
 from robustger.training.dry_run import dry_run
 from robustger.training.loop import Trainer
-from robustger.training.preparation import prepare
+from robustger.training.preparation import prepare_training
 
 Config = Callable[..., TrainingConfig]
 Save = Callable[..., None]
@@ -33,7 +33,7 @@ def rows(count: int, width: int = 6, value: float = 1.0) -> np.ndarray:
 
 def refusal(config: TrainingConfig) -> str:
     with pytest.raises(InputError) as caught:
-        Trainer(prepare(config))
+        Trainer(prepare_training(config))
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -41,7 +41,7 @@ def refusal(config: TrainingConfig) -> str:
 
 def test_examples_hold_what_the_lists_say(tiny_config: Config) -> None:
     config = tiny_config(*PAPER)
-    trainer = Trainer(prepare(config))
+    trainer = Trainer(prepare_training(config))
     examples, corrector = trainer.parts.train, trainer.parts.corrector
     file = Path(config.data.train[0])
     lists, embeddings = load_nbest(file), AudioEmbeddings(file.parent)
@@ -76,7 +76,7 @@ def test_no_list_stays_in_memory(tiny_config: Config) -> None:
         return sum(type(thing) is NBest for thing in gc.get_objects())
 
     before = alive()
-    trainer = Trainer(prepare(tiny_config(*PAPER, "evaluation.wer_lists=3")))
+    trainer = Trainer(prepare_training(tiny_config(*PAPER, "evaluation.wer_lists=3")))
     assert alive() == before + 3
     assert len(trainer.parts.train) == 8
 
@@ -87,7 +87,9 @@ def test_an_objective_without_clean_audio_does_not_ask_for_it(
     data = tmp_path / "noisy.jsonl"
     save_heard(spoken_lists, data, noisy=rows(8))
     trainer = Trainer(
-        prepare(tiny_config(*PAPER, "distillation.objective=teacher_student", f"data.train=[{data}]"))
+        prepare_training(
+            tiny_config(*PAPER, "distillation.objective=teacher_student", f"data.train=[{data}]")
+        )
     )
     assert trainer.parts.train.audio is not None
     assert trainer.parts.train.audio.read("clean", [0]) is None
@@ -117,7 +119,7 @@ def test_lists_without_audio_are_left_out_where_they_are_few(
     save_nbest(lists, data)
     config = tiny_config(*PAPER, f"data.train=[{data}]")
     with caplog.at_level(logging.WARNING, "robustger"):
-        trainer = Trainer(prepare(config))
+        trainer = Trainer(prepare_training(config))
     assert caplog.messages == [
         "data.train: distillation needs the embeddings of the audio: of 40 lists 1 have no noisy one and 1 have no "
         "clean one, first 'u1a', 'u4a'; these lists are left out"
@@ -147,7 +149,7 @@ def test_lists_without_audio_are_left_out_where_they_are_few(
         "of 40 lists 2 have no noisy one and 1 have no clean one, first 'u1a', 'u4a', 'u6a'; at most 5%"
         in said
     )
-    assert len(prepare(tiny_config("corrector.variant=paper", f"data.train=[{data}]")).train) == 40
+    assert len(prepare_training(tiny_config("corrector.variant=paper", f"data.train=[{data}]")).train) == 40
 
 
 def _nan(lists: list[NBest], folder: Path, save: Save) -> None:

@@ -10,7 +10,7 @@ from robustger.errors import UnsupportedModelError
 from robustger.training.config import TrainingConfig
 from robustger.training.gradient_checkpointing import checkpoint_layers
 from robustger.training.loop import Trainer
-from robustger.training.preparation import prepare
+from robustger.training.preparation import prepare_training
 from robustger.training.validation import dev_loss, dev_wer
 
 LORA = "corrector.lora={r: 4, alpha: 8, dropout: 0.3}"
@@ -23,7 +23,7 @@ def test_layers_run_twice_and_give_the_same_gradients(
     found, passes = [], []
     for checkpointing in ("false", "true"):
         trainer = Trainer(
-            prepare(
+            prepare_training(
                 tiny_config(
                     f"corrector.variant={variant}",
                     LORA,

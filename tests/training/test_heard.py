@@ -19,7 +19,7 @@ from robustger.hypotheses.audio_embeddings import AudioEmbeddings
 from robustger.training.config import TrainingConfig
 from robustger.training.dry_run import dry_run
 from robustger.training.loop import Trainer, finetune
-from robustger.training.preparation import prepare
+from robustger.training.preparation import prepare_training
 
 AUDIO = ("corrector.variant=paper", "corrector.noise=audio", "corrector.noise_dimension=6")
 Config = Callable[..., TrainingConfig]
@@ -36,7 +36,7 @@ def test_batches_hold_the_audio_of_their_lists(
     config = tiny_config(*AUDIO, f"corrector.variant={variant}")
     rows = np.random.default_rng(0).normal(size=(8, 6)).astype(np.float32)
     save_heard(spoken_lists, lists_of(config), noisy=rows)
-    trainer = Trainer(prepare(config))
+    trainer = Trainer(prepare_training(config))
     (batch,) = trainer.parts.train.batches(range(8), 8, 10_000, trainer.parts.pad)
     found = {tuple(row.tolist()) for row in batch.noise.flatten(0, 1)}
     expected = functional.normalize(torch.from_numpy(rows), dim=-1)
@@ -102,7 +102,7 @@ def test_what_does_not_go_together_is_refused(
     config = tiny_config(*AUDIO, *changes)
     save_heard(spoken_lists, lists_of(config))
     with pytest.raises(InputError, match=said):
-        Trainer(prepare(config))
+        Trainer(prepare_training(config))
 
 
 def test_every_list_needs_its_audio(
@@ -114,7 +114,7 @@ def test_every_list_needs_its_audio(
     with pytest.raises(
         InputError, match="needs the embedding of every list's audio: 8 have none, first 'u0', 'u1'"
     ):
-        Trainer(prepare(config))
+        Trainer(prepare_training(config))
 
 
 def test_a_checkpoint_that_hears_says_what_it_lacks(

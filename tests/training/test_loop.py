@@ -25,7 +25,7 @@ from robustger.hypotheses import NBest, save_nbest
 from robustger.training.config import TrainingConfig, load_training_config
 from robustger.training.lists import list_files
 from robustger.training.loop import Trainer, finetune
-from robustger.training.preparation import prepare
+from robustger.training.preparation import prepare_training
 from robustger.training.validation import dev_loss, dev_wer
 
 LORA = "corrector.lora={r: 4, alpha: 8, dropout: 0.1}"
@@ -69,7 +69,7 @@ def memorized(write_config: Callable[..., Path], tmp_path_factory: pytest.TempPa
         "optimization.epochs=25",
         "evaluation={every_steps: 10, wer_lists: 6}",
     )
-    trainer = Trainer(prepare(load_training_config(path)))
+    trainer = Trainer(prepare_training(load_training_config(path)))
     frozen = copied(frozen_weights(trainer.parts.corrector))
     trained = copied(dict(trainer.parts.parameters))
     trainer.run()
@@ -110,14 +110,14 @@ def test_training_starts_from_another_checkpoint(
     memorized: Memorized, tiny_config: Callable[..., TrainingConfig]
 ) -> None:
     started = Trainer(
-        prepare(tiny_config("corrector.variant=paper", LORA, f"initial={memorized.run / 'best'}"))
+        prepare_training(tiny_config("corrector.variant=paper", LORA, f"initial={memorized.run / 'best'}"))
     )
     assert min(record["dev_loss"] for record in log_of(memorized.run)) == pytest.approx(
         dev_loss(started.parts), rel=1e-4
     )
     with pytest.raises(InputError, match=r"adapter\.safetensors: 'lora\..*' has shape"):
         Trainer(
-            prepare(
+            prepare_training(
                 tiny_config(
                     "corrector.variant=paper",
                     "corrector.lora={r: 2, alpha: 8}",
@@ -130,12 +130,12 @@ def test_training_starts_from_another_checkpoint(
 def test_what_training_starts_from_is_not_rounded(tiny_config: Config, tmp_path: Path) -> None:
     changes = ("corrector.variant=paper", LORA, "dtype=bfloat16")
     fine = 1 + 2**-12  # the next bfloat16 is 1
-    given = Trainer(prepare(tiny_config(*changes)))
+    given = Trainer(prepare_training(tiny_config(*changes)))
     with torch.no_grad():
         for parameter in given.parts.parameters.values():
             parameter.fill_(fine)
     given.parts.corrector.save_pretrained(tmp_path / "fine")
-    started = Trainer(prepare(tiny_config(*changes, f"initial={tmp_path / 'fine'}")))
+    started = Trainer(prepare_training(tiny_config(*changes, f"initial={tmp_path / 'fine'}")))
     assert started.parts.corrector.llm.llm.dtype == torch.bfloat16
     for name, parameter in started.parts.parameters.items():
         assert (parameter == fine).all(), name
@@ -143,7 +143,7 @@ def test_what_training_starts_from_is_not_rounded(tiny_config: Config, tmp_path:
 
 def test_a_finished_run_is_not_run_again(memorized: Memorized) -> None:
     before = files_of(memorized.run)
-    assert finetune(memorized.trainer.parts.config) == memorized.run / "best"
+    assert Trainer(prepare_training(memorized.trainer.parts.config)).run() == memorized.run / "best"
     assert files_of(memorized.run) == before
 
 
@@ -157,7 +157,7 @@ def test_the_gradient_does_not_depend_on_the_micro_batches(tiny_config: Config) 
             f"optimization.micro_batch_size={size}",
             f"optimization.micro_batch_tokens={tokens}",
         )
-        trainer = Trainer(prepare(config))
+        trainer = Trainer(prepare_training(config))
         generator = torch.Generator().manual_seed(5)
         with torch.no_grad():
             for (
@@ -250,7 +250,7 @@ def test_best_has_the_lowest_dev_loss(tiny_config: Config, spoken_lists: list[NB
     save_nbest([NBest.from_texts("o", ["quite other words", "quiet other birds"], reference="Zyx!")], other)
     # what is learned of the eight lists soon does harm to the other one
     config = tiny_config(f"data.dev=[{other}]", "optimization.epochs=8", "evaluation.every_steps=1", LORA)
-    trainer = Trainer(prepare(config))
+    trainer = Trainer(prepare_training(config))
     best = trainer.run()
     losses = [record["dev_loss"] for record in log_of(tmp_path / "run")]
     assert min(losses) < losses[-1]
@@ -271,7 +271,7 @@ def test_the_learning_rate_warms_up_and_decays(tiny_config: Config, tmp_path: Pa
     schedule = (
         "optimization={batch_size: 4, epochs: 5, adapter_lr: 1.0, warmup_epochs: 2, final_lr_share: 0.5}"
     )
-    trainer = Trainer(prepare(tiny_config(schedule)))
+    trainer = Trainer(prepare_training(tiny_config(schedule)))
     rates = []
     for step in range(10):
         trainer.state.step = step
@@ -283,7 +283,7 @@ def test_the_learning_rate_warms_up_and_decays(tiny_config: Config, tmp_path: Pa
 
 def test_dropout_is_for_training_alone(tiny_config: Config) -> None:
     config = tiny_config("corrector.lora={r: 4, alpha: 8, dropout: 0.5}", "optimization.batch_size=8")
-    trainer = Trainer(prepare(config))
+    trainer = Trainer(prepare_training(config))
     with torch.no_grad():
         for parameter in trained_parameters(trainer.parts.corrector.llm).values():
             parameter.normal_(std=0.3, generator=torch.Generator().manual_seed(0))
@@ -297,7 +297,7 @@ def test_dropout_is_for_training_alone(tiny_config: Config) -> None:
 def test_bfloat16_and_float32_runs_in_one_process(tiny_config: Config, tmp_path: Path) -> None:
     for dtype in ("bfloat16", "float32"):
         config = tiny_config(f"dtype={dtype}", LORA, f"output={tmp_path / dtype}", "evaluation.wer_lists=3")
-        trainer = Trainer(prepare(config))
+        trainer = Trainer(prepare_training(config))
         assert trainer.parts.corrector.llm.llm.dtype == getattr(torch, dtype)
         trainer.run()
         assert all(parameter.dtype == torch.float32 for parameter in trainer.parts.parameters.values())
@@ -321,7 +321,7 @@ def test_lists_left_out_are_counted(
         odd,
     )
     with caplog.at_level(logging.WARNING, "robustger"):
-        trainer = Trainer(prepare(tiny_config(f"data.train=[{odd}]")))
+        trainer = Trainer(prepare_training(tiny_config(f"data.train=[{odd}]")))
     assert trainer.parts.train.ids == [nbest.id for nbest in spoken_lists]
     assert caplog.messages == [
         "data.train: 2 lists have no reference and are left out",
@@ -351,7 +351,7 @@ def test_the_output_folder_is_expanded(
     monkeypatch: pytest.MonkeyPatch, tiny_config: Config, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("RUNS", str(tmp_path))
-    assert prepare(tiny_config("output=$RUNS/mine")).output == tmp_path / "mine"
+    assert prepare_training(tiny_config("output=$RUNS/mine")).output == tmp_path / "mine"
 
 
 @pytest.mark.parametrize(
@@ -371,7 +371,7 @@ def test_runs_that_cannot_begin(tiny_config: Config, tmp_path: Path, change: str
     save_nbest([NBest.from_texts("a", ["no reference"])], tmp_path / "bare.jsonl")
     config = tiny_config(change.format(folder=tmp_path))
     with pytest.raises(InputError) as caught:
-        Trainer(prepare(config))
+        Trainer(prepare_training(config))
     assert str(caught.value).startswith(said.format(folder=tmp_path))
     assert "\n" not in str(caught.value)
 
@@ -412,7 +412,7 @@ def test_bad_steps_are_skipped_and_counted(
     tiny_config: Config, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     changes = ("corrector.variant=paper", "optimization={epochs: 3, batch_size: 4, max_skipped: 3}")
-    trainer = Trainer(prepare(tiny_config(*changes)))
+    trainer = Trainer(prepare_training(tiny_config(*changes)))
     step = trainer.step
 
     def disturbed(indices: list[int]):
@@ -436,7 +436,7 @@ def test_bad_steps_are_skipped_and_counted(
     assert [record["skipped"] for record in log] == [1, 2, 3]
     assert all(math.isfinite(record["train_loss"]) for record in log)  # of the steps that were made
     # the count goes on where it was
-    again = Trainer(prepare(tiny_config(*changes, "optimization.epochs=4")))
+    again = Trainer(prepare_training(tiny_config(*changes, "optimization.epochs=4")))
     again.run()
     assert (again.state.step, again.state.skipped) == (8, 3)
 
@@ -452,7 +452,7 @@ def test_training_stops_when_nothing_gets_better(
         "evaluation={every_steps: 1, patience: 2}",
         LORA,
     )
-    trainer = Trainer(prepare(tiny_config(*changes)))
+    trainer = Trainer(prepare_training(tiny_config(*changes)))
     trainer.run()
     losses = [record["dev_loss"] for record in log_of(tmp_path / "run")]
     best = min(range(len(losses)), key=losses.__getitem__)
@@ -466,7 +466,7 @@ def test_training_stops_when_nothing_gets_better(
 
 def test_best_may_be_the_lowest_wer(tiny_config: Config, tmp_path: Path) -> None:
     trainer = Trainer(
-        prepare(
+        prepare_training(
             tiny_config(
                 "corrector.variant=paper",
                 LORA,
@@ -487,7 +487,9 @@ def test_best_may_be_the_lowest_wer(tiny_config: Config, tmp_path: Path) -> None
 
 
 def test_the_log_tells_what_distillation_and_gates_do(tiny_config: Config, tmp_path: Path) -> None:
-    trainer = Trainer(prepare(tiny_config("corrector.variant=released", "distillation.objective=released")))
+    trainer = Trainer(
+        prepare_training(tiny_config("corrector.variant=released", "distillation.objective=released"))
+    )
     trainer.run()
     last = log_of(tmp_path / "run")[-1]
     assert list(last) == [

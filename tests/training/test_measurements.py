@@ -8,7 +8,7 @@ import pytest
 
 from robustger.training.config import TrainingConfig
 from robustger.training.loop import Trainer
-from robustger.training.preparation import prepare
+from robustger.training.preparation import prepare_training
 
 
 def test_the_progress_bar_tells_time_left_losses_information_and_speed(
@@ -17,7 +17,9 @@ def test_the_progress_bar_tells_time_left_losses_information_and_speed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)  # there is no bar where nobody looks at it
-    trainer = Trainer(prepare(tiny_config("corrector.variant=paper", "distillation.objective=paper")))
+    trainer = Trainer(
+        prepare_training(tiny_config("corrector.variant=paper", "distillation.objective=paper"))
+    )
     trainer.run()
     *_, last = re.findall(r"training: [^\r\n]*", capsys.readouterr().err)
     assert re.match(r"training: 100%\|.*\| 4/4 \[\d\d:\d\d<00:00, ", last)

@@ -9,7 +9,7 @@ import torch
 from robustger.errors import InputError
 from robustger.training.config import TrainingConfig
 from robustger.training.loop import Trainer
-from robustger.training.preparation import prepare
+from robustger.training.preparation import prepare_training
 
 Config = Callable[..., TrainingConfig]
 PAPER = "corrector.variant=paper"
@@ -24,18 +24,18 @@ def cached(folder: Path) -> list[Path]:
 
 
 def test_noise_is_computed_once(tiny_config: Config, tmp_path: Path) -> None:
-    first = noise_of(Trainer(prepare(tiny_config(PAPER))))
+    first = noise_of(Trainer(prepare_training(tiny_config(PAPER))))
     (file,) = cached(tmp_path / "run" / "cache")
     content, written = file.read_bytes(), file.stat().st_mtime_ns
-    assert torch.equal(noise_of(Trainer(prepare(tiny_config(PAPER)))), first)
+    assert torch.equal(noise_of(Trainer(prepare_training(tiny_config(PAPER)))), first)
     assert file.stat().st_mtime_ns == written
     # what is broken, or of other lists, is not taken
     file.write_bytes(content[:-100])
-    assert torch.equal(noise_of(Trainer(prepare(tiny_config(PAPER)))), first)
+    assert torch.equal(noise_of(Trainer(prepare_training(tiny_config(PAPER)))), first)
     assert file.read_bytes() == content
     data = tmp_path / "lists.jsonl"
     data.write_text(data.read_text(encoding="utf-8").replace("fair", "fire"), encoding="utf-8")
-    assert not torch.equal(noise_of(Trainer(prepare(tiny_config(PAPER)))), first)
+    assert not torch.equal(noise_of(Trainer(prepare_training(tiny_config(PAPER)))), first)
     assert len(cached(tmp_path / "run" / "cache")) == 2
 
 
@@ -47,16 +47,16 @@ def test_runs_share_a_cache(tiny_config: Config, tmp_path: Path) -> None:
         ("c", [PAPER, "corrector.noise=shuffled", "distillation.objective=paper"]),
         ("d", ["corrector.variant=ger"]),
     ):
-        Trainer(prepare(tiny_config(cache, f"output={tmp_path / run}", *changes)))
+        Trainer(prepare_training(tiny_config(cache, f"output={tmp_path / run}", *changes)))
         assert len(cached(tmp_path / "shared")) == 1
         assert not (tmp_path / run / "cache").exists()
-    Trainer(prepare(tiny_config(cache, "corrector.variant=released")))
+    Trainer(prepare_training(tiny_config(cache, "corrector.variant=released")))
     assert len(cached(tmp_path / "shared")) == 2
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(
         InputError, match=r"file: the noise embeddings, 0 MB, cannot be written: .*data\.cache"
     ):
-        Trainer(prepare(tiny_config(PAPER, f"data.cache={tmp_path / 'file'}")))
+        Trainer(prepare_training(tiny_config(PAPER, f"data.cache={tmp_path / 'file'}")))
 
 
 @pytest.mark.parametrize("variant", ["paper", "released"])
@@ -64,7 +64,7 @@ def test_controls_take_the_place_of_the_noise(tiny_config: Config, variant: str)
     def control(name: str, seed: int = 0) -> torch.Tensor:
         return noise_of(
             Trainer(
-                prepare(
+                prepare_training(
                     tiny_config(f"corrector.variant={variant}", f"corrector.noise={name}", f"seed={seed}")
                 )
             )
@@ -90,7 +90,7 @@ def test_an_encoder_of_another_width_is_refused_before_anything_is_embedded(
     tiny_config: Config, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError) as caught:
-        Trainer(prepare(tiny_config(PAPER, "corrector.noise_dimension=20")))
+        Trainer(prepare_training(tiny_config(PAPER, "corrector.noise_dimension=20")))
     assert str(caught.value) == (
         "corrector.noise_dimension is 20, but the vectors of corrector.encoder are 16 wide; give "
         "corrector.noise_dimension that width, or name another corrector.encoder"

@@ -22,8 +22,9 @@ from safetensors.torch import load_file
 
 from robustger.training.config import load_training_config
 from robustger.training.loop import Trainer, finetune
-from robustger.training.preparation import prepare
+from robustger.training.preparation import prepare_training
 from robustger.training.processes import Processes
+from robustger.training.run_folder import owned_run_folder
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 PATIENCE = 600  # seconds after which a hanging command is given up; none is timed
@@ -67,12 +68,13 @@ import torch
 from robustger.cli import main
 from robustger.training.config import load_training_config
 from robustger.training.loop import Trainer
+from robustger.training.preparation import prepare_training
 from robustger.training.processes import Processes, make_accelerator
 
 folder = Path(sys.argv[1])
 rank = int(os.environ["RANK"])
 
-trainer = Trainer(prepare(load_training_config(folder / "unequal" / "training.yaml")))
+trainer = Trainer(prepare_training(load_training_config(folder / "unequal" / "training.yaml")))
 values = {**trainer.parts.parameters, **trainer.parts.trained.theta}
 with torch.no_grad():
     for value in values.values():
@@ -148,7 +150,7 @@ def together(
     trained.mkdir()
     paper = ("corrector.variant=paper", "corrector.lora={r: 4}")
     write_config(unequal, *paper, "distillation.objective=paper")
-    opened = Trainer(prepare(load_training_config(write_config(trained, *paper))))
+    opened = Trainer(prepare_training(load_training_config(write_config(trained, *paper))))
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():  # closed gates would leave gradients of exactly zero
         for parameter in opened.parts.parameters.values():
@@ -250,6 +252,25 @@ def test_a_process_that_is_killed_takes_the_others_along(
     _, said = running.communicate(timeout=PATIENCE)
     assert running.returncode != 0, said
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+
+
+@pytest.mark.slow
+def test_a_folder_that_another_training_writes_to_stops_all(
+    write_config: Callable[..., Path], tmp_path: Path, one_thread_environment: dict[str, str]
+) -> None:
+    config = write_config(tmp_path)
+    with owned_run_folder(tmp_path / "run"):
+        ended = subprocess.run(
+            [*TORCHRUN, "-m", "robustger", "train", str(config)],
+            env=one_thread_environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert ended.returncode != 0
+    assert f"robustger: error: {tmp_path / 'run'}: another training is writing there; " in ended.stderr
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["training.lock"]
 
 
 @pytest.mark.slow

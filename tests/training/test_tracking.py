@@ -15,7 +15,7 @@ from robustger.errors import MissingExtraError
 from robustger.training.config import TrainingConfig
 from robustger.training.loop import Trainer, finetune
 from robustger.training.measurements import Measurements
-from robustger.training.preparation import prepare
+from robustger.training.preparation import prepare_training
 from robustger.training.tracking import tracker_of
 
 Config = Callable[..., TrainingConfig]
@@ -57,7 +57,7 @@ def log_of(run: Path) -> list[dict[str, Any]]:
 
 
 def test_trackers_are_told_what_the_log_is_told(tiny_config: Config, tmp_path: Path) -> None:
-    trainer = Trainer(prepare(tiny_config(*CHANGES)))
+    trainer = Trainer(prepare_training(tiny_config(*CHANGES)))
     recorder = Recorder()
     trainer.parts.accelerator.trackers.append(recorder)
     trainer.run()
@@ -101,7 +101,7 @@ def test_a_tracker_that_fails_does_not_end_the_training(
     seen: list[int],
     reason: str,
 ) -> None:
-    trainer = Trainer(prepare(tiny_config(*CHANGES, "optimization.epochs=3")))
+    trainer = Trainer(prepare_training(tiny_config(*CHANGES, "optimization.epochs=3")))
     failing, other = Failing(from_step), Recorder()
     trainer.parts.accelerator.trackers += [failing, other]
     trainer.run()
@@ -136,7 +136,9 @@ def test_training_goes_on_when_tensorboard_cannot_write_any_more(
     tiny_config: Config, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
-    trainer = Trainer(prepare(tiny_config(*CHANGES, "optimization.epochs=4", "tracking=tensorboard")))
+    trainer = Trainer(
+        prepare_training(tiny_config(*CHANGES, "optimization.epochs=4", "tracking=tensorboard"))
+    )
     evaluate = trainer.evaluate_and_save
 
     def without_folder(measured: Measurements) -> None:
@@ -179,5 +181,5 @@ def test_a_tracker_that_is_asked_for_must_be_there(tiny_config: Config, tmp_path
         assert tracker_of(name) == name
         return
     with pytest.raises(MissingExtraError, match=rf"package '{name}'.*robustger\[{name}\]"):
-        Trainer(prepare(tiny_config(f"tracking={name}")))
+        Trainer(prepare_training(tiny_config(f"tracking={name}")))
     assert not (tmp_path / "run").exists()

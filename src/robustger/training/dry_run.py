@@ -18,7 +18,7 @@ from robustger.training.config import TrainingConfig
 from robustger.training.examples import Examples
 from robustger.training.loop import Trainer
 from robustger.training.parts import TrainingParts
-from robustger.training.preparation import prepare
+from robustger.training.preparation import prepare_training
 from robustger.training.run_folder import LAST
 from robustger.training.same_run import check_same_run
 
@@ -32,12 +32,12 @@ def dry_run(config: TrainingConfig) -> Iterator[str]:
         config: the configuration of the run.
 
     Raises:
-        InputError: as for `prepare`; or the output folder holds a checkpoint of another run.
-        MissingModelError, MissingExtraError: as for `prepare`.
+        InputError: as for `prepare_training`; or the output folder holds a checkpoint of another run.
+        MissingModelError, MissingExtraError: as for `prepare_training`.
     """
     # Gradient checkpointing would hide from the count what the layers keep.
     options = config.optimization.model_copy(update={"gradient_checkpointing": False})
-    parts = prepare(config.model_copy(update={"optimization": options}), rehearsal=True)
+    parts = prepare_training(config.model_copy(update={"optimization": options}), rehearsal=True)
     last = parts.output / LAST
     if last.is_dir():
         check_same_run(last, config, parts.digests)

@@ -19,7 +19,7 @@ from robustger.training.divergence import stop_if_diverged
 from robustger.training.measurements import Measurements, gate_norms
 from robustger.training.optimization import set_learning_rates
 from robustger.training.parts import TrainingParts
-from robustger.training.preparation import prepare
+from robustger.training.preparation import prepare_training
 from robustger.training.progress_bar import ProgressBar
 from robustger.training.run_folder import (
     BEST,
@@ -40,12 +40,14 @@ def finetune(config: TrainingConfig) -> Path:
     """Finetunes an adapter, from its configuration to checkpoints; returns the folder of the best checkpoint.
 
     Raises:
-        InputError: as for `prepare` and `Trainer.run`; or another training is writing to the output folder.
+        InputError: as for `prepare_training` and `Trainer.run`; or another training is writing to the output folder.
         RobustGERError: as for `Trainer.run`.
-        MissingModelError, MissingExtraError: as for `prepare`.
+        MissingModelError, MissingExtraError: as for `prepare_training`.
     """
     with ExitStack() as held:
-        parts = prepare(config, make_folder=lambda output: held.enter_context(owned_run_folder(output)))
+        parts = prepare_training(
+            config, make_folder=lambda output: held.enter_context(owned_run_folder(output))
+        )
         return Trainer(parts).run()
 
 

@@ -30,7 +30,7 @@ from robustger.training.run_folder import CACHE, make_run_folder
 from robustger.training.tracking import tracker_of
 
 
-def prepare(
+def prepare_training(
     config: TrainingConfig,
     *,
     make_folder: Callable[[Path], None] = make_run_folder,

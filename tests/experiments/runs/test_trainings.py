@@ -77,7 +77,7 @@ def test_losses_are_those_of_training(
     tiny_corrector: Callable[..., Corrector],
 ) -> None:
     from robustger.training.config import TrainingConfig
-    from robustger.training.preparation import prepare
+    from robustger.training.preparation import prepare_training
     from robustger.training.validation import dev_loss
 
     lists = lab_folder / "lists" / "test.jsonl"
@@ -93,7 +93,7 @@ def test_losses_are_those_of_training(
     )
     corrector = Corrector.from_pretrained(tmp_path / "checkpoint", torch.float32, "cpu")
     found = reference_losses(corrector, lists, tmp_path / "cache", 0)
-    expected = dev_loss(prepare(config))
+    expected = dev_loss(prepare_training(config))
     assert sum(found.nats) / sum(found.tokens) == pytest.approx(expected, rel=1e-4)
     assert found.ids == [nbest.id for nbest in load_nbest(lists)]
 
