@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import random
 import signal
@@ -18,15 +17,14 @@ import torch
 from torch import Tensor
 
 from robustger.correction import Corrector
-from robustger.correction.checkpoint import load_weights, trained_parameters
-from robustger.errors import InputError, RobustGERError
+from robustger.correction.checkpoint import trained_parameters
+from robustger.errors import InputError
 from robustger.evaluation.wer import wer
-from robustger.hypotheses import NBest, save_nbest
+from robustger.hypotheses import NBest
 from robustger.training.config import TrainingConfig, load_training_config
-from robustger.training.lists import list_files
 from robustger.training.loop import Trainer, finetune
 from robustger.training.preparation import prepare_training
-from robustger.training.validation import dev_loss, dev_wer
+from robustger.training.validation import dev_loss
 
 LORA = "corrector.lora={r: 4, alpha: 8, dropout: 0.1}"
 Config = Callable[..., TrainingConfig]
@@ -125,20 +123,6 @@ def test_training_starts_from_another_checkpoint(
                 )
             )
         )
-
-
-def test_what_training_starts_from_is_not_rounded(tiny_config: Config, tmp_path: Path) -> None:
-    changes = ("corrector.variant=paper", LORA, "dtype=bfloat16")
-    fine = 1 + 2**-12  # the next bfloat16 is 1
-    given = Trainer(prepare_training(tiny_config(*changes)))
-    with torch.no_grad():
-        for parameter in given.parts.parameters.values():
-            parameter.fill_(fine)
-    given.parts.corrector.save_pretrained(tmp_path / "fine")
-    started = Trainer(prepare_training(tiny_config(*changes, f"initial={tmp_path / 'fine'}")))
-    assert started.parts.corrector.llm.llm.dtype == torch.bfloat16
-    for name, parameter in started.parts.parameters.items():
-        assert (parameter == fine).all(), name
 
 
 def test_a_finished_run_is_not_run_again(memorized: Memorized) -> None:
@@ -245,28 +229,6 @@ def steps_kept(run: Path) -> int:
     return json.loads(text)["step"]
 
 
-def test_best_has_the_lowest_dev_loss(tiny_config: Config, spoken_lists: list[NBest], tmp_path: Path) -> None:
-    other = tmp_path / "other.jsonl"
-    save_nbest([NBest.from_texts("o", ["quite other words", "quiet other birds"], reference="Zyx!")], other)
-    # what is learned of the eight lists soon does harm to the other one
-    config = tiny_config(f"data.dev=[{other}]", "optimization.epochs=8", "evaluation.every_steps=1", LORA)
-    trainer = Trainer(prepare_training(config))
-    best = trainer.run()
-    losses = [record["dev_loss"] for record in log_of(tmp_path / "run")]
-    assert min(losses) < losses[-1]
-    load_weights(trainer.parts.corrector.llm, best)
-    assert dev_loss(trainer.parts) == pytest.approx(min(losses), rel=1e-6)
-
-
-def test_without_dev_lists_the_latest_is_the_best(tiny_config: Config, tmp_path: Path) -> None:
-    best = finetune(tiny_config("data.dev=[]", "evaluation={every_steps: 3, wer_lists: 5}"))
-    last = tmp_path / "run" / "last"
-    assert (best / "adapter.safetensors").read_bytes() == (last / "adapter.safetensors").read_bytes()
-    log = log_of(tmp_path / "run")
-    assert [record["step"] for record in log] == [3, 4]
-    assert {(record["dev_loss"], record["dev_wer"]) for record in log} == {(None, None)}
-
-
 def test_the_learning_rate_warms_up_and_decays(tiny_config: Config, tmp_path: Path) -> None:
     schedule = (
         "optimization={batch_size: 4, epochs: 5, adapter_lr: 1.0, warmup_epochs: 2, final_lr_share: 0.5}"
@@ -304,211 +266,3 @@ def test_bfloat16_and_float32_runs_in_one_process(tiny_config: Config, tmp_path:
         assert all(math.isfinite(record["dev_wer"]) for record in log_of(tmp_path / dtype))
     losses = [log_of(tmp_path / dtype)[0]["train_loss"] for dtype in ("bfloat16", "float32")]
     assert losses[0] == pytest.approx(losses[1], rel=0.05)
-
-
-def test_lists_left_out_are_counted(
-    tiny_config: Config, spoken_lists: list[NBest], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    odd = tmp_path / "odd.jsonl"
-    long = " ".join(["and on and on"] * 100)
-    save_nbest(
-        [
-            NBest.from_texts("a", ["no reference"]),
-            NBest.from_texts("b", ["an empty reference"], reference=" "),
-            NBest.from_texts("c", [long, f"{long} on"], reference=long),
-            *spoken_lists,
-        ],
-        odd,
-    )
-    with caplog.at_level(logging.WARNING, "robustger"):
-        trainer = Trainer(prepare_training(tiny_config(f"data.train=[{odd}]")))
-    assert trainer.parts.train.ids == [nbest.id for nbest in spoken_lists]
-    assert caplog.messages == [
-        "data.train: 2 lists have no reference and are left out",
-        "data.train: 1 lists exceed data.max_tokens and are left out",
-    ]
-    with caplog.at_level(logging.INFO, "robustger"):
-        trainer.run()
-    assert caplog.messages[-1] == (
-        "4 steps done on 8 lists; left out of data.train: 2 with no reference, 1 longer than data.max_tokens"
-    )
-    assert {record["left_out"] for record in log_of(tmp_path / "run")} == {3}
-
-
-def test_patterns_and_variables_are_expanded(
-    monkeypatch: pytest.MonkeyPatch, spoken_lists: list[NBest], tmp_path: Path
-) -> None:
-    for number, nbest in enumerate(spoken_lists[:3]):
-        save_nbest([nbest], tmp_path / f"{number}.train.jsonl")
-    monkeypatch.setenv("LISTS", str(tmp_path))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    names = [file.name[0] for file in list_files(["$LISTS/*.train.jsonl"])]
-    assert names == ["0", "1", "2"]
-    assert [file.name[0] for file in list_files(["~/1.train.jsonl", "${LISTS}/0.*"])] == ["1", "0"]
-
-
-def test_the_output_folder_is_expanded(
-    monkeypatch: pytest.MonkeyPatch, tiny_config: Config, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("RUNS", str(tmp_path))
-    assert prepare_training(tiny_config("output=$RUNS/mine")).output == tmp_path / "mine"
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ("data.train=[{folder}/nothing*.jsonl]", "data: no file matches {folder}/nothing*.jsonl"),
-        ("data.dev=[$NOT_SET/a.jsonl]", "data: no file matches $NOT_SET/a.jsonl; is the variable set?"),
-        ("data.train=[{folder}/bare.jsonl]", "data.train: no list there has a reference"),
-        ("data.dev=[{folder}/bare.jsonl]", "data.dev: no list there has a reference"),
-        ("data.max_tokens=16", "data.train: every list is longer than data.max_tokens = 16; raise it"),
-        ("evaluation.normalizer=upper", "unknown normalizer 'upper'"),
-        ("output={folder}/bare.jsonl", "output: {folder}/bare.jsonl cannot be written: File exists"),
-        ("corrector.base={folder}/no/model", "{folder}/no/model"),
-    ],
-)
-def test_runs_that_cannot_begin(tiny_config: Config, tmp_path: Path, change: str, said: str) -> None:
-    save_nbest([NBest.from_texts("a", ["no reference"])], tmp_path / "bare.jsonl")
-    config = tiny_config(change.format(folder=tmp_path))
-    with pytest.raises(InputError) as caught:
-        Trainer(prepare_training(config))
-    assert str(caught.value).startswith(said.format(folder=tmp_path))
-    assert "\n" not in str(caught.value)
-
-
-def test_a_diverging_run_stops_and_keeps_its_last_checkpoint(tiny_config: Config, tmp_path: Path) -> None:
-    config = tiny_config(
-        "optimization.adapter_lr=1e30", "optimization.max_skipped=1", "evaluation.every_steps=1"
-    )
-    with pytest.raises(RobustGERError, match=r"^step \d+: the loss is .* train anew with lower"):
-        finetune(config)
-    last = tmp_path / "run" / "last"
-    corrector = Corrector.from_pretrained(last, torch.float32, "cpu")
-    assert all(weight.isfinite().all() for weight in trained_parameters(corrector.llm).values())
-    assert math.isnan(log_of(tmp_path / "run")[0]["dev_loss"])
-    assert not (tmp_path / "run" / "best").exists()  # a loss that is no number is never the lowest
-    state = json.loads((last / "training_state" / "state.json").read_text(encoding="utf-8"))
-    assert state["step"] == 1
-    assert state["best_loss"] == math.inf
-
-
-def test_a_run_without_a_best_checkpoint_says_so(tiny_config: Config, tmp_path: Path) -> None:
-    config = tiny_config(
-        "optimization={adapter_lr: 1e30, max_steps: 1, batch_size: 4}", "evaluation.every_steps=1"
-    )
-    run = tmp_path / "run"
-    for _ in range(2):  # nor is there one where the run is found finished
-        with pytest.raises(RobustGERError) as caught:
-            finetune(config)
-        assert str(caught.value) == (
-            f"{run / 'best'}: does not exist: no evaluation found a dev loss that is a number, or the folder was "
-            f"removed; the latest weights are in {run / 'last'}"
-        )
-    assert math.isnan(log_of(run)[-1]["dev_loss"])
-    assert (run / "last" / "adapter.safetensors").is_file()
-
-
-def test_bad_steps_are_skipped_and_counted(
-    tiny_config: Config, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    changes = ("corrector.variant=paper", "optimization={epochs: 3, batch_size: 4, max_skipped: 3}")
-    trainer = Trainer(prepare_training(tiny_config(*changes)))
-    step = trainer.step
-
-    def disturbed(indices: list[int]):
-        parameter = trainer.parts.parameters["adapter.prompt"]
-        before = parameter.detach().clone()
-        if trainer.state.step in (1, 2, 4):
-            with torch.no_grad():
-                parameter.fill_(math.nan)
-        found = step(indices)
-        with torch.no_grad():
-            if not found[1].finite:
-                parameter.copy_(before)
-        return found
-
-    trainer.step = disturbed  # type: ignore[method-assign]
-    with caplog.at_level(logging.WARNING, "robustger"):
-        trainer.run()
-    assert [message[:18] for message in caplog.messages] == [f"step {k} is skipped:" for k in (2, 3, 5)]
-    assert (trainer.state.step, trainer.state.skipped, trainer.state.skipped_in_a_row) == (6, 3, 0)
-    log = log_of(tmp_path / "run")
-    assert [record["skipped"] for record in log] == [1, 2, 3]
-    assert all(math.isfinite(record["train_loss"]) for record in log)  # of the steps that were made
-    # the count goes on where it was
-    again = Trainer(prepare_training(tiny_config(*changes, "optimization.epochs=4")))
-    again.run()
-    assert (again.state.step, again.state.skipped) == (8, 3)
-
-
-def test_training_stops_when_nothing_gets_better(
-    tiny_config: Config, spoken_lists: list[NBest], tmp_path: Path
-) -> None:
-    other = tmp_path / "other.jsonl"
-    save_nbest([NBest.from_texts("o", ["quite other words", "quiet other birds"], reference="Zyx!")], other)
-    changes = (
-        f"data.dev=[{other}]",
-        "optimization.epochs=40",
-        "evaluation={every_steps: 1, patience: 2}",
-        LORA,
-    )
-    trainer = Trainer(prepare_training(tiny_config(*changes)))
-    trainer.run()
-    losses = [record["dev_loss"] for record in log_of(tmp_path / "run")]
-    best = min(range(len(losses)), key=losses.__getitem__)
-    assert len(losses) == trainer.state.step == best + 3 < 80
-    finetune(tiny_config(*changes))
-    assert len(log_of(tmp_path / "run")) == best + 3  # it stays stopped
-    longer = tiny_config(*changes, "evaluation.patience=4")
-    finetune(longer)
-    assert len(log_of(tmp_path / "run")) >= best + 5
-
-
-def test_best_may_be_the_lowest_wer(tiny_config: Config, tmp_path: Path) -> None:
-    trainer = Trainer(
-        prepare_training(
-            tiny_config(
-                "corrector.variant=paper",
-                LORA,
-                "optimization.epochs=15",
-                "evaluation={every_steps: 3, wer_lists: 8, best_by: wer}",
-            )
-        )
-    )
-    best = trainer.run()
-    log = log_of(tmp_path / "run")
-    rates = [record["dev_wer"] for record in log]
-    first = min(range(len(rates)), key=rates.__getitem__)
-    assert trainer.state.best_wer == min(rates)
-    assert trainer.state.stale == len(rates) - 1 - first
-    load_weights(trainer.parts.corrector.llm, best)
-    assert dev_wer(trainer.parts) == min(rates)
-    assert dev_loss(trainer.parts) == pytest.approx(log[first]["dev_loss"], rel=1e-6)
-
-
-def test_the_log_tells_what_distillation_and_gates_do(tiny_config: Config, tmp_path: Path) -> None:
-    trainer = Trainer(
-        prepare_training(tiny_config("corrector.variant=released", "distillation.objective=released"))
-    )
-    trainer.run()
-    last = log_of(tmp_path / "run")[-1]
-    assert list(last) == [
-        "step",
-        "train_loss",
-        "dev_loss",
-        "dev_wer",
-        "lr",
-        "mutual_information",
-        "distillation_loss",
-        "gate_norm",
-        "noise_key_gate_norm",
-        "noise_value_gate_norm",
-        "skipped",
-        "left_out",
-    ]
-    assert last["left_out"] == 0
-    adapter = trainer.parts.corrector.llm.adapter
-    assert last["gate_norm"] == adapter.gate.norm().item() > 0
-    assert last["noise_key_gate_norm"] == adapter.get_parameter("noise_key_gate").norm().item() > 0
-    assert -1 < last["distillation_loss"] < 0
-    assert -1 < last["mutual_information"] < 1
