@@ -97,7 +97,7 @@ def main() -> None:
 
     import robustger.audio
     import robustger.pipeline
-    import robustger.recognition.bulk.prepare
+    import robustger.recognition.bulk.prepare_lists
     import robustger.recognition.recognizers.whisper  # noqa: F401
 
     torch.set_num_threads(1)

@@ -32,7 +32,7 @@ from robustger.manifest import Utterance, read_manifest
 from robustger.pipeline import load_preset_recognizer
 from robustger.recognition import Recognition
 from robustger.recognition.bulk.chunks import Request
-from robustger.recognition.bulk.prepare import prepare
+from robustger.recognition.bulk.prepare_lists import prepare_lists
 from robustger.recognition.recognizers.whisper import WhisperRecognizer
 from robustger.recognition.search.beam_search import Tokens, beam_search
 
@@ -167,7 +167,7 @@ def measure(quick: bool, manifest: Path | None = None) -> list[Row]:
 
         def bulk(workers: int) -> float:
             run = seconds(
-                lambda: prepare(
+                lambda: prepare_lists(
                     lambda: recognizer,
                     Path(folder) / "manifest.jsonl",
                     Path(folder) / "lists.jsonl",

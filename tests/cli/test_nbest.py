@@ -1,6 +1,6 @@
 """`robustger nbest`: manifests in all their forms, and what is said and left behind when something is wrong.
 
-What is recorded and resumed is tested in `tests/recognition/test_prepare.py`, kills in `tests/end_to_end`.
+What is recorded and resumed is tested in `tests/recognition/bulk`, kills in `tests/end_to_end`.
 """
 
 from __future__ import annotations

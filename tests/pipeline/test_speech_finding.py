@@ -18,7 +18,7 @@ from robustger.pipeline import RobustGER
 from robustger.pipeline.transcribe_to import known_seconds, transcribe_to
 from robustger.recognition import AudioEmbedding, Recognition
 from robustger.recognition.bulk.chunks import Request
-from robustger.recognition.bulk.prepare import prepare
+from robustger.recognition.bulk.prepare_lists import prepare_lists
 
 DEMO = Path(package.__file__).parent / "presets" / "lab" / "demo"
 TONE = (0.1 * np.sin(np.arange(SAMPLE_RATE) * 0.1)).astype(np.float32)
@@ -175,7 +175,7 @@ def prepared(tmp_path: Path, sentences: list[np.ndarray]) -> Callable[..., dict[
     def run(**request: Any) -> dict[str, NBest]:
         options = Request(normalizer="spoken", **request)
         target = tmp_path / "lists.jsonl"
-        prepare(Listener, tmp_path / "m.jsonl", target, options, settings={}, restart=True, workers=0)  # type: ignore[arg-type]
+        prepare_lists(Listener, tmp_path / "m.jsonl", target, options, settings={}, restart=True, workers=0)  # type: ignore[arg-type]
         return {nbest.id: nbest for nbest in load_nbest(target)}
 
     return run

@@ -99,7 +99,7 @@ def nbest(
     from robustger.cli.quiet import quiet_libraries
     from robustger.pipeline import load_preset_recognizer
     from robustger.recognition.bulk.chunks import Request
-    from robustger.recognition.bulk.prepare import prepare
+    from robustger.recognition.bulk.prepare_lists import prepare_lists
 
     settings = load_preset_recognizer(preset).chosen(recognizer, model, n, beams, normalizer)
     chosen = _options(settings_of_recognizer or [])
@@ -133,7 +133,7 @@ def nbest(
             bar.set_postfix_str(f"{rate:.1f} audio-hours per hour", refresh=False)
             bar.update(utterances)
 
-        summary = prepare(
+        summary = prepare_lists(
             lambda: settings.load(**chosen),
             manifest,
             output,

@@ -1,4 +1,4 @@
-"""Runs of `prepare` on a small manifest, for the tests of what a run writes and of interrupted runs."""
+"""Runs of `prepare_lists` on a small manifest, for the tests of what a run writes and of interrupted runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from robustger.hypotheses import Hypothesis
 from robustger.recognition import AudioEmbedding, Recognition, Recognizer
 from robustger.recognition.bulk.chunks import Request
-from robustger.recognition.bulk.prepare import PreparationSummary, prepare
+from robustger.recognition.bulk.prepare_lists import PreparationSummary, prepare_lists
 
 WINDOW = 2  # seconds, as the tiny Whisper's
 RESULTS = ("lists.jsonl", "lists.embeddings.safetensors", "lists.run.json")
@@ -61,7 +61,7 @@ def run(
 ) -> tuple[PreparationSummary, list[tuple[int, str]]]:
     problems: list[tuple[int, str]] = []
     request = {"n": 2, "batch_size": 2} | request
-    summary = prepare(
+    summary = prepare_lists(
         lambda: recognizer,
         folder / "manifest.jsonl",
         folder / target,
@@ -82,7 +82,7 @@ def interrupted(folder: Path) -> None:
     def stop(utterances: int, seconds: float) -> None:
         raise KeyboardInterrupt
 
-    prepare(
+    prepare_lists(
         Listener,
         folder / "manifest.jsonl",
         folder / "lists.jsonl",

@@ -19,7 +19,7 @@ from robustger.hypotheses import load_nbest
 from robustger.recognition import AudioEmbedding, Recognition, Recognizer
 from robustger.recognition.bulk.chunks import Request
 from robustger.recognition.bulk.journal import exclusive_folder
-from robustger.recognition.bulk.prepare import prepare
+from robustger.recognition.bulk.prepare_lists import prepare_lists
 from robustger.recognition.recognizer import Features
 
 
@@ -95,7 +95,7 @@ def test_an_interrupted_run_does_not_hear_again_what_it_heard(folder: Path) -> N
     assert not (folder / "lists.jsonl").exists()
     state = json.loads((folder / "lists.jsonl.partial" / "state.json").read_text())
     done: list[float] = []
-    prepare(
+    prepare_lists(
         Listener,
         folder / "manifest.jsonl",
         folder / "lists.jsonl",
@@ -170,7 +170,7 @@ def test_a_complete_run_is_left_as_it_is(folder: Path) -> None:
         raise AssertionError("nothing is left to recognize")
 
     again: list[tuple[int, str]] = []
-    summary = prepare(
+    summary = prepare_lists(
         refuse,
         folder / "manifest.jsonl",
         folder / "lists.jsonl",
@@ -247,7 +247,7 @@ def test_a_recognizer_that_cannot_be_loaded_leaves_nothing(folder: Path) -> None
 
     before = sorted(folder.iterdir())
     with pytest.raises(InputError, match="no such model"):
-        prepare(fail, folder / "manifest.jsonl", folder / "lists.jsonl", Request(), settings={})
+        prepare_lists(fail, folder / "manifest.jsonl", folder / "lists.jsonl", Request(), settings={})
     assert sorted(folder.iterdir()) == before
 
 

@@ -11,13 +11,13 @@ from robustger.recognition.recognizer import Features
 if TYPE_CHECKING:
     import numpy as np
 
-States = TypeVar("States")
+Encoding = TypeVar("Encoding")
 
 # As many windows as a pipeline recognizes at once. 30 s of whisper-base take 3 MB, of whisper-large 8 MB.
 KEPT = 16
 
 
-class RecentEncodings(Generic[States]):
+class RecentEncodings(Generic[Encoding]):
     """The encoder's states of the last `KEPT` audios; the audios themselves are not kept.
 
     Audios are compared by their samples, so a copy is the same audio. Each recognizer owns one of these objects.
@@ -26,16 +26,16 @@ class RecentEncodings(Generic[States]):
     """
 
     def __init__(self) -> None:
-        self._states: OrderedDict[bytes, States] = OrderedDict()
+        self._states: OrderedDict[bytes, Encoding] = OrderedDict()
 
-    def get(self, audio: np.ndarray | Features) -> States | None:
+    def get(self, audio: np.ndarray | Features) -> Encoding | None:
         """The states kept for an audio; None if there are none."""
         key = _digest(audio)
         if key in self._states:
             self._states.move_to_end(key)
         return self._states.get(key)
 
-    def keep(self, audio: np.ndarray | Features, states: States) -> None:
+    def keep(self, audio: np.ndarray | Features, states: Encoding) -> None:
         """Keeps the states of an audio. If there are too many, those that were not used for the longest time go."""
         self._states[_digest(audio)] = states
         while len(self._states) > KEPT:

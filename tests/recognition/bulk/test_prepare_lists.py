@@ -21,7 +21,7 @@ from robustger.hypotheses import load_nbest
 from robustger.hypotheses.audio_embeddings import AudioEmbeddings
 from robustger.recognition import Recognition, Recognizer
 from robustger.recognition.bulk.chunks import Request
-from robustger.recognition.bulk.prepare import prepare
+from robustger.recognition.bulk.prepare_lists import prepare_lists
 
 
 @pytest.mark.parametrize("frames", ["real", "all"])
@@ -231,7 +231,7 @@ def test_what_is_refused(folder: Path, arguments: dict[str, Any], message: str) 
 def test_streams_are_refused(folder: Path) -> None:
     for manifest, target in (("-", folder / "lists.jsonl"), (folder / "manifest.jsonl", "-")):
         with pytest.raises(InputError, match="'-' is not one"):
-            prepare(Listener, manifest, target, Request(), settings={})
+            prepare_lists(Listener, manifest, target, Request(), settings={})
 
 
 def test_a_manifest_without_rows_is_refused(tmp_path: Path) -> None:

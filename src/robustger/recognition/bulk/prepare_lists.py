@@ -54,7 +54,7 @@ class PreparationSummary:
     was_complete: bool
 
 
-def prepare(
+def prepare_lists(
     load_recognizer: Callable[[], Recognizer],
     manifest: str | Path,
     target: str | Path,
