@@ -41,7 +41,7 @@ class Kept(Protocol):
         """The segments of the next batch; None if no run has done it."""
         ...
 
-    def put(self, segments: Sequence[Segment]) -> None:
+    def put(self, segments: Sequence[Segment], /) -> None:
         """Remembers the segments of the batch for which `get` returned None."""
         ...
 
