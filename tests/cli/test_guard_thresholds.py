@@ -21,9 +21,9 @@ LISTS = [
     {
         "id": "shorter",
         "hypotheses": [
-            "what is is the fair to denver please please",
-            "what is the fare to denver please",
-            "what is is fair to denver",
+            "turn of the light in the kitchen um uh you know",
+            "turn off the light in the kitchen",
+            "turn off the lights in the kitchen",
         ],
     },
 ]

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-import typer
+from typer.core import TyperOption
+from typer.main import get_command
 
 from robustger.cli import app, options
 from robustger.cli.renamed import RENAMED, with_current_names
 
 
-def commands() -> Iterator[tuple[str, typer.core.TyperCommand]]:
+def commands() -> Iterator[tuple[str, Any]]:
     """Every command with its name; those of `robustger models` have names of two words."""
-    root = typer.main.get_command(app)
+    root: Any = get_command(app)
     for name, command in root.commands.items():
         for inner, one in getattr(command, "commands", {}).items():
             yield f"{name} {inner}", one
@@ -26,11 +28,11 @@ def commands() -> Iterator[tuple[str, typer.core.TyperCommand]]:
 COMMANDS = dict(commands())
 
 
-def options_of(command: str) -> dict[str, typer.core.TyperOption]:
+def options_of(command: str) -> dict[str, TyperOption]:
     """The options of a command, by each of their names."""
     found = {}
     for parameter in COMMANDS[command].params:
-        if isinstance(parameter, typer.core.TyperOption):
+        if isinstance(parameter, TyperOption):
             found |= dict.fromkeys([*parameter.opts, *parameter.secondary_opts], parameter)
     return found
 

@@ -75,14 +75,17 @@ def test_other_settings_are_refused_until_restarted(
 ) -> None:
     target = str(tmp_path / "out.jsonl")
     with pytest.raises(KeyboardInterrupt):
-        correct_file_resumably(lambda: Counting(corrector, 3), source, target, identity={"corrector": "x"})
-    for identity, options in (({"corrector": "y"}, {}), ({"corrector": "x"}, {"num_beams": 2})):
+        correct_file_resumably(
+            lambda: Counting(corrector, 3), source, target, identity={"corrector": "x"}, num_beams=1
+        )
+    for corrector_name, beams in (("y", 1), ("x", 2)):
+        identity = {"corrector": corrector_name}
         with pytest.raises(InputError, match=r"holds an unfinished run with other settings.*--restart"):
-            correct_file_resumably(lambda: corrector, source, target, identity=identity, **options)
+            correct_file_resumably(lambda: corrector, source, target, identity=identity, num_beams=beams)
     with Path(source).open("a", encoding="utf-8") as file:
         file.write('{"id": "new", "hypotheses": ["a b", "a b"]}\n')
     with pytest.raises(InputError, match="the content of the lists changed"):
-        correct_file_resumably(lambda: corrector, source, target, identity={"corrector": "x"})
+        correct_file_resumably(lambda: corrector, source, target, identity={"corrector": "x"}, num_beams=1)
     anew = Counting(corrector)
     correct_file_resumably(lambda: anew, source, target, identity={"corrector": "y"}, restart=True)
     assert anew.batches == 4

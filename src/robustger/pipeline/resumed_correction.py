@@ -20,12 +20,11 @@ from robustger.pipeline.resume import KeptBatches, kept_batches
 from robustger.version import __version__
 
 if TYPE_CHECKING:
-    from robustger.correction import Corrector
     from robustger.correction.files import CorrectionSummary
 
 
 def correct_file_resumably(
-    load_corrector: Callable[[], Corrector],
+    load_corrector: Callable[[], Any],
     source: str,
     target: str,
     *,
@@ -41,7 +40,7 @@ def correct_file_resumably(
     A run from standard input, or to standard output, a device or a pipe, keeps nothing.
 
     Args:
-        load_corrector: loads the corrector.
+        load_corrector: loads the corrector, or anything else that has its `config` and its `correct`.
         source: N-best JSONL, "-" for stdin.
         target: transcript JSONL, "-" for stdout.
         identity: tells the corrector from others, as values that JSON can hold.
@@ -56,9 +55,12 @@ def correct_file_resumably(
     """
     from robustger.correction.files import correct_file
 
+    def load() -> Any:
+        return _Resumed(load_corrector(), kept)
+
     with _kept(source, target, {**identity, **options}, restart) as kept:
         return correct_file(
-            lambda: _Resumed(load_corrector(), kept),  # type: ignore[arg-type]
+            load,
             source,
             target,
             on_problem=on_problem,
@@ -75,7 +77,7 @@ class _Resumed:
         config: of the corrector.
     """
 
-    def __init__(self, corrector: Corrector, kept: KeptBatches | None) -> None:
+    def __init__(self, corrector: Any, kept: KeptBatches | None) -> None:
         self.config = corrector.config
         self._corrector = corrector
         self._kept = kept
