@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from robustger.errors import InputError
 from robustger.experiments.experiment import AUDIO_ARM, MATCHED, NGRAMS, TOKEN_EMBEDDING
-from robustger.experiments.runs.start import StartChange
+from robustger.experiments.runs.start import USUAL_START, StartChange
 from robustger.hypotheses import stream_nbest
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Change:
 
     text: str = ""
     overrides: tuple[str, ...] = ()
-    start: StartChange = StartChange()
+    start: StartChange = USUAL_START
     lists: int | None = None
     llm: str | None = None
 
