@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robustger.errors import InputError
 from robustger.experiments.experiment import AUDIO_ARM, MATCHED, NGRAMS, TOKEN_EMBEDDING
-from robustger.experiments.runs.start import StartChange
+from robustger.experiments.runs.start import USUAL_START, StartChange
 from robustger.hypotheses import stream_nbest
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Change:
 
     text: str = ""
     overrides: tuple[str, ...] = ()
-    start: StartChange = field(default_factory=StartChange)
+    start: StartChange = USUAL_START
     lists: int | None = None
     llm: str | None = None
 

@@ -25,7 +25,7 @@ from robustger.experiments.runs.run import (
     stored_digests,
 )
 from robustger.experiments.runs.selection import ListFiles, digest_of
-from robustger.experiments.runs.start import StartChange
+from robustger.experiments.runs.start import USUAL_START, StartChange
 from robustger.files import sha256_of
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def plan_base(scale: Scale, runs: Path, lists: ListFiles) -> TrainingRun[BasePla
     if scale.base_recipe is None or lists.base is None:
         raise InputError("--base train: this scale has no recipe for a base; use none, or name a checkpoint")
     overrides = [f"output={folder}", f"data.train=[{json.dumps(str(lists.base))}]"]
-    config, lora_of = _started(_resolved(scale.base_recipe, overrides), folder, StartChange())
+    config, lora_of = _started(_resolved(scale.base_recipe, overrides), folder, USUAL_START)
     digest = _digest("trained", _settings(config), digest_of(lists.base), _lora_digest(lora_of))
     return settled(TrainingRun(folder, config, BasePlan(digest, None, config.corrector.base, lora_of)))
 
@@ -141,7 +141,7 @@ def plan_arms(
         if own := own_overrides(key.arm, config.corrector, model, lists.test):
             config = _resolved(scale.recipe, [*overrides, *own])
         # A GER has no noise and therefore no noise gate that could start elsewhere.
-        start = StartChange() if config.corrector.variant == "ger" else change.start
+        start = USUAL_START if config.corrector.variant == "ger" else change.start
         config, lora_of = _started(config, folder, start)
         weights = own_base.plan.digest if own_base else config.corrector.base
         started = [_lora_digest(lora_of), start.to_dict()]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -17,7 +17,7 @@ import yaml
 
 from robustger.correction.config import GuardConfig
 from robustger.experiments.experiment import RunKey
-from robustger.experiments.runs.start import StartChange
+from robustger.experiments.runs.start import USUAL_START, StartChange
 from robustger.files import atomic_writer, exclusive
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class BasePlan:
     checkpoint: str | None
     model: str
     lora_of: str | None = None
-    start: StartChange = field(default_factory=StartChange)
+    start: StartChange = USUAL_START
 
     def to_dict(self) -> dict[str, Any]:
         """The content of run.json."""
@@ -92,7 +92,7 @@ class ArmPlan:
     cache: str
     shared: Mapping[str, str]
     lora_of: str | None = None
-    start: StartChange = field(default_factory=StartChange)
+    start: StartChange = USUAL_START
 
     def to_dict(self) -> dict[str, Any]:
         """The content of run.json."""

@@ -41,6 +41,9 @@ class StartChange:
         return cls(**parts)
 
 
+USUAL_START = StartChange()
+
+
 def lora_weights(checkpoint: Path) -> dict[str, Any]:
     """The LoRA weights of a checkpoint, by parameter name.
 

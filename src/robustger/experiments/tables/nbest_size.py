@@ -147,7 +147,7 @@ def _nbest_size(context: Context) -> Findings:
             n: errors_left(widest.lists, n) for n in range(1, min(widest.beams, MOST) + 1)
         }
         notes.append(
-            "The figure of N shows the recordings that were recognized anew: solid as the lists have them, dashed with "
+            "The figure of N shows the recordings that were recognized again: solid with their own lists, dashed with "
             f"{widest.beams} beams."
         )
         figures["-beams"] = lambda: by_width_plot(by_beams, {one.beams: one.cost for one in sweeps})
