@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from argparse import Namespace
 from pathlib import Path
 
@@ -34,10 +35,8 @@ def trained(file: Path, steps: int, options: Namespace = OPTIONS) -> tuple[Train
         loss = (model(x) - x.sum(1, keepdim=True)).square().mean()
         return BatchLoss(loss, {"squares": loss}, len(x))
 
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         train(state, batch_loss, lambda: saved.append(state.step), options, Processes(0, 1), "rows")
-    except KeyboardInterrupt:
-        pass
     return state, saved
 
 
