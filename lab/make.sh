@@ -40,7 +40,7 @@ done
 "$bin/robustger" mix "$lab/corpus/test.jsonl" --noise "$noise/test" --snr=-5,0,5,10,15,20 --seed 3 -o "$lab/corpus/noisy-test"
 
 say "5-best lists"
-nbest() { "$bin/robustger" nbest "$1" -o "$2" --preset lab --model "$recognizer" --batch 32 "${@:3}"; }
+nbest() { "$bin/robustger" nbest "$1" -o "$2" --preset lab --model "$recognizer" --batch-size 32 "${@:3}"; }
 for part in 1 2 more; do
     nbest "$lab/corpus/noisy-corrector-$part/manifest.jsonl" "$lab/lists/corrector-$part.jsonl"
 done

@@ -12,7 +12,7 @@ from tests.experiments.conftest import in_this_process
 
 from robustger.errors import InputError
 from robustger.experiments.data import load_data
-from robustger.experiments.kept_embeddings import KeptDigest, digest_path
+from robustger.experiments.kept_embeddings import KeptDigest, digest_path, refuse_unkept
 from robustger.experiments.runs import trainings
 from robustger.experiments.runs.scales import LAB
 from robustger.experiments.runs.selection import digest_of
@@ -109,3 +109,17 @@ def test_neither_embeddings_nor_digest_is_an_error(lab: Path) -> None:
     digest_path(embeddings).write_text('{"sha256": 3')
     with pytest.raises(InputError, match="is not a digest of embeddings"):
         digest_of(lab / "lists" / "corrector-more.jsonl")
+
+
+def test_a_digest_counts_where_a_part_of_the_embeddings_is_kept(lab: Path) -> None:
+    path = lab / "lists" / "corrector-more.jsonl"
+    embeddings = lab / "lists" / EMBEDDINGS
+    digest, digests = digest_of(path), load_data(lab).digests()
+    digest_path(embeddings).write_text(KeptDigest(sha256_of(embeddings), {sha256_of(path): digest}).to_json())
+    embeddings.write_bytes(b"a part of them")
+    assert digest_of(path) == digest
+    assert load_data(lab).digests() == digests
+    with pytest.raises(
+        InputError, match=r"the probe needs these embeddings, which are not kept; .*`make lab`"
+    ):
+        refuse_unkept(embeddings, "the probe needs")
