@@ -1,4 +1,4 @@
-"""Lists made elsewhere, turned into a file of the package's own format, with references where these lie apart.
+"""Converts N-best lists of other toolkits to the package's own format, and adds references from a separate file.
 
 Formats are documented where they are read:
 
@@ -52,7 +52,7 @@ def _read_hyporadise(source: str | Path) -> Iterator[Placed]:
 
 @dataclass(slots=True)
 class ImportSummary:
-    """What an import came to.
+    """Counts the lists and problems of an import.
 
     Attributes:
         lists: lists written.
@@ -155,7 +155,7 @@ def import_lists(
 
 
 def _in_words(place: str, nbest: NBest, summary: ImportSummary, report: Callable[[str, str], None]) -> NBest:
-    """The list with words in the place of decoder tokens; a list whose words look like tokens is reported, and kept."""
+    """The list with decoder tokens joined to words. A list whose words look like tokens is reported and kept."""
     words, doubt = words_of(nbest)
     summary.joined += words is not nbest
     if doubt is not None:

@@ -1,4 +1,4 @@
-"""Devices by name."""
+"""Picks a device by name."""
 
 from __future__ import annotations
 

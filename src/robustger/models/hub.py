@@ -1,4 +1,4 @@
-"""Models of the Hugging Face hub: from its cache on this machine, else from the hub itself."""
+"""Gets models of the Hugging Face hub from the cache on this machine, or from the hub itself."""
 
 from __future__ import annotations
 

@@ -283,7 +283,7 @@ def _fits(piece: _Piece, room: int) -> bool:
 
 
 def _piece(words: list[str], i: int, inside: bool = False) -> _Piece | None:
-    """What arithmetic holds together, up to the next larger scale: "two hundred and five thousand", "eighty five"."""
+    """Words that form one number up to the next larger scale: "two hundred and five thousand", "eighty five"."""
     piece = _base(words, i, inside)
     while piece is not None and not piece.ending:
         word = _word(words, piece.end)
