@@ -26,7 +26,7 @@ _DEMUXERS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,ircam,matroska,mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,mxf,"
     "nistsphere,nut,ogg,paf,pvf,rm,sds,shn,sox,tak,truehd,tta,voc,w64,wav,wtv,wv,wve,xwma"
 )
-# Containers that give each packet its time, so that recordings may pause. In all others what is missing was lost.
+# Containers that give each packet its time, so that recordings may pause. In all others, missing data was lost.
 _WITH_PAUSES = ("asf", "avi", "flv", "matroska", "mov", "mpeg", "mpegts", "mxf", "nut", "rm", "wtv")
 _JUMPING = ("mpeg", "mpegts")  # their clocks may be set anew at any time, as where two files were joined
 _WITH_ZERO = ("matroska", "mov")  # their time line begins at 0, whenever the first sound is heard
@@ -198,7 +198,7 @@ def stated(container: InputContainer, track: AudioStream) -> Stated:
         seconds = container.duration / 1e6
     rate, context = track.codec_context.sample_rate, track.codec_context
     if context.name in ("opus", "libopus") and context.extradata is not None and len(context.extradata) >= 16:
-        # OpusHead: how many samples of 48 kHz come before the sound, and the rate of what was encoded.
+        # OpusHead: the number of 48 kHz samples before the sound, and the rate of the encoded input.
         if form == "ogg" and seconds is not None:
             seconds -= int.from_bytes(context.extradata[10:12], "little") / 48_000
         rate = int.from_bytes(context.extradata[12:16], "little") or rate

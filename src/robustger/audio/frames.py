@@ -38,10 +38,10 @@ _ADTS_RATES = (
     8_000,
     7_350,
 )
-_ADTS = 4  # beside the versions of MPEG, which have two bits
+_ADTS = 4  # a value besides the versions of MPEG, which have two bits
 _CHAIN = 3  # frames of one kind that follow each other are no accident
 _TRAILING_FRAMES = (
-    2  # from so many on, bytes behind the last frame that are no tag were sound; fewer are of no account
+    2  # at least so many bytes behind the last frame were sound if they are no tag; fewer are ignored
 )
 _CHUNK = 1 << 20  # bytes read at a time
 

@@ -140,7 +140,7 @@ class _Cutter:
         pause = min(PAUSE_SECONDS, max_seconds / 2)
         self._pause = max(1, round(pause * SAMPLE_RATE / FRAME))  # frames
         self._margin = round(min(MARGIN_SECONDS, pause / 4) * SAMPLE_RATE)
-        # So what is cut off last holds more than the margin after speech.
+        # So the last window holds more than the margin after speech.
         self._shortest = max(int(min_seconds * SAMPLE_RATE), self._margin + FRAME)
         self._samples = np.zeros(0, np.float32)  # what may still be needed
         self._base = 0  # where these begin

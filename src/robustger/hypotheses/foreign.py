@@ -138,7 +138,9 @@ def import_lists(
                 value = dataclasses.replace(value, reference=said.values[value.id][1])
             elif said is not None:
                 summary.without_reference += 1
-                on_problem(place, f"{value.id!r} has no reference in {said.name}; the list is kept as it is")
+                on_problem(
+                    place, f"{value.id!r} has no reference in {said.name}; the list is kept without one"
+                )
             value = _in_words(place, value, summary, report)
             whole = len(value.hypotheses)
             if same is not None:
@@ -159,5 +161,5 @@ def _in_words(place: str, nbest: NBest, summary: ImportSummary, report: Callable
     words, doubt = words_of(nbest)
     summary.joined += words is not nbest
     if doubt is not None:
-        report(place, f"{nbest.id!r}: {doubt}; the list is kept as it is")
+        report(place, f"{nbest.id!r}: {doubt}; the list is kept unchanged")
     return words

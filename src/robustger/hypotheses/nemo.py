@@ -214,7 +214,7 @@ def _beams(beams: Any) -> tuple[list[str], list[float] | None, list[str]]:
 
 
 def _rows(source: str | Path) -> Iterator[tuple[int, str | BadLine]]:
-    """Blank lines are no candidates, as pandas, with which NeMo reads them, sees it; an empty text is, by its tab."""
+    """Skips blank lines, as pandas does, with which NeMo reads the table. A line with a tab is an empty candidate."""
     return read_lines(source, strip="\r\n")
 
 

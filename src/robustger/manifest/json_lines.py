@@ -82,7 +82,7 @@ def _parsed(
         if not isinstance(fields, dict) or NEMO_AUDIO not in fields or "audio" in fields:
             return fields
         if name is not None and "id" not in fields:
-            nemo_row(fields)  # says what is wrong, where something is
+            nemo_row(fields)  # raises an error that says what is wrong
             fields["id"] = name["id"]
             if "start" in name:
                 fields["offset"] = name["start"]

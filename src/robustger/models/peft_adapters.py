@@ -12,7 +12,7 @@ from robustger.errors import InputError
 _CONFIG = "adapter_config.json"
 PEFT_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 KEY_PREFIX = "base_model.model."  # how the names of its weights begin
-_CONFIG_BYTES = 1 << 20  # a configuration is small; what is larger is not read
+_CONFIG_BYTES = 1 << 20  # a configuration is small; a larger file is not read
 
 
 def refuse_peft(path: str | os.PathLike[str]) -> None:

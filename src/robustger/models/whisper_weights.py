@@ -43,7 +43,7 @@ def _weights(file: CTranslate2File, encoder_layers: int, decoder_layers: int) ->
         array = file.read(name)
         if array.dtype not in (np.float16, np.float32):
             raise InputError(
-                f"{file.path}: its weights are {array.dtype}, too coarse to convert; run it as it is, with "
+                f"{file.path}: its weights are {array.dtype}, too coarse to convert; run it without conversion, with "
                 "--recognizer faster-whisper"
             )
         return array

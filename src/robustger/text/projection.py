@@ -99,7 +99,7 @@ def _projected(words: Sequence[str], best: Sequence[WrittenToken], forms: Forms)
             opening = delete(pieces, best, token_at, token)
         if not at_end:
             piece = WrittenPiece.kept_token(best, token, starts[token])
-            if token == 0 and pieces:  # what is inserted before the first word comes into its quotes, too
+            if token == 0 and pieces:  # words inserted before the first word come into its quotes, too
                 pieces[0].before, piece.before = piece.before, ""
             piece.before = opening + piece.before
             pieces.append(piece)

@@ -73,7 +73,7 @@ _HUNDREDTHS = {"dollars": "cents", "euros": "cents", "pounds": "pence"}
 _WHOLES = {"cents": "dollars", "pence": "pounds"}  # of hundredths that stand by themselves
 _MONEY_WORDS = {unit: unit for unit in [*CURRENCIES.values(), *_WHOLES]}
 _MONEY_WORDS |= {"dollar": "dollars", "pound": "pounds", "euro": "euros", "rupee": "rupees", "cent": "cents"}
-_COUNTED = ("percent", "times")  # what is no money behind an amount: "five dollars twenty times"
+_COUNTED = ("percent", "times")  # words that show that an amount is no money: "five dollars twenty times"
 _ENGLISH_WORDS = frozenset(
     [
         *_SMALL,
