@@ -1,4 +1,4 @@
-"""A language model of any shape on random weights that corrects: what the GPU benchmark runs.
+"""A corrector with a language model of any shape and random weights, for the GPU benchmark.
 
 Random weights write noise, and no draft is ever right. So of a random Llama two things are set: its layers add next to
 nothing to what they pass on, and the output row of each token's successor is that token's embedding. Then the model

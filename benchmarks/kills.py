@@ -11,16 +11,13 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import random
-import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.killing import KilledRun, kill_and_compare
 
 UTTERANCES = 10
 RESULTS = ("lists.jsonl", "lists.embeddings.safetensors", "lists.run.json")
@@ -50,49 +47,8 @@ def make_data(folder: Path) -> None:
     (folder / "manifest.jsonl").write_text(text, encoding="utf-8")
 
 
-def start(folder: Path, output: Path) -> int:
-    """Starts the command in a child process and returns its id."""
-    child = os.fork()
-    if child:
-        return child
-    from robustger.cli import main
-
-    log = os.open(output.parent / "log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    sys.argv = [
-        *("robustger", "nbest", str(folder / "manifest.jsonl"), "-o", str(output)),
-        *("--preset", str(folder / "preset"), "--device", "cpu", "--batch-size", "2"),
-    ]
-    code: object = 70  # as of a program that went wrong in itself
-    try:
-        main()
-    except SystemExit as stop:
-        code = stop.code
-    finally:
-        os._exit(code if isinstance(code, int) else 70)
-
-
-def ended_within(child: int, seconds: float) -> int | None:
-    """The child's wait status; None when it still runs after this time."""
-    moment = time.perf_counter() + seconds
-    while (left := moment - time.perf_counter()) > 0:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            return status
-        time.sleep(min(0.02, left))
-    return None
-
-
-def results(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "log"}
-
-
 def main() -> None:
-    kills = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    draw = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 0)
     # What every run imports. Nothing is computed here: the threads of a pool would not live on in a child.
-    import torch
     import transformers.models.whisper.modeling_whisper  # noqa: F401
 
     import robustger.audio
@@ -100,9 +56,6 @@ def main() -> None:
     import robustger.recognition.bulk.prepare_lists
     import robustger.recognition.recognizers.whisper  # noqa: F401
 
-    torch.set_num_threads(1)
-    begin = time.perf_counter()
-    done = rounds = different = failed = 0
     with tempfile.TemporaryDirectory() as name:
         data = Path(name)
         child = os.fork()
@@ -110,47 +63,34 @@ def main() -> None:
             make_data(data)
             os._exit(0)
         os.waitpid(child, 0)
+        at_work: list[bool] = []  # of each kill, whether it left something to go on from
 
-        (data / "undisturbed").mkdir()
-        started = time.perf_counter()
-        _, status = os.waitpid(start(data, data / "undisturbed" / "lists.jsonl"), 0)
-        duration = time.perf_counter() - started
-        expected = results(data / "undisturbed")
-        if os.waitstatus_to_exitcode(status) != 1 or sorted(expected) != sorted(RESULTS):
-            sys.exit((data / "undisturbed" / "log").read_text(encoding="utf-8"))
-
-        at_work = 0  # kills that left something to go on from
-        while done < kills:
-            rounds += 1
-            folder = data / f"round{rounds}"
+        def new_run(name: str) -> KilledRun:
+            folder = data / name
             folder.mkdir()
-            while True:
-                child = start(data, folder / "lists.jsonl")
-                status = ended_within(child, draw.uniform(0, duration)) if done < kills else None
-                if status is None:
-                    if done < kills:
-                        os.kill(child, signal.SIGKILL)
-                    _, status = os.waitpid(child, 0)
-                if os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
-                    break
-                done += 1
-                at_work += (folder / "lists.jsonl.partial" / "state.json").exists()
-            failed += os.waitstatus_to_exitcode(status) != 1  # 1: two recordings are of no use
-            different += results(folder) != expected
-    result = {
-        "benchmark": "kills",
-        "kills": done,
-        "with_work_recorded": at_work,
-        "rounds": rounds,
-        "identical": rounds - different,
-        "different": different,
-        "failed": failed,
-        "undisturbed_seconds": round(duration, 2),
-        "seconds": round(time.perf_counter() - begin, 1),
-    }
-    machine = {"cores": os.cpu_count(), "torch": torch.__version__, "python": platform.python_version()}
-    print(json.dumps(result | machine), flush=True)
-    sys.exit(1 if different or failed else 0)
+            arguments = ("nbest", str(data / "manifest.jsonl"), "-o", str(folder / "lists.jsonl"))
+            arguments += ("--preset", str(data / "preset"), "--device", "cpu", "--batch-size", "2")
+            return KilledRun(
+                arguments,
+                folder / "log",
+                lambda: {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "log"},
+            )
+
+        counts = kill_and_compare(
+            new_run,
+            int(sys.argv[1]) if len(sys.argv) > 1 else 20,
+            int(sys.argv[2]) if len(sys.argv) > 2 else 0,
+            exit_code=1,  # two recordings are of no use
+            on_kill=lambda name: at_work.append(
+                (data / name / "lists.jsonl.partial" / "state.json").exists()
+            ),
+        )
+        if sorted(path.name for path in (data / "undisturbed").iterdir()) != sorted([*RESULTS, "log"]):
+            sys.exit((data / "undisturbed" / "log").read_text(encoding="utf-8"))
+    print(
+        json.dumps({"benchmark": "kills", "with_work_recorded": sum(at_work)} | counts.to_dict()), flush=True
+    )
+    sys.exit(1 if counts.different or counts.failed else 0)
 
 
 if __name__ == "__main__":

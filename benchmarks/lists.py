@@ -1,4 +1,4 @@
-"""The N-best lists that the benchmarks read: the dev lists of HyPoradise, or the demo's where these are not at hand."""
+"""Gives the benchmarks N-best lists: the development lists of HyPoradise, or those of the demo if they are missing."""
 
 from __future__ import annotations
 

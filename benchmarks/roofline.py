@@ -1,4 +1,4 @@
-"""What a machine can do at most: matrix products and memory reads, measured rather than looked up."""
+"""Measures the highest speed of a machine in matrix products and memory reads."""
 
 from __future__ import annotations
 

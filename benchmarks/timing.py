@@ -1,4 +1,4 @@
-"""What every benchmark shares: rows of the table, two things timed in turns, and one table of all rows.
+"""Times two functions in turns, and prints and saves the rows of all benchmarks in one table.
 
 A row is a ratio against a baseline that ran in the same process, one value a round. The two take turns, and the one
 that goes first changes every round: a machine that is busy for a while slows both. A benchmark is a module with

@@ -13,18 +13,13 @@ forked from one in which the libraries are imported already.
 from __future__ import annotations
 
 import json
-import os
-import platform
-import random
-import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.kills import ended_within
+from benchmarks.killing import KilledRun, kill_and_compare
 
 LISTS = 96
 BATCH = 2
@@ -58,27 +53,6 @@ def write_config(folder: Path, output: Path) -> Path:
     return path
 
 
-def start(config: Path) -> int:
-    """Starts the command in a child process and returns its id."""
-    child = os.fork()
-    if child:
-        return child
-    from robustger.cli import main
-
-    log = os.open(config.with_suffix(".log"), os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    sys.argv = ["robustger", "train", str(config)]
-    code: object = 70  # as of a program that went wrong in itself
-    try:
-        main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    finally:
-        os._exit(code if isinstance(code, int) else 70)
-
-
 def results(folder: Path) -> dict[str, bytes]:
     """Everything a run leaves, but for what names its folder or the hour."""
     return {
@@ -89,64 +63,33 @@ def results(folder: Path) -> dict[str, bytes]:
 
 
 def main() -> None:
-    kills = int(sys.argv[2]) if len(sys.argv) > 2 else 30
-    draw = random.Random(int(sys.argv[3]) if len(sys.argv) > 3 else 0)
     # What every run imports. Nothing is computed here: the threads of a pool would not live on in a child.
-    import torch
     import transformers.models.llama.modeling_llama  # noqa: F401
 
     import robustger.training.loop  # noqa: F401
 
-    torch.set_num_threads(1)
-    begin = time.perf_counter()
-    done = rounds = different = failed = 0
     killed_at: list[int] = []  # steps on record at every kill
     with tempfile.TemporaryDirectory() as name:
         data = Path(name)
         write_data(Path(sys.argv[1]).resolve(), data)
-        config = write_config(data, data / "undisturbed")
-        started = time.perf_counter()
-        _, status = os.waitpid(start(config), 0)
-        duration = time.perf_counter() - started
-        if status:
-            sys.exit(config.with_suffix(".log").read_text(encoding="utf-8"))
-        expected = results(data / "undisturbed")
 
-        while done < kills:
-            rounds += 1
-            folder = data / f"round{rounds}"
-            config = write_config(data, folder)
-            while True:
-                child = start(config)
-                status = ended_within(child, draw.uniform(0, duration)) if done < kills else None
-                if status is None:
-                    if done < kills:
-                        os.kill(child, signal.SIGKILL)
-                    _, status = os.waitpid(child, 0)
-                if os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
-                    break
-                done += 1
-                state = folder / STATE
-                killed_at.append(json.loads(state.read_text("utf-8"))["step"] if state.exists() else 0)
-            failed += os.waitstatus_to_exitcode(status) != 0
-            different += results(folder) != expected
-            print(f"{done} kills, {rounds} runs, {different} different", file=sys.stderr)
-    result = {
-        "benchmark": "training kills",
-        "kills": done,
-        "steps": STEPS,
-        "killed_at": killed_at,
-        "runs": rounds,
-        "identical": rounds - different,
-        "different": different,
-        "failed": failed,
-        "files": len(expected),
-        "undisturbed_seconds": round(duration, 2),
-        "seconds": round(time.perf_counter() - begin, 1),
-    }
-    machine = {"cores": os.cpu_count(), "torch": torch.__version__, "python": platform.python_version()}
-    print(json.dumps(result | machine), flush=True)
-    sys.exit(1 if different or failed else 0)
+        def new_run(name: str) -> KilledRun:
+            config = write_config(data, data / name)
+            return KilledRun(("train", str(config)), config.with_suffix(".log"), lambda: results(data / name))
+
+        def on_kill(name: str) -> None:
+            state = data / name / STATE
+            killed_at.append(json.loads(state.read_text("utf-8"))["step"] if state.exists() else 0)
+
+        counts = kill_and_compare(
+            new_run,
+            int(sys.argv[2]) if len(sys.argv) > 2 else 30,
+            int(sys.argv[3]) if len(sys.argv) > 3 else 0,
+            on_kill=on_kill,
+        )
+    about = {"benchmark": "training kills", "steps": STEPS, "killed_at": killed_at}
+    print(json.dumps(about | counts.to_dict()), flush=True)
+    sys.exit(1 if counts.different or counts.failed else 0)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Recordings in containers that give every packet its time, made with PyAV."""
+"""Makes recordings in containers that give every packet its time, with PyAV."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The beam search of transformers on what a recognizer's encoder made: what ours has to find, and is timed against."""
+"""The beam search of transformers on a recognizer's encoder outputs: the reference for our own search."""
 
 from __future__ import annotations
 

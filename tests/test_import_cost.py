@@ -1,4 +1,4 @@
-"""Importing the package and asking for help load nothing heavy; the public names are all there when asked for."""
+"""Importing the package and printing help load no heavy library, and all public names exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A complete preset of tiny random models, as a folder: what `--preset FOLDER` takes."""
+"""Builds a complete preset of tiny random models in a folder, for `--preset FOLDER`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tiny random Whisper, written to a folder as a real checkpoint is; tests load it as users load theirs."""
+"""Builds a tiny random Whisper in a folder like a real checkpoint; tests load it as users load theirs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A voice for tests that need speech: what is only noise is silence to whoever looks for speech."""
+"""A synthetic voice for tests that need speech, because plain noise counts as silence for the speech finder."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_bad_lines_are_reported_and_make_the_exit_code_1(robustger: Callable[...
     assert list(lists(result.out)) == ["a", "b"]
     assert result.err.splitlines() == [
         "robustger: nbest.txt:4: the key 'what' does not end in a rank, as 'utt-1' does",
-        "robustger: nbest.txt:3: 'b' has no reference in text; the list is kept as it is",
+        "robustger: nbest.txt:3: 'b' has no reference in text; the list is kept without one",
         "robustger: 2 lists, 1 problems, 1 without a reference, 1 references without a list",
     ]
 

@@ -204,7 +204,7 @@ def test_a_restart_that_cannot_begin_throws_nothing_away(
         (["m.jsonl", "-o", "m.csv"], "m.csv: exists, and nothing says how it was made; "),
         (["m.jsonl", "-o", "m.jsonl", "--restart"], "m.jsonl: is read by this command; name another output"),
         (["m.jsonl", "--preset", "none"], "none: no such folder and no such preset with a recognizer"),
-        (["m.jsonl", "--device", "toaster"], "device 'toaster' is not to be had here ("),
+        (["m.jsonl", "--device", "toaster"], "device 'toaster' is not available here ("),
         (["m.jsonl", "--set", "model=m"], "has no option 'model'"),
         (
             ["m.jsonl", "--recognizer", "ctc"],

@@ -121,6 +121,6 @@ def test_without_its_table_it_cannot_be_checked(make, rats: Path) -> None:
     (rats / "docs" / "retrans_fileset_info.tab").unlink()
     made = make("rats", rats)
     assert len(made.problems) == 1
-    assert "what is missing cannot be told" in made.problems[0]
+    assert "so missing recordings cannot be reported" in made.problems[0]
     with pytest.raises(InputError, match="is not RATS: it holds no data/train/audio"):
         make("rats", rats / "data")

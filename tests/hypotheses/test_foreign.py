@@ -96,7 +96,7 @@ def test_references_are_joined(tmp_path: Path) -> None:
             on_problem=lambda place, message: problems.append((place, message)),
         )
         assert summary == ImportSummary(lists=3, without_reference=1, unused_references=1)
-        assert problems == [(f"{source}:3", f"'c' has no reference in {said}; the list is kept as it is")]
+        assert problems == [(f"{source}:3", f"'c' has no reference in {said}; the list is kept without one")]
         assert load_nbest(target) == [
             NBest.from_texts("a", ["one", "won"], reference="one"),
             NBest.from_texts("b", ["two"], reference="too"),

@@ -1,4 +1,5 @@
-"""Audio files and arrays to what a recognizer takes: 16 kHz, mono, float32; long audio cut into windows.
+"""Turns audio files and arrays into the samples a recognizer takes (16 kHz, mono, float32), and cuts long audio into
+windows.
 
 Whatever cannot be read whole raises `AudioError`, one line that names the file and says what is wrong with it; with
 `ReadingOptions(keep_going=True)` what is left of it is read, and a warning says what is missing.

@@ -1,4 +1,4 @@
-"""Audio as Python programs have it: arrays, tensors, lists, rows of data sets, the bytes of a file."""
+"""Turns audio that a Python program holds (arrays, tensors, lists, rows of data sets, bytes) into samples."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BIAS_8_BIT = 128  # the zero of unsigned 8-bit samples, as WAV files have them
 
 
 def as_samples(value: Any, sample_rate: int = SAMPLE_RATE, name: str = "audio") -> np.ndarray:
-    """Audio in any form that programs pass around, as a recognizer takes it.
+    """Turns audio in any form that programs pass around into the samples that a recognizer takes.
 
     Args:
         value: a file (its path, its bytes, or open for reading); samples as a numpy array, a torch tensor or a list:

@@ -1,4 +1,4 @@
-"""What the first bytes of a file say: which container it is, and how many bytes it promises to have.
+"""Reads from the first bytes of a file which container it is and how many bytes it should have.
 
 Decoders read a file that was cut off up to the cut and call that the recording. The containers know better: most state
 their length, and here it is compared with the bytes that are there.
@@ -46,7 +46,7 @@ def _begins(head: bytes, signatures: tuple[tuple[int, bytes], ...]) -> bool:
 
 
 def missing_end(file: BinaryIO, begin: int, end: int) -> str | None:
-    """What shows that a recording was cut off, None where nothing does.
+    """The sign that a recording was cut off, or None if there is no such sign.
 
     Args:
         file: the file, seekable; its position is changed.
@@ -62,7 +62,8 @@ def missing_end(file: BinaryIO, begin: int, end: int) -> str | None:
 
 
 def joined_recordings(file: BinaryIO, size: int) -> list[tuple[int, int]]:
-    """Where the recordings begin and end in a file that holds several one after the other, as `cat` joins them.
+    """Finds where each recording begins and ends in a file that holds several, one after the other, as `cat` joins
+    them.
 
     Most files hold one. FFmpeg reads no further than the first one, or reads on with the rate and the clock of the
     first; so each is given to it by itself. (For files that are nothing but frames see `runs_of_frames`.)
@@ -123,7 +124,7 @@ def _begins_of_matroska(file: BinaryIO, size: int) -> list[int]:
 
 
 def _found(file: BinaryIO, signature: bytes, size: int) -> list[int]:
-    """Where a signature stands that is too long to be there by accident."""
+    """Finds the places of a signature that is too long to appear by accident."""
     places, position = [], 0
     while position < size:
         chunk = _at(file, position, _CHUNK + len(signature) - 1)
@@ -135,7 +136,7 @@ def _found(file: BinaryIO, signature: bytes, size: int) -> list[int]:
 
 
 def _promised_bytes(file: BinaryIO, begin: int, end: int) -> int | None:
-    """Where the recording ends at the earliest by its own account; None where it gives none."""
+    """The earliest byte at which the recording may end according to its header, or None if the header does not say."""
     head = _at(file, begin, 16)
     if head[:4] == b"RIFF":
         if head[8:12] == b"WAVE":
@@ -158,7 +159,7 @@ def _promised_bytes(file: BinaryIO, begin: int, end: int) -> int | None:
 
 
 def _end_of_chunk(file: BinaryIO, begin: int, wanted: bytes, header: str) -> int | None:
-    """Where the chunk `wanted` of a RIFF or AIFF file ends; what comes behind it is not sound."""
+    """The end of the chunk `wanted` of a RIFF or AIFF file; the bytes after it are not sound."""
     position = begin + 12
     while len(found := _at(file, position, 8)) == 8:
         name, length = struct.unpack(header, found)
@@ -169,7 +170,7 @@ def _end_of_chunk(file: BinaryIO, begin: int, wanted: bytes, header: str) -> int
 
 
 def _boxes(file: BinaryIO, position: int, end: int) -> Iterator[tuple[int, int, bytes]]:
-    """Where the boxes of an MP4 or QuickTime file begin, how long they are, and their names."""
+    """The start, length and name of each box of an MP4 or QuickTime file."""
     while position < end:
         header = _at(file, position, 16)
         length = int.from_bytes(header[:4], "big")
@@ -201,7 +202,7 @@ def _ebml_end(head: bytes, position: int) -> int | None:
 
 
 def _ogg_has_end(file: BinaryIO, begin: int, end: int) -> bool:
-    """Whether the recording's last page is whole and, as far as it tells, the last of its stream.
+    """Whether the recording's last page is complete and marked as the last of its stream.
 
     RFC 3533 asks for a flag on that page. Some programs that write page by page while they record leave it off: then
     the page has to end where the file ends, and a packet with it. So a cut within a page or a packet shows, and one

@@ -1,4 +1,6 @@
-"""One recording in a file through FFmpeg (PyAV): what is heard, when, and where something is missing."""
+"""Decodes one recording of a file with FFmpeg (PyAV): its sound, the time of each part, and the places where data is
+missing.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ _DEMUXERS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,ircam,matroska,mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,mxf,"
     "nistsphere,nut,ogg,paf,pvf,rm,sds,shn,sox,tak,truehd,tta,voc,w64,wav,wtv,wv,wve,xwma"
 )
-# Containers that give each packet its time, so that recordings may pause. In all others what is missing was lost.
+# Containers that give each packet its time, so that recordings may pause. In all others, missing data was lost.
 _WITH_PAUSES = ("asf", "avi", "flv", "matroska", "mov", "mpeg", "mpegts", "mxf", "nut", "rm", "wtv")
 _JUMPING = ("mpeg", "mpegts")  # their clocks may be set anew at any time, as where two files were joined
 _WITH_ZERO = ("matroska", "mov")  # their time line begins at 0, whenever the first sound is heard
@@ -74,7 +76,7 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What a recording says about itself.
+    """The length, rate, channels and tracks that a recording states in its headers.
 
     Attributes:
         seconds: how long it is; None where it does not say so, or where that is a guess.
@@ -90,7 +92,9 @@ class Stated:
 
 
 class FileSection(io.RawIOBase):
-    """A stretch of a file as a file of its own; without a name, by which FFmpeg would judge it."""
+    """A part of a file that FFmpeg reads like a whole file. It has no name, because FFmpeg would guess the format from
+    it.
+    """
 
     def __init__(self, file: BinaryIO, begin: int, end: int) -> None:
         self._file, self._begin, self._length, self._at = file, begin, max(0, end - begin), 0
@@ -182,7 +186,7 @@ def chosen_track(container: InputContainer, track: int | None, name: str) -> Aud
 
 
 def stated(container: InputContainer, track: AudioStream) -> Stated:
-    """What the recording says about itself, without a look at its sound."""
+    """Reads what the recording states about itself without decoding any sound."""
     seconds = None
     form = container.format.name.split(",")[0]
     duration = None if track.duration is None else float(track.duration * (track.time_base or 0))
@@ -194,7 +198,7 @@ def stated(container: InputContainer, track: AudioStream) -> Stated:
         seconds = container.duration / 1e6
     rate, context = track.codec_context.sample_rate, track.codec_context
     if context.name in ("opus", "libopus") and context.extradata is not None and len(context.extradata) >= 16:
-        # OpusHead: how many samples of 48 kHz come before the sound, and the rate of what was encoded.
+        # OpusHead: the number of 48 kHz samples before the sound, and the rate of the encoded input.
         if form == "ogg" and seconds is not None:
             seconds -= int.from_bytes(context.extradata[10:12], "little") / 48_000
         rate = int.from_bytes(context.extradata[12:16], "little") or rate
@@ -202,7 +206,7 @@ def stated(container: InputContainer, track: AudioStream) -> Stated:
 
 
 def decoded(container: InputContainer, track: AudioStream) -> Iterator[DecodedSound | Broken]:
-    """The sound of a track and where it is damaged, in order.
+    """Decodes a track: yields its sound and its damaged places, in order.
 
     Args:
         container: the recording.
@@ -278,7 +282,7 @@ def _missing_end(form: str, promised: float, heard: float, end: float) -> Iterat
 
 
 def _packets(container: InputContainer, track: AudioStream) -> Iterator[Any]:
-    """The packets of a track; None stands for one that cannot be read."""
+    """Yields the packets of a track, and None for each packet that cannot be read."""
     from av.error import FFmpegError
 
     errors = 0

@@ -1,4 +1,4 @@
-"""Reading and probing audio files, whatever they are stored as, through FFmpeg (PyAV)."""
+"""Reads and probes audio files of any format that FFmpeg (PyAV) knows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HEAD = 16  # bytes that tell the containers apart
 
 @dataclass(frozen=True, slots=True)
 class ReadingOptions:
-    """How a file is read that holds more than one recording, or less than a whole one.
+    """Says how to read a file that holds several recordings, several tracks, or a damaged recording.
 
     Attributes:
         track: which audio track of a video, from 1; the first when None.
@@ -48,7 +48,7 @@ class ReadingOptions:
 
 @dataclass(frozen=True, slots=True)
 class AudioInfo:
-    """What a file says about itself.
+    """The length, sample rate, channels and tracks of a file.
 
     Attributes:
         seconds: how long it is; an estimate for the formats that do not state it.
@@ -65,7 +65,7 @@ class AudioInfo:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A recording in a file that may hold several, or what is left of one behind a damaged place.
+    """One of the recordings in a file, or the rest of a recording behind a damaged place.
 
     Attributes:
         begin: its first byte.
@@ -88,7 +88,7 @@ def read_audio(
     options: ReadingOptions = ReadingOptions(),
     on_warning: Callable[[str], object] = lambda message: None,
 ) -> np.ndarray:
-    """Reads a recording as 16 kHz mono, whatever it is stored as.
+    """Reads a recording of any format as 16 kHz mono.
 
     Sample i is what a player plays at i / 16000 s: a track that begins late begins with silence, and pauses in its time
     stamps are silence.
@@ -118,7 +118,8 @@ def stream_audio(
     on_warning: Callable[[str], object] = lambda message: None,
     block_seconds: float = 60.0,
 ) -> Iterator[np.ndarray]:
-    """The samples of `read_audio`, in blocks that follow each other; however long the recording, a block is in memory.
+    """Yields the samples of `read_audio` in consecutive blocks, so that a recording of any length takes the memory of
+    one block.
 
     Args:
         source: a file's path, or an open binary file.
@@ -177,7 +178,7 @@ def _pieces(
     options: ReadingOptions,
     on_warning: Callable[[str], object],
 ) -> Iterator[np.ndarray]:
-    """The samples between two times, as they are decoded."""
+    """Yields the samples between two times while they are decoded."""
     with _opened(source) as (file, name, size):
         if not 0 <= (start or 0) < (np.inf if end is None else end):
             raise AudioError(name, f"start {start} and end {end} do not fit; 0 <= start < end is needed")
@@ -234,7 +235,7 @@ def _opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[BinaryI
 
 
 def _parts(file: BinaryIO, name: str, size: int, damage: Damage) -> list[_Part]:
-    """The recordings in a file, in order; each as whole as its container can tell."""
+    """The recordings in a file, in order, each with the end that its container gives."""
     parts = [_Part(begin, end) for begin, end in joined_recordings(file, size)]
     for part in parts:
         if why := missing_end(file, part.begin, part.end):
@@ -273,7 +274,7 @@ def _parts(file: BinaryIO, name: str, size: int, damage: Damage) -> list[_Part]:
 def _heard(
     file: BinaryIO, name: str, parts: list[_Part], options: ReadingOptions, damage: Damage
 ) -> Iterator[DecodedSound | Broken | Joint]:
-    """What is decoded of all recordings in a file."""
+    """Decodes all recordings in a file, one after the other."""
     for part in parts:
         lost = part.run.lost_seconds if part.run is not None and part.run.damaged else None
         if lost is not None:
@@ -291,7 +292,7 @@ def _heard(
 
 
 def _stated(file: BinaryIO, name: str, part: _Part, options: ReadingOptions, damage: Damage) -> Stated:
-    """What a part says about itself, its length counted where it does not say it."""
+    """The properties that a part states; its length is counted if it does not state one."""
     try:
         with opened(FileSection(file, part.begin, part.end), part.demuxer) as container:
             track = chosen_track(container, options.track, name)

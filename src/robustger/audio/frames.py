@@ -1,4 +1,4 @@
-"""MPEG audio and ADTS (mp3, mp2, aac): which stretches of a file are frames, and where frames are missing.
+"""Finds the frames of MPEG audio and ADTS files (mp3, mp2, aac), and the places where frames are missing.
 
 These files are frames one after the other and nothing else: a file that was joined of several, or lost some bytes, is
 a sequence of frames as well. FFmpeg reads it from end to end and says neither where one recording ends and another
@@ -38,16 +38,18 @@ _ADTS_RATES = (
     8_000,
     7_350,
 )
-_ADTS = 4  # beside the versions of MPEG, which have two bits
+_ADTS = 4  # a value besides the versions of MPEG, which have two bits
 _CHAIN = 3  # frames of one kind that follow each other are no accident
 _TRAILING_FRAMES = (
-    2  # from so many on, bytes behind the last frame that are no tag were sound; fewer are of no account
+    2  # at least so many bytes behind the last frame were sound if they are no tag; fewer are ignored
 )
 _CHUNK = 1 << 20  # bytes read at a time
 
 
 class Frame(NamedTuple):
-    """What a frame's header says: bytes, samples per channel, and what frames of one recording have in common."""
+    """The header of a frame: its length in bytes, its samples per channel, and the properties that all frames of a
+    recording share.
+    """
 
     length: int
     samples: int
@@ -82,7 +84,7 @@ class FrameRun:
 
 
 def runs_of_frames(file: BinaryIO, size: int, *, search: bool = True) -> list[FrameRun]:
-    """The frames of an MPEG audio or ADTS file as runs, in order; none where there are no frames.
+    """Finds the runs of frames in an MPEG audio or ADTS file, in order; the list is empty if there are no frames.
 
     What stands in front of the first frame (tags, padding, the rest of a frame that was cut) is passed over, and so are
     tags behind a recording.
@@ -109,7 +111,7 @@ def runs_of_frames(file: BinaryIO, size: int, *, search: bool = True) -> list[Fr
 
 
 class _Look:
-    """Bytes of a file anywhere, without a system call for each."""
+    """Gives bytes at any place of a file from a buffer, without a system call for each."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file, self.size = file, size
@@ -124,7 +126,7 @@ class _Look:
 
 
 def frame(header: bytes) -> Frame | None:
-    """What the frame with this header is; None where there is no frame (or one of the "free" bit rate).
+    """Parses a frame's header; None if it is no frame, or a frame of the "free" bit rate.
 
     Args:
         header: its first seven bytes; four are enough for MPEG audio.
@@ -197,7 +199,7 @@ def _after(look: _Look, run: FrameRun, last: int) -> tuple[int | None, bool]:
 
 
 def _end(look: _Look, last: FrameRun) -> list[FrameRun]:
-    """The last run as it ends: cut within a header, or with frames behind it of which nothing is left."""
+    """Closes the last run: it may be cut within a header, or frames after it may be missing altogether."""
     rest = look(last.end, 4)
     # One to three bytes: of a tag or padding there would be more, or other ones.
     if 0 < len(rest) < 4 and rest[:2] == look(last.begin, 2)[: len(rest)]:
@@ -215,7 +217,7 @@ def _without_last(run: FrameRun, last: int) -> FrameRun:
 
 
 def _with_counts(runs: list[FrameRun]) -> list[FrameRun]:
-    """What is missing by the count in a recording's tag, rather than by bytes, where it has one."""
+    """Replaces the number of missing frames by the one that follows from the recording's tag, if it has a tag."""
     first = 0
     while first < len(runs):
         stop = first + 1
@@ -234,7 +236,9 @@ def _with_counts(runs: list[FrameRun]) -> list[FrameRun]:
 
 
 def _next_frame(look: _Look, position: int, kind: tuple[int, ...] | None) -> int | None:
-    """Where, from a position on, frames follow each other: of this kind, or of any that is not likely an accident."""
+    """Finds the next place where frames follow each other: frames of this kind, or of any kind if enough of them
+    follow.
+    """
     while position < look.size:
         chunk = look(position, min(_CHUNK // 2, look.size - position))
         at = 0

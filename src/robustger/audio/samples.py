@@ -1,4 +1,4 @@
-"""Arrays of samples: what may pass as speech, mix-down, resampling."""
+"""Checks arrays of samples, mixes channels down, and resamples."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_CHANNELS = 64
 
 
 class AudioError(InputError):
-    """A recording, or an array in its place, cannot be used; the message is one line that names it and says why.
+    """A recording or array cannot be used. The message is one line that names it and says why.
 
     Attributes:
         name: the file, or what the array was called.
@@ -41,7 +41,7 @@ class AudioError(InputError):
 
 
 def check_samples(samples: Any, name: object = "audio") -> np.ndarray:
-    """An array that a user passes in, checked as `read_audio` checks a file.
+    """Checks an array of a user in the same way as `read_audio` checks a file.
 
     Args:
         samples: (samples,), 16 kHz mono; floats in [-1, 1], or signed integers, which are scaled to that.
@@ -66,7 +66,7 @@ def check_samples(samples: Any, name: object = "audio") -> np.ndarray:
 
 
 class Level:
-    """How loud a recording is, gathered stretch by stretch: whether it can be speech at all.
+    """Measures part by part how loud a recording is, and refuses one that cannot be speech.
 
     Args:
         start: what is heard before this time, in seconds, does not count.

@@ -1,4 +1,4 @@
-"""Where somebody speaks: Silero VAD, as it comes with faster-whisper, heard twice and without knowing the end.
+"""Finds speech with Silero VAD, which comes with faster-whisper. It listens at two levels, and works on streams.
 
 Silero says for every 32 ms how probable speech is. It is run on two versions of the sound, and the larger probability
 counts. In both the sound is brought to one level: every moment is divided by the loudest 32 ms within half a second of
@@ -128,7 +128,7 @@ class SpeechFinder:
 
 
 def audible(samples: np.ndarray) -> np.ndarray:
-    """Faint speech raised to a level at which recognizers hear it: the loudest 32 ms at -44 dB of full scale.
+    """Amplifies faint speech until recognizers hear it: the loudest 32 ms reach -44 dB of full scale.
 
     The spectrograms of recognizers end at a floor, which may lie above what is soft in faint speech.
 

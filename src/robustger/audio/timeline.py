@@ -1,4 +1,4 @@
-"""What was decoded, put where it is heard: silence where a recording pauses or is damaged, one channel, 16 kHz."""
+"""Puts decoded sound at its time, fills gaps with silence, picks one channel, and resamples to 16 kHz."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ChannelSamples:
 
 
 class Damage:
-    """What is damaged in a recording: the end of reading it, or one warning when it is read.
+    """Collects the damaged places of a recording, and either ends the reading or gives one warning at its end.
 
     Args:
         name: the file.
@@ -111,7 +111,7 @@ class Damage:
 def on_time_line(
     parts: Iterable[DecodedSound | Broken | Joint], channel: int | None, damage: Damage, level: Level
 ) -> Iterator[ChannelSamples]:
-    """One channel without a gap: sample i of a stretch is heard i / rate seconds after the stretch begins.
+    """Yields one channel without gaps: sample i of a part belongs i / rate seconds after the part's beginning.
 
     Args:
         parts: what was decoded, in order.

@@ -1,4 +1,4 @@
-"""Long audio cut into windows that a recognizer takes at once: at pauses in speech, with the times kept.
+"""Cuts long audio at pauses into windows that a recognizer takes at once, and keeps their times.
 
 Works on recordings of any length, which arrive in blocks: no more is held than about two windows of sound. The windows
 do not depend on the blocks.
@@ -80,7 +80,7 @@ def stream_windows(
     min_seconds: float | None = None,
     find_speech: bool = True,
 ) -> Iterator[tuple[Window, np.ndarray]]:
-    """The windows of a recording that arrives in blocks, each with its samples, as soon as its end is known.
+    """Cuts a recording that arrives in blocks; yields each window with its samples as soon as its end is known.
 
     They are those that `windows` gives for the whole recording; only without speech finding, silence is a window, too.
 
@@ -115,7 +115,7 @@ def _streamed(
 
 
 class _AllSpeech:
-    """Takes everything for speech; stands in the place of a `SpeechFinder`."""
+    """Reports everything as speech; used instead of a `SpeechFinder`."""
 
     def __init__(self) -> None:
         self._samples = 0  # of a frame that is not complete
@@ -129,7 +129,7 @@ class _AllSpeech:
 
 
 class _Cutter:
-    """Decides on windows as the recording and what is speech in it become known.
+    """Decides on windows while the recording and its speech become known.
 
     Places are samples from the recording's beginning. A window is decided on when enough is known after it for the
     decision to be that for the whole recording.
@@ -140,7 +140,7 @@ class _Cutter:
         pause = min(PAUSE_SECONDS, max_seconds / 2)
         self._pause = max(1, round(pause * SAMPLE_RATE / FRAME))  # frames
         self._margin = round(min(MARGIN_SECONDS, pause / 4) * SAMPLE_RATE)
-        # So what is cut off last holds more than the margin after speech.
+        # So the last window holds more than the margin after speech.
         self._shortest = max(int(min_seconds * SAMPLE_RATE), self._margin + FRAME)
         self._samples = np.zeros(0, np.float32)  # what may still be needed
         self._base = 0  # where these begin
@@ -199,7 +199,7 @@ class _Cutter:
 
     @property
     def _known(self) -> int:
-        """The place up to which it is known what is speech."""
+        """The sample up to which speech and pauses are known."""
         return (self._frame + len(self._speech)) * FRAME
 
     def _end_of_stretch(self, begin: int) -> int | None:
@@ -213,7 +213,7 @@ class _Cutter:
         return min(final * FRAME + self._margin, self._end if self._last else self._known)
 
     def _place(self, earliest: int, latest: int) -> int:
-        """Where to cut between two places: in the longest pause, else where it is quietest."""
+        """Picks the cut between two places: in the longest pause, or at the quietest place if there is no pause."""
         first, last = -(-earliest // FRAME), latest // FRAME
         silent = ~self._speech[first - self._frame : last - self._frame]
         edges = np.flatnonzero(np.diff(np.concatenate([[False], silent, [False]])))
@@ -246,7 +246,7 @@ class _Cutter:
         self._speech, self._frame = self._speech[drop:], self._frame + drop
 
     def _forget(self) -> None:
-        """Lets go of what no window can reach any more."""
+        """Drops the samples that no later window can contain."""
         if self._begin is not None:
             keep = self._begin
         else:

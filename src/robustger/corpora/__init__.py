@@ -1,4 +1,4 @@
-"""Corpora: the folder that a corpus was unpacked to becomes a manifest, and what is missing is said.
+"""Turns the folder of an unpacked corpus into a manifest, and reports missing files.
 
 ==================  ====================================================================================
 chime4              `robustger.corpora.chime4`: CHiME-4

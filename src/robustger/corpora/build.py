@@ -1,4 +1,4 @@
-"""A corpus's folder becomes a manifest, and what was found is counted against what should be there."""
+"""Turns a corpus's folder into a manifest, and compares the number of its utterances with the published one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LENGTH_TOLERANCE_SECONDS = 0.0005  # between a recording and its clean partner
 
 @dataclass(slots=True)
 class SplitCheck:
-    """What was found of a split.
+    """The utterances found for a split, and the number there should be.
 
     Attributes:
         name: the split.
@@ -55,7 +55,7 @@ class SplitCheck:
 
 @dataclass(slots=True)
 class CorpusCheck:
-    """What was found of a corpus.
+    """The utterances found for each split of a corpus.
 
     Attributes:
         splits: each of those asked for.
@@ -71,7 +71,7 @@ class CorpusCheck:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing and nothing was wrong."""
+        """Whether the corpus is complete and has no problems."""
         return not self.problems and all(split.complete for split in self.splits)
 
 
@@ -87,7 +87,7 @@ def corpus_manifest(
     on_problem: Callable[[str, str], None] = lambda place, message: None,
     on_progress: Callable[[int], object] = lambda rows: None,
 ) -> CorpusCheck:
-    """Writes the manifest of a corpus, or the N-best JSONL of a corpus of lists, with all that is there.
+    """Writes the manifest of a corpus, or the N-best JSONL of a corpus of lists, with everything that was found.
 
     An id that stands there twice keeps its first row; files of 0 bytes are left out; both are reported. Whether the
     audio can be decoded is not looked at unless `probe` asks for it.
@@ -176,7 +176,7 @@ def _text(row: Utterance | NBest) -> str | None:
 
 
 def _usable(row: Utterance, scan: Scan, probe: bool) -> Utterance | None:
-    """The row, without a partner that is of no use; None where its audio is of no use."""
+    """The row, without its clean partner if that cannot be used; None if its own audio cannot be used."""
     if problem := _trouble(row.audio, probe):
         scan.problem(row.audio, problem)
         return None

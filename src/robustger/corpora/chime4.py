@@ -84,7 +84,7 @@ def spoken(name: str) -> str:
 
 
 def _name_missing_folders(scan: Scan, audio: Path) -> None:
-    """Reports the folder of all microphones, or of the 1-channel track, where a split needs it and it is not there."""
+    """Reports that the folder of all microphones, or of the 1-channel track, is missing if a split needs it."""
     for places, splits in (
         (ALL_MICROPHONES, [split for split in scan.splits if split == "train"]),
         ((ONE_CHANNEL,), [split for split in scan.splits if split != "train"]),

@@ -1,4 +1,4 @@
-"""What a corpus is here: a name, splits with the number of utterances each should hold, and a reader of its folder."""
+"""Defines a corpus: its name, its splits with their numbers of utterances, and the function that reads its folder."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """How a corpus is laid out.
+    """A corpus: its names, its splits, and the function that reads its folder.
 
     Attributes:
         title: its name as people write it.
@@ -58,7 +58,7 @@ class Corpus:
     companion: str | None = None
 
     def choose(self, names: Sequence[str]) -> tuple[Split, ...]:
-        """The splits of these names, each once and in the corpus's order; those read by default where none is named.
+        """The splits with these names, each once and in the corpus's order; without names, the splits read by default.
 
         Raises:
             InputError: it has no split of that name.
@@ -74,7 +74,7 @@ CORPORA: Registry[Corpus] = Registry("corpus", "robustger.corpora")
 
 
 class Scan:
-    """One reading of a corpus's folder: what is asked for, and what turns out to be missing or wrong.
+    """One reading of a corpus's folder: the wanted splits, and the missing and broken files found on the way.
 
     Attributes:
         folder: as the user named it.
@@ -100,7 +100,7 @@ class Scan:
         self._on_problem = on_problem
 
     def problem(self, place: str | Path, message: str) -> None:
-        """Reports something that is left out, or not as it should be."""
+        """Reports an utterance or file that is broken or left out."""
         self.problems += 1
         self._on_problem(str(place), message)
 

@@ -1,4 +1,4 @@
-"""RobustHP files to N-best lists and embeddings: what `nbest` would have written, from audio that nobody need have.
+"""Converts RobustHP files to N-best lists and embeddings, as `nbest` would write them; the audio is not needed.
 
 Beside the lists lie `LISTS.embeddings.safetensors` (see `robustger.hypotheses.audio_embeddings`) and, if asked for,
 `LISTS.noise.safetensors`: the noise embedding that the released code computed, as E_LN of the paper, a tensor `e_ln`
@@ -96,7 +96,7 @@ def import_robusthp(
 
 
 class _Arrays:
-    """Rows of numbers on their way to a file, by kind; of what passes, only ids stay in memory."""
+    """Collects rows of numbers by kind and writes them to a file; only the ids stay in memory."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
@@ -133,7 +133,7 @@ class _Arrays:
         return {"file": self._name, **place} if place else None
 
     def publish(self, kinds: tuple[str, ...], path: Path) -> None:
-        """Writes the kinds that have rows to a file; none where no kind has."""
+        """Writes all kinds that have rows to a file; without any rows, no file is written."""
         found = [kind for kind in kinds if kind in self._files]
         if not found:
             return

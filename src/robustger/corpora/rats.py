@@ -78,7 +78,7 @@ def _transmission(name: str) -> str:
 def _transmissions(scan: Scan, path: Path) -> dict[str, tuple[str, str]]:
     """Part and channels of every transmission, as the corpus's own table says."""
     if not path.is_file():
-        scan.problem(path, "there is no such file: what is missing cannot be told")
+        scan.problem(path, "there is no such file, so missing recordings cannot be reported")
         return {}
     sent = {}
     for _, line in read_lines(path):

@@ -84,14 +84,14 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
 
 
 def _sentence(split: str, path: Path, id_: str) -> dict[str, str]:
-    """What is said by whom; nothing where the file names no utterances, whose lists are called after their position."""
+    """The sentence and speaker of a list; None if the file does not name its utterances."""
     if id_.startswith(f"{path.stem}-"):
         return {}
     return {"sentence": chime4.spoken(id_) if "chime4" in split else id_}
 
 
 def _condition(split: str, path: Path) -> dict[str, Any]:
-    """Noise and SNR, where the file's name says them, in the words of the paper's tables."""
+    """The noise and SNR that the file's name states, in the words of the paper's tables."""
     if split not in ("test_vb", "test_noizeus", "test_lf"):
         return {}
     match = _CONDITION.fullmatch(path.stem)

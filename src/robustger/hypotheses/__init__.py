@@ -1,4 +1,4 @@
-"""N-best lists and transcripts, and the files they live in.
+"""Defines N-best lists and transcripts, and reads and writes their files.
 
 An N-best JSONL file holds one object a line, UTF-8::
 

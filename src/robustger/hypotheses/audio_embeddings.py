@@ -1,4 +1,4 @@
-"""Embeddings of audio in one file beside the N-best lists, for any number of utterances.
+"""Stores audio embeddings of any number of utterances in one file beside their N-best lists.
 
 `LISTS.embeddings.safetensors` holds, for each kind of audio there is (`noisy`, `clean`):
 
@@ -35,7 +35,9 @@ EMBEDDING_KINDS = ("noisy", "clean")
 
 
 def embeddings_path(lists: Path) -> Path:
-    """Where the embeddings of the lists in the file `lists` are; the lists hold this name, so it is always text."""
+    """The path of the embeddings that belong to the file `lists`. The lists contain this name, so it is always valid
+    text.
+    """
     return lists.with_name(f"{printable(lists.stem)}.embeddings.safetensors")
 
 

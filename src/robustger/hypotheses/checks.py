@@ -1,4 +1,4 @@
-"""Checks of values out of files or from callers, and what messages call them."""
+"""Checks values from files and callers, and names them in messages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def strings_of(values: Any, key: str, item: str) -> Sequence[str]:
 
 
 def scores_of(scores: Any, count: int) -> Sequence[float | None]:
-    """One score for each of `count` hypotheses; None for each where there are none.
+    """One score for each of `count` hypotheses; without scores, None for each.
 
     Raises:
         InputError: no list, another number of scores, or one that is no finite number.
@@ -85,7 +85,7 @@ def typed_of(fields: Mapping[str, Any], key: str, kind: type, name: str) -> Any:
 
 
 def kind_of(value: Any) -> str:
-    """What JSON calls the value, with the value itself where it is short."""
+    """JSON's name of the value's type, with the value itself if it is short."""
     if value is None:
         return "null"
     names = {bool: "the boolean", int: "the number", float: "the number", str: "the string"}
@@ -106,5 +106,5 @@ def shown(value: Any) -> str:
 
 
 def printable(text: str) -> str:
-    """The text as any file can hold it: bytes of a file's name that are not UTF-8 stand there as escapes."""
+    """The text in valid UTF-8: bytes of a file's name that are not UTF-8 become escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def first_distinct(texts: Sequence[str], n: int) -> list[str]:
-    """At most `n` hypotheses, best first: repeats do not take the place of others.
+    """At most `n` hypotheses without repeats, best first.
 
     A list of `n` or fewer is not touched: its repeats push nothing out, and correctors were trained on such lists.
 

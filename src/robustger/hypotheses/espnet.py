@@ -1,4 +1,4 @@
-"""Reader for the N-best lists that ESPnet 2's decoding writes with `nbest` above 1; ESPnet 1 is told to its own reader.
+"""Reads the N-best lists that ESPnet 2 writes with `nbest` above 1, and hands files of ESPnet 1 to their own reader.
 
 `espnet2/bin/asr_inference.py` makes one folder for each rank, and its recipes one set of them for each job::
 
@@ -75,12 +75,12 @@ def read_espnet(source: str | Path) -> Iterator[Placed]:
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
-    """So that output.10 comes after output.2."""
+    """A sort key by which output.10 comes after output.2."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", str(path))]
 
 
 def _text_file(folder: Path) -> Path:
-    """What holds the texts of a rank; without any, its tokens, which are put together where lists are imported."""
+    """The file with the texts of a rank, or else the file with its tokens, which the import joins to words."""
     found = (folder / name for name in ("text_nospecial", "text", "token") if (folder / name).is_file())
     return next(found, folder / "text")
 

@@ -1,4 +1,4 @@
-"""Reader for the N-best lists of ESPnet 1: `data.json`, which `asr_recog.py --nbest N` writes, and files made of it.
+"""Reads the N-best lists of ESPnet 1: `data.json`, which `asr_recog.py --nbest N` writes, and files derived from it.
 
 An utterance of `{"utts": {id: {"output": [...]}}}` has one entry of `output` for each hypothesis, best first, named
 `target1[1]`, `target1[2]`, ..., with `rec_text`, `score` and the reference `text`; or one entry with `rec_text[1]`,
@@ -25,7 +25,9 @@ _RANKED = re.compile(r"rec_text\[([1-9]\d*)\]")
 
 
 def result_files(folder: Path) -> list[Path]:
-    """The files of ESPnet 1 in a folder: what its recipes joined, else the jobs' own; none where there are none."""
+    """The result files of ESPnet 1 in a folder: the joined file of its recipes, or the files of the jobs; the list may
+    be empty.
+    """
     for name in ("data.json", "result.json"):
         if (folder / name).is_file():
             return [folder / name]
@@ -67,7 +69,7 @@ def read_results(path: str | Path) -> Iterator[Placed]:
 
 
 def _lists(id_: str, utterance: Any) -> Iterator[NBest | BadLine]:
-    """The list of an utterance, or what is wrong with it; scores that are no numbers are told, and it goes without."""
+    """The list of an utterance, or its problem. Scores that are no numbers are reported, and the list has none then."""
     try:
         outputs = utterance.get("output") if isinstance(utterance, Mapping) else None
         if not isinstance(outputs, list) or not all(isinstance(output, Mapping) for output in outputs):
@@ -95,7 +97,7 @@ def _lists(id_: str, utterance: Any) -> Iterator[NBest | BadLine]:
 
 
 def _is_first_target(output: Mapping[str, Any]) -> bool:
-    """Whether the entry is of the words that were said; further targets are translations or other scripts."""
+    """Whether the entry holds the spoken words; further targets are translations or other scripts."""
     name = str(output.get("name", ""))
     return not name.startswith("target") or re.fullmatch(r"target1(\[\d+\])?", name) is not None
 

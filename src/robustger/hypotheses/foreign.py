@@ -1,4 +1,4 @@
-"""Lists made elsewhere, turned into a file of the package's own format, with references where these lie apart.
+"""Converts N-best lists of other toolkits to the package's own format, and adds references from a separate file.
 
 Formats are documented where they are read:
 
@@ -52,7 +52,7 @@ def _read_hyporadise(source: str | Path) -> Iterator[Placed]:
 
 @dataclass(slots=True)
 class ImportSummary:
-    """What an import came to.
+    """Counts the lists and problems of an import.
 
     Attributes:
         lists: lists written.
@@ -138,7 +138,9 @@ def import_lists(
                 value = dataclasses.replace(value, reference=said.values[value.id][1])
             elif said is not None:
                 summary.without_reference += 1
-                on_problem(place, f"{value.id!r} has no reference in {said.name}; the list is kept as it is")
+                on_problem(
+                    place, f"{value.id!r} has no reference in {said.name}; the list is kept without one"
+                )
             value = _in_words(place, value, summary, report)
             whole = len(value.hypotheses)
             if same is not None:
@@ -155,9 +157,9 @@ def import_lists(
 
 
 def _in_words(place: str, nbest: NBest, summary: ImportSummary, report: Callable[[str, str], None]) -> NBest:
-    """The list with words in the place of decoder tokens; a list whose words look like tokens is reported, and kept."""
+    """The list with decoder tokens joined to words. A list whose words look like tokens is reported and kept."""
     words, doubt = words_of(nbest)
     summary.joined += words is not nbest
     if doubt is not None:
-        report(place, f"{nbest.id!r}: {doubt}; the list is kept as it is")
+        report(place, f"{nbest.id!r}: {doubt}; the list is kept unchanged")
     return words

@@ -1,4 +1,4 @@
-"""Reader for the JSON files of HyPoradise, the published N-best lists with references.
+"""Reads the JSON files of HyPoradise, the published N-best lists with references.
 
 Two layouts of an entry are in use:
 
@@ -55,7 +55,7 @@ def read_hyporadise(path: str | Path) -> list[NBest]:
 
 
 def numbered_hyporadise(path: str | Path) -> Iterator[tuple[int, NBest | BadLine]]:
-    """As `read_hyporadise`, each entry with its number, from 1; those that cannot be read do not end the reading.
+    """As `read_hyporadise`, each entry with its number from 1. Entries that cannot be read do not end the reading.
 
     Args:
         path: the file, or "-" for standard input.
@@ -78,7 +78,7 @@ def numbered_hyporadise(path: str | Path) -> Iterator[tuple[int, NBest | BadLine
 
 
 def _lines(content: bytes, stem: str) -> list[tuple[str, Any]]:
-    """The entries of JSON Lines, each an object or what is wrong with its line; none where the file is of another form.
+    """The entries of JSON Lines, each an object or the problem of its line; empty if the file has another form.
 
     It is of this form where it has several lines, and the first of them is an object by itself.
     """

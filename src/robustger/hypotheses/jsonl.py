@@ -1,4 +1,4 @@
-"""N-best lists as JSONL: streamed, loaded, saved. The format is in the docstring of `robustger.hypotheses`."""
+"""Streams, loads and saves N-best lists in JSONL. The docstring of `robustger.hypotheses` describes the format."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class BadLine:
 
 
 def read_nbest(path: str | Path) -> Iterator[NBest | BadLine]:
-    """Streams an N-best JSONL file in constant memory: one value for every line that is not blank, in order.
+    """Streams an N-best JSONL file in constant memory: yields one value for every line that is not blank, in order.
 
     Whether ids repeat is not looked at, which would need memory; `load_nbest` does.
 
@@ -181,7 +181,7 @@ def _read_line(number: int, line: bytes) -> NBest | BadLine:
 
 
 def parse_json(text: bytes, *, constants: bool = False) -> Any:
-    """A JSON value.
+    """Parses one JSON value strictly.
 
     Args:
         text: one value, in UTF-8.

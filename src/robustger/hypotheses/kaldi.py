@@ -1,4 +1,4 @@
-"""Reader for Kaldi's N-best lists as text.
+"""Reads Kaldi's N-best lists in text form.
 
 `lattice-to-nbest` names the hypotheses of `utt` `utt-1`, `utt-2`, ..., best first, and `nbest-to-linear` with
 `int2sym.pl` writes them as text, one `utt-k words` a line. `steps/rnnlmrescore.sh` keeps them, with their costs, as::
@@ -70,7 +70,7 @@ def read_kaldi_lists(source: str | Path, *, acoustic_scale: float | None = None)
 
 
 def _read_text(path: Path, acoustic_scale: float | None) -> Iterator[Placed]:
-    """One archive; with costs where a scale is given and their files exist."""
+    """Reads one archive, and its costs if a scale is given and their files exist."""
     archive = read_archive(path)
     yield from archive.bad
     graph, acoustic = path.with_name("lmwt.withlm"), path.with_name("acwt")

@@ -1,4 +1,4 @@
-"""Kaldi's text archives: a key and a value on every line, as Kaldi, ESPnet and others write transcripts and scores."""
+"""Reads Kaldi's text archives, in which Kaldi, ESPnet and others write a key and a value on every line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Archive:
         return f"{self.name}:{self.values[key][0]}"
 
     def number(self, key: str) -> float | Placed:
-        """The value of `key` as a finite number, or where and why it is none."""
+        """The value of `key` as a finite number, or a message that says where and why there is none."""
         if key not in self.values:
             return self.name, BadLine(0, key, f"has no line for {key!r}; the list is kept without scores")
         line, text = self.values[key]
@@ -51,7 +51,7 @@ class Archive:
 
 
 def parse_score(text: str) -> float | None:
-    """The number, also of `tensor(-4.2)` and `tensor(-4.2, device='cuda:0')`; None where there is no finite one."""
+    """Parses a number, also in `tensor(-4.2)` and `tensor(-4.2, device='cuda:0')`; None if it is not finite."""
     match = _SCORE.fullmatch(text.strip())
     try:
         number = float(match[1]) if match else math.nan
@@ -98,7 +98,7 @@ def read_archive(path: str | Path) -> Archive:
 
 
 def read_references(path: str | Path) -> Archive:
-    """What was said, by id: Kaldi's `text`, or JSON Lines with `id` and `text` (or `reference`).
+    """Reads references by id, from Kaldi's `text` or from JSON Lines with `id` and `text` (or `reference`).
 
     Raises:
         InputError: the file cannot be opened.

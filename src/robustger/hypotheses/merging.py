@@ -1,4 +1,4 @@
-"""Hypotheses that say the same, merged: a list then holds as many guesses as it has entries.
+"""Merges hypotheses with the same words, so that every entry of a list is another guess.
 
 Transducer searches find one text on several paths and list it as often. Of such a list the first N entries say nothing
 about what else the recognizer heard.
@@ -16,7 +16,7 @@ _SPOKEN = frozenset("%‰&@#")  # signs that Unicode counts as punctuation, and 
 
 
 def words_alone(text: str) -> str:
-    """The text without case and punctuation: what two texts have in common that say the same words.
+    """The text without case and punctuation, which is equal for two texts with the same words.
 
     Letters, marks, digits and symbols of every script stay, an apostrophe within a word ("it's" is not "its"), a sign
     before a number and what stands between two digits ("-3.5" is none of "3.5" and "-3 5").
@@ -45,7 +45,7 @@ def _in_word(character: str) -> bool:
 
 
 def merged(nbest: NBest, same: Callable[[str], str] = words_alone) -> NBest:
-    """The list with one hypothesis for all that say the same: the one with the best score, in the place of the first.
+    """The list with one hypothesis for each group with the same words: the best-scored one, at the place of the first.
 
     Args:
         nbest: the list.

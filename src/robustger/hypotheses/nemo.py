@@ -1,4 +1,4 @@
-"""Reader for the beams that NeMo writes: in its output manifests, or as tables of candidates.
+"""Reads the beams that NeMo writes in its output manifests or in tables of candidates.
 
 `transcribe_speech.py` with `return_best_hypothesis=false` writes an output manifest, JSON Lines whose `beams` hold
 `[text, score]` for every candidate, best first, beside `audio_filepath`, `text` and `pred_text`.
@@ -93,7 +93,7 @@ def read_nemo(
 
 
 def _refuse_uneven(name: str, lines: list[tuple[int, Candidate | BadLine]], beams: int) -> None:
-    """Refuses lines of which scores or words say that utterances end elsewhere than every `beams` lines.
+    """Refuses a table whose scores or words show that an utterance does not end after every `beams` lines.
 
     Raises:
         InputError: scores rise within what would be an utterance, and no more often than utterances begin; or two
@@ -131,7 +131,7 @@ def _refuse_uneven(name: str, lines: list[tuple[int, Candidate | BadLine]], beam
 
 
 def _overlap(one: Candidate, other: Candidate) -> float:
-    """The share of the words of two candidates that both have; 0.25, which tells nothing, where one has too few."""
+    """The share of words that two candidates have in common; 0.25, which proves nothing, if one has too few words."""
     words, others = set(one[1].split()), set(other[1].split())
     return 0.25 if min(len(words), len(others)) < 2 else len(words & others) / len(words | others)
 
@@ -139,7 +139,7 @@ def _overlap(one: Candidate, other: Candidate) -> float:
 def _from_manifest(
     name: str, lines: list[tuple[int, str | BadLine]], others: list[dict[str, Any]] | None
 ) -> Iterator[Placed]:
-    """The lists of an output manifest, with references of another one where that is given.
+    """The lists of an output manifest; references come from another manifest if one is given.
 
     Raises:
         InputError: no row has beams, or the other manifest is not of the same recordings.
@@ -193,7 +193,7 @@ def _listed(
 
 
 def _beams(beams: Any) -> tuple[list[str], list[float] | None, list[str]]:
-    """Texts and scores of a row's candidates in their order, and what is wrong with others of them."""
+    """Texts and scores of a row's candidates in order, and the problems of candidates that cannot be read."""
     if not isinstance(beams, list) or not beams:
         what = "is missing" if beams is None else f"must be a list of [text, score], not {kind_of(beams)}"
         return [], None, [f"'beams' {what if beams != [] else 'is empty'}; there is no list"]
@@ -214,7 +214,7 @@ def _beams(beams: Any) -> tuple[list[str], list[float] | None, list[str]]:
 
 
 def _rows(source: str | Path) -> Iterator[tuple[int, str | BadLine]]:
-    """Blank lines are no candidates, as pandas, with which NeMo reads them, sees it; an empty text is, by its tab."""
+    """Skips blank lines, as pandas does, with which NeMo reads the table. A line with a tab is an empty candidate."""
     return read_lines(source, strip="\r\n")
 
 

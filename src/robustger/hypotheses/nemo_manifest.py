@@ -1,4 +1,4 @@
-"""Rows of NeMo's manifests, and names for them, because NeMo gives them none.
+"""Reads rows of NeMo's manifests and gives them ids, because NeMo's rows have none.
 
 A row is a JSON object with `audio_filepath`, perhaps `text`, and perhaps `offset` and `duration` in seconds. Several
 rows with one `audio_filepath` are parts of one recording. NeMo's output manifests have `pred_text` and `beams` too.
@@ -21,7 +21,7 @@ NEMO_AUDIO = "audio_filepath"
 
 
 def load_nemo_manifest(manifest: str | Path) -> list[dict[str, Any]]:
-    """What a manifest says of every utterance, as arguments of `NBest.from_texts`.
+    """The fields that a manifest gives every utterance, as arguments of `NBest.from_texts`.
 
     Raises:
         InputError: the file cannot be opened, or a line cannot be read. It is not skipped: all that follow would get
@@ -40,7 +40,7 @@ def load_nemo_manifest(manifest: str | Path) -> list[dict[str, Any]]:
 
 
 def nemo_row(fields: Any) -> dict[str, Any]:
-    """What one row says: `audio`, and where they are known `reference`, `start` and `end`.
+    """The fields of one row: `audio`, and `reference`, `start` and `end` if they are known.
 
     Raises:
         InputError: it is no object with `audio_filepath`, or a time is no number.

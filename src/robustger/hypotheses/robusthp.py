@@ -1,4 +1,4 @@
-"""Reader for RobustHP, the lists behind the RobustGER paper: `.pt` files of torch, each a list of items.
+"""Reads RobustHP, the lists behind the RobustGER paper: `.pt` files of torch, each a list of items.
 
 The layout is that of the script that makes such files, `generate_robust_hp.py` (YUCHEN005/RobustGER does not hold it;
 an adapted copy, which writes several files `NAME.chunk000000.pt`, is in teinhonglo/RobustGER under `local/`), and of
@@ -135,7 +135,7 @@ def noise_embedding_of(emb_diff: Tensor) -> Tensor:
 def _file_of_folder(
     file: Path, decode: Decode | None, store: Store | None, kinds: Sequence[str]
 ) -> Iterator[Placed]:
-    """One file at a time is open: what it was mapped to is let go with this frame."""
+    """Reads one file of a folder. Its memory map is released when this generator ends, so only one file is open."""
     try:
         items = _load(file)
     except InputError as error:
@@ -145,7 +145,7 @@ def _file_of_folder(
 
 
 def _load(path: Path) -> list[Any]:
-    """What torch stored, without running code that it may hold.
+    """The items that torch stored; code in the file is not run.
 
     Raises:
         InputError: what is wrong, without the file's name.
@@ -267,7 +267,7 @@ def _decoded(item: Mapping[Any, Any], decode: Decode | None) -> tuple[list[str],
 
 
 def _scores(scores: Any) -> Any:
-    """As the format wants them: numbers, also where all or each are a tensor; what is no row of them, it refuses."""
+    """The scores as numbers, even if all of them or each one is a tensor; `parse_fields` refuses everything else."""
     if hasattr(scores, "tolist"):
         scores = scores.tolist()
     if not isinstance(scores, list | tuple):
@@ -280,7 +280,7 @@ def _simple(value: Any) -> bool:
 
 
 def _array(kind: str, field: str, value: Any) -> np.ndarray:
-    """What is kept of an array: audio frames as their mean over time, `emb_diff` as E_LN.
+    """Reduces an array to the part that is kept: audio frames to their mean over time, `emb_diff` to E_LN.
 
     Raises:
         InputError: what is wrong with it.

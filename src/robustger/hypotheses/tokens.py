@@ -1,4 +1,4 @@
-"""Decoder tokens put together to words.
+"""Joins decoder tokens to words.
 
 Recognizers write hypotheses in pieces of words, with marks of where a word begins or goes on, and with tokens that
 stand for no sound. What forgot to put them together leaves lists of which a corrector would read the pieces as words.
@@ -27,7 +27,7 @@ _BEGINS_WORD = "▁"
 
 
 def words_of(nbest: NBest) -> tuple[NBest, str | None]:
-    """The list with words in the place of tokens, and a warning where its words look like tokens that have no marks.
+    """Joins the tokens of a list to words, and warns if its words look like tokens without marks.
 
     The marks of one hypothesis hold for all of its list. The reference is put together only where it has marks itself.
     """
@@ -43,7 +43,7 @@ def words_of(nbest: NBest) -> tuple[NBest, str | None]:
 
 
 def _scheme(texts: tuple[str, ...]) -> str | None:
-    """How the texts are cut into pieces: the mark that some of them have."""
+    """The way in which the texts are cut into pieces, known by the mark that some pieces have."""
     if any(_BEGINS_WORD in text for text in texts):
         return _BEGINS_WORD
     if any(_SPACE in text for text in texts):

@@ -1,4 +1,4 @@
-"""The values that rooms exchange: an N-best list comes in, a transcript goes out."""
+"""Defines the values that rooms exchange: N-best lists and transcripts."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class NBest:
-    """What a recognizer made of one utterance: hypotheses, best first.
+    """The hypotheses of a recognizer for one utterance, best first.
 
     Attributes:
         id: names the utterance; not empty.
@@ -216,7 +216,7 @@ class NBest:
             raise InputError(f"{where}: {error}") from None
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields of one line of an N-best file; what is not known is left out.
+        """The fields of one line of an N-best file, without unknown ones.
 
         A recording's name that is not UTF-8 is written with escapes, because JSON cannot hold it.
         """
@@ -324,7 +324,7 @@ def parse_fields(fields: Any) -> NBest:
 
 
 def each_nbest(lists: Iterable[NBest]) -> Iterator[NBest]:
-    """The lists, one after the other, each seen to be one.
+    """Yields the lists one after the other, and checks that each is an `NBest`.
 
     Raises:
         InputError: a single list, a path, or anything else that is no collection of lists; raised here. Something else
@@ -352,12 +352,12 @@ def _each(lists: Iterable[NBest]) -> Iterator[NBest]:
 
 
 def _listed(values: Any) -> Any:
-    """Items of any collection as a list; what is none is left to be refused by the check of its key."""
+    """The items of any collection as a list. Other values stay, and the check of their key refuses them."""
     return list(values) if isinstance(values, Iterable) and not isinstance(values, str | Mapping) else values
 
 
 def _hint(key: Any, fields: Mapping[str, Any]) -> str:
-    """What is meant by an unknown key."""
+    """A hint which key an unknown key was meant to be."""
     if key in _HYPORADISE_KEYS and "hypotheses" not in fields:
         return "entries of HyPoradise are read by: robustger import-nbest FILE -f hyporadise"
     near = difflib.get_close_matches(str(key), _KEYS, n=1)

@@ -1,4 +1,4 @@
-"""Manifests: which recordings there are, what is said in them, and which clean recording belongs to which noisy one.
+"""Reads and writes manifests, which list recordings, their transcripts, and the clean partner of each noisy recording.
 
 These forms are read:
 

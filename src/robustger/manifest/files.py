@@ -1,4 +1,4 @@
-"""Manifests as files: told apart by their names, streamed, loaded, saved."""
+"""Streams, loads and saves manifests; the file's name says which format it has."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from robustger.manifest.values import Utterance
 
 
 def read_manifest(path: str | Path) -> Iterator[ManifestRow]:
-    """Streams a manifest: one value for every line that is not blank, in order, each with the number of its line.
+    """Streams a manifest: yields the line number and one value for every line that is not blank, in order.
 
     Only ids, what a Kaldi folder has in `text`, and the lines of a manifest of NeMo's are held in memory. Whether the
     recordings exist is not looked at.

@@ -1,4 +1,4 @@
-"""Reader for manifests of JSON Lines: one object a line with the keys of `Utterance`, or NeMo's.
+"""Reads manifests in JSON Lines: one object per line with the keys of `Utterance`, or with those of NeMo.
 
 A manifest whose first object names its recording `audio_filepath`, and has no `id`, is NeMo's. Its utterances are named
 as `robustger.hypotheses.nemo_manifest` says, for which all its lines are held in memory.
@@ -82,7 +82,7 @@ def _parsed(
         if not isinstance(fields, dict) or NEMO_AUDIO not in fields or "audio" in fields:
             return fields
         if name is not None and "id" not in fields:
-            nemo_row(fields)  # says what is wrong, where something is
+            nemo_row(fields)  # raises an error that says what is wrong
             fields["id"] = name["id"]
             if "start" in name:
                 fields["offset"] = name["start"]

@@ -1,4 +1,4 @@
-"""Reader for Kaldi data folders: `wav.scp`, with `text` and `segments` beside it where there are any."""
+"""Reads Kaldi data folders: `wav.scp`, and `text` and `segments` if they exist."""
 
 from __future__ import annotations
 

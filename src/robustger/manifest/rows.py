@@ -1,4 +1,4 @@
-"""A row of a manifest, checked: its keys, what they were meant as, and where in its recording it lies."""
+"""Checks a row of a manifest and turns it into an `Utterance`; names misspelled keys and those of other programs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MEANT = {name: key for key, names in _ELSEWHERE.items() for name in names}
 def parsed(
     number: int, fields_of: Callable[[], Any], folder: Path, id_: str | None = None
 ) -> Utterance | BadLine:
-    """The utterance of a row, or what is wrong with it.
+    """The utterance of a row, or a `BadLine` that says what is wrong with it.
 
     Args:
         number: of its line.
@@ -99,7 +99,7 @@ def utterance_of(fields: Any, folder: Path) -> Utterance:
 
 
 def with_times(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields with `start` and `end` where they say them as `offset` and `duration`.
+    """Replaces `offset` and `duration` in the fields by `start` and `end`.
 
     A `duration` without an `offset` is how long the recording is, and no part of it.
 
@@ -128,7 +128,7 @@ def with_times(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def looks_like(key: str, names: Iterable[str]) -> str | None:
-    """The first of `names` that is another program's word for `key`, or only another way to write it."""
+    """The first of `names` that means `key` in another program, or that spells it in another way."""
     others = {key, *_ELSEWHERE.get(key, ())}
     return next((name for name in names if name.strip().lower() in others), None)
 

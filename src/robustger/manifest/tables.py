@@ -1,4 +1,4 @@
-"""Reader for manifests that are tables: CSV and TSV with a line of column names.
+"""Reads manifests in CSV and TSV with a line of column names.
 
 In a TSV a quote is a character like any other, as those who write them (Kaldi, Common Voice, ESPnet) mean it. In a CSV
 a cell that begins with a quote ends with the next one, and may hold line ends until then. Where that next quote does

@@ -1,4 +1,4 @@
-"""The value that a manifest is made of: one recording, or a stretch of one."""
+"""Defines `Utterance`, the entry of a manifest."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ class Utterance:
 
 
 def path_in(folder: str | Path | None, path: Path) -> str:
-    """The path as it is written: relative to the folder that it lies in, else absolute; without a folder as it is."""
+    """The path as a manifest states it: relative if it lies in the manifest's folder, else absolute; unchanged without
+    a folder.
+    """
     if folder is None:
         return str(path)
     absolute, base = os.path.abspath(path), os.path.abspath(folder)

@@ -1,4 +1,4 @@
-"""Clean speech and noise become noisy speech at an exact SNR, the same every time.
+"""Mixes clean speech with noise at an exact SNR; the same inputs always give the same mixture.
 
 SNR here is the level of the speech, by one of `SPEECH_LEVELS` (`p56`, the active speech level, unless told otherwise),
 less the RMS level of the stretch of noise that was added, in dB.

@@ -1,4 +1,4 @@
-"""A manifest of clean speech becomes a folder of noisy speech, planned from ids alone."""
+"""Mixes all utterances of a manifest of clean speech into a folder; ids and settings alone decide what is mixed."""
 
 from __future__ import annotations
 
@@ -33,10 +33,7 @@ _AUDIO_FORMATS = ("flac", "wav")
 
 @dataclass(frozen=True, slots=True)
 class MixSettings:
-    """What is mixed with what.
-
-    Attributes:
-        snrs_db: the SNRs, in dB.
+    """The settings of a mix: SNRs, kinds of noise, level and format. Attributes: snrs_db: the SNRs, in dB.
         every_snr: mix every utterance at each SNR, with the same stretch of noise; False draws one SNR per utterance.
         every_noise: mix every utterance with each kind of noise, drawing a recording of the kind; False draws one kind
             per utterance, and then a recording of it.
@@ -70,7 +67,7 @@ class MixSettings:
 
 @dataclass(slots=True)
 class MixSummary:
-    """What became of a manifest.
+    """Counts the utterances and mixtures of a run.
 
     Attributes:
         mixtures: rows of the manifest that was written.
@@ -226,7 +223,7 @@ def _in_order(
     jobs: Iterable[tuple[int, Utterance, list[_Planned]]],
     ahead: int,
 ) -> Iterator[tuple[int, Utterance, Future]]:
-    """Every job with its future, in order, a few handed out ahead; memory stays constant."""
+    """Yields every job with its future, in order. A few jobs are submitted ahead, so that memory stays constant."""
     waiting: deque[tuple[int, Utterance, Future]] = deque()
     for number, value, plan in jobs:
         waiting.append((number, value, pool.submit(work, value, plan)))
@@ -236,7 +233,7 @@ def _in_order(
 
 
 def _plan(id_: str, kinds: Mapping[str, Sequence[NoiseFile]], settings: MixSettings) -> list[_Planned]:
-    """Which mixtures an utterance gets; drawn from hashes of its id, so nothing else matters."""
+    """Plans the mixtures of an utterance from hashes of its id, so that other utterances do not matter."""
     labels = sorted(kinds)
     chosen = labels if settings.every_noise else [labels[_hash(settings.seed, id_, "kind") % len(labels)]]
     plan = []
@@ -255,7 +252,7 @@ def _hash(seed: int, *names: str) -> int:
 
 
 def _made_from(utterance: Utterance, plan: list[_Planned], content: Callable[[Path], str]) -> str:
-    """A hash of all that an utterance's rows and audio depend on beside the settings and the ids.
+    """A hash of everything besides settings and ids that an utterance's rows and audio depend on.
 
     Raises:
         InputError: a file cannot be read.

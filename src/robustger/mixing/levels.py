@@ -1,4 +1,4 @@
-"""How loud a signal is, in dB relative to a full scale of 1.0 (dBov): the definitions an SNR can rest on.
+"""Measures the level of a signal in dB relative to a full scale of 1.0 (dBov), as the basis of an SNR.
 
 `p56` is the active speech level of ITU-T Recommendation P.56 (12/2011), method B: speech counts as present while its
 envelope is at most 15.9 dB below the active level itself, and for 0.2 s after. The power is that of the whole signal
@@ -82,7 +82,7 @@ SPEECH_LEVELS.register("rms")(rms_level)
 def measured_snr(
     noisy: np.ndarray, clean: np.ndarray, *, level: str = "p56", sample_rate: int = 16_000
 ) -> float:
-    """The SNR of noisy speech whose clean partner is known: the noise is what is left of it without the speech.
+    """The SNR of noisy speech with a known clean partner; the noise is the difference of the two.
 
     Args:
         noisy: (n,) speech and noise.

@@ -1,4 +1,4 @@
-"""Adding noise to speech in memory."""
+"""Adds noise to speech in memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ATTEMPTS = 4  # at that
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mixture:
-    """Noisy speech, and what it is made of.
+    """Noisy speech with the clean speech and the settings that it was made from.
 
     Attributes:
         samples: (n,) float32, `clean` plus noise. Both are rounded to 16 bit, so files hold exactly these.
@@ -64,7 +64,7 @@ def mix(clean: np.ndarray, noise: np.ndarray, snr_db: float, *, seed: int = 0, l
 def mix_at_one_gain(
     clean: np.ndarray, parts: Sequence[tuple[np.ndarray, float, int]], level: str = "p56"
 ) -> list[Mixture]:
-    """Several mixtures of one utterance that share its clean partner, because all have the same gain.
+    """Makes several mixtures of one utterance with one gain, so that they share one clean partner.
 
     Args:
         clean: (n,) speech, 16 kHz, full scale 1.0.
@@ -108,7 +108,7 @@ def mix_at_one_gain(
 
 @dataclass(frozen=True, slots=True)
 class _Mixed:
-    """Mixtures as 16 bits hold them.
+    """Mixtures with all samples rounded to 16 bits.
 
     Attributes:
         partner: the clean speech at their gain.

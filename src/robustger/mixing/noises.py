@@ -1,4 +1,4 @@
-"""Noise recordings: which there are, of what kind, and which are for training and which for testing."""
+"""Finds noise recordings and their kinds, and splits them for training and testing."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def find_noises(sources: Iterable[str | Path]) -> list[NoiseFile]:
 
 
 def split_noises(noises: Sequence[NoiseFile], part: str, test_fraction: float = 0.2) -> list[NoiseFile]:
-    """The recordings for training, or those for testing: never one on both sides, whatever the seed of the mixing.
+    """Picks the recordings for training or those for testing. No recording is in both, with any seed of the mixing.
 
     Recordings of a kind are ordered by a hash of their names, and the first are for testing: the fraction asked for, at
     least one, at most all but one. Kinds of a single recording are taken together as one kind. So the sides depend on

@@ -1,4 +1,4 @@
-"""The folder that mixtures are written to, and what is remembered in it from run to run."""
+"""The folder of mixtures, and the files in it by which an interrupted run is resumed."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def open_output_folder(path: Path, settings: Mapping[str, Any]) -> Iterator[MixF
 
 
 class MixFolder:
-    """`noisy/` and `clean/`, the audio; `manifest.jsonl`; `mix.json`, what is mixed with what.
+    """A folder with audio (`noisy/`, `clean/`), its `manifest.jsonl`, and the settings of the mix (`mix.json`).
 
     While a run goes on, `rows.partial.jsonl` gets one line for every utterance whose files are complete, and one
     without rows for every utterance whose earlier files are about to be replaced. A run that was killed leaves it
@@ -93,7 +93,7 @@ class MixFolder:
             raise InputError(f"{path}: cannot be used: {reason}") from None
 
     def has(self, id_: str, mixtures: Sequence[str], made_from: str) -> bool:
-        """Whether an utterance's mixtures are there, from an earlier run and made from the same."""
+        """Whether an earlier run made these mixtures of an utterance from the same files and settings."""
         rows = self._rows.get(id_, [])
         return (
             [row["id"] for row in rows] == list(mixtures)
@@ -102,12 +102,13 @@ class MixFolder:
         )
 
     def knows(self, id_: str) -> bool:
-        """Whether there are rows of an utterance, whatever they were made from."""
+        """Whether any run made rows of an utterance, even from other files."""
         return bool(self._rows.get(id_))
 
     @contextlib.contextmanager
     def journal(self) -> Iterator[Callable[[str, list[dict[str, Any]]], None]]:
-        """Yields what to call with an utterance's id and rows when its files are complete, from any thread.
+        """Yields a function that records an utterance's id and rows when its files are complete. Any thread may call
+        it.
 
         No rows take back those that were there; so what is made again is never taken for what it was before.
         """
@@ -142,7 +143,7 @@ class MixFolder:
 
 
 def file_name(id_: str, suffix: str) -> str:
-    """A file name for any id: readable, and another for every other id."""
+    """A readable file name for any id; different ids have different names."""
     safe = re.sub(r"[^A-Za-z0-9._-]", "_", id_)[:120].lstrip(".")
     if safe != id_:
         safe += "-" + hashlib.sha256(id_.encode()).hexdigest()[:12]

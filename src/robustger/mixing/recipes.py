@@ -1,4 +1,4 @@
-"""How the noisy test sets of the field were mixed, as far as it is known; docs/how-to/mix.md says what is not."""
+"""The settings with which noisy test sets of the field were mixed. docs/how-to/mix.md lists the unknown ones."""
 
 from __future__ import annotations
 

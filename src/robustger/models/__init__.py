@@ -1,4 +1,4 @@
-"""Model names to folders: where the sentence encoder, the language model and the recognizer's weights come from.
+"""Finds and loads models by name: sentence encoders, language models and recognizers.
 
 A name resolves in this order: a local folder; an embedded model, found in an installed package (`smollm2-135m`,
 `minilm`, `lab-lm`, `whisper-base`, `whisper-tiny.en`); the Hugging Face cache; the Hugging Face hub. The first two need

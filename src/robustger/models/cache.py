@@ -1,4 +1,4 @@
-"""The user's cache of converted models."""
+"""Keeps converted models in the user's cache."""
 
 from __future__ import annotations
 

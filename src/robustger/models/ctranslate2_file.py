@@ -1,4 +1,4 @@
-"""CTranslate2's `model.bin`: a list of named arrays.
+"""Reads CTranslate2's `model.bin`, a list of named arrays.
 
 All numbers are little-endian. The file: version (uint32), kind of model (a name), its revision (uint32), the number of
 variables (uint32), and for each its name, rank (uint8), dimensions (uint32 each), dtype (uint8), length in bytes
@@ -42,7 +42,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class CTranslate2File:
-    """What a `model.bin` says it holds; the data is read where it is asked for.
+    """The table of contents of a `model.bin`; `read` reads the data of one variable.
 
     Attributes:
         path: of the file.

@@ -1,4 +1,4 @@
-"""What a Whisper in CTranslate2's format is, in the terms of transformers.
+"""Describes a Whisper in CTranslate2's format with the classes of transformers.
 
 Such a folder, as faster-whisper's users have it, holds `model.bin`, `config.json` (token ids, alignment heads),
 `tokenizer.json`, `vocabulary.json` or `.txt`, and perhaps `preprocessor_config.json`. Sizes are read from the names and
@@ -36,7 +36,7 @@ _END, _START, _NO_TIMESTAMPS = "<|endoftext|>", "<|startoftranscript|>", "<|noti
 
 @dataclass(frozen=True, slots=True)
 class DescribedWhisper:
-    """A Whisper in CTranslate2's format; nothing of its weights is in memory.
+    """A Whisper in CTranslate2's format, described without reading its weights.
 
     Attributes:
         file: the names and places of its weights.
@@ -170,7 +170,9 @@ def _vocabulary(folder: Path) -> list[str]:
 def _generation(
     folder: Path, config: WhisperConfig, tokenizer: WhisperTokenizer, settings: dict[str, Any]
 ) -> GenerationConfig:
-    """What the hub's `generation_config.json` says of the same model; `search` settings of its own are left out."""
+    """The same settings as in the hub's `generation_config.json` of this model; the folder's own search settings are
+    left out.
+    """
     tokens = tokenizer.get_vocab()
     end = tokens[_END]
     given: dict[str, Any] = {

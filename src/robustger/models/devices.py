@@ -1,4 +1,4 @@
-"""Devices by name."""
+"""Picks a device by name."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def torch_device(name: str | torch.device | None = None) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:  # the latter: torch was built without it
         reason = str(error).splitlines()[0]
-        raise InputError(f"device {str(name)!r} is not to be had here ({reason}); choose cpu") from None
+        raise InputError(f"device {str(name)!r} is not available here ({reason}); choose cpu") from None
     return device

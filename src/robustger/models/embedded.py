@@ -24,7 +24,7 @@ class PackagedFile:
     sha256: str | None = None
 
     def find(self) -> Path | None:
-        """Where it lies; None where the package is not installed or lacks it."""
+        """The path of the file, or None if the package is not installed or does not contain it."""
         spec = importlib.util.find_spec(self.package)
         if spec is None or not spec.submodule_search_locations:
             return None
@@ -71,12 +71,12 @@ class EmbeddedModel:
         return " ".join(["pip install", *self.install_options, *quoted])
 
     def source(self) -> Path | None:
-        """The first of its files or its folder in the installed package; None where any of its files is absent."""
+        """The first of the model's files in the installed packages, or None if any of its files is missing."""
         found = self.sources()
         return found[0] if found else None
 
     def sources(self) -> list[Path] | None:
-        """Where its files lie, in their order; None where any of them is absent."""
+        """The paths of the model's files, in order, or None if any of them is missing."""
         found = [path for file in self.files if (path := file.find()) is not None]
         return found if len(found) == len(self.files) else None
 

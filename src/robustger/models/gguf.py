@@ -1,4 +1,4 @@
-"""Language models in GGUF files, as folders of transformers."""
+"""Converts language models in GGUF files to folders of transformers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models of the Hugging Face hub: from its cache on this machine, else from the hub itself."""
+"""Gets models of the Hugging Face hub from the cache on this machine, or from the hub itself."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def from_hub(name: str) -> Path:
             folder = Path(snapshot_download(name, allow_patterns=patterns))
     except Exception as error:  # the hub raises a different class for every way of not answering
         if cached is not None:
-            return cached  # whoever loads it says what is missing
+            return cached  # the loader reports missing files
         raise NotOnTheHub(type(error).__name__) from None
     return folder
 

@@ -19,7 +19,7 @@ from robustger.torch_files import refuse_inflating_archive
 def load_pretrained(
     loader: str, folder: str | os.PathLike[str], *, trust_remote_code: bool = False, **options: Any
 ) -> Any:
-    """What `from_pretrained` of a class of transformers makes of a folder.
+    """Loads a folder with `from_pretrained` of a class of transformers.
 
     Args:
         loader: the class's name, such as "AutoTokenizer" or "WhisperForConditionalGeneration".

@@ -1,4 +1,4 @@
-"""Adapters of the package peft, which are neither checkpoints of ours nor language models: named as what they are."""
+"""Refuses adapters of the package peft, which are neither checkpoints of robustger nor whole language models."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from robustger.errors import InputError
 _CONFIG = "adapter_config.json"
 PEFT_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 KEY_PREFIX = "base_model.model."  # how the names of its weights begin
-_CONFIG_BYTES = 1 << 20  # a configuration is small; what is larger is not read
+_CONFIG_BYTES = 1 << 20  # a configuration is small; a larger file is not read
 
 
 def refuse_peft(path: str | os.PathLike[str]) -> None:
-    """Passes what is no adapter of peft: anything but a folder that holds one and no whole model, or its weights.
+    """Refuses a folder that holds an adapter of peft and no whole model, and a file of such an adapter.
 
     Raises:
         InputError: it is one; the message says of which language model, and what can be done with it.
@@ -42,7 +42,7 @@ def peft_message(path: str | os.PathLike[str], config: dict[str, Any]) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """The configuration; empty where it cannot be read."""
+    """The configuration; empty if it cannot be read."""
     try:
         with open(path, "rb") as file:
             config = json.loads(file.read(_CONFIG_BYTES))

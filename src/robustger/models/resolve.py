@@ -1,4 +1,4 @@
-"""A model's name to the folder with its files, in the format of transformers or of CTranslate2."""
+"""Finds the folder of a model by its name, in the format of transformers or of CTranslate2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the short names of Whisper stand for, and what single files of its weights are.
+"""Maps the short names of Whisper to models, and says what to do with a single file of weights.
 
 OpenAI's program and faster-whisper call their models `base`, `large-v3`, `turbo` and so on; the model hub and this
 package call them by longer names.
@@ -55,7 +55,7 @@ _GGML_MAGIC = b"lmgg"
 
 
 def refuse_weight_file(name: str) -> None:
-    """Says what to do where a single file of weights is named and a folder is needed; does nothing for other names.
+    """Refuses a single file of weights where a folder is needed, and says what to do; does nothing for other names.
 
     Raises:
         MissingModelError: `name` is such a file, or is called like one.
@@ -89,7 +89,7 @@ def refuse_weight_file(name: str) -> None:
 
 
 def fetched_name(short: str) -> str:
-    """What `robustger models fetch` is told for a short name, so that every recognizer finds it."""
+    """The name to give to `robustger models fetch` for a short name, so that every recognizer finds the model."""
     return EMBEDDED.get(short) or TRANSFORMERS.get(short, short)
 
 

@@ -1,4 +1,4 @@
-"""The embedded Whispers: their files checked, put together and kept in the cache, in both formats."""
+"""Checks and joins the files of the embedded Whispers, and keeps them in the cache in both formats."""
 
 from __future__ import annotations
 

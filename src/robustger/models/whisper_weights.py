@@ -1,4 +1,4 @@
-"""A Whisper in CTranslate2's format as a folder of transformers, with the same float16 weights."""
+"""Converts a Whisper in CTranslate2's format to a folder of transformers with the same float16 weights."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _weights(file: CTranslate2File, encoder_layers: int, decoder_layers: int) ->
         array = file.read(name)
         if array.dtype not in (np.float16, np.float32):
             raise InputError(
-                f"{file.path}: its weights are {array.dtype}, too coarse to convert; run it as it is, with "
+                f"{file.path}: its weights are {array.dtype}, too coarse to convert; run it without conversion, with "
                 "--recognizer faster-whisper"
             )
         return array
@@ -52,7 +52,7 @@ def _weights(file: CTranslate2File, encoder_layers: int, decoder_layers: int) ->
         weights[target] = torch.from_numpy(np.ascontiguousarray(array)).half()
 
     def linear(source: str, *targets: str) -> None:
-        """A matrix and its bias; several targets lie below each other in one."""
+        """Stores a matrix and its bias; one source may hold several targets, one below the other."""
         rows = (np.split(read(f"{source}/{part}"), len(targets)) for part in ("weight", "bias"))
         for target, weight, bias in zip(targets, *rows, strict=True):
             put(f"{target}.weight", weight)

@@ -1,4 +1,4 @@
-"""Text normalizers, by name, to compare texts or to write them as correctors read them; and the way back.
+"""Normalizes text by name, to compare it or to give it to a corrector, and restores the written form afterwards.
 
 `normalizers` compares. `hyporadise`, `spoken` and `words` write: `spoken` is what correctors of English read, and
 `project` brings what they write back into the form in which the recognizer wrote.

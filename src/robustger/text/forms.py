@@ -1,4 +1,4 @@
-"""How the words of a list are written in its hypotheses: at the same place, elsewhere, in the middle of a sentence."""
+"""Finds how the hypotheses of a list write its words: at the same place, elsewhere, or in the middle of a sentence."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def sentence_starts(tokens: Sequence[WrittenToken]) -> list[bool]:
 
 
 def places_of(tokens: Sequence[WrittenToken], words: Sequence[str]) -> list[int | None]:
-    """Where among the words each token's own begin; None where they do not stand there as a whole.
+    """The place among the words at which each token's own words begin; None if they do not all appear there.
 
     Args:
         tokens: of a hypothesis.
@@ -109,7 +109,7 @@ class Forms:
         return len(cores) > 1 and all(map(str.isupper, cores))
 
     def mid_sentence(self, words: tuple[str, ...]) -> str | None:
-        """How some hypothesis writes the words in the middle of a sentence; None where none has them there."""
+        """How a hypothesis writes the words in the middle of a sentence; None if no hypothesis has them there."""
         return next(
             (form.core for form in self._anywhere.get(words, ()) if not form.starts_sentence),
             None,

@@ -1,4 +1,4 @@
-"""Text written as in the lists of HyPoradise: the normalizer `hyporadise`, for correctors that were trained on them.
+"""The normalizer `hyporadise`: writes text like the lists of HyPoradise, for correctors that were trained on them.
 
 The lists are lower case without punctuation, contractions are expanded, and nothing is written in digits: "july
 twenty-seventh", "one thousand, nine hundred and ninety-four", "seven point seven percent". Whoever made them replaced

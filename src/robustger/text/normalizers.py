@@ -1,4 +1,4 @@
-"""Text normalizers that compare: applied alike to reference and hypothesis before word errors are counted.
+"""Normalizers for comparing texts: applied to reference and hypothesis alike before word errors are counted.
 
 Text formatting can look like error correction: on published lists the word error rate of CHiME-4 falls by a third when
 nothing but hyphens, commas, currency signs and number formats is written the same way on both sides. So a result

@@ -1,4 +1,4 @@
-"""Punctuation of a written text, when words of it are replaced, inserted and deleted."""
+"""Keeps the punctuation of a written text right while words are replaced, inserted and deleted."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _PAIRS = (("(", ")"), ("[", "]"), ("{", "}"), ("\u201c", "\u201d"), ("\u00ab", "
 
 @dataclass(slots=True)
 class WrittenPiece:
-    """A token of a text in the making.
+    """A token of a text that is being edited.
 
     Attributes:
         before: punctuation in front of it.
@@ -62,7 +62,7 @@ class WrittenPiece:
 
     @classmethod
     def kept_token(cls, best: Sequence[WrittenToken], place: int, starts_sentence: bool) -> WrittenPiece:
-        """A token of the 1-best as it is."""
+        """A token of the 1-best without a change."""
         token = best[place]
         form = Form(token.core, token.words, token, starts_sentence)
         return cls(token.before, form, token.after, token.gap, place, True)
@@ -142,7 +142,7 @@ def _is_abbreviated(token: WrittenToken, following: WrittenToken | None) -> bool
 
 
 def delete(pieces: list[WrittenPiece], best: Sequence[WrittenToken], start: int, end: int) -> str:
-    """Lets tokens of the 1-best go: what closes behind them goes to the piece before.
+    """Deletes tokens of the 1-best; closing punctuation behind them moves to the piece before.
 
     Args:
         pieces: what stands before them; changed.
@@ -180,7 +180,7 @@ def delete(pieces: list[WrittenPiece], best: Sequence[WrittenToken], start: int,
 
 
 def _stronger(first: str, second: str) -> str:
-    """Of the punctuation of two places, what stays where they become one; a sentence that is kept keeps its end."""
+    """The punctuation that remains when two places become one; a sentence that is kept keeps its end."""
     if not second or not first:
         return first or second
     if not ENDING.isdisjoint(second) and ENDING.isdisjoint(first):

@@ -1,4 +1,5 @@
-"""The way back: a corrected plain text in the form in which the recognizer wrote its hypotheses.
+"""Restores the written form: gives a corrected plain text the capitals, punctuation and digits of the recognizer's
+hypotheses.
 
 What did not change is taken from the written 1-best as it stands, with case, punctuation, numerals and units. A changed
 word takes the form that it has in another hypothesis, and is written plain where none has it. Punctuation stays in its
@@ -21,7 +22,7 @@ _SEGMENTERS: dict[str, Segmenter] = {"spoken": segment_spoken, "words": segment_
 
 
 def project(text: str, written: Sequence[str], normalize: str = "spoken") -> str:
-    """A plain text in the writing of a list's hypotheses.
+    """Writes a plain text in the way of a list's hypotheses.
 
     The projected text, normalized again, is the plain text, as long as that is a text that the normalizer leaves as it
     is. A text that equals the normalized 1-best gives the written 1-best itself.
@@ -57,7 +58,7 @@ def project(text: str, written: Sequence[str], normalize: str = "spoken") -> str
 
 
 def segmenter(normalize: str) -> Segmenter:
-    """What cuts written text into tokens whose words are those of the normalizer of this name.
+    """The function that cuts written text into tokens whose words are those of the normalizer of this name.
 
     Raises:
         InputError: no such normalizer; the message lists the known names.
@@ -79,7 +80,9 @@ def segmenter(normalize: str) -> Segmenter:
 
 
 def _projected(words: Sequence[str], best: Sequence[WrittenToken], forms: Forms) -> list[WrittenToken]:
-    """The words as tokens: those of the 1-best that are among them, and between these the forms of the others."""
+    """The words as tokens: the 1-best's own tokens where its words were kept, and the forms of all other words between
+    them.
+    """
     starts = sentence_starts(best)
     pieces: list[WrittenPiece] = []
     token_at = word_at = 0
@@ -96,7 +99,7 @@ def _projected(words: Sequence[str], best: Sequence[WrittenToken], forms: Forms)
             opening = delete(pieces, best, token_at, token)
         if not at_end:
             piece = WrittenPiece.kept_token(best, token, starts[token])
-            if token == 0 and pieces:  # what is inserted before the first word comes into its quotes, too
+            if token == 0 and pieces:  # words inserted before the first word come into its quotes, too
                 pieces[0].before, piece.before = piece.before, ""
             piece.before = opening + piece.before
             pieces.append(piece)

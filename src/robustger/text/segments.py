@@ -1,4 +1,4 @@
-"""Written text as tokens that remember both sides: how each is written, and which plain words it is read as.
+"""Cuts written text into tokens. Each keeps both its written form and the plain words that it is read as.
 
 Joined again, the tokens are the written text; their words, one after the other, are the plain text.
 """
@@ -91,7 +91,7 @@ def tokens_of(text: str, cores: Sequence[tuple[int, int, tuple[str, ...]]]) -> l
 
 
 def _between(punctuation: str) -> tuple[str, str, str]:
-    """What stands between two cores, as punctuation of the first, gap, and punctuation of the second."""
+    """Splits the text between two cores into the punctuation of the first, the gap, and that of the second."""
     after, space, rest = punctuation.partition(" ")
     if not space:
         first = next((place for place, sign in enumerate(after) if sign in OPENING), len(after))
@@ -103,7 +103,9 @@ def _between(punctuation: str) -> tuple[str, str, str]:
 
 
 class _Shadows(dict[int, int | str]):
-    """`str.translate` table, one character for one: what a regular expression is to take alike becomes alike."""
+    """A `str.translate` table, one character for one, that makes equal all characters a regular expression treats
+    alike.
+    """
 
     def __missing__(self, code: int) -> int | str:
         character = chr(code)

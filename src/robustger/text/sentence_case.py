@@ -1,4 +1,4 @@
-"""Capitals of a projected text: sentences keep theirs, and words that move into the middle of one lose it."""
+"""Sets the capitals of a projected text: sentences begin with one, and words that move into a sentence lose theirs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def sentence_cased(
 
 
 def _follows(before: WrittenPiece | None, piece: WrittenPiece) -> bool:
-    """Whether a piece stands behind what it stands behind in the 1-best."""
+    """Whether a piece follows the same piece as in the 1-best."""
     if before is None:
         return piece.place == 0
     return before.kept and piece.place is not None and before.place == piece.place - 1

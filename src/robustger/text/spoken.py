@@ -1,4 +1,4 @@
-"""The normalizer `spoken`: English as it is said, for the corrector to read, without the loss of a word.
+"""The normalizer `spoken`: writes English as it is spoken, for the corrector to read, and loses no word.
 
 Lower case, no punctuation, and numbers in the words in which the lists of HyPoradise have them ("one thousand, nine
 hundred"), because the correctors were trained on these. Where `hyporadise` rewrites what was said this one does not:
@@ -109,7 +109,7 @@ _CONTINENTAL_GROUPS = re.compile(r"(?P<whole>[0-9]{1,3}(?:\.[0-9]{3})*|[0-9]+),(
 @NORMALIZERS.register("spoken")
 @lru_cache(32_768)
 def write_as_spoken(text: str) -> str:
-    """English as it is said: lower case, no punctuation, numbers in words, and no word lost or replaced.
+    """Writes English as it is spoken: lower case, no punctuation, numbers in words; no word is lost or replaced.
 
     Example:
         >>> write_as_spoken("The woman's 50 mm lens cost $1,207.50, didn\u2019t it?")

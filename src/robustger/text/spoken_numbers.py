@@ -73,7 +73,7 @@ _HUNDREDTHS = {"dollars": "cents", "euros": "cents", "pounds": "pence"}
 _WHOLES = {"cents": "dollars", "pence": "pounds"}  # of hundredths that stand by themselves
 _MONEY_WORDS = {unit: unit for unit in [*CURRENCIES.values(), *_WHOLES]}
 _MONEY_WORDS |= {"dollar": "dollars", "pound": "pounds", "euro": "euros", "rupee": "rupees", "cent": "cents"}
-_COUNTED = ("percent", "times")  # what is no money behind an amount: "five dollars twenty times"
+_COUNTED = ("percent", "times")  # words that show that an amount is no money: "five dollars twenty times"
 _ENGLISH_WORDS = frozenset(
     [
         *_SMALL,
@@ -283,7 +283,7 @@ def _fits(piece: _Piece, room: int) -> bool:
 
 
 def _piece(words: list[str], i: int, inside: bool = False) -> _Piece | None:
-    """What arithmetic holds together, up to the next larger scale: "two hundred and five thousand", "eighty five"."""
+    """Words that form one number up to the next larger scale: "two hundred and five thousand", "eighty five"."""
     piece = _base(words, i, inside)
     while piece is not None and not piece.ending:
         word = _word(words, piece.end)

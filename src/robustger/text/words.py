@@ -1,4 +1,4 @@
-"""The normalizer `words`: the words of a text in any language, without case and punctuation, and nothing else lost.
+"""The normalizer `words`: keeps the words of a text in any language and removes only case and punctuation.
 
 Letters keep their accents and marks (the vowels of Hindi and Thai are marks), digits stay digits, apostrophes and
 hyphens inside words stay, joiners stay where they join, and so do signs that are read ("%", "\u20ac", "&").
@@ -24,7 +24,7 @@ _CORE = re.compile(
 @NORMALIZERS.register("words")
 @lru_cache(32_768)
 def write_as_words(text: str) -> str:
-    """The words of a text in any language: lower case, no punctuation, all else as it is.
+    """Writes the words of a text in any language in lower case and without punctuation; nothing else changes.
 
     Example:
         >>> write_as_words("Die Stra\u00dfe kostet 1,5 Mio. Euro, oder?")

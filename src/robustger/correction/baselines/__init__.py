@@ -1,4 +1,4 @@
-"""What a corrector is to be compared with: baselines that take the same lists and give the same transcripts.
+"""Baselines for comparison with a corrector: they take the same lists and return transcripts.
 
 ============  ======================================================================================================
 format-only   the 1-best, written by a normalizer: what typography alone explains

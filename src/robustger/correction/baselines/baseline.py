@@ -1,4 +1,4 @@
-"""The protocol of a baseline, and what several of them need."""
+"""Defines the protocol of a baseline, and functions that several baselines share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Baseline(Protocol):
-    """Something that makes transcripts of N-best lists without having been trained on such lists' errors."""
+    """Makes transcripts from N-best lists without training on the errors of such lists."""
 
     def transcribe(self, lists: Iterable[NBest]) -> Iterator[Transcript]:
         """One transcript a list, in their order; the lists may stream."""
@@ -22,7 +22,7 @@ class Baseline(Protocol):
 
 
 def baseline_transcript(nbest: NBest, text: str, confidence: float) -> Transcript:
-    """The transcript of a baseline that asked no language model to write."""
+    """The transcript of a baseline whose text no language model wrote."""
     return Transcript(nbest.id, text, collapse_spaces(nbest.best), text, "baseline", "none", confidence)
 
 

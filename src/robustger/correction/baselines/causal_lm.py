@@ -1,4 +1,4 @@
-"""How likely a text is to a causal language model of transformers."""
+"""Computes the probability of texts with a causal language model of transformers."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class CausalLanguageModel:
 
     @torch.no_grad()
     def _score(self, rows: Sequence[Sequence[int]]) -> list[float]:
-        """Padded on the right, so that the causal mask alone is right."""
+        """Scores one batch. It is padded on the right, so that no mask besides the causal one is needed."""
         ignored, longest = -100, max(map(len, rows))
         inputs = torch.tensor([[*row, *[self._end] * (longest - len(row))] for row in rows])
         labels = torch.tensor([[*row, *[ignored] * (longest - len(row))] for row in rows])

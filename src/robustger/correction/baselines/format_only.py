@@ -1,4 +1,4 @@
-"""The 1-best in another writing: every gain of this baseline is typography."""
+"""Rewrites the 1-best with a normalizer; all gains of this baseline are due to typography."""
 
 from __future__ import annotations
 

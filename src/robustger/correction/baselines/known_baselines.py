@@ -1,4 +1,4 @@
-"""Baselines are picked by name."""
+"""Picks baselines by name."""
 
 from __future__ import annotations
 

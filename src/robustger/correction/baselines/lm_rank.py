@@ -1,4 +1,4 @@
-"""LM_rank: the list reranked by a language model, its say tuned on lists with references.
+"""LM_rank: reranks a list with a language model whose weight is tuned on lists with references.
 
     score(Y) = (1 - w) log p_recognizer(Y) + w log p_LM(Y)
 
@@ -37,7 +37,7 @@ RANK_WEIGHTS = (
 
 
 class LanguageModel(Protocol):
-    """What knows how likely a text is."""
+    """A model that gives the probability of a text."""
 
     def log_probabilities(self, texts: Sequence[str]) -> list[float]:
         """Natural logarithm of the probability of each text."""
@@ -57,7 +57,9 @@ def recognizer_scores(nbest: NBest) -> list[float]:
 
 
 def interpolated(recognizer: Sequence[float], language_model: Sequence[float], weight: float) -> list[float]:
-    """(1 - w) times the one plus w times the other; neither counts at a weight of zero, however small it is."""
+    """(1 - w) times the first score plus w times the second; a score with weight zero does not count, even at minus
+    infinity.
+    """
     return [
         (one * (1 - weight) if weight < 1 else 0.0) + (other * weight if weight > 0 else 0.0)
         for one, other in zip(recognizer, language_model, strict=True)
@@ -96,7 +98,7 @@ class LanguageModelRank:
 
 
 def language_model_scores(language_model: LanguageModel, lists: Sequence[NBest]) -> list[list[float]]:
-    """The language model's log-probability of every hypothesis of every list; each different text is asked for once.
+    """The language model's log-probability of every hypothesis of every list; each distinct text is scored once.
 
     Lists whose hypotheses all agree need no scores and get zeros.
     """
@@ -114,7 +116,7 @@ def _zeros(nbest: NBest) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What a search for the weight found.
+    """The result of a search for the weight.
 
     Attributes:
         weight: the weight with the fewest errors, of several the smallest.
@@ -249,7 +251,7 @@ def ngram_rank(
 def cross_validated_scores(
     lists: Sequence[NBest], learn: Callable[[Iterable[NBest]], LanguageModel]
 ) -> list[list[float]]:
-    """As `language_model_scores`, each list by a model that has not seen its reference.
+    """As `language_model_scores`, but each list is scored by a model that was not trained on its reference.
 
     Args:
         lists: all with a reference, of at least two different ones.

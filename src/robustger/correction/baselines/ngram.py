@@ -1,4 +1,4 @@
-"""A small language model of a domain's own text: interpolated word n-grams."""
+"""Interpolated word n-grams: a small language model of a domain's own text."""
 
 from __future__ import annotations
 

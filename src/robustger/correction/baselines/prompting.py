@@ -1,4 +1,4 @@
-"""Asking an instruct model for the transcription, with examples in the prompt or without; nothing is trained."""
+"""Asks an instruct model for the transcription, with or without examples in the prompt; nothing is trained."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Prompted:
             yield from self._transcribe(chunk)
 
     def prompt(self, nbest: NBest) -> str:
-        """What the model reads for a list, in its own chat format."""
+        """The prompt for a list, in the model's own chat format."""
         examples = [example for example in self._examples if example.id != nbest.id][: self._shots]
         turns = []
         for example in examples:
@@ -138,7 +138,7 @@ class Prompted:
 
 
 def answer_line(written: str, finished: bool) -> str | None:
-    """What counts of an answer: its first line, without quotation marks around it; None where that line is cut off."""
+    """The first line of an answer without quotation marks around it; None if that line is cut off."""
     line, newline, _ = written.strip().partition("\n")
     if not (finished or newline):
         return None

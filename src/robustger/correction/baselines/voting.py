@@ -1,4 +1,4 @@
-"""Baselines that look at the list alone: minimum Bayes risk, and a vote in the manner of ROVER.
+"""Baselines that need only the list: minimum Bayes risk, and a vote in the manner of ROVER.
 
 Words are compared as they are written; let lists that differ in case and punctuation be normalized before.
 """
