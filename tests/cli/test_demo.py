@@ -94,7 +94,7 @@ def test_a_recording_of_ones_own_has_lists_times_and_a_picture(
     result = robustger("demo", tmp_path / "own.wav", "--preset", preset, "--picture", picture, "--show", 2)
     assert (result.code, result.err) == (0, "")
     assert result.out.count("  recognized ") == result.out.count("  corrected  ") == 2
-    assert "own-00000000  0.0 - " in result.out
+    assert "own#1  0.0 - " in result.out
     assert " more parts" in result.out
     assert "said" not in result.out
     assert "WER" not in result.out  # nobody knows what is said
