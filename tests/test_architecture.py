@@ -67,10 +67,6 @@ SHARED_NAMES = {
     *("logger", "app", "main", "T"),
     *("TITLE", "CHANNELS", "NOISES", "SETS", "SNRS_DB"),  # of the corpus that a module of `corpora` reads
 }
-# Names that stand for two things today. Shorten this list; never lengthen it.
-COLLISIONS = {
-    *("BatchSize", "Guard", "Normalizer", "Quantization", "Recognizer", "SCORED_AT_ONCE", "Search"),
-}
 
 FILES = sorted(SOURCE.rglob("*.py"))
 TEST_FILES = sorted((ROOT / "tests").rglob("*.py"))
@@ -229,12 +225,9 @@ def test_no_name_is_defined_for_two_things() -> None:
                 if not name.startswith("_") and not command:  # a command is called as what it runs
                     homes[name].append(str(path.relative_to(SOURCE)))
     twice = {name: files for name, files in homes.items() if len(files) > 1 and name not in SHARED_NAMES}
-    new = {name: files for name, files in twice.items() if name not in COLLISIONS}
-    assert not new, (
-        f"these names are defined in several modules; rename what differs, share what is one: {new}"
+    assert not twice, (
+        f"these names are defined in several modules; rename what differs, share what is one: {twice}"
     )
-    gone = COLLISIONS - set(twice)
-    assert not gone, f"these names are defined once now; take them out of COLLISIONS: {sorted(gone)}"
 
 
 def test_every_imported_package_is_a_declared_dependency() -> None:

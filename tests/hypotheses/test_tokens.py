@@ -106,7 +106,8 @@ def test_an_import_says_what_it_put_together_and_what_it_doubts(tmp_path: Path) 
     )
     assert (summary.lists, summary.joined, summary.problems) == (4, 2, 1)
     assert problems == [
-        (f"{source}:4", "'c': its hypotheses look like numbers of decoder tokens, not words; the list is kept unchanged")
+        (f"{source}:4", "'c': its hypotheses look like numbers of decoder tokens, not words; "
+         "the list is kept unchanged")
     ]  # fmt: skip
     assert [nbest.texts for nbest in load_nbest(target)] == [
         ("lock it", "look it"),

@@ -26,7 +26,7 @@ def baseline(
         str,
         typer.Argument(metavar="LISTS", help="N-best lists as JSON Lines; - means standard input."),
     ],
-    output: options.OutputFile = "-",
+    output: options.OutputFileOption = "-",
     train: Annotated[
         list[str] | None,
         typer.Option(
@@ -74,7 +74,7 @@ def baseline(
             "number.",
         ),
     ] = None,
-    device: options.Device = None,
+    device: options.DeviceOption = None,
 ) -> None:
     """Transcribe N-best lists with a baseline, to be measured beside `robustger correct`.
 

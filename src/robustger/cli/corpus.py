@@ -26,7 +26,7 @@ def corpus(
     folder: Annotated[
         str | None, typer.Argument(metavar="FOLDER", help="Folder into which the corpus was unpacked.")
     ] = None,
-    output: options.ManifestFile = None,
+    output: options.ManifestFileOption = None,
     split: Annotated[
         list[str] | None,
         typer.Option(
@@ -39,7 +39,7 @@ def corpus(
     show_list: Annotated[
         bool, typer.Option("--list", help="Show the corpora with their parts, and exit.")
     ] = False,
-    as_json: options.Json = False,
+    as_json: options.JsonOption = False,
     companion: Annotated[
         str | None,
         typer.Option(

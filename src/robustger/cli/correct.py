@@ -17,14 +17,14 @@ def correct(
         str,
         typer.Argument(metavar="LISTS", help="N-best lists as JSON Lines; - means standard input."),
     ],
-    output: options.OutputFile = "-",
-    preset: options.Preset = "whisper",
-    checkpoint: options.Checkpoint = None,
-    base: options.Base = None,
-    guard: options.Guard = None,
-    max_edit_rate: options.MaxEditRate = None,
-    max_deletion_rate: options.MaxDeletionRate = None,
-    min_gain: options.MinGain = None,
+    output: options.OutputFileOption = "-",
+    preset: options.PresetOption = "whisper",
+    checkpoint: options.CheckpointOption = None,
+    base: options.BaseOption = None,
+    guard: options.GuardOption = None,
+    max_edit_rate: options.MaxEditRateOption = None,
+    max_deletion_rate: options.MaxDeletionRateOption = None,
+    min_gain: options.MinGainOption = None,
     beams: Annotated[
         int,
         typer.Option(
@@ -37,9 +37,9 @@ def correct(
             rich_help_panel=options.CORRECTION,
         ),
     ] = 1,
-    batch_size: options.BatchSize = "16",
-    device: options.Device = None,
-    quantization: options.Quantization = None,
+    batch_size: options.BatchSizeOption = "16",
+    device: options.DeviceOption = None,
+    quantization: options.QuantizationOption = None,
     skip_agreeing: Annotated[
         bool | None,
         typer.Option(
@@ -49,7 +49,7 @@ def correct(
             rich_help_panel=options.RARE,
         ),
     ] = None,
-    restart: options.Restart = False,
+    restart: options.RestartOption = False,
 ) -> None:
     """Correct N-best lists with a language model that is conditioned on their noise.
 

@@ -35,7 +35,7 @@ def demo(
             metavar="[FILE]", help="Recording of your own. Default: the noisy recordings that the preset has."
         ),
     ] = None,
-    preset: options.DemoPreset = None,
+    preset: options.DemoPresetOption = None,
     reference: Annotated[
         str | None,
         typer.Option(
@@ -57,7 +57,7 @@ def demo(
             metavar="FILE.png", help="Draw the spectrograms, with the time of each word, into this file."
         ),
     ] = "robustger-demo.png",
-    device: options.Device = None,
+    device: options.DeviceOption = None,
 ) -> None:
     """Show what a correction is: N-best lists, the changes with their times, a picture, and error rates.
 

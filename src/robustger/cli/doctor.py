@@ -9,7 +9,7 @@ import typer
 from robustger.cli import options
 
 
-def doctor(as_json: options.Json = False) -> None:
+def doctor(as_json: options.JsonOption = False) -> None:
     """Show versions, device and models, and run a self-test of about 5 s.
 
     The exit code is 1 if a check fails.

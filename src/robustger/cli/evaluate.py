@@ -58,7 +58,7 @@ def evaluate(
             help="Also write one HTML page with everything: tables, plots, texts and recordings.",
         ),
     ] = None,
-    as_json: options.Json = False,
+    as_json: options.JsonOption = False,
     normalizers: Annotated[
         list[str] | None,
         typer.Option(

@@ -34,7 +34,7 @@ def experiment(
             "lists, or the folder of the laboratory.",
         ),
     ] = None,
-    output: options.OptionalFolder = None,
+    output: options.OptionalFolderOption = None,
     quick: Annotated[
         bool,
         typer.Option(
@@ -55,7 +55,7 @@ def experiment(
         ),
     ] = False,
     list_names: Annotated[bool, typer.Option("--list", help="Show the experiments, and exit.")] = False,
-    as_json: options.Json = False,
+    as_json: options.JsonOption = False,
     scale: Annotated[
         str,
         typer.Option(

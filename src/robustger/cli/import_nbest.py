@@ -32,7 +32,7 @@ def import_nbest(
             help="Format of SOURCE: espnet, kaldi, nemo, hyporadise or robusthp.",
         ),
     ],
-    output: options.OutputFile = "-",
+    output: options.OutputFileOption = "-",
     references: Annotated[
         str | None,
         typer.Option(

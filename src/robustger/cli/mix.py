@@ -30,7 +30,7 @@ def mix(
             help="Mix with this noise recording, or with all recordings in this folder. Repeatable.",
         ),
     ],
-    output: options.OutputFolder,
+    output: options.OutputFolderOption,
     snr: Annotated[
         str | None,
         typer.Option(

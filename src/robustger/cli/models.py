@@ -27,7 +27,7 @@ def models(context: typer.Context) -> None:
 
 @app.command("list")
 def list_models(
-    as_json: options.Json = False,
+    as_json: options.JsonOption = False,
 ) -> None:
     """List the models that need no model hub, each with its size and its files."""
     from robustger.models import MODELS
@@ -81,7 +81,7 @@ def convert_released(
             help="Language model that the adapter was trained on: a folder, or a name that `fetch` takes.",
         ),
     ],
-    output: options.OutputFolder,
+    output: options.OutputFolderOption,
 ) -> None:
     """Turn an adapter of the released code into a checkpoint, and print its folder."""
     check_readable(*([] if adapter.is_dir() else [adapter]))

@@ -22,15 +22,15 @@ def nbest(
             help="Manifest that names the recordings: JSON Lines, CSV, TSV, a Kaldi folder or its wav.scp.",
         ),
     ],
-    output: options.ListsFile,
-    preset: options.Preset = "whisper",
-    recognizer: options.Recognizer = None,
-    model: options.Model = None,
-    n: options.N = None,
-    beams: options.Beams = None,
-    search: options.Search = None,
-    language: options.Language = None,
-    normalizer: options.Normalizer = None,
+    output: options.ListsFileOption,
+    preset: options.PresetOption = "whisper",
+    recognizer: options.RecognizerOption = None,
+    model: options.ModelOption = None,
+    n: options.NOption = None,
+    beams: options.BeamsOption = None,
+    search: options.SearchOption = None,
+    language: options.LanguageOption = None,
+    normalizer: options.NormalizerOption = None,
     settings_of_recognizer: Annotated[
         list[str] | None,
         typer.Option(
@@ -40,8 +40,8 @@ def nbest(
             rich_help_panel=options.RECOGNITION,
         ),
     ] = None,
-    batch_size: options.FixedBatchSize = 16,
-    device: options.Device = None,
+    batch_size: options.FixedBatchSizeOption = 16,
+    device: options.DeviceOption = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -77,10 +77,10 @@ def nbest(
             rich_help_panel=options.RARE,
         ),
     ] = "real",
-    track: options.Track = None,
-    channel: options.Channel = None,
-    keep_going: options.KeepGoing = False,
-    restart: options.Restart = False,
+    track: options.TrackOption = None,
+    channel: options.ChannelOption = None,
+    keep_going: options.KeepGoingOption = False,
+    restart: options.RestartOption = False,
 ) -> None:
     """Recognize every recording of a manifest into N-best lists.
 

@@ -31,15 +31,15 @@ RARE = "Rarely needed"
 
 _OUTPUT = ("--output", "-o")
 
-OutputFile = Annotated[
+OutputFileOption = Annotated[
     str,
     typer.Option(*_OUTPUT, metavar="FILE", help="Write the result to this file; - means standard output."),
 ]
-ListsFile = Annotated[
+ListsFileOption = Annotated[
     str,
     typer.Option(*_OUTPUT, metavar="LISTS.jsonl", help="Write the N-best lists to this file (JSON Lines)."),
 ]
-ManifestFile = Annotated[
+ManifestFileOption = Annotated[
     str | None,
     typer.Option(
         *_OUTPUT,
@@ -48,7 +48,7 @@ ManifestFile = Annotated[
         "standard output. Without this option the corpus is only checked.",
     ),
 ]
-FileOrFolder = Annotated[
+FileOrFolderOption = Annotated[
     str,
     typer.Option(
         *_OUTPUT,
@@ -56,17 +56,17 @@ FileOrFolder = Annotated[
         help="Write the text to this file, or one file per recording into this folder; - means standard output.",
     ),
 ]
-OutputFolder = Annotated[
+OutputFolderOption = Annotated[
     str, typer.Option(*_OUTPUT, metavar="FOLDER", help="Write into this folder; it is made if needed.")
 ]
-OptionalFolder = Annotated[
+OptionalFolderOption = Annotated[
     str | None,
     typer.Option(
         *_OUTPUT, metavar="FOLDER", help="Write into this folder; each experiment gets a folder in it."
     ),
 ]
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
 
 _PRESET = typer.Option(
     "--preset",
@@ -74,10 +74,10 @@ _PRESET = typer.Option(
     help="Use this recognizer and this corrector, which belong together: whisper for real speech, lab for the "
     "synthetic speech of the laboratory, or a folder with the same files.",
 )
-Preset = Annotated[str, _PRESET]
-DemoPreset = Annotated[str | None, _PRESET]
+PresetOption = Annotated[str, _PRESET]
+DemoPresetOption = Annotated[str | None, _PRESET]
 
-Recognizer = Annotated[
+RecognizerOption = Annotated[
     str | None,
     typer.Option(
         "--recognizer",
@@ -86,7 +86,7 @@ Recognizer = Annotated[
         rich_help_panel=RECOGNITION,
     ),
 ]
-Model = Annotated[
+ModelOption = Annotated[
     str | None,
     typer.Option(
         "--model",
@@ -96,7 +96,7 @@ Model = Annotated[
         rich_help_panel=RECOGNITION,
     ),
 ]
-N = Annotated[
+NOption = Annotated[
     int | None,
     typer.Option(
         "-n",
@@ -107,7 +107,7 @@ N = Annotated[
         rich_help_panel=RECOGNITION,
     ),
 ]
-Beams = Annotated[
+BeamsOption = Annotated[
     int | None,
     typer.Option(
         "--beams",
@@ -118,7 +118,7 @@ Beams = Annotated[
         rich_help_panel=RECOGNITION,
     ),
 ]
-Search = Annotated[
+SearchOption = Annotated[
     str | None,
     typer.Option(
         "--search",
@@ -128,7 +128,7 @@ Search = Annotated[
         rich_help_panel=RECOGNITION,
     ),
 ]
-Language = Annotated[
+LanguageOption = Annotated[
     str | None,
     typer.Option(
         "--language",
@@ -138,7 +138,7 @@ Language = Annotated[
         rich_help_panel=RECOGNITION,
     ),
 ]
-Normalizer = Annotated[
+NormalizerOption = Annotated[
     str | None,
     typer.Option(
         "--normalizer",
@@ -148,7 +148,7 @@ Normalizer = Annotated[
         rich_help_panel=RECOGNITION,
     ),
 ]
-Track = Annotated[
+TrackOption = Annotated[
     int | None,
     typer.Option(
         "--track",
@@ -158,7 +158,7 @@ Track = Annotated[
         rich_help_panel=RARE,
     ),
 ]
-Channel = Annotated[
+ChannelOption = Annotated[
     int | None,
     typer.Option(
         "--channel",
@@ -168,7 +168,7 @@ Channel = Annotated[
         rich_help_panel=RARE,
     ),
 ]
-KeepGoing = Annotated[
+KeepGoingOption = Annotated[
     bool,
     typer.Option(
         "--keep-going",
@@ -177,7 +177,7 @@ KeepGoing = Annotated[
     ),
 ]
 
-Checkpoint = Annotated[
+CheckpointOption = Annotated[
     str | None,
     typer.Option(
         "--checkpoint",
@@ -187,7 +187,7 @@ Checkpoint = Annotated[
         rich_help_panel=CORRECTION,
     ),
 ]
-Base = Annotated[
+BaseOption = Annotated[
     str | None,
     typer.Option(
         "--base",
@@ -196,7 +196,7 @@ Base = Annotated[
         rich_help_panel=CORRECTION,
     ),
 ]
-Guard = Annotated[
+GuardOption = Annotated[
     str | None,
     typer.Option(
         "--guard",
@@ -206,7 +206,7 @@ Guard = Annotated[
         rich_help_panel=CORRECTION,
     ),
 ]
-MaxEditRate = Annotated[
+MaxEditRateOption = Annotated[
     float | None,
     typer.Option(
         "--max-edit-rate",
@@ -216,7 +216,7 @@ MaxEditRate = Annotated[
         rich_help_panel=CORRECTION,
     ),
 ]
-MaxDeletionRate = Annotated[
+MaxDeletionRateOption = Annotated[
     float | None,
     typer.Option(
         "--max-deletion-rate",
@@ -226,7 +226,7 @@ MaxDeletionRate = Annotated[
         rich_help_panel=CORRECTION,
     ),
 ]
-MinGain = Annotated[
+MinGainOption = Annotated[
     float | None,
     typer.Option(
         "--min-gain",
@@ -236,7 +236,7 @@ MinGain = Annotated[
     ),
 ]
 
-Device = Annotated[
+DeviceOption = Annotated[
     str | None,
     typer.Option(
         "--device",
@@ -245,7 +245,7 @@ Device = Annotated[
         rich_help_panel=SPEED,
     ),
 ]
-Quantization = Annotated[
+QuantizationOption = Annotated[
     str | None,
     typer.Option(
         "--quantization",
@@ -255,7 +255,7 @@ Quantization = Annotated[
         rich_help_panel=SPEED,
     ),
 ]
-BatchSize = Annotated[
+BatchSizeOption = Annotated[
     str,
     typer.Option(
         "--batch-size",
@@ -264,7 +264,7 @@ BatchSize = Annotated[
         rich_help_panel=SPEED,
     ),
 ]
-FixedBatchSize = Annotated[
+FixedBatchSizeOption = Annotated[
     int,
     typer.Option(
         "--batch-size",
@@ -274,7 +274,7 @@ FixedBatchSize = Annotated[
         rich_help_panel=SPEED,
     ),
 ]
-Restart = Annotated[
+RestartOption = Annotated[
     bool,
     typer.Option(
         "--restart",

@@ -33,7 +33,7 @@ from robustger.recognition.search.strategy import Found, Search, search_lists, w
 
 # Texts that the first of two searches finishes for each beam. More cost little, and leave few lists short.
 PATIENCE = 3
-SCORED_AT_ONCE = 512  # tokens; those of whisper-base have 200 KB of logits each
+TOKENS_SCORED_AT_ONCE = 512  # tokens; those of whisper-base have 200 KB of logits each
 
 
 class FasterWhisperRecognizer(WhisperListener[np.ndarray]):
@@ -166,7 +166,7 @@ class FasterWhisperRecognizer(WhisperListener[np.ndarray]):
         """
         scores: list[float] = []
         longest = 1 + max(map(len, texts), default=0)
-        size = max(1, SCORED_AT_ONCE // longest)
+        size = max(1, TOKENS_SCORED_AT_ONCE // longest)
         for first in range(0, len(texts), size):
             scores += self._score(states, prompt, texts[first : first + size])
         return scores

@@ -16,7 +16,7 @@ from transformers import WhisperForConditionalGeneration
 from transformers.models.whisper.generation_whisper import _median_filter
 
 MEDIAN_FRAMES = 7  # frames over which attention is smoothed
-SCORED_AT_ONCE = 8  # texts; bounds the memory that their logits take
+TEXTS_SCORED_AT_ONCE = 8  # texts; bounds the memory that their logits take
 
 
 def score_texts(
@@ -36,8 +36,8 @@ def score_texts(
         end: the end token.
     """
     scores: list[float] = []
-    for first in range(0, len(texts), SCORED_AT_ONCE):
-        some = texts[first : first + SCORED_AT_ONCE]
+    for first in range(0, len(texts), TEXTS_SCORED_AT_ONCE):
+        some = texts[first : first + TEXTS_SCORED_AT_ONCE]
         longest = max(map(len, some))
         rows = torch.tensor(
             [[*text, *[end] * (1 + longest - len(text))] for text in some], device=states.device
