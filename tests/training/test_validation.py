@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from robustger.correction.checkpoint import load_weights
+from robustger.evaluation.wer import wer
 from robustger.hypotheses import NBest, save_nbest
 from robustger.training.config import TrainingConfig
 from robustger.training.loop import Trainer, finetune
@@ -117,3 +119,18 @@ def test_the_log_tells_what_distillation_and_gates_do(tiny_config: Config, tmp_p
     assert last["noise_key_gate_norm"] == adapter.get_parameter("noise_key_gate").norm().item() > 0
     assert -1 < last["distillation_loss"] < 0
     assert -1 < last["mutual_information"] < 1
+
+
+def test_the_dev_wer_is_taken_under_the_normalizer_of_the_configuration(
+    tiny_config: Config, spoken_lists: list[NBest], tmp_path: Path
+) -> None:
+    dev = tmp_path / "dev.jsonl"
+    shouted = [replace(nbest, reference=f"{(nbest.reference or '').upper()}!") for nbest in spoken_lists]
+    save_nbest(shouted, dev)
+    parts = prepare_training(
+        tiny_config(f"data.dev=[{dev}]", "evaluation={wer_lists: 8, normalizer: number}")
+    )
+    references = [nbest.reference for nbest in shouted]
+    texts = [transcript.text for transcript in parts.corrector.correct(shouted)]
+    rates = {name: wer(references, texts, normalizer=name).rate for name in ("number", "raw")}
+    assert dev_wer(parts) == rates["number"] < rates["raw"]

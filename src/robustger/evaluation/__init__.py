@@ -1,4 +1,4 @@
-"""Measuring transcripts: corpus WER, oracles, confidence intervals, and reports."""
+"""Measures transcripts: corpus WER, oracles, confidence intervals, and reports."""
 
 from __future__ import annotations
 

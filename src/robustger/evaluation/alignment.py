@@ -1,4 +1,4 @@
-"""Where a hypothesis differs from its reference, token by token."""
+"""Aligns a hypothesis with its reference, token by token."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Edits(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """A hypothesis laid out along its reference.
+    """A hypothesis aligned with its reference.
 
     Attributes:
         reference: the tokens of the reference.
-        written: for each of them, the token that the hypothesis has in its place; None where it has none.
-        inserted: the tokens of the hypothesis that stand before each token of the reference, and after the last one:
-            one tuple more than there are tokens.
+        written: the token of the hypothesis in the place of each reference token; None where it is deleted.
+        inserted: the inserted tokens before each reference token, and after the last one: one tuple more than there are
+            reference tokens.
     """
 
     reference: tuple[str, ...]
@@ -47,7 +47,7 @@ class Alignment:
 def align(reference: Sequence[str], hypothesis: Sequence[str]) -> Alignment:
     """A minimal alignment of two lists of tokens, normalized already.
 
-    Of several minimal ones it is that which rapidfuzz (and jiwer) picks.
+    Several alignments can be minimal; this is the one that rapidfuzz (and jiwer) picks.
     """
     written: list[str | None] = list(reference)
     inserted: list[tuple[str, ...]] = [()] * (len(reference) + 1)

@@ -1,12 +1,12 @@
-"""Which words the corrections fix, and which they break.
+"""Counts the words that corrections fix and break.
 
-Reference, 1-best and correction are aligned (`robustger.evaluation.alignment`). A word of the reference that the 1-best
-has wrong and the correction right is fixed, the other way round it is broken; a word that only the 1-best inserts is
-fixed, one that only the correction inserts is broken. So
+Reference, 1-best and correction are aligned (`robustger.evaluation.alignment`). A reference word that is wrong in the
+1-best and right in the correction is fixed; the other way round it is broken. A word that only the 1-best inserts is
+fixed, and a word that only the correction inserts is broken. So
 
     fixed - broken = errors of the 1-best - errors of the corrections
 
-A word that is wrong in both, be it differently, is neither.
+A word that is wrong in both is neither, even if it is wrong in another way.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Error(NamedTuple):
 
     Attributes:
         reference: the word of the reference; None for an insertion.
-        written: what stands there instead; None for a deletion.
+        written: the word that was written instead; None for a deletion.
     """
 
     reference: str | None
@@ -47,7 +47,7 @@ class WordChanges:
         fixed: errors of the 1-bests that the corrections do not make.
         broken: errors of the corrections that the 1-bests do not make.
         normalizer: the normalizer of all three texts.
-        unit: what is counted.
+        unit: name of the unit that is counted.
     """
 
     fixed: Counter[Error] = field(default_factory=Counter)
@@ -59,8 +59,8 @@ class WordChanges:
         """Counts one utterance.
 
         Args:
-            best: the 1-best along the reference.
-            corrected: the correction along the same reference.
+            best: the 1-best, aligned with the reference.
+            corrected: the correction, aligned with the same reference.
         """
         for truth, before, after in zip(best.reference, best.written, corrected.written, strict=True):
             if before != truth and after == truth:
@@ -84,7 +84,7 @@ class WordChanges:
         return fixed[:count], broken[:count]
 
     def to_json_dict(self, count: int) -> dict[str, Any]:
-        """The `count` most frequent ones, and how many there are in all."""
+        """The `count` most frequent errors fixed and broken, and their totals."""
         fixed, broken = self.top(count)
         return {
             "normalizer": self.normalizer,
@@ -96,7 +96,7 @@ class WordChanges:
         }
 
     def table(self, count: int) -> Table:
-        """The `count` most frequent ones side by side."""
+        """A table of the `count` most frequent errors fixed and broken, side by side."""
         fixed, broken = self.top(count)
         rows = []
         for number in range(max(len(fixed), len(broken))):

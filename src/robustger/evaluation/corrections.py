@@ -1,4 +1,4 @@
-"""Corrections to evaluate, as `robustger correct` or any other program writes them."""
+"""Reads corrections to evaluate, from `robustger correct` or any other program."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _ARRAY = "a JSON array, not JSON Lines; write each correction as a line of its o
 def load_corrections(path: str | Path, *, written: bool = False) -> dict[str, str]:
     """Reads corrected texts by list id from JSON Lines.
 
-    Only the keys `id` (text, or a whole number), `text` and perhaps `written` are looked at, so that other programs'
-    corrections can be measured too. Blank lines, a byte order mark, and lines with the key `error` (lists that could
-    not be read and so were not corrected) are skipped.
+    Only the keys `id` (text, or a whole number), `text` and perhaps `written` are read, so that corrections of other
+    programs can be measured too. Blank lines, a byte order mark, and lines with the key `error` (lists that could not
+    be read and therefore were not corrected) are skipped.
 
     Args:
         path: the file, or "-" for standard input.

@@ -1,4 +1,4 @@
-"""What utterances are grouped by: what a manifest or an N-best file says of them, or their length."""
+"""Groups utterances by a field of their manifest or N-best file, or by their length."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _LENGTH = "length"
 
 
 class Group(NamedTuple):
-    """A value of a field; sorts numbers by size, then texts by alphabet, then utterances without the field.
+    """A value of a field. Groups sort numbers by size, then texts by alphabet, then utterances without the field.
 
     Attributes:
         kind: 0 a number or a class of numbers, 1 a text, 2 the field is missing.
         number: the number, or the upper edge of the class; 0 for others.
-        text: how it is shown.
+        text: the group's name in tables.
     """
 
     kind: int
@@ -38,7 +38,7 @@ MISSING = Group(2, 0.0, "(none)")
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """A field, and for numbers perhaps the classes they fall into.
+    """A field to group by, and for numbers perhaps the edges of classes.
 
     Attributes:
         field: `length` (tokens of the reference as it is written, in the unit that errors are counted in), `id`,
@@ -105,7 +105,7 @@ class Grouping:
 
 
 def known_fields(nbest: NBest) -> Iterable[str]:
-    """The names an utterance may be grouped by; of objects in `meta`, their keys."""
+    """The keys of `meta` that an utterance can be grouped by; objects in `meta` give their own keys."""
     for key, value in nbest.meta.items():
         if isinstance(value, Mapping):
             yield from (f"{key}.{inner}" for inner in value)
@@ -119,7 +119,7 @@ def check_found(
     """Refuses a field that no utterance has.
 
     Raises:
-        InputError: the field, and the names of those there are.
+        InputError: a field is unknown; the message names the known fields.
     """
     for grouping in groupings:
         if set(groups[grouping.field]) <= {MISSING}:

@@ -1,4 +1,4 @@
-"""What is reported of a system under one normalizer: rates, intervals, tests, harm."""
+"""The figures of an evaluation under one normalizer: rates, intervals, tests, harmful edits."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _NO_INTERVAL = Interval(math.nan, math.nan)
 
 @dataclass(frozen=True, slots=True)
 class EditOutcome:
-    """What the corrections did to the 1-bests, under one normalizer.
+    """The effect of the corrections on the 1-bests, under one normalizer.
 
     Attributes:
         better: utterances with fewer errors than the 1-best has.
         worse: utterances with more errors.
         equal: utterances with as many errors, changed or not.
         changed: utterances whose normalized text was changed at all.
-        errors_removed: errors fewer, summed over the better utterances.
-        errors_added: errors more, summed over the worse utterances.
+        errors_removed: errors that the better utterances have fewer, in total.
+        errors_added: errors that the worse utterances have more, in total.
     """
 
     better: int
@@ -49,13 +49,13 @@ class EditOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Versus:
-    """The corrections beside another system's, on the same utterances.
+    """The corrections compared with another system's texts, on the same utterances.
 
     Attributes:
         comparison: reductions from the other system to the corrections, with paired bootstrap intervals.
         matched_pairs: the matched-pairs test of the two.
         edits: utterances that the corrections have better and worse than the other system.
-        enough: whether there are enough independent utterances to tell chance from effect. Where not, tables and JSON
+        enough: whether there are enough independent utterances to tell an effect from chance. If not, tables and JSON
             show neither intervals nor p-values.
     """
 
@@ -66,7 +66,7 @@ class Versus:
 
     @property
     def enough_segments(self) -> bool:
-        """Whether the matched-pairs test can be believed, which holds for many segments only."""
+        """Whether there are enough segments for the matched-pairs test."""
         return self.enough and self.matched_pairs.segments >= FEWEST_UNITS
 
     def to_json_dict(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class Versus:
         return f"{self.edits.better:,}/{self.edits.worse:,}/{self.edits.equal:,}"
 
     def harm(self) -> str:
-        """Table cell: utterances made worse, of those changed."""
+        """Table cell: how many of the changed utterances were made worse."""
         return f"{self.edits.worse:,} of {self.edits.changed:,} ({100 * self.edits.harmful_edit_rate:.1f} %)"
 
 
@@ -122,18 +122,18 @@ class NormalizerReport:
         wer_interval: its interval by system.
         errors: word errors by system.
         words: reference words.
-        operations: errors by kind for best, corrected and against (an oracle has no one text to take them from).
+        operations: errors by kind for best, corrected and against (an oracle has no single text to count them in).
         recovered: RIR, the share of the recoverable errors that the corrections recover, by oracle:
             (best - corrected) / (best - oracle) in errors. 1 reaches the oracle, above 1 surpasses it (o_nb by
             combining hypotheses, o_cp by words that stand in none), below 0 made things worse; NaN where the oracle
             recovers nothing. Empty without corrections.
         recovered_interval: its interval by oracle, over the resamples in which something is recoverable.
-        versus_best: corrected beside best; None without corrections.
-        versus_against: corrected beside against; None without it.
+        versus_best: corrected compared with best; None without corrections.
+        versus_against: corrected compared with against; None without it.
         empty_references: ids of the lists whose reference has no word; each word written for them is an insertion.
-        hypotheses: hypotheses of a list, mean.
-        distinct: of them those that differ once they are normalized, mean over lists.
-        enough: whether there are enough independent utterances to tell chance from effect. Where not, tables and JSON
+        hypotheses: mean number of hypotheses of a list.
+        distinct: mean number of hypotheses of a list that differ after normalization.
+        enough: whether there are enough independent utterances to tell an effect from chance. If not, tables and JSON
             show no intervals.
     """
 
@@ -152,21 +152,21 @@ class NormalizerReport:
     enough: bool = True
 
     def interval(self, system: str) -> Interval | None:
-        """The interval of a system's rate, None where there are too few utterances for one."""
+        """The interval of a system's rate; None where there are too few utterances for one."""
         return self.wer_interval[system] if self.enough else None
 
     @property
     def comparison(self) -> Comparison | None:
-        """Corrected against best; None without corrections."""
+        """Corrected compared with best; None without corrections."""
         return None if self.versus_best is None else self.versus_best.comparison
 
     @property
     def edits(self) -> EditOutcome | None:
-        """Utterances made better and worse; None without corrections."""
+        """The effect of the corrections on the 1-bests; None without corrections."""
         return None if self.versus_best is None else self.versus_best.edits
 
     def to_json_dict(self) -> dict[str, Any]:
-        """The figures as plain JSON values; what needs corrections is there only with corrections."""
+        """The figures as plain JSON values. Figures of corrections are there only with corrections."""
         kinds = ("substitutions", "deletions", "insertions")
         result: dict[str, Any] = {
             "wer": self.wer,
@@ -207,5 +207,5 @@ class NormalizerReport:
         return percent(self.recovered[oracle], interval, digits=1)
 
     def sizes(self) -> str:
-        """Table cell: distinct hypotheses of a list, of all that it has, both means."""
+        """Table cell: mean numbers of distinct hypotheses and of all hypotheses of a list."""
         return f"{self.distinct:.1f} of {self.hypotheses:.1f}"

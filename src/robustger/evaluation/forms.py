@@ -1,8 +1,8 @@
-"""Whether references and hypotheses are written in the same form, judged on a whole set of lists.
+"""Warns when references and hypotheses are written in different forms.
 
-Errors that come from the form alone look like the recognizer's: contractions that one side expands, case, punctuation
-or digits that only one side has, whole sentences that count as one word because the language is written without
-spaces. The signs of each are counted utterance by utterance, and what stands out in all of them is put into words.
+Differences in form count like errors of the recognizer: contractions that one side expands, case, punctuation or digits
+that only one side has, and whole sentences that count as one word because the language is written without spaces. The
+signs of each are counted utterance by utterance; a sign that prevails in the whole set of lists gives a warning.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _IRREGULAR = {"won't": "will not", "can't": "can not", "shan't": "shall not"}
 _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
 _CURES = ("number", "whisper")  # normalizers to recommend, the one that changes less first
 
-_FEW = 0.02  # the share of texts in which a mark may stand on the side that is said to have none
-_MOST = 0.5  # the share that the other side must have
+_FEW = 0.02  # the largest share of texts with punctuation on a side that counts as having none
+_MOST = 0.5  # the smallest share on a side that counts as having it
 
 
 class _Difference(NamedTuple):
-    """A difference in form: in words, and one sentence in both forms."""
+    """A difference in form: its description, and a sentence in both forms."""
 
     words: str
     one: str
@@ -45,7 +45,7 @@ class _Difference(NamedTuple):
 
 
 def signs(reference: str, hypothesis: str) -> Counter[str]:
-    """What one utterance says of the form of both sides; the counts of several add up."""
+    """Counts the signs of the form of both sides in one utterance. The counts of several utterances add up."""
     counts: Counter[str] = Counter(["utterances"])
     for side, text in zip(_SIDES, (reference, hypothesis), strict=True):
         counts[f"{side} in {_case(text)}"] += 1
@@ -67,12 +67,12 @@ def signs(reference: str, hypothesis: str) -> Counter[str]:
 
 
 def warnings(counts: Mapping[str, int], normalizers: Sequence[str], unit: str) -> tuple[str, ...]:
-    """What to know about the form of the texts before the figures are believed, one line each.
+    """Warnings about the form of the texts that put the figures in doubt, one line each.
 
     Args:
         counts: the sum of `signs` over all utterances.
-        normalizers: names of those that the figures are given under; differences that none of them sees are left out.
-        unit: what is counted, "word" or "char".
+        normalizers: names of the normalizers of the figures; differences that all of them remove are left out.
+        unit: the unit that errors are counted in, "word" or "char".
     """
     lines = []
     seen: dict[str, None] = {}
@@ -125,7 +125,7 @@ def _differences(counts: Mapping[str, int]) -> list[_Difference]:
 
 
 def _usual_case(counts: Mapping[str, int], side: str) -> str | None:
-    """The case that nearly all texts of a side with letters of two cases are in, or None."""
+    """The case of nearly all texts of a side, among those whose script has upper and lower case; None if it varies."""
     cases = {name: counts.get(f"{side} in {name}", 0) for name in ("capitals", "lower case", "mixed case")}
     usual, count = max(cases.items(), key=lambda item: item[1])
     return usual if count and count >= 0.8 * sum(cases.values()) else None

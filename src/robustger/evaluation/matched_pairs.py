@@ -1,18 +1,18 @@
-"""The matched-pairs sentence-segment word error test: are two systems' error rates different?
+"""The matched-pairs sentence-segment word error test: tells whether two systems' error rates differ.
 
 Gillick and Cox (ICASSP 1989); `mapsswe` in NIST's scoring toolkit (SCTK). The errors of one utterance depend on each
 other, but errors far enough apart do not. So each utterance is cut into segments: stretches with errors of either
-system, bounded by at least two adjacent words that both systems have right, or by the utterance's ends. With Z_i the
+system, between at least two adjacent words that both systems have right, or the ends of the utterance. With Z_i the
 errors of the base less those of the new system in segment i of n,
 
     mean = sum Z_i / n        s^2 = sum (Z_i - mean)^2 / (n - 1)        z = mean / (s / sqrt(n))
 
-and z is standard normal if both make equally many errors on average; the p-value is two-sided. The normal holds for
-many segments (50 are plenty), with few the p-value is too small.
+and z is standard normal if both systems make equally many errors on average. The p-value is two-sided. The normal
+approximation holds for many segments (50 are plenty); with few segments the p-value is too small.
 
-Two things differ from sclite. It aligns with weights (4 for a substitution, 3 for an insertion or deletion), and here
-an alignment is a minimal one, as everywhere in this package. And it reports z = 0 whenever all Z_i are equal; here that
-holds only if they are all 0, or there is but one segment: the same gain in each of many segments is no tie.
+This test differs from sclite in two ways. Sclite aligns with weights (4 for a substitution, 3 for an insertion or
+deletion), while alignments here are minimal, as everywhere in this package. And sclite reports z = 0 whenever all Z_i
+are equal. Here z = 0 only if all Z_i are 0 or there is a single segment: an equal gain in many segments is no tie.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ GOOD_WORDS = 2  # adjacent words that both systems must have right between two s
 
 @dataclass(frozen=True, slots=True)
 class SegmentSums:
-    """The sums over segments that the test needs; those of several utterances or corpora add up.
+    """The sums over segments that the test needs. The sums of several utterances or corpora add up.
 
     Attributes:
         segments: their number, n.
@@ -40,7 +40,7 @@ class SegmentSums:
     squares: int
 
     def __add__(self, other: SegmentSums) -> SegmentSums:
-        """The sums over both."""
+        """The sums over both sets of segments."""
         return SegmentSums(
             self.segments + other.segments,
             self.differences + other.differences,

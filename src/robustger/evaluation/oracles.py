@@ -1,11 +1,11 @@
-"""What a perfect chooser could reach with a list: the oracles of Hu et al. (ICLR 2024).
+"""The oracles of Hu et al. (ICLR 2024): the fewest errors that a perfect choice from a list can reach.
 
-Both are computed after normalization, on word lists, and always satisfy o_cp <= o_nb <= 1-best in errors: a
-reference word that occurs in no hypothesis costs every hypothesis an error.
+Both oracles count errors of normalized words, and always satisfy o_cp <= o_nb <= 1-best: a reference word that occurs
+in no hypothesis costs every hypothesis an error.
 
-A recording that was recognized in windows has one list per window and one reference, and nobody knows which of its
-words belong to which window. There a chooser takes one hypothesis per window, and a writer the words of each window's
-list for that window's text; the words of the reference are shared out among the windows in the way that costs least.
+A recording that was recognized in windows has one list per window and one reference, and nobody knows which reference
+words belong to which window. For o_nb, one hypothesis is chosen per window. For o_cp, each window's text may use the
+words of that window's list. The reference words are divided among the windows in the way that costs least.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is scored as one utterance: a list, or the lists of all windows of one long recording.
+"""Joins the lists of all windows of a long recording, so that they are scored as one utterance.
 
 `robustger nbest` cuts recordings that are longer than the recognizer's window, and nobody knows which words of the
 reference belong to which window. So each window's list carries the whole reference in `meta`:
@@ -20,19 +20,22 @@ from robustger.hypotheses import Hypothesis, NBest
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What is scored as one utterance.
+    """One utterance for scoring: a list, or all windows of a recording.
 
     Attributes:
-        lists: its lists, in the order of the windows; one where it was not cut.
-        whole: the list itself, or where there are several one that stands for all: the id and the reference of the
-            recording, the 1-bests after one another as its only hypothesis, and what all windows agree on.
+        lists: its lists, in the order of the windows; a single one where it was not cut.
+        whole: the list itself; or for several windows a list with the id and the reference of the recording, the joined
+            1-bests as its only hypothesis, and the `meta` that all windows agree on.
     """
 
     lists: tuple[NBest, ...]
     whole: NBest
 
     def corrected(self, texts: Mapping[str, str]) -> str:
-        """The corrections of its lists, by list id, after one another.
+        """The corrections of its lists, joined.
+
+        Args:
+            texts: corrections by list id.
 
         Raises:
             KeyError: a list has no correction.
@@ -42,12 +45,12 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Incomplete:
-    """A recording of which a window is missing.
+    """A recording that lacks a window.
 
     Attributes:
-        id: of the recording.
-        count: how many windows it has.
-        lists: those that are there.
+        id: the id of the recording.
+        count: the number of its windows.
+        lists: the lists of the windows that were found.
     """
 
     id: str
@@ -68,10 +71,10 @@ class _Window:
 
 
 def join_windows(lists: Iterable[NBest]) -> Iterator[Recording | Incomplete]:
-    """Joins the lists of each recording; everything else is passed on as it is.
+    """Joins the lists of each recording, and passes on all other lists unchanged.
 
-    A recording comes as soon as its last window is read, so windows that follow one another need no memory beyond
-    them; windows elsewhere in the stream are collected. Recordings that are not complete come last.
+    A recording is yielded as soon as its last window is read; until then its windows are kept in memory. Incomplete
+    recordings come last.
 
     Raises:
         InputError: a window stands twice, or windows of a recording do not agree on their number or the reference.
@@ -104,20 +107,20 @@ def join_windows(lists: Iterable[NBest]) -> Iterator[Recording | Incomplete]:
 
 
 def scorable_recordings(lists: Iterable[NBest]) -> Iterator[Recording]:
-    """The recordings that can be scored: complete, and with a reference."""
+    """Yields the recordings that can be scored: those that are complete and have a reference."""
     for one in join_windows(lists):
         if isinstance(one, Recording) and one.whole.reference is not None:
             yield one
 
 
 def window_of(nbest: NBest) -> str | None:
-    """The id of the recording that the list is a window of; None where it is a list of its own."""
+    """The id of the recording that the list is a window of; None where the list is no window."""
     window = nbest.meta.get("window")
     return str(window["of"]) if isinstance(window, Mapping) and "of" in window else None
 
 
 def add_reference(nbest: NBest, reference: str, written_reference: str | None = None) -> NBest:
-    """The list with its reference, a window with that of its recording; a reference that it has stays."""
+    """Adds a reference to a list that has none; a window gets it as the reference of its recording."""
     if window_of(nbest) is None:
         own, own_written = nbest.reference, nbest.written_reference
         return replace(
@@ -131,9 +134,9 @@ def add_reference(nbest: NBest, reference: str, written_reference: str | None = 
 
 
 def written_form(nbest: NBest) -> NBest:
-    """The list with case and punctuation, as the recognizer wrote it, in the place of its plain form.
+    """Replaces the plain form of hypotheses and reference by the written form, with case and punctuation.
 
-    Without a reference where the list lacks either form: what is written and what is plain are not to be compared.
+    The reference is dropped where the hypotheses have no written form, because the two forms must not be compared.
     """
     has_written = nbest.hypotheses[0].written is not None
     texts = tuple(
@@ -152,7 +155,7 @@ def written_form(nbest: NBest) -> NBest:
 
 
 def _window(nbest: NBest) -> _Window | None:
-    """Which window the list is, if it is one whose recording has a reference."""
+    """The window that the list is, if it is a window of a recording with a reference; else None."""
     window = nbest.meta.get("window")
     if nbest.reference is not None or not isinstance(window, Mapping):
         return None

@@ -1,14 +1,14 @@
-"""The evaluation of N-best lists and their corrections: WER under several normalizers side by side.
+"""Evaluates N-best lists and their corrections under several normalizers.
 
-What is reported for each normalizer:
+The report holds for each normalizer:
 
 - `best` (the recognizer's 1-best), `o_nb` and `o_cp` (the oracles) and, with corrections, `corrected`;
 - the reduction from `best` to `corrected`, absolute and relative, with paired bootstrap intervals;
 - harmful edits: utterances the corrections made better, worse, or left equal in errors;
 - RIR, the share of the recoverable errors (1-best less oracle) that the corrections recover, for both oracles;
-- whether the difference is significant by the matched-pairs test, too;
-- how many of a list's hypotheses differ, and what stands out in the form of the texts;
-- the same for groups of utterances (by noise, SNR, speaker, length ...), and beside another system's corrections.
+- the matched-pairs test of the difference;
+- the number of hypotheses of a list that differ, and warnings about the form of the texts;
+- the same for groups of utterances (by noise, SNR, speaker, length ...), and for another system's corrections.
 
 **Format-only baseline.** A hypothesis and its reference may differ in typography alone ("twenty one" / "21",
 "mid-air" / "mid air"). A corrector that learns to write as the reference does lowers the raw WER without
@@ -19,8 +19,8 @@ lower the raw WER, the share of this gain that format explains is
 
     1 - (WER_number(best) - WER_number(corrected)) / (WER_raw(best) - WER_raw(corrected))
 
-0 means every gain is in the words, 1 that only the typography improved; above 1, words got worse behind
-better typography; below 0, words improved by more than the raw figures show.
+0 means that all of the gain is in the words, 1 that only the typography improved. Above 1, the typography improved and
+the words got worse. Below 0, the words improved by more than the raw figures show.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ def evaluate(
     resamples: int = 1000,
     written: bool = False,
 ) -> EvaluationReport:
-    """Evaluate N-best lists, and corrections of them when given.
+    """Evaluates N-best lists, and corrections of them when given.
 
-    The lists are read once and may stream; beside ids and groups, 50 to 150 bytes per utterance and normalizer are
+    The lists are read once and may stream. Apart from ids and groups, 50 to 150 bytes per utterance and normalizer are
     kept.
 
     Args:
@@ -104,7 +104,7 @@ def evaluate_domains(
     resamples: int = 1000,
     written: bool = False,
 ) -> DomainReport:
-    """Evaluate several sets of lists and their pool.
+    """Evaluates several sets of lists and their pool.
 
     The bootstrap of the pool is stratified: each resample draws every domain at its own size. A domain's
     draws depend on the seed and its name, so its intervals are the same whatever domains are evaluated beside
@@ -150,7 +150,7 @@ def evaluate_domains(
 
 
 class _Evaluation:
-    """The settings of one evaluation, checked, and the fields its lists turned out to have."""
+    """The checked settings of one evaluation, and the fields that its lists turned out to have."""
 
     def __init__(
         self,
@@ -216,7 +216,7 @@ class _Evaluation:
         check_found(self.groupings, summary.groups, self.known_fields)
 
     def report(self, summary: CorpusSummary) -> EvaluationReport:
-        """The summary as the figures that were asked for."""
+        """Turns a summary into the figures that were asked for."""
         sums = summary.normalizers
         counts = sums["raw"].operations["best"]
         bootstrap = Bootstrap(

@@ -1,4 +1,4 @@
-"""The results of an evaluation: what `evaluate` and `evaluate_domains` return, as values, JSON and tables."""
+"""The results of `evaluate` and `evaluate_domains`, as values, JSON and tables."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _SYSTEMS = {"best": "1-best", "o_nb": "o_nb", "o_cp": "o_cp", "corrected": "corr
 
 @dataclass(frozen=True, slots=True)
 class FormatOnlyResult:
-    """What typography alone explains (see `robustger.evaluation.report`).
+    """The share of the gain that typography alone explains (see `robustger.evaluation.report`).
 
     Attributes:
-        wer: WER of the 1-best under `number`.
+        wer: WER of the 1-best under the normalizer `number`.
         interval: its 95 % interval; None where there are too few utterances for one.
         relative_reduction: 1 - wer / raw WER of the 1-best.
         share_of_raw_gain: share of the corrections' raw gain that format explains; None without corrections
@@ -56,13 +56,13 @@ class FormatOnlyResult:
 
 @dataclass(frozen=True, slots=True)
 class Bootstrap:
-    """How the intervals were made.
+    """The settings of the bootstrap that made the intervals.
 
     Attributes:
         seed: seed of the draws.
         resamples: number of resamples.
-        over: what is drawn: "utterance", or the field whose values are drawn whole.
-        independent: how many of them there are.
+        over: the unit that is drawn: "utterance", or the field whose values are drawn whole.
+        independent: number of these units.
     """
 
     seed: int
@@ -72,7 +72,7 @@ class Bootstrap:
 
     @property
     def enough(self) -> bool:
-        """Whether they are enough for intervals and tests to mean anything."""
+        """Whether there are enough units for intervals and tests to mean anything."""
         return self.independent >= FEWEST_UNITS
 
     def to_json_dict(self) -> dict[str, Any]:
@@ -94,15 +94,15 @@ class EvaluationReport:
     Attributes:
         normalizers: the figures by normalizer.
         format_only: the format-only baseline.
-        utterances: what was scored: lists, and recordings whose windows were joined.
+        utterances: number of scored utterances: lists, and recordings whose windows were joined.
         without_reference: lists left out because they have no reference.
-        bootstrap: how the intervals were made.
-        unit: what was counted, "word" or "char"; with "char", words are characters and WER is CER.
-        by: the reports of the groups by field and group, as they were asked for.
-        joined: recordings among the utterances that were joined of several windows.
-        incomplete: recordings left out because a window is missing, each with what is there of it.
+        bootstrap: the settings of the bootstrap.
+        unit: the unit of errors, "word" or "char"; with "char", words are characters and WER is CER.
+        by: the reports of the groups, by field and group.
+        joined: number of recordings that were joined from several windows.
+        incomplete: recordings left out because a window is missing.
         written: whether the written forms were scored, with case and punctuation.
-        warnings: what to know about the form of the texts before the figures are believed, one line each.
+        warnings: warnings about the form of the texts that put the figures in doubt, one line each.
     """
 
     normalizers: Mapping[str, NormalizerReport]
@@ -118,7 +118,7 @@ class EvaluationReport:
     warnings: tuple[str, ...] = ()
 
     def to_json_dict(self) -> dict[str, Any]:
-        """The report as plain JSON values; quantities without a value (no words, say) are None."""
+        """The report as plain JSON values; quantities without a value (for example without words) are None."""
         result: dict[str, Any] = {
             "normalizers": {name: report.to_json_dict() for name, report in self.normalizers.items()},
             "format_only": self.format_only.to_json_dict(),
@@ -172,11 +172,11 @@ class EvaluationReport:
         )
 
     def tables(self) -> list[Table]:
-        """`table`, and for each field that was asked for one table per normalizer, one row per group."""
+        """`table` and `group_tables`."""
         return [self.table(), *self.group_tables()]
 
     def group_tables(self) -> list[Table]:
-        """For each field that was asked for one table per normalizer, one row per group and a last one for all."""
+        """One table per requested field and normalizer, with a row per group and a last row for all."""
         return [
             parts_table(name, normalizer, groups, ("all", self))
             for name, groups in self.by.items()
@@ -192,7 +192,7 @@ class EvaluationReport:
         return _below_each_other(self.tables())
 
     def notes(self) -> str:
-        """What the figures rest on, in words."""
+        """The notes below the table: the number of utterances, and how the figures were made."""
         notes = [f"{self.utterances:,} utterances"]
         if self.joined:
             notes[0] += f", {self.joined:,} of them recordings joined of several windows"
@@ -244,7 +244,7 @@ class DomainReport:
         return {**self.total.to_json_dict(), "domains": domains}
 
     def tables(self) -> list[Table]:
-        """One table per normalizer, one row per domain and a last one for the total; then those of the groups."""
+        """One table per normalizer, with a row per domain and a last one for the total; then the tables of groups."""
         by_domain = [
             parts_table("domain", normalizer, self.domains, ("total", self.total), self.total.notes())
             for normalizer in self.total.normalizers
@@ -267,14 +267,14 @@ def parts_table(
     whole: tuple[str, EvaluationReport],
     notes: str = "",
 ) -> Table:
-    """One row per part and a last one for the whole, under one normalizer.
+    """A table with a row per part and a last row for the whole, under one normalizer.
 
     Args:
-        column: what the parts are: "domain", or the field they were grouped by.
+        column: title of the first column: "domain", or the field that the utterances were grouped by.
         normalizer: the normalizer.
         parts: the reports by name.
         whole: the name and the report of all parts together.
-        notes: what to write below.
+        notes: text below the table.
     """
     total = whole[1]
     unit = ERROR_UNITS.get(total.unit)

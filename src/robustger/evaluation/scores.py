@@ -1,4 +1,4 @@
-"""Word errors of the 1-best, the oracles and the corrections, by utterance and normalizer."""
+"""Counts the word errors of 1-best, oracles and corrections, by utterance and normalizer."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from robustger.text import get_normalizer, normalizer_for
 
 @dataclass(frozen=True, slots=True)
 class ListSizes:
-    """How long the lists are; each a sum over lists, or an array of shape (utterances,).
+    """The sizes of the lists, each a sum over lists or an array of shape (utterances,).
 
     Attributes:
-        lists: lists; an utterance has several where it is a recording in windows.
-        hypotheses: hypotheses in them.
-        distinct: those that differ once they are normalized.
+        lists: number of lists; a recording in windows has several.
+        hypotheses: number of hypotheses in the lists.
+        distinct: number of hypotheses that differ after normalization.
     """
 
     lists: Any
@@ -45,7 +45,7 @@ class ListSizes:
     distinct: Any
 
     def __add__(self, other: ListSizes) -> ListSizes:
-        """Those of both corpora."""
+        """The sizes of both corpora together."""
         return ListSizes(
             self.lists + other.lists, self.hypotheses + other.hypotheses, self.distinct + other.distinct
         )
@@ -53,12 +53,12 @@ class ListSizes:
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """The corrections beside a base, by utterance; every array of shape (utterances,).
+    """The corrections compared with a base, by utterance; every array has shape (utterances,).
 
     Attributes:
         changed: whether the normalized correction differs from the base's normalized text.
-        segments: segments of the matched-pairs test (see `robustger.evaluation.matched_pairs`).
-        squares: sum over these of the squared difference in errors.
+        segments: number of segments of the matched-pairs test (see `robustger.evaluation.matched_pairs`).
+        squares: sum over the segments of the squared difference in errors.
     """
 
     changed: NDArray[np.bool_]
@@ -66,19 +66,19 @@ class Pairing:
     squares: IntArray
 
     def take(self, rows: IntArray) -> Pairing:
-        """The same of some of the utterances, by their numbers."""
+        """The pairing of some of the utterances, by their numbers."""
         return Pairing(self.changed[rows], self.segments[rows], self.squares[rows])
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Counts under one normalizer, every array of shape (utterances,), in input order.
+    """The counts under one normalizer; every array has shape (utterances,), in input order.
 
     Attributes:
         texts: errors of the systems that wrote one text per utterance: `best`, and with corrections `corrected`
             and perhaps `against`.
         oracles: errors of `o_nb` (the best hypothesis of each list) and `o_cp` (the compositional oracle).
-        pairings: the corrections beside `best` and beside `against`.
+        pairings: the corrections compared with `best` and with `against`.
         sizes: lists and hypotheses of each utterance.
     """
 
@@ -109,16 +109,16 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class ScoredLists:
-    """All that is kept of the lists that were scored.
+    """The scores of all lists, and everything else that the report needs of them.
 
     Attributes:
-        ids: of the utterances, in input order: of a list, or of a recording whose windows were joined.
+        ids: the ids of the utterances, in input order: of a list, or of a recording whose windows were joined.
         scores: the counts by normalizer.
         without_reference: lists left out because they have no reference.
-        joined: recordings among the utterances that were joined of several windows.
+        joined: number of recordings that were joined from several windows.
         incomplete: recordings left out because a window is missing.
-        forms: what the texts say of the forms that they are written in (see `robustger.evaluation.forms`).
-        clusters: what is resampled whole, one number per utterance; None where that is the utterance.
+        forms: signs of the forms that the texts are written in (see `robustger.evaluation.forms`).
+        clusters: number of the cluster of each utterance, which is resampled whole; None to resample utterances.
         groups: the group of each utterance, by field.
         known_fields: names of fields that the lists have.
     """
@@ -146,7 +146,7 @@ def score_lists(
     where: str = "",
     needed: str = "reference",
 ) -> ScoredLists:
-    """Score every list that has a reference; the lists are read once and may stream.
+    """Scores every list that has a reference. The lists are read once and may stream.
 
     Windows of one recording are scored as one utterance (see `robustger.evaluation.recordings`).
 
@@ -158,8 +158,8 @@ def score_lists(
         unit: what is counted.
         groupings: what the utterances are grouped by.
         cluster: the field whose values are resampled whole.
-        where: what the lists are, put before error messages ("chime4: ").
-        needed: what a list without a reference lacks, for the error message.
+        where: name of the set of lists, put before error messages ("chime4: ").
+        needed: what a list without a reference lacks, as the error message calls it.
 
     Raises:
         InputError: no list has a reference; a field to group by that names no group, or a cluster's field that a
@@ -254,7 +254,7 @@ def _score_list(
     texts: Sequence[str],
     tokens: Callable[[str], tuple[str, ...]],
 ) -> Iterator[int]:
-    """The counts of one utterance, in the order `_as_scores` reads; `lists` are its windows, or the only one."""
+    """Yields the counts of one utterance in the order that `_as_scores` reads; `lists` are its windows, or one list."""
     truth = tokens(reference)
 
     @cache

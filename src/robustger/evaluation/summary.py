@@ -1,4 +1,4 @@
-"""Sums over a corpus and its bootstrap resamples: they add up over domains and become the reported rates."""
+"""Sums over a corpus and over its bootstrap resamples. They add up over domains and become the reported rates."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Summary:
         """The rates, intervals and comparisons.
 
         Args:
-            independent: how many utterances, or clusters of them, the resamples were drawn from.
+            independent: number of utterances, or clusters of them, that the resamples were drawn from.
         """
         enough = independent >= FEWEST_UNITS
         oracles = ("o_nb", "o_cp") if "corrected" in self.errors else ()
@@ -152,8 +152,8 @@ def _added(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 def summarize(scored: ScoredLists, *, resamples: int, seed: np.random.SeedSequence) -> CorpusSummary:
     """Sums and resampled sums of all lists, and of each group.
 
-    All normalizers share the same resamples. The draws of a group depend on the seed and the group's name, not on what
-    other groups or fields there are.
+    All normalizers share the same resamples. The draws of a group depend on the seed and the group's name, but not on
+    other groups or fields.
     """
     groups: dict[str, dict[Group, CorpusSummary]] = {}
     for name, labels in scored.groups.items():
@@ -173,14 +173,14 @@ def summarize(scored: ScoredLists, *, resamples: int, seed: np.random.SeedSequen
 
 
 def spawned(seed: np.random.SeedSequence, name: str) -> np.random.SeedSequence:
-    """A seed for what is called `name`, the same whatever else there is."""
+    """A seed derived from a seed and a name, which does not depend on other names."""
     return np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, zlib.crc32(name.encode())))
 
 
 def _sums(
     scored: ScoredLists, rows: Sequence[int], resamples: int, seed: np.random.SeedSequence
 ) -> tuple[dict[str, Summary], int]:
-    """The summaries of some rows by normalizer, and from how many independent units they were resampled."""
+    """The summaries of some rows by normalizer, and the number of independent units that were resampled."""
     scores = {name: score.take(np.array(rows)) for name, score in scored.scores.items()}
     by_normalizer = {name: {"words": score.words, **score.errors()} for name, score in scores.items()}
     table = np.stack([column for named in by_normalizer.values() for column in named.values()], axis=1)

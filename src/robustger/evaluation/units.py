@@ -1,4 +1,4 @@
-"""What is counted: words, or characters for languages that write no spaces between words."""
+"""The units that errors are counted in: words, or characters for languages written without spaces."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class Unit:
     """One way to cut a normalized text into the tokens that errors are counted in.
 
     Attributes:
-        name: the name it is picked by.
-        rate: what the error rate is called: WER or CER.
-        plural: what the tokens are called.
-        joint: what stands between two tokens where they are shown as text.
-        split: from text to tokens.
-        length_edges: the classes of length that utterances are grouped into by default; see
+        name: the name of the unit in settings.
+        rate: the name of the error rate: WER or CER.
+        plural: the name of the tokens in tables.
+        joint: the text between two tokens where they are shown.
+        split: cuts a text into tokens.
+        length_edges: the edges of the classes of length that utterances are grouped into by default; see
             `robustger.evaluation.fields.Grouping`.
     """
 
@@ -40,8 +40,8 @@ def _characters(text: str) -> list[str]:
 ERROR_UNITS.register("word")(
     Unit("word", rate="WER", plural="words", joint=" ", split=str.split, length_edges=(5, 10, 15, 20, 30))
 )
-# White space is left out: where a language writes none, a space is the recognizer's typography and no error. So the
-# CER of a language with spaces is not that of programs which count the space as a character (jiwer's does).
+# White space is left out: in a language without spaces, a space is a matter of the recognizer's typography and no
+# error. So for languages with spaces the CER differs from that of programs that count the space (as jiwer does).
 # Characters are code points, as in those programs.
 ERROR_UNITS.register("char")(
     Unit(

@@ -2,10 +2,10 @@
 
     WER = (substitutions + deletions + insertions) / reference words        summed over the corpus
 
-after the same normalizer has rewritten reference and hypothesis. Words are what `str.split` leaves. The
-counts come from one minimal Levenshtein alignment of the two word lists (by rapidfuzz, as in jiwer: both
-report the same numbers). With the unit `char` the characters that are no white space take the place of the
-words, and the rate is the CER; what is named "words" below then counts characters.
+after the same normalizer has rewritten reference and hypothesis. `str.split` cuts texts into words. The counts come
+from one minimal Levenshtein alignment of the two word lists (by rapidfuzz, which jiwer also uses: both report the same
+numbers). With the unit `char`, characters other than white space take the place of words, and the rate is the CER;
+"words" then means characters.
 
 Edge cases, decided once:
 

@@ -1,1 +1,1 @@
-"""Finetuning the noise prompt (and LoRA) on N-best lists with references."""
+"""Finetunes the noise prompt, and LoRA if asked for, on N-best lists with references."""

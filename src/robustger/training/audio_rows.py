@@ -1,4 +1,4 @@
-"""Where the embeddings of every list's audio are; batches read theirs from the files that `robustger nbest` wrote."""
+"""Finds the audio embedding of every list, so that batches can read it from the files that `robustger nbest` wrote."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ REMEDY = {
     "--embeddings`",
 }
 TOGETHER = "make lists and embeddings together, with `robustger nbest ... --embeddings`"
-MOST_LACKING = 0.05  # share of the lists that may be left out for want of an embedding
-NAMED = 3  # of those, so many are named
+MOST_LACKING = 0.05  # share of the lists that may be left out because they have no embedding
+NAMED = 3  # lists without an embedding that a message names
 
 
 @dataclass(slots=True)
 class AudioRows:
-    """The embeddings of the audio of lists that were `add`ed one after the other; only their places are kept.
+    """The audio embeddings of lists, in the order in which they were added. Only their places in the files are kept.
 
     Args:
-        kinds: what every list needs: `noisy`, and `clean` where the objective compares with it.
+        kinds: the embeddings that every list needs: `noisy`, and `clean` where the objective uses it.
 
     Attributes:
-        width: of the embeddings; 0 before the first.
-        lacking: lists that `add` refused, by the kind of audio they have no embedding of.
-        first_lacking: the ids of the first of these.
+        width: the width of the embeddings; 0 before the first list.
+        lacking: number of lists that `add` refused, by the kind of embedding that is missing.
+        first_lacking: the ids of the first of these lists.
     """
 
     kinds: tuple[str, ...]
@@ -50,23 +50,26 @@ class AudioRows:
     lacking: dict[str, int] = field(default_factory=dict)
     first_lacking: list[str] = field(default_factory=list)
     _files: dict[Path, int] = field(default_factory=dict)
-    _file: array[int] = field(default_factory=lambda: array("i"))  # of each list, its position in `_files`
+    _file: array[int] = field(default_factory=lambda: array("i"))  # for each list, its position in `_files`
     _rows: dict[str, array[int]] = field(default_factory=dict)
-    # Whose the rows of a file are, by file and kind: 8 bytes a row, so that those of all files can be kept.
+    # The list that each row of a file belongs to, by file and kind. At 8 bytes a row, all files fit in memory.
     _owners: dict[tuple[Path, str], array[int]] = field(default_factory=dict)
     _digest: Any = field(default_factory=hashlib.sha256)
 
     def add(self, lists: Iterable[tuple[Path, NBest]]) -> list[bool]:
-        """Looks up and checks lists, and says which of them have all they need; the others are counted, not kept.
+        """Looks up and checks the embeddings of lists. Lists that lack one are counted, not kept.
 
         Args:
-            lists: each with the file it stands in.
+            lists: lists, each after the file that holds it.
+
+        Returns:
+            for every list, whether it was kept.
 
         Raises:
             InputError: an embedding cannot be read, is not finite, has another width than the first, or belongs to
                 another list.
         """
-        opened: dict[Path, AudioEmbeddings] = {}  # for this call alone; see `read_rows`
+        opened: dict[Path, AudioEmbeddings] = {}  # only during this call; see `read_rows`
         kept = []
         for file, nbest in lists:
             place = nbest.audio_embedding or {}
@@ -128,11 +131,11 @@ class AudioRows:
 
     @property
     def digest(self) -> str:
-        """Of the embeddings of all kept lists, in their order; it does not depend on where they are."""
+        """Digest of the embeddings of all kept lists, in their order. It does not depend on their files and rows."""
         return self._digest.hexdigest()
 
     def read(self, kind: str, lists: Sequence[int]) -> Tensor | None:
-        """The embeddings of lists by their position among the kept ones, float32 (B, D); None for a kind not needed."""
+        """The embeddings of kept lists by their positions, float32 (B, D); None for a kind that is not needed."""
         if kind not in self.kinds:
             return None
         result = np.empty((len(lists), self.width), dtype=np.float32)
@@ -146,10 +149,10 @@ class AudioRows:
         return torch.from_numpy(result)
 
     def problem(self, part: str) -> str | None:
-        """What is to be said about the lists that lack an embedding; None where none does.
+        """A message about the lists that lack an embedding; None where all have it.
 
         Raises:
-            InputError: they are more than `MOST_LACKING` of all.
+            InputError: more than the share `MOST_LACKING` of all lists lack one.
         """
         if not self.lacking:
             return None
@@ -169,11 +172,11 @@ class AudioRows:
 
 @dataclass(frozen=True, slots=True)
 class HeardRows:
-    """The embeddings of the audio in the place of E_LN; read as `NoiseRows` are.
+    """Audio embeddings that replace E_LN (`noise: audio`). They are read like `NoiseRows`.
 
     Attributes:
         shape: (U, E).
-        audio: of the lists of one part of the data.
+        audio: the embeddings of one part of the data.
     """
 
     shape: tuple[int, int]
@@ -181,10 +184,10 @@ class HeardRows:
 
     @classmethod
     def of(cls, lists: TrainingLists, shape: tuple[int, int]) -> HeardRows:
-        """Those of one part of the data.
+        """Finds the embeddings of one part of the data.
 
         Raises:
-            InputError: a list has no embedding, or one that cannot be used; or they are not as wide as the shape.
+            InputError: a list has no embedding or an unusable one, or the embeddings have another width than E.
         """
         audio = AudioRows(("noisy",))
         for chunk in lists.chunks():
@@ -197,21 +200,21 @@ class HeardRows:
             )
         rows = cls(shape, audio)
         if lists.count:
-            rows.read([0])  # its width is checked before anything slow is begun
+            rows.read([0])  # checks the width before anything slow begins
         return rows
 
     def read(self, lists: Sequence[int] | np.ndarray) -> Tensor:
         """The noise of the lists at these positions of the part, float32 (B, U, E)."""
         heard = self.audio.read("noisy", [int(index) for index in lists])
-        assert heard is not None  # they are of this kind
+        assert heard is not None  # `noisy` is the kind of these rows
         return in_every_row(heard, *self.shape)
 
 
 def heard_beside(lists: Iterable[tuple[Path, NBest]]) -> AudioLookup:
-    """What gives the embeddings of the noisy audio of these lists.
+    """A function that gives the embedding of the noisy audio of each of these lists.
 
     Args:
-        lists: each with the file it stands in. The same objects are to be asked for: ids of two files may be equal.
+        lists: lists, each after the file that holds it. Ask for the same objects: two files may use the same ids.
     """
     folders = {id(nbest): file.parent for file, nbest in lists}
     return lambda nbest: AudioEmbeddings(folders[id(nbest)]).get(nbest, "noisy")
@@ -219,7 +222,7 @@ def heard_beside(lists: Iterable[tuple[Path, NBest]]) -> AudioLookup:
 
 @contextmanager
 def _told(path: Path, nbest: NBest, kind: str) -> Iterator[None]:
-    """Says whose embedding cannot be read, and what to do.
+    """Adds to errors whose embedding cannot be read, and what to do.
 
     Raises:
         InputError: instead of the reader's errors, which name neither the list nor, at times, the file.

@@ -1,4 +1,4 @@
-"""Which lists make a batch, and how their tokens are laid out in it."""
+"""Chooses the lists of each batch, and lays out their tokens."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 from robustger.batches import batches_by_length
 
-IGNORED = -100  # label of the tokens no loss is taken on
+IGNORED = -100  # label of tokens that do not count in the loss
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One list: prompt and target as token ids (the target ends with the end-of-text token)."""
+    """A list as prompt and target token ids. The target ends with the end-of-text token."""
 
     id: str
     prompt: Sequence[int]
@@ -27,11 +27,11 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class TrainingBatch:
-    """Right-padded tokens, so that the causal mask alone is right.
+    """Token ids padded on the right, so that the causal mask is all the mask they need.
 
     Attributes:
         input_ids: shape (B, T).
-        labels: shape (B, T); label t is the token after position t, `IGNORED` where no loss is taken.
+        labels: shape (B, T); label t is the token after position t, `IGNORED` where it does not count.
         noise: shape (B, U, E).
     """
 
@@ -41,7 +41,7 @@ class TrainingBatch:
 
 
 def collate(examples: Sequence[Example], noise: Tensor, pad: int) -> TrainingBatch:
-    """Stacks examples with their noise (B, U, E); the loss counts target tokens only."""
+    """Stacks examples with their noise (B, U, E). Only target tokens count in the loss."""
     length = max(len(example) for example in examples) - 1
     input_ids = torch.full((len(examples), length), pad)
     labels = torch.full((len(examples), length), IGNORED)
@@ -53,10 +53,10 @@ def collate(examples: Sequence[Example], noise: Tensor, pad: int) -> TrainingBat
 
 
 def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-    """Indices of every batch of one epoch, a pure function of its arguments, so that a run resumes at any batch.
+    """The indices of every batch of an epoch: a pure function of its arguments, so that a run can resume at any batch.
 
-    Batches hold lists of similar length: the shuffled data is sorted within pools of 16 batches, and the batches are
-    shuffled again.
+    The lists of a batch have similar lengths: the shuffled data is sorted within pools of 16 batches, and the batches
+    are shuffled again.
     """
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     order = torch.randperm(len(lengths), generator=generator).tolist()
@@ -71,15 +71,15 @@ def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int
 def micro_batches(
     lengths: Sequence[int] | Mapping[int, int], indices: Sequence[int], size: int, max_tokens: int
 ) -> Iterator[list[int]]:
-    """The indices of one optimizer step, shortest first, in pieces of at most `size` lists and `max_tokens` tokens.
+    """Cuts an optimizer step into pieces of at most `size` lists and `max_tokens` tokens, shortest examples first.
 
-    The tokens of a piece count with their padding; a single list may exceed them. No piece for no indices.
+    Padding counts as tokens. A list that alone exceeds `max_tokens` is a piece of its own.
 
     Args:
-        lengths: tokens of the examples.
+        lengths: number of tokens of each example.
         indices: the examples of the step.
-        size: most lists of a piece.
-        max_tokens: most tokens of a piece.
+        size: largest number of lists in a piece.
+        max_tokens: largest number of tokens in a piece.
     """
     return batches_by_length(
         lengths, indices, lambda count, longest: count <= size and count * longest <= max_tokens

@@ -1,4 +1,4 @@
-"""The content of a training YAML, typed and validated, with `--set a.b=c` overrides."""
+"""The settings of a training YAML, typed and validated, with `--set a.b=c` overrides."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class DataConfig(Section):
     train: list[str] = Field(min_length=1)
     dev: list[str] = Field(default_factory=list)
     max_tokens: int = Field(
-        default=512, ge=16, description="longer examples are left out of training, and counted"
+        default=512, ge=16, description="longer examples are left out of training and counted"
     )
     cache: str | None = Field(
         default=None,
-        description="folder of the noise embeddings computed of the lists; several runs may share it. None: a folder "
-        "in `output`",
+        description="folder for the noise embeddings of the lists; several runs may share it. None: a folder in "
+        "`output`",
     )
 
 
 class OptimizationConfig(Section):
-    """The recipe of appendix C is: adapter_lr 1e-2 (CHiME-4) or 5e-3, weight decay 0.02, 4 x 8 lists, 2 epochs."""
+    """The optimization. Appendix C: adapter_lr 1e-2 (CHiME-4) or 5e-3, weight decay 0.02, 4 x 8 lists, 2 epochs."""
 
     epochs: int = Field(default=2, ge=1)
     max_steps: int | None = Field(
-        default=None, ge=1, description="optimizer steps, where fewer than the epochs have"
+        default=None, ge=1, description="optimizer steps, if fewer than the epochs have"
     )
     batch_size: int = Field(default=32, ge=1, description="lists per optimizer step")
     micro_batch_size: int = Field(
@@ -51,12 +51,12 @@ class OptimizationConfig(Section):
     )
     max_grad_norm: float = Field(default=1.0, gt=0)
     gradient_checkpointing: bool = Field(
-        default=False, description="layers keep their input alone, and run again in the backward pass"
+        default=False, description="layers keep only their input, and run again in the backward pass"
     )
     max_skipped: int = Field(
         default=10,
         ge=1,
-        description="training stops once so many steps in a row had no finite loss or gradient; each is skipped",
+        description="training stops after this many steps in a row without a finite loss or gradient; each is skipped",
     )
 
 
@@ -65,38 +65,46 @@ class DistillationConfig(Section):
 
     objective: str = "none"
     weight: float = Field(
-        default=0.5, ge=0, description="lambda, of the term that is added to L_H2T in step 2"
+        default=0.5, ge=0, description="lambda, the weight of the loss that is added to L_H2T in step 2"
     )
     lr_share: float = Field(
         default=0.1, gt=0, description="learning rate of the statistics network, as a share of adapter_lr"
     )
     hidden: int | None = Field(
-        default=None, ge=1, description="width of the statistics network; None takes its own default"
+        default=None,
+        ge=1,
+        description="width of the statistics network; None takes the default of the objective",
     )
     output: str = Field(
-        default="sigmoid", description="of the statistics network: `sigmoid` (paper) or `identity`"
+        default="sigmoid", description="output of the statistics network: `sigmoid` (paper) or `identity`"
     )
 
 
 class EvaluationConfig(Section):
     every_steps: int = Field(default=100, ge=1)
     wer_lists: int = Field(
-        default=0, ge=0, description="dev lists that are also decoded for their WER at each evaluation"
+        default=0,
+        ge=0,
+        description="number of dev lists that are also decoded for their WER at each evaluation",
     )
     normalizer: str = "number"
     best_by: Literal["loss", "wer"] = Field(
-        default="loss", description="of the dev lists; `wer` is that of the first `wer_lists`"
+        default="loss",
+        description="measure of the dev lists that decides which checkpoint is the best; `wer` is taken of the first "
+        "`wer_lists`",
     )
     patience: int | None = Field(
-        default=None, ge=1, description="stop after so many evaluations in a row without a new best"
+        default=None, ge=1, description="stop after this many evaluations in a row without a new best"
     )
     keep_last: int = Field(
-        default=1, ge=1, description="checkpoints kept that training can go on from; the newest is `last`"
+        default=1,
+        ge=1,
+        description="number of kept checkpoints from which training can go on; the newest is `last`",
     )
 
 
 class TrainingConfig(Section):
-    """One training run; `~` and environment variables in `output` are expanded."""
+    """The settings of a training run; `~` and environment variables in `output` are expanded."""
 
     output: str = Field(min_length=1)
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -112,7 +120,7 @@ class TrainingConfig(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     tracking: Literal["auto", "none", "tensorboard", "wandb"] = Field(
         default="auto",
-        description="where the numbers of `log.jsonl` are also shown; `auto` is TensorBoard where it is installed",
+        description="where the numbers of `log.jsonl` also go; `auto` is TensorBoard where it is installed",
     )
 
 

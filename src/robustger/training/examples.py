@@ -1,4 +1,4 @@
-"""What is kept of the lists while they are trained on: tokens in flat arrays, and where the rest is on disk."""
+"""The training examples: tokens of all lists in flat arrays, and the places of their noise and audio on disk."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """The lists of one part of the data that are trained on, or evaluated; about 1 kB each.
+    """The lists of one part of the data that are trained on or evaluated, at about 1 kB each.
 
     Attributes:
-        ids: of the lists.
-        tokens: prompt and target of the first list, of the second, ...
-        starts: where each list's tokens start, and where the last ends; one more than there are lists.
-        prompt_lengths: tokens of each list's prompt; what follows is its target.
-        places: position of each list among those with a reference, by which its noise is found.
-        noise: of the lists with a reference.
-        audio: of these lists; None without distillation.
-        digests: how many lists there are, and digests of their ids, hypotheses, references and audio embeddings: what
-            a run that goes on must find as it was.
-        left_out: lists of the data that are not among these, by the reason.
+        ids: the ids of the lists.
+        tokens: prompt and target of the first list, of the second, and so on.
+        starts: the position in `tokens` where each list starts, and the end of the last one.
+        prompt_lengths: number of tokens of each list's prompt; the target follows it.
+        places: the position of each list among all lists with a reference, by which its noise is found.
+        noise: the noise of all lists with a reference.
+        audio: the audio embeddings of these lists; None without distillation.
+        digests: the number of lists, and digests of their ids, hypotheses, references and audio embeddings. A run goes
+            on from a checkpoint only if they are unchanged.
+        left_out: number of lists that were left out, by reason.
     """
 
     ids: Sequence[str]
@@ -63,18 +63,18 @@ class Examples:
         return np.diff(self.starts)
 
     def told_left_out(self) -> str:
-        """How many lists were left out, and why; empty where none was."""
+        """Says how many lists were left out, and why; empty where none was."""
         return ", ".join(f"{count} {reason}" for reason, count in self.left_out.items())
 
     def target_tokens(self, indices: Sequence[int]) -> int:
-        """Target tokens of these examples together."""
+        """The number of target tokens of some examples."""
         chosen = np.asarray(indices)
         return int((self.starts[chosen + 1] - self.starts[chosen] - self.prompt_lengths[chosen]).sum())
 
     def batches(
         self, indices: Sequence[int], size: int, max_tokens: int, pad: int
     ) -> Iterator[TrainingBatch]:
-        """These examples in micro-batches; see `robustger.training.batching.micro_batches`."""
+        """Yields some examples in micro-batches; see `robustger.training.batching.micro_batches`."""
         lengths = {index: int(self.starts[index + 1] - self.starts[index]) for index in indices}
         for piece in micro_batches(lengths, indices, size, max_tokens):
             noise = self.noise.read(self.places[piece])
@@ -88,12 +88,12 @@ def make_examples(
     max_tokens: int,
     kinds: tuple[str, ...] = (),
 ) -> Examples:
-    """Tokens and places of every list that is short enough and has the audio embeddings it needs.
+    """Makes examples of all lists that are short enough and have the audio embeddings they need.
 
     Args:
         corrector: makes the prompts and tokens.
         lists: the data.
-        noise: of these lists.
+        noise: the noise of these lists.
         max_tokens: longer lists are left out, and counted.
         kinds: audio embeddings that every list needs; a list without them is left out, and counted.
 

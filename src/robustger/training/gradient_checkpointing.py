@@ -1,7 +1,7 @@
-"""Gradient checkpointing: a layer keeps its input alone, and computes the rest again in the backward pass.
+"""Gradient checkpointing: a layer keeps only its input, and computes the rest again in the backward pass.
 
-transformers has it for models in training mode only, and this language model stays in evaluation mode: what is frozen
-is to compute in training as it will in use, without dropout. So its layers are wrapped here, by the means of torch.
+transformers offers it only for models in training mode. Our language model stays in evaluation mode, because frozen
+layers must compute in training as they will in use, without dropout. So this module wraps the layers with torch.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from robustger.errors import UnsupportedModelError
 def checkpoint_layers(llm: nn.Module) -> None:
     """Wraps the layers of a language model in place; the gradients stay the same, bit for bit.
 
-    Where no gradient is asked for, as in decoding, a wrapped layer runs as it did.
+    Without gradients, as in decoding, a wrapped layer runs as before.
 
     Raises:
-        UnsupportedModelError: transformers does not mark the layers of this family as fit for it.
+        UnsupportedModelError: transformers does not support gradient checkpointing for this family of models.
     """
     from transformers.modeling_layers import GradientCheckpointingLayer
 

@@ -1,4 +1,4 @@
-"""What is measured in the steps between two checkpoints."""
+"""The measurements of the steps between two checkpoints."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 from robustger.training.algorithm import AdapterStep, StatisticsStep
 
-SHORT = {  # in the progress bar
+SHORT = {  # names in the progress bar
     "train_loss": "loss",
     "mutual_information": "mi",
     "distillation_loss": "distill",
@@ -23,18 +23,19 @@ SHORT = {  # in the progress bar
 
 @torch.no_grad()
 def gate_norms(adapter: nn.Module) -> dict[str, float]:
-    """Norms of the adapter's gates, which start at zero: how far the prompt, and the noise in it, have been let in."""
+    """Norms of the adapter's gates. They start at zero and tell how strongly the prompt and its noise take part."""
     gates = ((name, value) for name, value in adapter.named_parameters() if name.endswith("gate"))
     return {f"{name}_norm": value.norm().item() for name, value in gates}
 
 
 class Measurements:
-    """Means over steps; a value that is no number belongs to a step that was skipped, and does not count."""
+    """Means over steps. A value that is not finite belongs to a skipped step and does not count."""
 
     def __init__(self) -> None:
         self._values: dict[str, list[float]] = {}
 
     def add(self, statistics: StatisticsStep | None, adapter: AdapterStep) -> None:
+        """Takes in the measurements of one iteration."""
         found = {
             "train_loss": adapter.h2t_loss,
             "mutual_information": None if statistics is None else statistics.mutual_information,
@@ -45,12 +46,12 @@ class Measurements:
                 self._values.setdefault(name, []).append(value)
 
     def mean(self, name: str) -> float | None:
-        """None where nothing was measured."""
+        """The mean of a measurement; None where nothing was measured."""
         values = self._values.get(name)
         return sum(values) / len(values) if values else None
 
     def shown(self, gates: Mapping[str, float], **others: float) -> str:
-        """One line for the progress bar."""
+        """The measurements in one line, for the progress bar."""
         means = {name: mean for name in self._values if (mean := self.mean(name)) is not None}
         return ", ".join(
             f"{SHORT.get(name, name)}={value:.4g}" for name, value in (means | dict(gates) | others).items()

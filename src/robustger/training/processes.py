@@ -1,9 +1,9 @@
-"""A run in several processes: which lists each of them takes, and what they add up.
+"""Training in several processes: each takes its share of the lists, and their gradients are added up.
 
-`torchrun` and `accelerate launch` start the processes. All hold the same weights and go through the same batches; of
-each batch every process takes its share of the lists through the language model. Losses are sums over target tokens,
-divided by those of the whole batch, so the sum of the processes' gradients is the gradient of one process that takes
-all. The trained parameters are few, and added up by hand: the frozen language model needs no wrapper.
+`torchrun` and `accelerate launch` start the processes. All hold the same weights and go through the same batches. Of
+each batch, every process sends its share of the lists through the language model. Losses are sums over target tokens,
+divided by the target tokens of the whole batch, so the sum of the processes' gradients is the gradient of the whole
+batch. The trained parameters are few and are added up here: the frozen language model needs no wrapper.
 """
 
 from __future__ import annotations
@@ -23,18 +23,16 @@ from torch import Tensor, nn
 
 from robustger.errors import RobustGERError
 
-# For the main process, which may have noise to embed or lists to decode alone. A process that dies is noticed at once.
+# The others wait while the main process embeds noise or decodes lists. They notice at once when a process dies.
 LONGEST_WAIT = timedelta(hours=6)
-SEED_STRIDE = (
-    0x9E3779B1  # odd, so that it changes the low 32 bits, which are all that a CPU's generator looks at
-)
+SEED_STRIDE = 0x9E3779B1  # odd, so that it changes the low 32 bits, the only ones that a CPU's generator uses
 
 
 def make_accelerator(device: str, output: Path, tracker: str | None) -> Accelerator:
-    """What knows of the other processes, if there are any, and of the tracker."""
+    """Joins the other processes, if there are any, and knows the tracker."""
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     return Accelerator(
-        # Its own mixed precision would hold for every later run of this process; see `Algorithm1.autocast`.
+        # Its own mixed precision would stay on for every later run of this process; see `Algorithm1.autocast`.
         mixed_precision="no",
         cpu=device == "cpu",
         kwargs_handlers=[InitProcessGroupKwargs(timeout=LONGEST_WAIT)] if several else None,
@@ -44,12 +42,12 @@ def make_accelerator(device: str, output: Path, tracker: str | None) -> Accelera
 
 
 class Processes:
-    """This process among those of the run; alone, everything here is the identity.
+    """This process among the processes of the run. With a single process, every method is the identity.
 
     Attributes:
-        device: of this process.
-        count: of processes.
-        rank: of this one; the main process has 0.
+        device: the device of this process.
+        count: the number of processes.
+        rank: the number of this process; the main process has 0.
     """
 
     def __init__(self, accelerator: Accelerator) -> None:
@@ -59,23 +57,23 @@ class Processes:
 
     @property
     def is_main(self) -> bool:
-        """The main process writes and logs; the others do not."""
+        """Whether this is the main process, the only one that writes and logs."""
         return self.rank == 0
 
     def share(self, indices: Sequence[int]) -> Sequence[int]:
-        """Those that this process takes; of neighbors, which are alike in length, each gets another."""
+        """The share of this process. Neighbors, which have similar lengths, go to different processes."""
         return indices[self.rank :: self.count]
 
     def seed(self, seed: int) -> int:
-        """A seed of this process, so that dropout drops other things in each; `seed` itself in the main process."""
+        """A seed for this process, so that dropout differs between processes; `seed` itself in the main process."""
         return seed + self.rank * SEED_STRIDE
 
     @torch.no_grad()
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Gives every parameter the sum of its gradients in all processes; one that has none anywhere gets none.
+        """Gives every parameter the sum of its gradients in all processes, or none if no process has one.
 
         Raises:
-            RobustGERError: another process is gone.
+            RobustGERError: another process has ended.
         """
         if self.count == 1:
             return
@@ -92,11 +90,11 @@ class Processes:
     def take_from_main(self, parameters: Iterable[nn.Parameter]) -> None:
         """Gives every parameter the value that it has in the main process, bit for bit.
 
-        A seed alone promises that for no two devices or versions of torch; and nobody would notice, for gradients are
-        added up, and weights are not.
+        The same seed may give other weights on another device or version of torch. Nobody would notice, because
+        gradients are added up and weights are not.
 
         Raises:
-            RobustGERError: another process is gone.
+            RobustGERError: another process has ended.
         """
         if self.count == 1:
             return
@@ -108,7 +106,7 @@ class Processes:
         """The sums of numbers over all processes.
 
         Raises:
-            RobustGERError: another process is gone.
+            RobustGERError: another process has ended.
         """
         if self.count == 1:
             return list(values)
@@ -117,10 +115,10 @@ class Processes:
         return total.tolist()
 
     def in_main(self, task: Callable[[], float | None]) -> float | None:
-        """Does a task in the main process while the others wait; all get its number.
+        """Runs a task in the main process while the others wait; all processes get its number.
 
         Raises:
-            RobustGERError: the task has failed, in the other processes; the main process raises what it was.
+            RobustGERError: in the other processes, when the task has failed. The main process raises the task's error.
         """
         if self.count == 1:
             return task()
@@ -139,10 +137,10 @@ class Processes:
 
     @contextmanager
     def main_first(self) -> Iterator[None]:
-        """The main process goes through the block before the others, which then find what it has written.
+        """The main process runs the block before the others, which then find the files that it wrote.
 
         Raises:
-            RobustGERError: the main process has failed, in the others.
+            RobustGERError: in the other processes, when the main process has failed.
         """
         if not self.is_main and self.total(0.0)[0]:
             self._follow_main()
@@ -157,7 +155,7 @@ class Processes:
     def _follow_main(self) -> NoReturn:
         time.sleep(
             1
-        )  # as soon as one process ends torchrun ends all, and the main process has something to say
+        )  # torchrun ends all processes as soon as one ends, and the main process must first print its error
         raise RobustGERError("the main process has stopped; see what it says")
 
     def _sum(self, values: Tensor) -> None:

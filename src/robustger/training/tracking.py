@@ -1,4 +1,4 @@
-"""The numbers of `log.jsonl` in a tracker: TensorBoard in the run's folder, or Weights & Biases."""
+"""Sends the numbers of `log.jsonl` to a tracker: TensorBoard in the run's folder, or Weights & Biases."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ PROJECT = {
 
 
 def tracker_of(tracking: str) -> str | None:
-    """The tracker that `tracking` in a configuration asks for; None for none.
+    """The tracker that the setting `tracking` asks for; None for no tracker.
 
     Args:
         tracking: `none`, `tensorboard`, `wandb`, or `auto`: TensorBoard where it is installed.
 
     Raises:
-        MissingExtraError: the one that is named is not installed.
+        MissingExtraError: the named tracker is not installed.
     """
     if tracking == "none":
         return None
     name = "tensorboard" if tracking == "auto" else tracking
     try:
-        metadata.version(name)  # a folder of that name, as both leave in their wake, could be imported
+        metadata.version(name)  # `import` would also find a folder of that name, as both trackers make
     except metadata.PackageNotFoundError:
         if tracking == "auto":
             return None
@@ -42,12 +42,12 @@ def tracker_of(tracking: str) -> str | None:
 
 
 def start_tracking(accelerator: Accelerator, config: TrainingConfig, step: int) -> None:
-    """Starts the tracker that `accelerator` was made with, if any; where it cannot be, training goes on without.
+    """Starts the tracker of `accelerator`, if there is one. If that fails, training goes on without it.
 
     Args:
         accelerator: knows the tracker and the folder of the run.
-        config: of the run; Weights & Biases keeps it beside the numbers.
-        step: steps done; what TensorBoard was told about later ones, before an interruption, is not shown any more.
+        config: the configuration of the run, which Weights & Biases keeps with the numbers.
+        step: steps done. TensorBoard drops what an interrupted run told it about later steps.
     """
     for name in map(str, accelerator.log_with):
         options: dict[str, Any] = {
@@ -57,24 +57,24 @@ def start_tracking(accelerator: Accelerator, config: TrainingConfig, step: int) 
         content = config.model_dump(mode="json") if name == "wandb" else None
         try:
             accelerator.init_trackers(PROJECT[name], content, {name: options})
-        except Exception as error:  # each has its own
-            accelerator.trackers.clear()  # it is among them before it is started
+        except Exception as error:  # every tracker has its own exceptions
+            accelerator.trackers.clear()  # accelerate lists a tracker before it starts it
             _give_up(name, error)
 
 
 def track(accelerator: Accelerator, record: Mapping[str, Any]) -> None:
-    """Hands a line of the log to the trackers; what was not measured is left out. One that fails is asked no more."""
+    """Sends a line of the log to the trackers, without what was not measured. A tracker that fails is given up."""
     values = {name: value for name, value in record.items() if name != "step" and value is not None}
     for tracker in list(accelerator.trackers):
         try:
             tracker.log(values, step=record["step"])
-        except Exception as error:  # a full disk, a server that is gone: training is worth more
+        except Exception as error:  # a full disk or a lost server must not end the training
             accelerator.trackers.remove(tracker)
             _give_up(tracker.name, error)
 
 
 def end_tracking(accelerator: Accelerator) -> None:
-    """Closes the trackers, and lets go of the other processes."""
+    """Closes the trackers and leaves the process group."""
     for tracker in accelerator.trackers:
         try:
             tracker.finish()
@@ -87,5 +87,7 @@ def end_tracking(accelerator: Accelerator) -> None:
 def _give_up(name: str, error: Exception) -> None:
     reason = next(iter(str(error).splitlines()), type(error).__name__)
     logger.warning(
-        "tracking: %s has failed: %s; training goes on without it, and log.jsonl has all", name, reason
+        "tracking: %s has failed: %s; training goes on without it, and log.jsonl has all numbers",
+        name,
+        reason,
     )

@@ -1,4 +1,4 @@
-"""One utterance as three lines, 1-best, correction and reference, with the differences marked."""
+"""Shows an utterance as three lines, 1-best, correction and reference, and marks the differences."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from robustger.evaluation.page.markup import Markup, element, join_markup
 
 
 def marked_lines(systems: Mapping[str, Alignment], joint: str) -> Markup:
-    """A line for each text that systems wrote, and the reference below them.
+    """A line for each distinct text, and the reference below them.
 
     Args:
-        systems: the texts along one reference, by what to call them; at least one. The first is the base: words that
-            the others have right and it has wrong are marked as fixed, those the other way round as broken.
-        joint: what stands between two words.
+        systems: the texts, aligned with the same reference, by name; at least one. The first is the base: a word that
+            is wrong in the base and right in another text is marked as fixed, the other way round as broken.
+        joint: the text between two words.
     """
     base = next(iter(systems.values()))
     names: dict[Alignment, list[str]] = {}
@@ -42,7 +42,7 @@ def _line(name: str, words: Sequence[str], joint: str) -> Markup:
 
 
 def _marked(text: Alignment, base: Alignment | None) -> list[str]:
-    """The words of a text, the differing ones as markup; deleted words stand struck out where they are missing."""
+    """The words of a text, with markup around differences; deleted words are struck out in their place."""
     words: list[str] = []
     before: Sequence[tuple[str, ...]] = text.inserted if base is None else base.inserted
     for place, inserted in enumerate(text.inserted):

@@ -1,7 +1,7 @@
-"""The page: one HTML file that asks for nothing from outside, safe to open whatever the texts in it are.
+"""Writes the page: one HTML file that loads nothing from outside and is safe to open, whatever texts it holds.
 
-Every text is escaped. Beside that the page's content security policy lets the browser run the page's own script and no
-other, and load nothing but what is inside the page and recordings beside it.
+Every text is escaped. In addition, the content security policy lets the browser run only the page's own script, and
+load only the page itself and recordings beside it.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from robustger.evaluation.units import ERROR_UNITS
 from robustger.files import atomic_writer
 from robustger.text import normalizer_for
 
-UTTERANCES_SHOWN = 2000  # beyond, browsers get slow and nobody reads on
+UTTERANCES_SHOWN = 2000  # with more, browsers get slow
 _TOP_WORDS = 20
-_GROUPS_PLOTTED = 40  # more are a table only
+_GROUPS_PLOTTED = 40  # more groups get a table but no plot
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenPage:
-    """What became of a page.
+    """The outcome of writing a page.
 
     Attributes:
-        shown: utterances in its table.
-        utterances: utterances there are.
-        problems: recordings that got no player, each with the reason.
+        shown: number of utterances in its table.
+        utterances: number of all utterances.
+        problems: recordings without a player, each with the reason.
     """
 
     shown: int
@@ -64,8 +64,8 @@ def write_page(
     Args:
         path: the file to write.
         report: the figures.
-        utterances: what they were taken from; those without a reference are left out.
-        title: what was evaluated.
+        utterances: the evaluated utterances; those without a reference are left out.
+        title: name of what was evaluated.
         by: the fields the report is grouped by, as they were given to `evaluate`; each gets a column.
         players: of the recordings, by domain (see `robustger.evaluation.page.players`).
         shown: utterances in the table.

@@ -1,4 +1,4 @@
-"""HTML that cannot be broken by what users write: every text is escaped unless it is markup already."""
+"""Builds HTML in which every text is escaped, unless it is markup already."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from robustger.evaluation.tables import Table
 
 
 class Markup(str):
-    """HTML, as against text."""
+    """A string that is HTML already, and is not escaped again."""
 
     __slots__ = ()
 
 
 def escaped(text: str) -> Markup:
-    """The text as HTML shows it; halves of surrogate pairs, which no file can hold, become question marks."""
+    """Escapes a text for HTML. Lone surrogates, which no file can hold, become question marks."""
     return text if isinstance(text, Markup) else Markup(html.escape(text.encode(errors="replace").decode()))
 
 
@@ -23,10 +23,10 @@ def element(name: str, *children: str, **attributes: str | None) -> Markup:
     """An element.
 
     Args:
-        name: of the element.
+        name: the name of the element.
         children: texts, which are escaped, and markup.
-        attributes: an underscore at the end is dropped, others become hyphens ("class_", "data_value"); one that is
-            None is left out.
+        attributes: attributes by name. An underscore at the end is dropped, other underscores become hyphens ("class_",
+            "data_value"). An attribute that is None is left out.
     """
     written = "".join(
         f' {key.removesuffix("_").replace("_", "-")}="{escaped(value)}"'
@@ -37,12 +37,12 @@ def element(name: str, *children: str, **attributes: str | None) -> Markup:
 
 
 def join_markup(parts: Iterable[str], separator: str = "") -> Markup:
-    """Texts and markup as one piece of markup."""
+    """Joins texts and markup into one piece of markup."""
     return Markup(separator.join(escaped(part) for part in parts))
 
 
 def table_element(table: Table) -> Markup:
-    """A table of figures: title above, notes below."""
+    """An HTML table of figures, with its title above and its notes below."""
     head = element("tr", *(element("th", column, scope="col") for column in table.columns))
     rows = [
         element("tr", element("th", cells[0], scope="row"), *(element("td", cell) for cell in cells[1:]))

@@ -1,4 +1,4 @@
-"""What the audio players of a page play: the recordings where they lie, or copies inside the page."""
+"""The audio players of a page. They play the recordings from their files, or from copies inside the page."""
 
 from __future__ import annotations
 

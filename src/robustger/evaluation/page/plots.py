@@ -32,7 +32,7 @@ def rates_plot(reports: Mapping[str, NormalizerReport], rate: str) -> str:
 
     Args:
         reports: the figures by normalizer.
-        rate: what the rate is called, "WER".
+        rate: the name of the rate, "WER".
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -61,10 +61,10 @@ def groups_plot(field: str, groups: Mapping[str, EvaluationReport], normalizer: 
     """Rates by group with their intervals, one group above the other.
 
     Args:
-        field: what the utterances were grouped by.
+        field: the field that the utterances were grouped by.
         groups: the reports by group, from top to bottom.
         normalizer: the normalizer.
-        rate: what the rate is called.
+        rate: the name of the rate.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -108,11 +108,11 @@ def groups_plot(field: str, groups: Mapping[str, EvaluationReport], normalizer: 
 
 
 def changes_plot(changes: Sequence[int], plural: str) -> str:
-    """How many utterances the corrections made how much better or worse.
+    """Numbers of utterances by the change in errors that the corrections made.
 
     Args:
         changes: errors of the correction less errors of the 1-best, by utterance.
-        plural: what is counted, "words".
+        plural: the name of the unit, "words".
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -139,7 +139,7 @@ def changes_plot(changes: Sequence[int], plural: str) -> str:
 
 
 def _percentages(report: NormalizerReport, system: str) -> tuple[float, float, float]:
-    """The rate, and how far its interval reaches below and above it."""
+    """The rate and the distances to both ends of its interval, in percent."""
     value, interval = report.wer[system], report.interval(system)
     if interval is None:  # too few utterances for one
         return 100 * value, 0.0, 0.0

@@ -1,4 +1,4 @@
-"""The table of utterances: one row each, to be sorted and searched."""
+"""The table of utterances, which the reader can sort and search."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class PageUtterance:
 
     Attributes:
         nbest: its list, with a reference.
-        corrected: its correction, where corrections are evaluated.
-        against: the other system's correction, where there is one.
-        domain: which of several sets of lists it belongs to; empty where there is but one.
+        corrected: its correction, if corrections are evaluated.
+        against: the other system's correction, if there is one.
+        domain: the set of lists it belongs to; empty if there is only one set.
     """
 
     nbest: NBest
@@ -32,18 +32,18 @@ class PageUtterance:
     domain: str = ""
 
     def texts(self) -> dict[str, str]:
-        """The text of every system, by what to call it, the 1-best first."""
+        """The text of every system by name, the 1-best first."""
         texts = {"1-best": self.nbest.best, "against": self.against, "corrected": self.corrected}
         return {name: text for name, text in texts.items() if text is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class AlignedUtterance:
-    """An utterance and its systems' texts along the reference, normalized.
+    """An utterance and its systems' texts, normalized and aligned with the reference.
 
     Attributes:
-        utterance: as it was given.
-        systems: by what to call them, the 1-best first.
+        utterance: the utterance, as it was given.
+        systems: the aligned texts by name of the system, the 1-best first.
     """
 
     utterance: PageUtterance
@@ -62,7 +62,7 @@ class AlignedUtterance:
 
 
 def aligned(utterance: PageUtterance, normalize: Callable[[str], str], unit: Unit) -> AlignedUtterance:
-    """The utterance along its reference."""
+    """Aligns all texts of the utterance with its reference."""
     truth = unit.split(normalize(utterance.nbest.reference or ""))
     systems = {name: align(truth, unit.split(normalize(text))) for name, text in utterance.texts().items()}
     return AlignedUtterance(utterance, systems)
@@ -70,12 +70,12 @@ def aligned(utterance: PageUtterance, normalize: Callable[[str], str], unit: Uni
 
 @dataclass(frozen=True, slots=True)
 class UtteranceTable:
-    """What makes the rows of the table.
+    """The settings of the table.
 
     Attributes:
-        unit: what is counted.
+        unit: the unit of errors.
         groupings: the fields that get a column of their own.
-        players: of the recordings, by domain; without one there are none.
+        players: the players of the recordings, by domain; domains without one get no players.
         domains: whether the domain gets a column.
     """
 
@@ -85,7 +85,7 @@ class UtteranceTable:
     domains: bool
 
     def markup(self, utterances: Sequence[AlignedUtterance]) -> tuple[Markup, list[str]]:
-        """The table, and what is wrong with recordings that get no player."""
+        """The table, and the problems of recordings that get no player."""
         problems: list[str] = []
         groups = [
             [grouping.group(one.utterance.nbest, self.unit) for one in utterances]
@@ -138,7 +138,7 @@ class UtteranceTable:
         return element("tr", *cells, data_kinds=" ".join(kinds))
 
     def _player(self, utterance: PageUtterance) -> tuple[Markup, str | None]:
-        """The player, empty where there is none, and what is wrong with the recording."""
+        """The player, empty where there is none, and the problem of the recording, if there is one."""
         player = self.players.get(utterance.domain)
         try:
             address = None if player is None else player(utterance.nbest)
@@ -151,7 +151,7 @@ class UtteranceTable:
 
 
 def _as_given(utterance: PageUtterance) -> Markup:
-    """The texts as they were given, before the normalizer, folded away."""
+    """The texts before normalization, folded away."""
     texts = {**utterance.texts(), "reference": utterance.nbest.reference or ""}
     pairs = [
         part
