@@ -106,6 +106,16 @@ def test_conditions_are_sets_snrs_and_noises() -> None:
     assert list(Scoreboard({"test": plain}, [], "raw").groups) == ["all"]
 
 
+def test_the_board_knows_its_noises_and_snrs() -> None:
+    lists = lists_of()
+    board = Scoreboard({"test": lists}, [], "raw")
+    assert (board.kinds, board.snrs, board.clean, board.without_snr) == (["car", "rain"], [0, 5], None, 0)
+    clean = NBest.from_texts("s9", ["a"], reference="a")
+    unknown = NBest.from_texts("s8", ["a"], reference="a", meta={"noise": "rain-1"})
+    board = Scoreboard({"test": [*lists, clean, unknown]}, [], "raw")
+    assert (board.kinds, board.snrs, board.clean, board.without_snr) == (["car", "rain"], [0, 5], "clean", 1)
+
+
 def test_systems_on_other_lists_are_refused_with_the_ids() -> None:
     lists = lists_of()
     fewer = system("hasty", {0: 1}, lists[:-1])
