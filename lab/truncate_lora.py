@@ -20,7 +20,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from robustger.correction.checkpoint import CONFIG, WEIGHTS
+from robustger.correction.checkpoint import CONFIG_FILE, WEIGHTS_FILE
 from robustger.files import atomic_folder
 
 SUFFIX_A, SUFFIX_B = ".lora_A.weight", ".lora_B.weight"
@@ -69,10 +69,20 @@ def ranks(updates: dict[str, Update], share: float) -> dict[str, int]:
     return {name: max(1, int((update.gains >= least).sum())) for name, update in updates.items()}
 
 
-def truncate(checkpoint: Path, share: float, output: Path) -> dict[str, int]:
-    """Writes the smaller checkpoint; returns the rank of every update by the layer's name."""
-    weights = load_file(checkpoint / WEIGHTS)
-    config = yaml.safe_load((checkpoint / CONFIG).read_text(encoding="utf-8"))
+def rounded(values: Tensor, bits: int) -> Tensor:
+    """Rounds to a number of significant bits; what is rounded away packs into nothing, in git and in a wheel."""
+    mantissa, exponent = torch.frexp(values)
+    return torch.ldexp((mantissa * 2**bits).round() / 2**bits, exponent)
+
+
+def truncate(checkpoint: Path, share: float, output: Path, bits: int = 8) -> dict[str, int]:
+    """Writes the smaller checkpoint, with factors of so many significant bits.
+
+    Returns:
+        the rank of every update by the layer's name.
+    """
+    weights = load_file(checkpoint / WEIGHTS_FILE)
+    config = yaml.safe_load((checkpoint / CONFIG_FILE).read_text(encoding="utf-8"))
     layers = [name.removesuffix(SUFFIX_A) for name in weights if name.endswith(SUFFIX_A)]
     updates = {name: Update.of(weights[name + SUFFIX_A], weights[name + SUFFIX_B]) for name in layers}
     found = ranks(updates, share)
@@ -80,13 +90,13 @@ def truncate(checkpoint: Path, share: float, output: Path) -> dict[str, int]:
         a, b = update.factors(found[name])
         dtype = weights[name + SUFFIX_A].dtype
         weights[name + SUFFIX_A], weights[name + SUFFIX_B] = (
-            factor.to(dtype).contiguous() for factor in (a, b)
+            rounded(factor, bits).to(dtype).contiguous() for factor in (a, b)
         )
     lora, highest = config["lora"], max(found.values())
     config["lora"] = lora | {"r": highest, "alpha": lora["alpha"] * highest / lora["r"]}
-    with atomic_folder(output, own_file=CONFIG) as folder:
-        save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
-        (folder / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    with atomic_folder(output, own_file=CONFIG_FILE) as folder:
+        save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+        (folder / CONFIG_FILE).write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     return found
 
 
@@ -97,9 +107,10 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path, help="folder of the checkpoint")
     parser.add_argument("share", type=float, help="share of the updates' squared norm to keep, such as 0.98")
     parser.add_argument("output", type=Path, help="folder to write")
+    parser.add_argument("--bits", type=int, default=8, help="significant bits of the factors; bfloat16 has 8")
     arguments = parser.parse_args()
-    found = truncate(arguments.checkpoint, arguments.share, arguments.output)
-    sizes = [(folder / WEIGHTS).stat().st_size / 1e6 for folder in (arguments.checkpoint, arguments.output)]
+    found = truncate(arguments.checkpoint, arguments.share, arguments.output, arguments.bits)
+    sizes = [(folder / WEIGHTS_FILE).stat().st_size / 1e6 for folder in (arguments.checkpoint, arguments.output)]
     print(f"ranks {min(found.values())} to {max(found.values())}; {sizes[0]:.1f} MB became {sizes[1]:.1f} MB")
 
 

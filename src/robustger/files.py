@@ -178,7 +178,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def atomic_folder(folder: str | Path, own_file: str) -> Iterator[Path]:
+def atomic_folder(folder: str | os.PathLike[str], own_file: str) -> Iterator[Path]:
     """A new folder, which takes the place of `folder` when the body ends, and is removed when it raises.
 
     A link stays a link: the folder that it points to is replaced. If the new folder cannot take its place, the old one
@@ -240,7 +240,7 @@ def sha256_of(path: str | Path) -> str:
         InputError: the file cannot be read.
     """
     with open_binary(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # a BinaryIO can readinto
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from lab.truncate_lora import Update, ranks, truncate
+from lab.truncate_lora import Update, ranks, rounded, truncate
 from safetensors.torch import load_file, save_file
 
 from robustger.correction import Corrector
@@ -95,3 +95,11 @@ def test_a_layer_may_have_a_lower_rank_than_the_configuration(whole: Path) -> No
     save_file(weights, whole / "adapter.safetensors")
     with pytest.raises(InputError, match=r"lora_B.* has shape .*need"):
         Corrector.from_pretrained(whole)
+
+
+def test_factors_are_rounded_to_significant_bits() -> None:
+    values = torch.tensor([1.0, 1.0625, 1.1875, -3.3, 0.0, 1e-9], dtype=torch.float64)
+    few = rounded(values, 4)
+    assert few[:5].tolist() == [1.0, 1.0, 1.25, -3.25, 0.0]  # steps of 1/8 from 1 to 2, of 1/4 from 2 to 4
+    assert few[5].item() == pytest.approx(1e-9, rel=1 / 16)
+    assert torch.equal(few.bfloat16().double(), few)
