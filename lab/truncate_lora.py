@@ -110,7 +110,9 @@ def main() -> None:
     parser.add_argument("--bits", type=int, default=8, help="significant bits of the factors; bfloat16 has 8")
     arguments = parser.parse_args()
     found = truncate(arguments.checkpoint, arguments.share, arguments.output, arguments.bits)
-    sizes = [(folder / WEIGHTS_FILE).stat().st_size / 1e6 for folder in (arguments.checkpoint, arguments.output)]
+    sizes = [
+        (folder / WEIGHTS_FILE).stat().st_size / 1e6 for folder in (arguments.checkpoint, arguments.output)
+    ]
     print(f"ranks {min(found.values())} to {max(found.values())}; {sizes[0]:.1f} MB became {sizes[1]:.1f} MB")
 
 
