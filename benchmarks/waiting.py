@@ -91,6 +91,7 @@ def measure(preset: str, lists: int, rounds: int) -> dict[str, list[float]]:
             for name in names:
                 taken = correctors[name].seconds()
                 seconds[name] += [taken] if number else []
+                print(f"round {number}, {name}: {taken:.1f} s", file=sys.stderr, flush=True)
         return seconds
     finally:
         for corrector in correctors.values():

@@ -23,6 +23,7 @@ from lab.recognizer_batches import FULL, HOP, MELS, SUBSAMPLING, WINDOW, WINDOW_
 from lab.recognizer_tokens import SPECIAL, make_tokenizer
 from lab.sentences import sentences
 from lab.training_loop import BatchLoss, Processes, TrainingState, add_options, train
+from robustger.torch_files import load_torch
 
 POSITIONS = FULL // SUBSAMPLING
 MAX_TOKENS = 64
@@ -141,7 +142,7 @@ def main() -> None:
     ctc_head = nn.Linear(options.width, len(tokenizer) + 1)
     both = nn.ModuleDict({"whisper": model, "ctc": ctc_head})
     if options.initial is not None:
-        both.load_state_dict(torch.load(Path(options.initial) / "state.pt", weights_only=True)["model"])
+        both.load_state_dict(load_torch(Path(options.initial) / "state.pt")["model"])
     state = TrainingState(both, options.lr, output / "state.pt")
     if processes.rank == 0:
         count = sum(parameter.numel() for parameter in model.parameters())

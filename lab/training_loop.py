@@ -19,6 +19,7 @@ import torch.distributed
 from torch import Tensor, nn
 
 from robustger.files import atomic_path
+from robustger.torch_files import load_torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class TrainingState:
             self.parameters, lr=peak_lr, betas=(0.9, 0.98), weight_decay=0.01, fused=True
         )
         if file.exists():
-            state = torch.load(file, weights_only=True)
+            state = load_torch(file)
             model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.step = state["step"]

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from robustger.correction.checkpoint import CONFIG_FILE, WEIGHTS_FILE
 from robustger.files import atomic_folder
+from robustger.yaml_files import read_yaml
 
 SUFFIX_A, SUFFIX_B = ".lora_A.weight", ".lora_B.weight"
 
@@ -82,7 +83,7 @@ def truncate(checkpoint: Path, share: float, output: Path, bits: int = 8) -> dic
         the rank of every update by the layer's name.
     """
     weights = load_file(checkpoint / WEIGHTS_FILE)
-    config = yaml.safe_load((checkpoint / CONFIG_FILE).read_text(encoding="utf-8"))
+    config = read_yaml(checkpoint / CONFIG_FILE)
     layers = [name.removesuffix(SUFFIX_A) for name in weights if name.endswith(SUFFIX_A)]
     updates = {name: Update.of(weights[name + SUFFIX_A], weights[name + SUFFIX_B]) for name in layers}
     found = ranks(updates, share)
