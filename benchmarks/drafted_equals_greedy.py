@@ -61,7 +61,7 @@ def depends_on() -> str:
     digest = hashlib.sha256(f"{torch.__version__} {transformers.__version__}".encode())
     package = Path(str(files("robustger")))
     for room in ("correction", "noise"):
-        for source in sorted((package / room).glob("*.py")):
+        for source in sorted((package / room).rglob("*.py")):
             digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 
