@@ -219,7 +219,7 @@ def atomic_folder(folder: str | os.PathLike[str], own_file: str) -> Iterator[Pat
 
 
 def _take_place(new: Path, target: Path) -> None:
-    """Moves a folder to a place where another may be, which is put back if that fails and removed if not."""
+    """Moves a folder to its place. A folder that was there is removed afterwards, or put back if moving fails."""
     if not target.exists():
         new.replace(target)
         return

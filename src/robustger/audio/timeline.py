@@ -85,7 +85,7 @@ class Damage:
         self._truncated = reason
 
     def lost(self, seconds: float) -> None:
-        """How long the sound was that is missing at the place noted last."""
+        """Notes the length of the missing sound at the last noted place."""
         if self._places and self._places[-1][1] is None:
             self._places[-1] = (self._places[-1][0], seconds)
 

@@ -59,7 +59,7 @@ def demo(
     ] = "robustger-demo.png",
     device: options.DeviceOption = None,
 ) -> None:
-    """Show what a correction is: N-best lists, the changes with their times, a picture, and error rates.
+    """Show how a recording is corrected: N-best lists, changes with their times, a picture, and error rates.
 
     Everything comes with the package, and nothing is downloaded. The default preset is whisper, or lab if the weights
     of Whisper are not on this machine. A demonstration does not measure accuracy.

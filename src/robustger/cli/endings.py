@@ -1,4 +1,4 @@
-"""How every command ends: with an exit code, and with one line on stderr if something went wrong.
+"""Ends every command with an exit code, and with one line on stderr if something went wrong.
 
 No exception of a command is printed as a traceback. Set the environment variable `ROBUSTGER_TRACEBACK` to get the
 traceback of an error that nobody expected.
@@ -64,7 +64,7 @@ def run(app: typer.Typer, arguments: list[str]) -> NoReturn:
 
 
 def how_to_go_on(command: str) -> str:
-    """What is kept of a command that could not finish, and what to do next."""
+    """Says what an unfinished command has kept, and what to do next."""
     if command in GOES_ON:
         return f"{GOES_ON[command]}, and the same command goes on from there"
     return "no incomplete file was left; run the command again"

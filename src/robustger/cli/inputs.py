@@ -1,4 +1,4 @@
-"""What commands check about their inputs before a model is loaded."""
+"""Checks the inputs of commands before a model is loaded."""
 
 from __future__ import annotations
 

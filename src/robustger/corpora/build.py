@@ -89,8 +89,8 @@ def corpus_manifest(
 ) -> CorpusCheck:
     """Writes the manifest of a corpus, or the N-best JSONL of a corpus of lists, with everything that was found.
 
-    An id that stands there twice keeps its first row; files of 0 bytes are left out; both are reported. Whether the
-    audio can be decoded is not looked at unless `probe` asks for it.
+    If an id occurs twice, its first row is kept. Files of 0 bytes are left out. Both are reported. Whether the audio
+    can be decoded is not looked at unless `probe` asks for it.
 
     Args:
         name: in `CORPORA`.

@@ -5,15 +5,16 @@
 
 `scripts/asr_language_modeling/ngram_lm/eval_beamsearch_ngram_ctc.py` (and `..._transducer.py`) write with
 `preds_output_folder` one line `text<TAB>score` for every candidate, utterance after utterance in the order of the
-manifest, and nothing that says where an utterance ends: `eval_neural_rescorer.py` of the same repository counts, as is
-done here. Its own output, with new scores in the old order, has the same form; candidates are therefore sorted by their
-score. The score is the search's: acoustic log-probability, language model and word bonus together.
+manifest, and nothing that says where an utterance ends. `eval_neural_rescorer.py` of the same repository counts the
+lines, and so does this module. Its output has the same form, with new scores in the old order, so candidates are sorted
+by their score. The score is the search's: acoustic log-probability, language model and word bonus together.
 
-Counting mixes up the rows where utterances have different numbers of candidates, as a search that ended early leaves.
-A search writes the candidates of an utterance best first, so a score that rises within one betrays it (unless scores
-rise nearly everywhere, as those of the neural rescorer do), and so do words. Such a table is refused, unless both the
-manifest and the number of candidates are given: no search writes more candidates than it was asked for, so if the lines
-are as many as they can be, every utterance has all of its.
+If a search ended early, utterances have different numbers of candidates, and counting assigns rows to the wrong
+utterances. Two signs show this. A search writes the candidates of an utterance best first, so no score may rise within
+an utterance (unless scores rise nearly everywhere, as those of the neural rescorer do). And neighboring candidates
+share words. A table with such a sign is refused, unless both the manifest and the number of candidates are given. No
+search writes more candidates than it was asked for, so if the table has as many lines as possible, every utterance has
+all of its candidates.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Reads manifests in CSV and TSV with a line of column names.
 
-In a TSV a quote is a character like any other, as those who write them (Kaldi, Common Voice, ESPnet) mean it. In a CSV
-a cell that begins with a quote ends with the next one, and may hold line ends until then. Where that next quote does
-not close the cell, or closes it only behind lines that are rows themselves, the quote was never closed: its row is
-reported and the reading goes on with the next line, so that a broken row costs no other.
+In a TSV a quote is an ordinary character, because Kaldi, Common Voice and ESPnet write TSV in this way. In a CSV, a
+cell that begins with a quote ends at the next quote, and may hold line ends before it. Somebody may have forgotten the
+closing quote. That is assumed if the next quote does not end a cell, or if lines before it look like rows of their own.
+The row is then reported, and reading goes on with the next line, so no other row is lost.
 """
 
 from __future__ import annotations

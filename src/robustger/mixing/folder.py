@@ -102,7 +102,7 @@ def mix_manifest(
 ) -> MixSummary:
     """Mixes every utterance of a manifest with noise.
 
-    What becomes of an utterance depends on its id, the noise recordings and the settings; not on the other utterances,
+    The mixtures of an utterance depend on its id, the noise recordings and the settings, and not on other utterances,
     their order, the number of workers, or interruptions. An utterance that cannot be mixed is left out and counted.
 
     What an earlier run made is kept where it was made from the same: the same text, times and `meta`, the same bytes in

@@ -110,7 +110,8 @@ class MixFolder:
         """Yields a function that records an utterance's id and rows when its files are complete. Any thread may call
         it.
 
-        No rows take back those that were there; so what is made again is never taken for what it was before.
+        An empty list of rows takes back the rows recorded before, so that an utterance that is mixed again is never
+        taken for its earlier mixture.
         """
         path = self.path / _JOURNAL
         lock = threading.Lock()

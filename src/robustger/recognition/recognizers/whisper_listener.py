@@ -1,4 +1,4 @@
-"""Holds a given text against an audio: the part that the recognizers of Whisper share, whatever engine they run on."""
+"""Aligns a given text with an audio and scores it; the recognizers of Whisper share this code on all engines."""
 
 from __future__ import annotations
 
