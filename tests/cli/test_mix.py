@@ -1,4 +1,4 @@
-"""`robustger mix`: what it makes, what it says, and what it leaves alone when something is wrong."""
+"""`robustger mix`: its files, its messages, and the files that it does not touch when something is wrong."""
 
 from __future__ import annotations
 

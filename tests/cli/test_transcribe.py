@@ -1,4 +1,4 @@
-"""`robustger transcribe`: where the text goes, and what is said when something is wrong."""
+"""`robustger transcribe`: the places to which the text goes, and its messages when something is wrong."""
 
 from __future__ import annotations
 

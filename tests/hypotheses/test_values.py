@@ -1,4 +1,4 @@
-"""The values in Python: what files hold of them comes back, and what is no list is refused in one line."""
+"""The values in Python: they survive a file unchanged, and anything that is not a list is refused in one line."""
 
 from __future__ import annotations
 

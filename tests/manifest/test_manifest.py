@@ -1,4 +1,4 @@
-"""Manifests: what is read back is what was written, every line is accounted for, and no command is run."""
+"""Manifests are read back as they were written, every line is accounted for, and no command is run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows in the words of other programs: their times are honored, and what is meant by a key is said."""
+"""Rows with the keys of other programs: their times are read, and messages say which key was meant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A manifest is mixed into a folder: only ids, noises and settings decide what comes out."""
+"""A manifest is mixed into a folder: ids, noises and settings alone decide the result."""
 
 from __future__ import annotations
 
