@@ -14,7 +14,7 @@ def batches_by_length(
 
     Args:
         lengths: tokens of every index.
-        indices: what is put into batches.
+        indices: the indices to put into batches.
         fits: whether a batch of so many, padded to so many tokens each, is allowed; asked anew for each, so that what
             is allowed may change while batches are worked on.
     """

@@ -24,7 +24,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def shown_name(path: str | Path) -> str:
-    """What error messages call an input."""
+    """The name of an input in error messages."""
     return "stdin" if str(path) == "-" else str(path)
 
 

@@ -89,8 +89,8 @@ def test_a_key_that_stands_twice_is_told(tmp_path: Path) -> None:
         '{"id": "u3", "audio": "c", "meta": {"x": 1, "x": 2}}',
     )
     assert problems(path) == [
-        (1, "key 'text' stands twice in one object; write it once"),
-        (3, "key 'x' stands twice in one object; write it once"),
+        (1, "key 'text' occurs twice in one object; write it once"),
+        (3, "key 'x' occurs twice in one object; write it once"),
     ]
 
 

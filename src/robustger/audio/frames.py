@@ -86,8 +86,8 @@ class FrameRun:
 def runs_of_frames(file: BinaryIO, size: int, *, search: bool = True) -> list[FrameRun]:
     """Finds the runs of frames in an MPEG audio or ADTS file, in order; the list is empty if there are no frames.
 
-    What stands in front of the first frame (tags, padding, the rest of a frame that was cut) is passed over, and so are
-    tags behind a recording.
+    Bytes in front of the first frame (tags, padding, the rest of a frame that was cut) are skipped, and so are tags
+    behind a recording.
 
     Args:
         file: the file, seekable; its position is changed.

@@ -114,7 +114,7 @@ def _ready(console: Console, preset: str | None, device: str | None, *, fixed: b
     """Loads a preset.
 
     Args:
-        console: where to say what is loaded.
+        console: gets a line for each model that is loaded.
         preset: the preset that was asked for, or None.
         device: the device for its models, or None.
         fixed: whether the preset must be used. If not, lab takes the place of whisper without weights.

@@ -26,8 +26,8 @@ class SplitCheck:
         name: the split.
         expected: how many rows it should have; None where that is not known.
         found: rows that can be used, before any filter.
-        missing: names of what the corpus speaks of and has no recording of; may be shorter than `expected - found`
-            where it has no list of its own, and names recordings of many rows in corpora of long recordings.
+        missing: names that the corpus mentions but has no recording of; may be shorter than `expected - found` where it
+            has no list of its own, and names recordings of many rows in corpora of long recordings.
         without_text: ids of rows without a transcript.
         without_clean: ids of noisy rows without their clean partner.
         with_clean: how many rows have theirs.
@@ -59,7 +59,7 @@ class CorpusCheck:
 
     Attributes:
         splits: each of those asked for.
-        problems: what was reported: files left out, ids that stand there twice, lines that cannot be read.
+        problems: the reported problems: files left out, repeated ids, lines that cannot be read.
         rows: how many were written, or would have been.
         filtered: rows left out because they have more words than asked for, or no transcript to count them in.
     """

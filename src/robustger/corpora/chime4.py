@@ -80,7 +80,7 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
 
 
 def spoken(name: str) -> str:
-    """`F01_011C0201` of `F01_011C0201_BUS.CH1_REAL`: who says what, wherever and however it was recorded."""
+    """The speaker and the sentence in a name: `F01_011C0201` in `F01_011C0201_BUS.CH1_REAL`."""
     return "_".join(name.split("_")[:2])
 
 
@@ -113,7 +113,7 @@ def _partner(audio: Path, folder: str, name: str, booth: str, kind: str) -> Path
 
 
 def _transcripts(scan: Scan, folder: Path, name: str) -> dict[str, str]:
-    """What is said, by the utterance's name without its channel; from `trn_all`, or else from `dot_all`."""
+    """The texts, by the utterance's name without its channel; from `trn_all`, or else from `dot_all`."""
     path = next(
         (path for end in ("trn_all", "dot_all") if (path := folder / f"{name}.{end}").is_file()), None
     )

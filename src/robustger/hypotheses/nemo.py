@@ -64,7 +64,7 @@ def read_nemo(
     if first.startswith("{"):
         if beams is not None:
             raise InputError(
-                f"{name}: is a manifest, whose lists end where they end; leave out the number of beams"
+                f"{name}: is a manifest, which says where each list ends; leave out the number of beams"
             )
         return _from_manifest(name, read, utterances)
     if utterances is None and beams is None:
@@ -125,9 +125,9 @@ def _refuse_uneven(name: str, lines: list[tuple[int, Candidate | BadLine]], beam
     if signs:
         position, sign = signs[0]
         raise InputError(
-            f"{name}:{lines[position][0]}: {sign} within one utterance, if all have {beams} candidates; where "
-            "they have different numbers, the table does not say which is whose: transcribe with "
-            "return_best_hypothesis=false, whose manifest does, or give both manifest and beams if all have as many"
+            f"{name}:{lines[position][0]}: {sign} within one utterance, if all have {beams} candidates; if "
+            "their numbers differ, nobody knows which candidates belong together: transcribe with "
+            "return_best_hypothesis=false, or, if all have as many, give both the manifest and the number of beams"
         )
 
 

@@ -133,7 +133,7 @@ class _Table:
         return next(csv.reader(lines(), delimiter=between), []), asked
 
     def _whole(self, text: str) -> list[str] | None:
-        """The row that begins with `text` and goes on in the lines behind it; None where there is no such row.
+        """The row that begins with `text` and continues in the following lines; None if these lines form no row.
 
         Lines that were looked at in vain wait to be read as rows.
         """
@@ -203,7 +203,7 @@ class _Table:
                     f"{self._why_missing(key, line, header)}"
                 )
         if len(set(header)) < len(header):
-            raise InputError("a column name stands there twice; make column names unique")
+            raise InputError("a column name occurs twice; make column names unique")
         return header
 
     def _why_missing(self, key: str, line: str, header: list[str]) -> str:

@@ -65,7 +65,7 @@ class MixFolder:
         settings: what must be the same from run to run; JSON.
 
     Raises:
-        InputError: the folder was made with other settings, or what is remembered in it is broken.
+        InputError: the folder was made with other settings, or its records are broken.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:

@@ -102,8 +102,8 @@ class RecognizerSettings(BaseModel):
         """The recognizer with its weights; `options` go before those of the settings.
 
         Raises:
-            MissingModelError: neither on this machine nor to be had from the model hub; the message says what else
-                there is.
+            MissingModelError: the model is neither on this machine nor on a hub that can be reached; the message says
+                what else there is.
             InputError: as `robustger.recognition.load_recognizer`.
         """
         try:

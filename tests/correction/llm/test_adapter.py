@@ -1,6 +1,7 @@
 """The noise enters the adapter at the right place, in numbers worked out by hand.
 
-`project` stands for the layer's own projections."""
+`project` stands for the layer's own projections.
+"""
 
 from __future__ import annotations
 

@@ -49,7 +49,9 @@ class WhisperListener(ABC, Generic[States]):
         return True
 
     def align(self, audio: np.ndarray, text: str, *, language: str | None = None) -> list[TimedWord]:
-        """As `Listens.align`, by what the cross-attention looks at; see `robustger.recognition.recognizers.word_times`.
+        """As `Listens.align`, by the places that the cross-attention looks at.
+
+        See `robustger.recognition.recognizers.word_times`.
 
         Raises:
             InputError: also a text that is longer than the decoder takes, or a language that it does not know.
