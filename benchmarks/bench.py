@@ -1,8 +1,8 @@
 """Every benchmark in one table: python benchmarks/bench.py [--quick] [--json FILE] [--only PARTS]
 
-Prints the table of ratios as Markdown; saves it with every single value, the sizes and the machine as JSON (FILE,
-`runs/bench.json`), and the curves beside it as PNG. `--quick` takes a minute or two and shows that it works, not what
-it costs. `--only cf` runs parts c and f alone.
+Prints the table of ratios as Markdown. Saves it as JSON (FILE, default `runs/bench.json`) with every single value, the
+sizes and the machine, and saves the curves beside it as PNG. `--quick` takes a minute or two and only shows that
+everything works. `--only cf` runs parts c and f alone.
 
 a, b  corrections against `generate` and against a loop in the released style
 c     E_LN against one call of the sentence encoder per word and sentence

@@ -1,10 +1,10 @@
 """A corrector with a language model of any shape and random weights, for the GPU benchmark.
 
-Random weights write noise, and no draft is ever right. So of a random Llama two things are set: its layers add next to
-nothing to what they pass on, and the output row of each token's successor is that token's embedding. Then the model
-writes a chain in which every token follows from the one before, from the last of the prompt to the end, and takes
-exactly the time of any other model of its shape. Lists of hypotheses are that answer with some words exchanged, so that
-there are as many places to correct as one wants.
+A model with random weights writes noise, and no draft of noise is ever right. So two things are changed in a random
+Llama. Its layers pass their input on almost unchanged, and the output row of each token is the embedding of the token
+before it. This model writes one fixed chain of tokens, from the last token of the prompt to the end, and takes exactly
+the time of any other model of its shape. The hypotheses are this chain with some words exchanged, so a list has as many
+places to correct as one wants.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Time and memory against the number of lists: python benchmarks/corpus.py [CHECKPOINT] [--quick]
 
-`robustger correct` on files of 100 to 10,000 lists, all in one process of its own, the smallest file first: the peak of
-its memory can only grow from file to file, and where it does not, a larger file needs no more. Without CHECKPOINT it is
-a corrector of tiny random models whose answers end at once: what grows with the number of lists is what stands around
-the models. With one, such as `whisper`, it is the real thing and takes hours on a CPU.
+Runs `robustger correct` on files of 100 to 10,000 lists in one process, the smallest file first. The peak of the
+process's memory can only grow; if it does not grow, a larger file needs no more memory. Without CHECKPOINT, the
+corrector is made of tiny random models whose answers end at once, so the benchmark measures the work around the models.
+With a real corrector, such as `whisper`, it takes hours on a CPU.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Decoding from drafts against one token per pass: python benchmarks/decoding.py [--quick]
 
-From prompts and noise embeddings to answers, with the preset `whisper`, no guard: against greedy `generate`, one list
-at a time and in the same batches, and against a loop in the released style (one list, one token per pass, always the
-most probable one, no draft). The lists are batches out of all there are, sorted by length as in a large corpus: some of
-shorter and some of longer lists. The loop runs on every fourth of them, and its time counts four times. How many
-answers are the same as those of `generate` is counted.
+Times the way from prompts and noise embeddings to answers, with the preset `whisper` and no guard. It is compared with
+greedy `generate`, one list at a time and in the same batches, and with a loop in the released style (one list, one
+token per pass, always the most probable one, no draft). All lists are sorted by length, as in a large corpus, and the
+benchmark takes some batches of shorter and some of longer lists. The loop runs on every fourth list, and its time
+counts four times. The benchmark also counts the answers that equal those of `generate`.
 
-From lists to answers is E_LN and decoding together: ours in the same batches with an empty memo, in the released style
-one call of the sentence encoder for every sentence and every edited word of a pair, on the lists of the loop.
+The way from lists to answers includes E_LN. Ours computes it in the same batches with an empty memo. The released style
+calls the sentence encoder once for every sentence and every edited word of a pair, on the lists of the loop.
 """
 
 from __future__ import annotations

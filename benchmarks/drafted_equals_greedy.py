@@ -1,15 +1,15 @@
 """Drafted decoding against `generate`, token for token: python benchmarks/drafted_equals_greedy.py [LISTS.jsonl ...]
 
 Answers every list twice in float32, with the preset `whisper`: from drafts, and by greedy `generate` in the same
-batches, one token a pass. Prints how many answers differ, how many passes the language model took for a list, the
-guard's too, and how often which number. Without LISTS these are all dev lists of HyPoradise in `$ROBUSTGER_DATA`: half
-an hour on two cores.
+batches, one token a pass. Prints how many answers differ, and a histogram of the passes of the language model for a
+list, including those of the guard. Without LISTS it takes all dev lists of HyPoradise in `$ROBUSTGER_DATA`, which lasts
+half an hour on two cores.
 
-What is done is kept in `runs/drafted_equals_greedy`, one file for every file of lists, after every batch: the command
-goes on where it was stopped, and two may work on different files at once. A list is answered again where the source of
-the package's decoding, or torch or transformers, are others than when it was kept. Ends with exit code 1 where answers
-differ. For each of those the difference of the two tokens' logits is told, where the answers part: rounding moves
-logits by about 1e-4, and what is further apart is a mistake.
+The results are kept in `runs/drafted_equals_greedy` after every batch, in one file for every file of lists. So a
+stopped command continues, and two commands may work on different files at once. A list is answered again if the source
+of the package's decoding, torch or transformers has changed since. The exit code is 1 if answers differ. For each such
+answer, the command prints how far the logits of the first two different tokens are apart: rounding moves logits by
+about 1e-4, and a larger difference is a mistake.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From recordings to corrected text against the time they last: python benchmarks/end_to_end.py [--quick]
 
-The preset `lab` on the clips of `robustger demo`, its models loaded before: one by one, as they come in, and all in one
-call, where they share batches. The real-time factor is seconds of work per second of audio.
+Runs the preset `lab`, with its models loaded, on the clips of `robustger demo`: first one clip at a time, then all in
+one call, in which they share batches. The real-time factor is seconds of work per second of audio.
 """
 
 from __future__ import annotations

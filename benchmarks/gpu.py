@@ -1,12 +1,13 @@
 """Corrections by a 7B Llama on a GPU, and what they could be at most: python benchmarks/gpu.py [--json FILE] [--toy]
 
-The shape of Llama 2 7B in bfloat16 on random weights (`benchmarks/chain.py`), prompts of about 200 tokens, answers of
-41. Against a loop in the style of the released code: one utterance at a time, one token per pass, no draft, always the
-most probable token, E_LN given; ours computes E_LN too. Answers must be right, or the benchmark fails.
+The model has the shape of Llama 2 7B in bfloat16 and random weights (`benchmarks/chain.py`). Prompts have about 200
+tokens, answers 41. The baseline is a loop in the style of the released code: one utterance at a time, one token per
+pass, no draft, always the most probable token. The loop is given E_LN, while ours computes it. Answers must be right,
+or the benchmark fails.
 
-The limits are measured on the same GPU: a large matrix product, and reading a large array once. At least every token of
-a prompt and of an answer must go through the weights once, in two operations a weight; and a pass must at least read
-all weights once. `--toy` is a tiny Llama in float32 on the CPU, and shows that it works.
+Two limits are measured on the same GPU: the speed of a large matrix product, and that of reading a large array. Every
+token of a prompt and an answer needs at least two operations per weight, and every pass must read all weights at least
+once. `--toy` runs a tiny Llama in float32 on the CPU, to show that the benchmark works.
 """
 
 from __future__ import annotations

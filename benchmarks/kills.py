@@ -1,10 +1,10 @@
 """Kills `robustger nbest` at random moments until it was killed N times: python benchmarks/kills.py [N] [SEED]
 
 A tiny random Whisper recognizes a manifest with clean pairs, long recordings and broken ones. A run is killed with
-SIGKILL, at a moment drawn uniformly over the time an undisturbed run takes, and started again with the same arguments,
-to be killed again, until it comes to its end. Then its results must be those of the undisturbed run, byte for byte,
-and nothing else must be left. Every run is the real command in a process of its own, forked from one in which the
-libraries are imported already, because importing them takes longer than the run.
+SIGKILL, at a moment drawn uniformly over the time of an undisturbed run, and is started again with the same arguments
+until it comes to its end. Then its results must have the bytes of the undisturbed run, and no other files may be left.
+Every run is the real command in a process of its own, forked from one in which the libraries are imported already,
+because importing them takes longer than the run.
 """
 
 from __future__ import annotations

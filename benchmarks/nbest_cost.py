@@ -1,7 +1,7 @@
 """What five hypotheses cost beside one from the same beam: python benchmarks/nbest_cost.py [MODEL [AUDIO...]]
 
-Both searches hear the same audios, turn by turn, so that a busy machine slows both. Without MODEL it is a random
-Whisper of 4 + 4 layers of width 256 and a window of 10 s, which hears babble.
+Both searches hear the same audios in turns, so that a busy machine slows both. Without MODEL, a random Whisper (4 + 4
+layers of width 256, a window of 10 s) hears babble.
 """
 
 from __future__ import annotations

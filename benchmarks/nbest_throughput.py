@@ -1,9 +1,9 @@
 """Hours of audio that become N-best lists in an hour: python benchmarks/nbest_throughput.py [--quick] [MANIFEST]
 
-The recognizer of the preset `lab`, ten beams and five hypotheses, on the clips of `robustger demo` again and again, or
-on the first utterances of MANIFEST. Lists in batches are timed against one utterance at a time, the search against that
-of transformers on the same encoded audio, and the recognizer's own window of 5 s against the same weights padded to
-30 s. Lists in batches must be those of one utterance at a time, or the benchmark fails.
+Times the recognizer of the preset `lab`, with ten beams and five hypotheses, on the repeated clips of `robustger demo`
+or on the first utterances of MANIFEST. It compares batches with one utterance at a time, the search with that of
+transformers on the same encoded audio, and the recognizer's window of 5 s with the same weights padded to 30 s. Lists
+in batches must equal those of one utterance at a time, or the benchmark fails.
 """
 
 from __future__ import annotations

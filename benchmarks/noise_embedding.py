@@ -1,13 +1,13 @@
 """E_LN of 1,000 lists against one SBERT call per word and sentence: python benchmarks/noise_embedding.py [LISTS.jsonl]
 
-Two baselines, both one text per call and nothing remembered, as the released script embeds:
+There are two baselines. Like the released script, both embed one text per call and remember nothing:
 
 - `released`: the released script's own calls, two per pair of sentences and one or two per edited word of a pair
 - `paper`: equation 6 word by word, every word of both hypotheses of a pair, whether they differ there or not
 
-They run on a sample, and their time for all lists is that of the sample times the calls that all lists would take over
-those of the sample; the calls of all lists are counted. Values must be the same up to 1e-5, or the benchmark fails.
-Ours gets all lists in one call, with an empty memo. With `--quick` it is 60 lists.
+They run on a sample of the lists. Their time for all lists is extrapolated by the number of calls, which is counted.
+Values must agree within 1e-5, or the benchmark fails. Ours gets all lists in one call, with an empty memo. `--quick`
+takes 60 lists.
 """
 
 from __future__ import annotations

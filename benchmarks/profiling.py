@@ -2,8 +2,8 @@
 
 Prints a table of the time that each kind of operator takes for a list, with the preset `whisper`: in a loop in the
 released style (one list, one token per pass, no draft), with drafted decoding one list at a time, and with drafted
-decoding in batches. E_LN is given to all three. torch's profiler sees the operators, and slows the host down by its
-looking; so what is not in an operator, Python above all, is the rest of a run without it.
+decoding in batches. E_LN is given to all three. torch's profiler times the operators, but slows the host down. So the
+time outside of operators, which is mostly Python's, is the rest of a run without the profiler.
 
 The file is not called `profile.py`, which would hide Python's own module from every benchmark.
 """

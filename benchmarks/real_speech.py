@@ -1,17 +1,17 @@
 """Real Whisper on real noisy speech, beside faster-whisper itself: python benchmarks/real_speech.py STEP [--model ...]
 
-Steps, each of which goes on where it was stopped:
+These are the steps. A stopped step continues where it was:
 
 - `lists`: N-best lists of every set, by the command `robustger nbest`;
 - `theirs`: the same files through faster-whisper's own `transcribe`, beam 5, its defaults, int8;
-- `correct`: what the preset's corrector makes of the lists of p232 and noisy_librispeech, by `robustger correct`;
+- `correct`: corrections of the lists of p232 and noisy_librispeech by `robustger correct` with the preset's corrector;
 - `pairs`: the time of both for the same beam, file by file in turns, on some files of every set;
 - `words`: word times of both on the same texts of test-clean-dev; times of the words that were corrected in p232;
-- `report`: the tables, as Markdown, out of what is there. Rows say how many files they stand on.
+- `report`: the tables, as Markdown, from all steps so far. Rows say how many files they rest on.
 
 The sets are read from `$ROBUSTGER_DATA/audio`: LibriSpeech test-clean (a part), VoiceBank-DEMAND p232, NOIZEUS at 0 to
 15 dB, noisy LibriSpeech test-other, speechocean762 test. The files of a set are taken in an order drawn with seed 7, so
-that what is there of an unfinished set is a random part of it.
+that an unfinished set is a random part of the whole one.
 """
 
 from __future__ import annotations

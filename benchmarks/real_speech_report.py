@@ -1,4 +1,4 @@
-"""The tables of `benchmarks/real_speech.py`, as Markdown, out of what its steps left."""
+"""Makes the tables of `benchmarks/real_speech.py`, as Markdown, from the files that its steps wrote."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Time against the length of the hypotheses, their number and the batch size: python benchmarks/scaling.py [--quick]
 
-With the preset `whisper`; for the number of hypotheses, which a trained corrector cannot change, with an untrained one
-on the same language model, of which one pass over the prompt and the 1-best is timed, and E_LN.
+The lengths and batch sizes are measured with the preset `whisper`. A trained corrector cannot change the number of
+hypotheses. So for these numbers, an untrained corrector on the same language model is used, and the times are those of
+E_LN and of one pass over the prompt and the 1-best.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Times two functions in turns, and prints and saves the rows of all benchmarks in one table.
 
-A row is a ratio against a baseline that ran in the same process, one value a round. The two take turns, and the one
-that goes first changes every round: a machine that is busy for a while slows both. A benchmark is a module with
+A row is a ratio to a baseline that ran in the same process, with one value per round. The two take turns, and in every
+round the other one goes first, so a machine that is busy for a while slows both. A benchmark is a module with
 
     def measure(quick: bool) -> list[Row]
 
-where `quick` asks for a size that shows that it works, not what it costs.
+where `quick` asks for a small size that only shows that the benchmark works.
 """
 
 from __future__ import annotations

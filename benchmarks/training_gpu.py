@@ -1,14 +1,14 @@
 """The paper's recipe on a 7B Llama on a GPU: python benchmarks/training_gpu.py [--steps N] [--json FILE] [--toy]
 
-N (50) steps of `recipes/paper/recipe.yaml`, variant and distillation of the paper, on the shape of Llama 2 7B with
-random weights: what they cost does not depend on what the weights know. Lists have prompts of about 200 tokens, answers
-of 41, and random embeddings of their audio of the width of Whisper large. The model is written to the temporary folder
-first, 14 GB.
+Runs N (50) steps of `recipes/paper/recipe.yaml`, with the paper's variant and distillation, on random weights in the
+shape of Llama 2 7B, because the time does not depend on the values of the weights. Lists have prompts of about 200
+tokens, answers of 41, and random audio embeddings of Whisper large's width. The model is written to the temporary
+folder first, 14 GB.
 
-Prints the peak of the GPU's memory, tokens a second, the time of a step, and the share of the limit, which is a large
-matrix product measured on the same GPU: the least that a step has to do is a forward pass over all weights and a
-backward pass that hands gradients on through them, four operations a weight and token; the weights themselves are
-frozen. `--toy` is a tiny Llama in float32 on the CPU, and shows that it works.
+Prints the peak of the GPU's memory, tokens a second, the time of a step, and its share of the limit. The limit is the
+speed of a large matrix product on the same GPU. A step needs at least a forward pass over all weights and a backward
+pass that hands gradients on through them. These are four operations per weight and token, because the weights
+themselves are frozen. `--toy` runs a tiny Llama in float32 on the CPU, to show that the benchmark works.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@
 
 The laboratory's language model learns from the first lists of LISTS (a JSONL with embeddings of noisy and clean audio
 beside it, as the laboratory's), with noise embeddings and distillation, in 48 steps with a checkpoint after every
-second. A run is killed with SIGKILL, at a moment drawn uniformly over the time an undisturbed run takes, and started
-again, to be killed again, until it comes to its end. Then its adapter must be that of the undisturbed run, byte for
-byte, and so must its other files, optimizers' states and all. Every run is the real command in a process of its own,
-forked from one in which the libraries are imported already.
+second. A run is killed with SIGKILL, at a moment drawn uniformly over the time of an undisturbed run, and is started
+again until it comes to its end. Then all its files, the adapter and the states of the optimizers among them, must have
+the bytes of the undisturbed run. Every run is the real command in a process of its own, forked from one in which the
+libraries are imported already.
 """
 
 from __future__ import annotations

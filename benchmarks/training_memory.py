@@ -1,10 +1,10 @@
 """Host memory that training on many lists takes beside its models: python benchmarks/training_memory.py [LISTS]
 
-Two runs of the same tiny models, in processes of their own: one on 64 lists, one on LISTS (100,000). Peak resident
-memory of the second minus that of the first is what the data takes, from reading the files to the last step, with
-distillation on. The second is one whole epoch, so that the embeddings of every list are read; the first is 100 steps.
-Pages of a mapped file count while it is mapped. Lists are of five hypotheses and about 220 tokens, noise embeddings of
-20 x 384, audio embeddings of 1280, as with MiniLM and Whisper large. Takes 5 GB of disk in the temporary folder.
+Two processes train the same tiny models: one on 64 lists, one on LISTS (100,000). The data takes the peak resident
+memory of the second minus that of the first, from reading the files to the last step, with distillation. The second
+training is one whole epoch, so that the embeddings of every list are read; the first has 100 steps. Pages of a mapped
+file count while it is mapped. Lists are of five hypotheses and about 220 tokens, noise embeddings of 20 x 384, audio
+embeddings of 1280, as with MiniLM and Whisper large. Takes 5 GB of disk in the temporary folder.
 """
 
 from __future__ import annotations

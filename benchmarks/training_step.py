@@ -2,15 +2,16 @@
 
     python benchmarks/training_step.py [PAIRS [BASE [LISTS]]]
 
-One step of Algorithm 1 (variant `paper`, objective `paper`) against one of the plain adapter (`ger`) in the same
-layers of BASE (smollm2-135m), both on the same LISTS (8) of the demo: reading E_LN and audio embeddings, both steps of
-the algorithm, both optimizers. E_LN itself is computed before a training begins, and is not part of a step. What a
-step costs once, whatever its lists, weighs more than in the recipe's steps of 32.
+Compares one iteration of Algorithm 1 (variant `paper`, objective `paper`) with a step of the plain adapter (`ger`) in
+the same layers of BASE (smollm2-135m), both on the same LISTS (8) of the demo. The iteration includes reading E_LN and
+audio embeddings, both steps of the algorithm and both optimizers. E_LN itself is computed before a training begins, and
+is not part of it. Costs that do not depend on the number of lists weigh more here than in the recipe's iterations of 32
+lists.
 
-Up to PAIRS (25) of steps are timed in turns, the order within a pair being swapped every time, after one pair that is
-not; three at least, and no more than fit into four minutes. The ratio is the median of the pairs' ratios; that of the
-processor's time stands beside it, which on a busy machine says more. The audio embeddings are random, 1280 wide as
-those of Whisper large: what they hold does not change the time. On the GPU where there is one.
+After one pair that is not timed, up to PAIRS (25) pairs of steps are timed, at least three and no more than fit into
+four minutes. The order within a pair changes every time. The ratio is the median over the pairs. The ratio of the
+processor's times stands beside it, and says more on a busy machine. The audio embeddings are random, because their
+values do not change the time, and 1280 wide as those of Whisper large. The benchmark runs on the GPU if there is one.
 """
 
 from __future__ import annotations

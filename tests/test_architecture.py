@@ -1,4 +1,4 @@
-"""The rooms of docs/explanation/architecture.md: what may import what, how large a file may get, what a name means.
+"""The rules of docs/explanation/architecture.md: imports between rooms, lengths of files, and unique names.
 
     python tests/test_architecture.py --write
 

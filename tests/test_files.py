@@ -1,4 +1,4 @@
-"""What keeps outputs from taking the place of inputs, under whatever name."""
+"""No output takes the place of an input, under any name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches of similar length, because all of a batch is padded to its longest."""
+"""Groups items of similar length into batches, because all items of a batch are padded to the longest one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 def batches_by_length(
     lengths: Sequence[int] | Mapping[int, int], indices: Iterable[int], fits: Callable[[int, int], bool]
 ) -> Iterator[list[int]]:
-    """Indices, shortest first, in batches as large as they may be. What fits nowhere goes by itself; none is left out.
+    """Yields the indices in the largest batches that are allowed, the shortest items first.
+
+    An item that is too large for every batch is a batch of its own.
 
     Args:
         lengths: tokens of every index.
-        indices: what is put into batches.
+        indices: the indices to put into batches.
         fits: whether a batch of so many, padded to so many tokens each, is allowed; asked anew for each, so that what
             is allowed may change while batches are worked on.
     """

@@ -24,7 +24,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def shown_name(path: str | Path) -> str:
-    """What error messages call an input."""
+    """The name of an input in error messages."""
     return "stdin" if str(path) == "-" else str(path)
 
 
@@ -219,7 +219,7 @@ def atomic_folder(folder: str | os.PathLike[str], own_file: str) -> Iterator[Pat
 
 
 def _take_place(new: Path, target: Path) -> None:
-    """Moves a folder to a place where another may be, which is put back if that fails and removed if not."""
+    """Moves a folder to its place. A folder that was there is removed afterwards, or put back if moving fails."""
     if not target.exists():
         new.replace(target)
         return

@@ -62,7 +62,7 @@ class Registry(Generic[Choice]):
         return [*self._choices, *(name for name in self._entry_points() if name not in self._choices)]
 
     def _entry_points(self) -> dict[str, list[EntryPoint]]:
-        """What other packages offer, by name."""
+        """The choices that other packages offer, by name."""
         if self.group is None:
             return {}
         from importlib.metadata import entry_points

@@ -1,4 +1,4 @@
-"""Audio files that the tests make, and how like two signals are."""
+"""Makes audio files for the tests, and measures how similar two signals are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Silero VAD as it is used here: on voices and noises of all levels, in blocks of any lengths."""
+"""The speech finder on voices and noises of all levels, in blocks of any lengths."""
 
 from __future__ import annotations
 

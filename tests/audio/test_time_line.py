@@ -1,4 +1,4 @@
-"""Samples stand where a player plays them, and nothing is lost without a word."""
+"""Samples stand at the time at which a player plays them, and every loss is reported."""
 
 from __future__ import annotations
 

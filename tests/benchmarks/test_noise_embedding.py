@@ -1,4 +1,4 @@
-"""What E_LN is timed against computes the same, by as many calls as it says."""
+"""The baselines of E_LN compute the same values, with the number of calls that they report."""
 
 from __future__ import annotations
 

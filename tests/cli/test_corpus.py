@@ -1,4 +1,4 @@
-"""`robustger corpus`: what it writes, what it says, and its exit codes."""
+"""`robustger corpus`: its files, its messages, and its exit codes."""
 
 from __future__ import annotations
 

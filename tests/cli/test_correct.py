@@ -1,4 +1,4 @@
-"""`robustger correct`: what it says and leaves behind when something is wrong.
+"""`robustger correct`: its messages and its files when something is wrong.
 
 That it corrects is tested in `tests/end_to_end`.
 """

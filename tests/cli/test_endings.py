@@ -1,4 +1,4 @@
-"""How commands end when the disk is full, a stream is closed, or somebody presses Ctrl-C: in real processes.
+"""Real commands end properly when the disk is full, a stream is closed, or somebody presses Ctrl-C.
 
 There is one line on stderr, no traceback, and the exit code of the module docstring of `robustger.cli`.
 """

@@ -180,7 +180,7 @@ def test_systems_with_different_utterances_are_refused(robustger, lists: Path, c
         (["-", "-c", "-"], "only once"),
         (["lists.jsonl", "--against", "lists.jsonl", "--against", "-"], "1 files of lists but 2 of against"),
         (["lists.jsonl", "--against", "some.jsonl"], "none to compare"),
-        (["lists.jsonl", "--by", "room"], "no list has the field 'room'; fields there are: audio, id"),
+        (["lists.jsonl", "--by", "room"], "no list has the field 'room'; known fields: audio, id"),
         (["lists.jsonl", "--by", "length:x"], "cannot group by 'length:x'"),
         (["lists.jsonl", "--cluster", "speaker"], "2 lists lack the field 'speaker'"),
         (["lists.jsonl", "--top-words", "3"], "give --corrections"),

@@ -1,4 +1,5 @@
-"""`robustger evaluate` on what real recordings give: windows, written forms, other forms and scripts, other files."""
+"""`robustger evaluate` on lists of real recordings: windows, written forms, other scripts, and manifests beside
+them."""
 
 from __future__ import annotations
 

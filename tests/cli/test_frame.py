@@ -1,4 +1,4 @@
-"""What all commands share: help, exit codes, one-line errors, pipes."""
+"""All commands share help, exit codes, one-line errors and pipes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is missing or malformed is refused before torch is imported, which alone takes seconds."""
+"""Missing and malformed inputs are refused before torch is imported, which takes seconds."""
 
 from __future__ import annotations
 

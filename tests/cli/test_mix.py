@@ -1,4 +1,4 @@
-"""`robustger mix`: what it makes, what it says, and what it leaves alone when something is wrong."""
+"""`robustger mix`: its files, its messages, and the files that it does not touch when something is wrong."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_bad_items_are_skipped_and_make_the_exit_code_1(robustger, folder: Path)
         (["clean.jsonl", "--snr", "five"], "--snr 'five': write numbers with commas between"),
         (["clean.jsonl", "--snr", ""], "--snr '': write numbers with commas between"),
         (["clean.jsonl", "--snr", "nan"], "an SNR must lie between -60 and 60 dB, not nan"),
-        (["clean.jsonl", "--snr", "5,5"], "an SNR is given twice"),
+        (["clean.jsonl", "--snr", "5,5"], "an SNR is given twice; give each once"),
         (["clean.jsonl", "--level", "loud"], "unknown speech level 'loud'; choose one of: p56, rms"),
         (["clean.jsonl", "--recipe", "soup"], "unknown recipe 'soup'; choose one of: voicebank-demand-train"),
         (["clean.jsonl", "--split", "dev"], "unknown split 'dev'; choose one of: train, test, all"),

@@ -1,4 +1,4 @@
-"""`robustger nbest`: manifests in all their forms, and what is said and left behind when something is wrong.
+"""`robustger nbest`: manifests in all their forms, and its messages and files when something is wrong.
 
 What is recorded and resumed is tested in `tests/recognition/bulk`, kills in `tests/end_to_end`.
 """

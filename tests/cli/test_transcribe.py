@@ -1,4 +1,4 @@
-"""`robustger transcribe`: where the text goes, and what is said when something is wrong."""
+"""`robustger transcribe`: the places to which the text goes, and its messages when something is wrong."""
 
 from __future__ import annotations
 
@@ -184,8 +184,8 @@ def test_a_missing_file_whose_name_is_not_utf8_keeps_its_line(robustger, folder:
         (["a.wav", "--format", "doc"], "unknown format 'doc'; choose one of: text, json, srt, vtt"),
         (["a.wav", "--beams", "2"], "beams = 2: n = 5 hypotheses need at least as many beams"),
         (["a.wav", "--window", "90"], "a window of 90 s: choose 0.1 to 2 s"),
-        (["a.wav", "--nbest", "-o", "a.srt"], "--nbest has no place in srt"),
-        (["a.wav", "--words"], "--words has no place in text; choose --format json, srt or vtt"),
+        (["a.wav", "--nbest", "-o", "a.srt"], "--nbest does not go with the format srt"),
+        (["a.wav", "--words"], "--words does not go with the format text; choose --format json, srt or vtt"),
         (["a.wav", "b.flac", "-f", "srt"], "do not fit into one file of subtitles"),
         (["a.wav", "-o", "a.wav"], "a.wav: is one of the recordings"),
         (["a.wav", "-o", "none/a.txt"], "none/a.txt: cannot be written"),

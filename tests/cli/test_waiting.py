@@ -1,4 +1,5 @@
-"""The command line has OpenMP's threads sleep while they wait; a user's own choice stands, and so does Python's."""
+"""The command line lets OpenMP's threads sleep while they wait, but changes neither a user's choice nor a Python
+program."""
 
 from __future__ import annotations
 

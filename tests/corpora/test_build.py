@@ -1,4 +1,4 @@
-"""What holds for every corpus: filters, probing, names, and files that are whole or not there."""
+"""Properties of every corpus: filters, probing, names, and files that appear whole or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CHiME-4: six microphones to train on, one to test on, the close-talking one or the booth beside them."""
+"""CHiME-4: six microphones for training, one for testing, and the clean partners."""
 
 from __future__ import annotations
 

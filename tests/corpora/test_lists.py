@@ -1,4 +1,4 @@
-"""HyPoradise and RobustHP: files of lists in their folders, counted, and named where they are not there."""
+"""HyPoradise and RobustHP: files of lists are counted, and missing ones are named."""
 
 from __future__ import annotations
 

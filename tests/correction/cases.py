@@ -1,4 +1,4 @@
-"""Lists for the tests of decoding, and what a corrector's language model thinks of answers to them."""
+"""Lists for the tests of decoding, and the probabilities that a corrector's language model gives to answers."""
 
 from __future__ import annotations
 

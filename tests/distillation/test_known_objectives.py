@@ -1,4 +1,4 @@
-"""Every objective: its equation, whom its gradients reach, and what it says to bad input."""
+"""Every objective: its equation, the parameters that its gradients reach, and its errors for bad input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The statistics network against numbers of the released one, and what follows from its being linear at first."""
+"""The statistics network against numbers of the released one, and the consequences of its linear first layers."""
 
 from __future__ import annotations
 

@@ -67,7 +67,10 @@ def test_a_pipe_says_what_the_python_class_says(preset: Path, tmp_path: Path) ->
             "openai/whisper-small.en",
             ["robustger models fetch openai/whisper-small.en", "--model FOLDER", "--model whisper-base"],
         ),
-        ("large-v3", ["is called openai/whisper-large-v3", "robustger models fetch openai/whisper-large-v3"]),
+        (
+            "large-v3",
+            ["its full name is openai/whisper-large-v3", "robustger models fetch openai/whisper-large-v3"],
+        ),
         ("small.en.pt", ["a file of PyTorch", "transformers or CTranslate2", "--model small.en"]),
         ("ggml-small.bin", ["a file of whisper.cpp (ggml)", "transformers or CTranslate2", "--model small"]),
         ("ct2", ["ct2/model.bin: not a whole model of CTranslate2"]),

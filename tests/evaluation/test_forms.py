@@ -1,4 +1,4 @@
-"""References and hypotheses in different forms are named, and nothing else is."""
+"""References and hypotheses in different forms give a warning, and others give none."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def test_groups_are_in_json_and_tables():
     [
         (
             {"by": ["snr"]},
-            "no list has the field 'snr'; fields there are: audio, id, length, reference, snr_db, speaker",
+            "no list has the field 'snr'; known fields: audio, id, length, reference, snr_db, speaker",
         ),
         ({"by": ["snr_db", "snr_db:5"]}, "given twice"),
         ({"cluster": "room"}, "60 lists lack the field 'room' to resample by ('0', '1', '2', ...)"),

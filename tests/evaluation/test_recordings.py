@@ -126,7 +126,7 @@ def test_what_others_call_a_window_is_no_window(window: object) -> None:
 @pytest.mark.parametrize(
     ("lists", "message"),
     [
-        ([*TALK[:2], TALK[1]], "list 'talk#2': window 2 of 'talk' stands twice"),
+        ([*TALK[:2], TALK[1]], "list 'talk#2': window 2 of 'talk' occurs twice"),
         ([TALK[0], windows("talk", "a", [["a"], ["b"]])[1]], "do not agree on their count or reference"),
     ],
 )

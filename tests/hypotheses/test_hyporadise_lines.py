@@ -75,7 +75,7 @@ def test_a_missing_number_and_a_score_that_is_none_are_told(tmp_path: Path) -> N
 
 def test_an_id_that_stands_twice_is_told(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"u": {"input": ["a"]}, "u": {"input": ["b"]}}')
-    with pytest.raises(InputError, match="key 'u' stands twice in one object"):
+    with pytest.raises(InputError, match="key 'u' occurs twice in one object"):
         read_hyporadise(tmp_path / "x.json")
 
 

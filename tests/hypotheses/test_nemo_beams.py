@@ -1,4 +1,4 @@
-"""NeMo's beams: read where it says which is whose, and refused where rows would get those of their neighbors."""
+"""NeMo's beams: read if their utterances are known, refused if rows would get the beams of their neighbors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decoder tokens: words come out of every way to cut them, words stay words, and what looks like tokens is told."""
+"""Decoder tokens of every kind are joined to words, words stay words, and suspicious words are reported."""
 
 from __future__ import annotations
 

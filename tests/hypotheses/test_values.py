@@ -1,4 +1,4 @@
-"""The values in Python: what files hold of them comes back, and what is no list is refused in one line."""
+"""The values in Python: they survive a file unchanged, and anything that is not a list is refused in one line."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_null_is_absent_and_a_key_stands_once(tmp_path: Path) -> None:
     )
     good, bad = read_nbest(path)
     assert good == NBest.from_texts("u", ["a"])
-    assert bad.message == "key 'hypotheses' stands twice in one object; write it once"  # type: ignore[union-attr]
+    assert bad.message == "key 'hypotheses' occurs twice in one object; write it once"  # type: ignore[union-attr]
 
 
 # What type checkers refuse, and Python does not.

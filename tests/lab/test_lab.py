@@ -1,4 +1,4 @@
-"""The laboratory's world: its splits do not touch, it is the same every time, and it is what the recognizer hears."""
+"""The laboratory's world: its splits are disjoint, it is the same every time, and the recognizer hears it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The probe that asks what an embedding tells: it finds what is there, and nothing where nothing is."""
+"""The probe of an embedding finds information that is there, and finds none where there is none."""
 
 from __future__ import annotations
 

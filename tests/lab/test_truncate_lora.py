@@ -1,4 +1,4 @@
-"""LoRA updates of lower ranks: the best ones there are, and a checkpoint that is read like any other."""
+"""LoRA updates of lower ranks: the best approximations, in a checkpoint that is read like any other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Manifests: what is read back is what was written, every line is accounted for, and no command is run."""
+"""Manifests are read back as they were written, every line is accounted for, and no command is run."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_other_keys_are_kept_in_meta(tmp_path: Path) -> None:
         ({"id": "u", "audio": "a", "meta": 1}, "'meta' must be an object"),
         (
             {"id": "u", "audio": "a", "sex": "f", "meta": {"sex": "f"}},
-            "stands both in the line and in its 'meta'",
+            "occurs both in the line and in its 'meta'",
         ),
         ({"id": "first", "audio": "b"}, "id 'first' stands in line 1 already"),
     ],

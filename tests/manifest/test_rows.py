@@ -1,4 +1,4 @@
-"""Rows in the words of other programs: their times are honored, and what is meant by a key is said."""
+"""Rows with the keys of other programs: their times are read, and messages say which key was meant."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def test_a_key_that_stands_twice_is_told(tmp_path: Path) -> None:
         '{"id": "u3", "audio": "c", "meta": {"x": 1, "x": 2}}',
     )
     assert problems(path) == [
-        (1, "key 'text' stands twice in one object; write it once"),
-        (3, "key 'x' stands twice in one object; write it once"),
+        (1, "key 'text' occurs twice in one object; write it once"),
+        (3, "key 'x' occurs twice in one object; write it once"),
     ]
 
 

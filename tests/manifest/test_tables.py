@@ -1,4 +1,4 @@
-"""Tables: rows that were written are read back, and a broken row costs no other, wherever its quote would end."""
+"""Tables are read back as they were written, and a broken row costs no other row, wherever its quote would end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A manifest is mixed into a folder: only ids, noises and settings decide what comes out."""
+"""A manifest is mixed into a folder: ids, noises and settings alone decide the result."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_ids_never_share_a_file(world: Path, tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"snrs_db": ()}, "no SNR is given"),
-        ({"snrs_db": (5.0, 5.0)}, "an SNR is given twice"),
+        ({"snrs_db": (5.0, 5.0)}, "an SNR is given twice; give each once"),
         ({"snrs_db": (math.nan,)}, "an SNR must lie between -60 and 60 dB, not nan"),
         ({"snrs_db": (99.0,)}, "an SNR must lie between -60 and 60 dB, not 99"),
         ({"level": "loud"}, "unknown speech level 'loud'"),

@@ -1,4 +1,4 @@
-"""One mixture: the SNR is what it says, and nothing clips."""
+"""One mixture: its SNR is exact, and nothing clips."""
 
 from __future__ import annotations
 

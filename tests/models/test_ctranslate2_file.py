@@ -1,4 +1,4 @@
-"""`model.bin`: read as CTranslate2 itself writes it, and refused in one line whatever is wrong with it."""
+"""`model.bin` is read as CTranslate2 itself writes it; any broken file is refused in one line."""
 
 from __future__ import annotations
 

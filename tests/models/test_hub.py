@@ -1,4 +1,4 @@
-"""What is fetched of a repository on the hub; the hub is a folder here, read with the hub's own filter."""
+"""The right files of a repository are fetched from the hub, which is a folder here with the hub's own filter."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ def test_the_hub_is_asked_last(tmp_path: Path) -> None:
         assert absent[1].startswith(
             f"org/absent: not a folder, not an embedded model ({', '.join(MODELS)}, tiny), and "
         )
-        assert absent[1].endswith("where the hub can be reached: robustger models fetch org/absent")
+        assert absent[1].endswith("on a machine that reaches the hub, run: robustger models fetch org/absent")
         assert "\n" not in absent[1]
 
 

@@ -47,10 +47,10 @@ def test_they_are_those_of_faster_whisper() -> None:
 def test_without_a_hub_the_full_name_and_the_command_are_told(short: str, name: str) -> None:
     message = refusal(short)
     assert message.startswith(
-        f"{short}: is called {name} ({CTRANSLATE2[short]} in CTranslate2's format) and is not "
+        f"{short}: its full name is {name} ({CTRANSLATE2[short]} in CTranslate2's format); it is not "
     )
     assert f"robustger models fetch {name};" in message
-    assert "without it there are whisper-base and whisper-tiny.en" in message
+    assert "whisper-base and whisper-tiny.en work without the hub" in message
     with pytest.raises(MissingModelError) as caught:
         resolve_ctranslate2(short)
     assert str(caught.value) == message

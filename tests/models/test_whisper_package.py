@@ -1,4 +1,4 @@
-"""The embedded Whispers: every file is the one that is pinned, and both formats hold the same weights."""
+"""The embedded Whispers: every file has the pinned digest, and both formats hold the same weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Subtitles read back: a small reader of SubRip and of WebVTT, which fails on what players do not take."""
+"""Reads subtitles back: a small reader of SubRip and WebVTT, which refuses files that players would refuse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text and JSON: what is written can be read back, and what was corrected is visible."""
+"""Text and JSON can be read back, and show the corrections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`recognizer.yaml`: what it gives, and what is said of a bad one."""
+"""`recognizer.yaml`: the settings that it gives, and the errors of a bad one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose silence is left out, and what is said of it: real VAD, a recognizer that tells what it is given."""
+"""Silence is left out of recordings and reported: real VAD, and a recognizer that records its inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Subtitles: what holds for every text and all times, and how well-known passages are cut."""
+"""Subtitles: laws that hold for every text and all times, and the cuts of well-known passages."""
 
 from __future__ import annotations
 

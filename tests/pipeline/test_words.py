@@ -1,4 +1,4 @@
-"""Times of words: what the recognizer says, what is done where it cannot say, and what stays true in between."""
+"""Times of words: given by the recognizer or spread evenly, and always in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where texts are cut: nothing but blanks is lost, whatever the script."""
+"""Texts of any script are cut at the right places, and lose only blanks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tiny recognizers, and the babble they listen to."""
+"""Tiny recognizers, and the babble that they hear."""
 
 from __future__ import annotations
 

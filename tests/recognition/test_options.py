@@ -1,4 +1,4 @@
-"""Options of recognizers that are not what their constructors take: one line, with key, value and what is expected."""
+"""A bad option of a recognizer gives one line with the key, the value and the expected values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a recording to its lists: windows, their names, what the recognizer hears, and what the lists say."""
+"""From a recording to its lists: windows, names, the sound that the recognizer hears, and the fields of the lists."""
 
 from __future__ import annotations
 

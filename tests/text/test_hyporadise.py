@@ -1,4 +1,4 @@
-"""The normaliser `hyporadise`: numbers in words, as in the lists that the preset `whisper` was trained on."""
+"""The normalizer `hyporadise`: numbers in words, as in the lists that the preset `whisper` was trained on."""
 
 from __future__ import annotations
 

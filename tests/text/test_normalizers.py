@@ -1,4 +1,4 @@
-"""What each normaliser makes equal, and what it must keep apart."""
+"""Each normalizer makes the right texts equal, and keeps the others apart."""
 
 from __future__ import annotations
 

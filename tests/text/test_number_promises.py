@@ -1,4 +1,4 @@
-"""What the docstring of the normalizer `number` promises, kind by kind, and that no language loses a letter by it."""
+"""The normalizer `number` keeps every promise of its docstring, and no language loses a letter by it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Algorithm 1: which step changes what, and by which gradient, against the equations written out."""
+"""Algorithm 1: each step changes the right parameters, by the gradients of the written-out equations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Places of audio embeddings: whose they are, what is wrong with them, and how many may lack."""
+"""Places of audio embeddings: their owners, their defects, and the number of lists that may lack one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of the lists: places on disk instead of memory, and what is said of those that cannot be used."""
+"""Lists become examples that need little memory, and lists that cannot be used are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training with the audio's embedding in the place of E_LN, and correcting with what came of it."""
+"""Training with the audio's embedding in the place of E_LN, and correcting with the trained corrector."""
 
 from __future__ import annotations
 

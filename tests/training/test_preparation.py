@@ -1,4 +1,4 @@
-"""The parts of a run: what they are made of, and faults that are told before anything slow begins."""
+"""The parts of a run: their content, and errors that are reported before anything slow begins."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ def test_two_processes_add_up_and_fail_together(together: Together) -> None:
         assert process_found["total"] == [2.0, 4.0]
         assert process_found["in_main"] == [7.0, None]
     assert found[0]["failures"] == ["OSError: no room"] * 2
-    assert found[1]["failures"] == ["RobustGERError: the main process has stopped; see what it says"] * 2
+    assert found[1]["failures"] == ["RobustGERError: the main process has stopped; see its message"] * 2
     assert (folder / "order").read_text(encoding="utf-8") == "0\n1\n"
 
 

@@ -1,4 +1,4 @@
-"""What a run may go on from: its own settings and its own data."""
+"""A run continues only with its own settings and its own data."""
 
 from __future__ import annotations
 

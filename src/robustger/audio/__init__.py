@@ -1,9 +1,9 @@
 """Turns audio files and arrays into the samples a recognizer takes (16 kHz, mono, float32), and cuts long audio into
 windows.
 
-Whatever cannot be read whole raises `AudioError`, one line that names the file and says what is wrong with it; with
-`ReadingOptions(keep_going=True)` what is left of it is read, and a warning says what is missing.
-docs/reference/audio.md lists the formats, and what is found out about a file that was cut off or is damaged.
+A file that cannot be read to its end raises `AudioError`, whose message is one line with the name of the file and the
+reason. With `ReadingOptions(keep_going=True)` the intact rest of such a file is read, and a warning names the missing
+part. docs/reference/audio.md lists the formats, and says which damage is noticed.
 """
 
 from robustger.audio.arrays import as_samples

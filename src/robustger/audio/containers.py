@@ -1,7 +1,7 @@
 """Reads from the first bytes of a file which container it is and how many bytes it should have.
 
-Decoders read a file that was cut off up to the cut and call that the recording. The containers know better: most state
-their length, and here it is compared with the bytes that are there.
+A decoder reads a truncated file up to its end, and does not report that something is missing. Most containers state
+their length, so this module compares the stated length with the bytes in the file.
 """
 
 from __future__ import annotations

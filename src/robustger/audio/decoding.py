@@ -48,7 +48,8 @@ class DecodedSound:
     """A stretch of sound.
 
     Attributes:
-        start: when it is heard, in seconds on the recording's time line; None right behind what came before.
+        start: the time at which it is heard, in seconds on the recording's time line; None if it follows the sound
+            before it directly.
         rate: in Hz.
         samples: float32 (channels, samples), full scale at 1.
         longest_pause: seconds by which it may lie behind what came before; 0 where the container has no pauses,
@@ -66,7 +67,7 @@ class Broken:
     """A place where the recording is damaged.
 
     Attributes:
-        reason: what shows it.
+        reason: the sign of the damage.
         lost_seconds: how much is missing, where it is known; else the time of the next sound tells.
     """
 

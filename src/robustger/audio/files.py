@@ -38,7 +38,7 @@ class ReadingOptions:
     Attributes:
         track: which audio track of a video, from 1; the first when None.
         channel: which channel, from 1; the mean of all when None.
-        keep_going: whether what can be read of a damaged file is used, with a warning, instead of refusing it.
+        keep_going: whether the readable part of a damaged file is used, with a warning; False refuses the file.
     """
 
     track: int | None = None
@@ -90,14 +90,14 @@ def read_audio(
 ) -> np.ndarray:
     """Reads a recording of any format as 16 kHz mono.
 
-    Sample i is what a player plays at i / 16000 s: a track that begins late begins with silence, and pauses in its time
-    stamps are silence.
+    Sample i is heard at i / 16000 s when a player plays the file: a track that begins late begins with silence, and
+    pauses in its time stamps are silence.
 
     Args:
         source: a file's path, or an open binary file.
         start: where to begin, in seconds; the beginning when None.
         end: where to stop, in seconds; the end when None. Up to 0.1 s past the recording's end means its end.
-        options: the track, the channel, and what becomes of a damaged file.
+        options: the track, the channel, and the treatment of a damaged file.
         on_warning: gets one line that names the file where something of it is missing.
 
     Returns:
@@ -131,7 +131,8 @@ def stream_audio(
         float32 (samples,).
 
     Raises:
-        AudioError: as `read_audio` does; what only shows at the end (it is silent, or was cut off) is raised there.
+        AudioError: as for `read_audio`; that the recording is silent or was cut off shows only at its end, and is
+            raised there.
     """
     size = max(1, round(block_seconds * SAMPLE_RATE))
     waiting: list[np.ndarray] = []
@@ -209,7 +210,7 @@ def _pieces(
 
 @contextlib.contextmanager
 def _opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[tuple[BinaryIO, str, int]]:
-    """A file, what messages call it, and how many bytes it has."""
+    """An open file, its name in messages, and its length in bytes."""
     with contextlib.ExitStack() as stack:
         if isinstance(source, (str, os.PathLike)):
             name = str(source)

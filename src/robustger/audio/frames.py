@@ -1,8 +1,8 @@
 """Finds the frames of MPEG audio and ADTS files (mp3, mp2, aac), and the places where frames are missing.
 
-These files are frames one after the other and nothing else: a file that was joined of several, or lost some bytes, is
-a sequence of frames as well. FFmpeg reads it from end to end and says neither where one recording ends and another
-begins (whose tag and padding then become sound) nor how much was lost in front of a frame.
+Such a file is a sequence of frames and nothing else, also if it was joined from several files or has lost some bytes.
+FFmpeg reads it from end to end. It does not say where one recording ends and the next begins, so the tag and padding of
+the next one become sound. It does not say either how much was lost in front of a frame.
 
 The layout of an MPEG frame's header is ISO/IEC 11172-3, 2.4.2.3, that of an ADTS frame's ISO/IEC 13818-7, 6.2; that of
 the Xing tag is what LAME writes.
@@ -86,8 +86,8 @@ class FrameRun:
 def runs_of_frames(file: BinaryIO, size: int, *, search: bool = True) -> list[FrameRun]:
     """Finds the runs of frames in an MPEG audio or ADTS file, in order; the list is empty if there are no frames.
 
-    What stands in front of the first frame (tags, padding, the rest of a frame that was cut) is passed over, and so are
-    tags behind a recording.
+    Bytes in front of the first frame (tags, padding, the rest of a frame that was cut) are skipped, and so are tags
+    behind a recording.
 
     Args:
         file: the file, seekable; its position is changed.

@@ -27,7 +27,7 @@ class AudioError(InputError):
     """A recording or array cannot be used. The message is one line that names it and says why.
 
     Attributes:
-        name: the file, or what the array was called.
+        name: the name of the file or of the array.
         problem: the message without the name.
     """
 
@@ -69,8 +69,8 @@ class Level:
     """Measures part by part how loud a recording is, and refuses one that cannot be speech.
 
     Args:
-        start: what is heard before this time, in seconds, does not count.
-        end: what is heard from this time on does not count.
+        start: sound before this time, in seconds, does not count.
+        end: sound from this time on does not count.
     """
 
     def __init__(self, start: float = 0.0, end: float = math.inf) -> None:
@@ -80,11 +80,11 @@ class Level:
         self._channels = 1
 
     def add(self, channels: np.ndarray, mono: np.ndarray, begin: float, rate: int) -> None:
-        """Takes note of a stretch.
+        """Includes a stretch in the measurement.
 
         Args:
             channels: float32 (channels, samples).
-            mono: float32 (samples,), what they were mixed down to.
+            mono: float32 (samples,), their mix to one channel.
             begin: when it is heard, in seconds.
             rate: in Hz.
         """
@@ -105,7 +105,7 @@ class Level:
             self._channel_energy += float(np.einsum("ij,ij->", channels, channels)) / len(channels)
 
     def check(self, name: object, *, mixed: bool = True) -> None:
-        """Refuses what cannot be speech.
+        """Refuses a recording that cannot be speech.
 
         Args:
             name: what the error calls it.

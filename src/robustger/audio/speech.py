@@ -1,17 +1,17 @@
-"""Finds speech with Silero VAD, which comes with faster-whisper. It listens at two levels, and works on streams.
+"""Finds speech in streams of sound with Silero VAD, which comes with faster-whisper.
 
-Silero says for every 32 ms how probable speech is. It is run on two versions of the sound, and the larger probability
-counts. In both the sound is brought to one level: every moment is divided by the loudest 32 ms within half a second of
-it. After loud speech Silero does not hear a speaker who is 40 dB quieter; so it does. In the second version what lies
-below some 400 Hz is taken away before, the deep part of street and car noise, which hides voices.
+Silero gives the probability of speech for every 32 ms. It runs on two versions of the sound, and the larger probability
+counts. Both versions are brought to one level: every moment is divided by the loudest 32 ms within half a second of it.
+Without that, Silero misses a speaker who is 40 dB quieter than the one before. The second version lacks the frequencies
+below about 400 Hz, because the deep part of street and car noise hides voices.
 
-A moment counts as speech from a probability of 0.35 on. That is Silero's own lower threshold: its 0.5 less 0.15, at
-which speech that has begun goes on. Four such moments must lie within about a second: a tone or a bang that begins can
-look like speech for a moment or two. Before its beginning a recording is heard in reverse for a second, because Silero
+A frame counts as speech from a probability of 0.35 on. That is the threshold (0.5 - 0.15) at which Silero itself
+continues speech that has begun. Four such frames must lie within about a second, because the beginning of a tone or a
+bang can look like speech for one or two frames. Silero first hears a second of the recording in reverse, because it
 takes many sounds for speech as long as it has heard nothing else.
 
-Of the 240 recordings of NOIZEUS at 0 dB this finds speech in 219 (Silero alone at 0.5: 193), of VoiceBank-DEMAND in
-all; hum, fan, clicks, chords, and the machines of MS-SNSD are no speech to it.
+This finds speech in 219 of the 240 recordings of NOIZEUS at 0 dB (Silero alone at 0.5: 193) and in all of
+VoiceBank-DEMAND. It finds no speech in hum, fan noise, clicks, chords, and the machines of MS-SNSD.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 
 from robustger.audio.samples import SILENCE_PEAK
 
-FRAME = 512  # samples at 16 kHz: what Silero judges at a time
+FRAME = 512  # samples at 16 kHz: Silero judges so many at a time
 _CONTEXT = 64  # samples before each frame that Silero looks at, too
 PROBABILITY = 0.35
 NEEDED_FRAMES = 4
@@ -130,7 +130,7 @@ class SpeechFinder:
 def audible(samples: np.ndarray) -> np.ndarray:
     """Amplifies faint speech until recognizers hear it: the loudest 32 ms reach -44 dB of full scale.
 
-    The spectrograms of recognizers end at a floor, which may lie above what is soft in faint speech.
+    The spectrograms of recognizers end at a floor, and the soft sounds of faint speech may lie below it.
 
     Args:
         samples: float32 (samples,), 16 kHz.
@@ -146,7 +146,7 @@ def audible(samples: np.ndarray) -> np.ndarray:
 
 
 class _Silero:
-    """Silero VAD with what it remembers of the frames before."""
+    """Silero VAD with its memory of the frames before."""
 
     def __init__(self) -> None:
         self._memory = {name: np.zeros((1, 1, 128), np.float32) for name in ("h", "c")}

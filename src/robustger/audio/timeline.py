@@ -85,12 +85,12 @@ class Damage:
         self._truncated = reason
 
     def lost(self, seconds: float) -> None:
-        """How long the sound was that is missing at the place noted last."""
+        """Notes the length of the missing sound at the last noted place."""
         if self._places and self._places[-1][1] is None:
             self._places[-1] = (self._places[-1][0], seconds)
 
     def tell(self, end: float) -> None:
-        """Warns of what was noted, once.
+        """Gives one warning about all noted places.
 
         Args:
             end: how long the recording is, in seconds, as far as it can be read.
@@ -114,10 +114,10 @@ def on_time_line(
     """Yields one channel without gaps: sample i of a part belongs i / rate seconds after the part's beginning.
 
     Args:
-        parts: what was decoded, in order.
+        parts: the decoded parts, in order.
         channel: its number, from 1; the mean of all when None.
-        damage: is told of what is missing.
-        level: is told of all samples.
+        damage: collects the missing places.
+        level: measures all samples.
 
     Raises:
         AudioError: a damaged place (see `Damage`), or no such channel.

@@ -1,7 +1,7 @@
 """Cuts long audio at pauses into windows that a recognizer takes at once, and keeps their times.
 
-Works on recordings of any length, which arrive in blocks: no more is held than about two windows of sound. The windows
-do not depend on the blocks.
+Recordings arrive in blocks and may have any length, because only about two windows of sound are held in memory. The
+windows do not depend on how the recording is divided into blocks.
 """
 
 from __future__ import annotations
@@ -48,16 +48,18 @@ def windows(
 ) -> list[Window]:
     """Cuts a recording into windows of at most `max_seconds`, in order and without overlap.
 
-    A recording that fits is one window, whole, or none where nobody speaks. In a longer one pauses of 2 s and more are
-    left out, all but 0.4 s on either side (of short windows: half a window, all but a quarter of that). What lies
-    between them is cut, where it is too long, in the longest pause that makes windows of `min_seconds` to
-    `max_seconds`, or, in speech without pauses, at the quietest place. So all speech is in some window.
+    A recording that fits is one window, or none if nobody speaks. In a longer recording, pauses of 2 s and more are
+    left out, except for 0.4 s on either side. (If windows are short, these are pauses of half a window, except for a
+    quarter of that.) A stretch between two such pauses that is too long is cut in the longest pause that leaves windows
+    of `min_seconds` to `max_seconds`. In speech without pauses it is cut at the quietest place. So all speech is in
+    some window.
 
     Args:
         samples: (samples,), 16 kHz mono.
         max_seconds: the longest window, at least 0.1.
         min_seconds: the shortest that a cut may make; at most, and by default, half of `max_seconds`.
-        find_speech: False takes everything for speech: nothing is left out, and cuts are made at the quietest places.
+        find_speech: whether pauses are found. False treats everything as speech: nothing is left out, and cuts are made
+            at the quietest places.
 
     Returns:
         the windows; none where nobody speaks, nor for an array without samples above the level of silence.
@@ -82,7 +84,8 @@ def stream_windows(
 ) -> Iterator[tuple[Window, np.ndarray]]:
     """Cuts a recording that arrives in blocks; yields each window with its samples as soon as its end is known.
 
-    They are those that `windows` gives for the whole recording; only without speech finding, silence is a window, too.
+    The windows are those that `windows` gives for the whole recording, with one exception: without speech finding,
+    silence is a window, too.
 
     Args:
         blocks: float32 (samples,), 16 kHz mono, of any lengths, one after the other.
@@ -152,14 +155,14 @@ class _Cutter:
         self._floor = 0  # end of the window before
 
     def add(self, block: np.ndarray, speech: np.ndarray, last: bool = False) -> None:
-        """Takes samples, and for the frames that follow those of before whether there is speech in them."""
+        """Takes the next samples, and for each of the next frames whether it holds speech."""
         self._samples = np.concatenate([self._samples, block])
         self._speech = np.concatenate([self._speech, speech])
         self._last = last
         self._fits = self._fits and self._end <= self._longest
 
     def ready(self) -> Iterator[tuple[Window, np.ndarray]]:
-        """The windows that can be decided on by now."""
+        """Yields the windows that are certain by now."""
         if self._fits:
             if self._last and self._speech.any():
                 yield self._window(0, self._end)

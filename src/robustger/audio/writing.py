@@ -16,7 +16,7 @@ from robustger.files import write_bytes
 def write_audio(path: str | Path, samples: np.ndarray, sample_rate: int = SAMPLE_RATE) -> None:
     """Writes 16-bit audio, FLAC or WAV by the name's suffix; the file appears when it is complete.
 
-    What was read from a 16-bit file at this rate is written back bit for bit.
+    Samples that were read from a 16-bit file at this rate are written back bit for bit.
 
     Args:
         path: ends in .wav or .flac.

@@ -1,7 +1,8 @@
 """The command line: one module per command, which parses, calls one public function and prints.
 
-The result goes to stdout, everything else to stderr, and `-` stands for stdin or stdout. Commands import what they run
-inside their functions, so that `robustger --help` answers at once, and check their files before they load a model.
+The result goes to stdout, everything else to stderr, and `-` stands for stdin or stdout. Commands import their
+libraries inside their functions, so that `robustger --help` answers at once. They check their files before they load a
+model.
 
 Exit codes, which `endings` sets for all commands:
 

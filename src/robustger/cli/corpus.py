@@ -67,9 +67,9 @@ def corpus(
         ),
     ] = False,
 ) -> None:
-    """Make the manifest of a corpus from its folder, and count what is there against what should be.
+    """Make the manifest of a corpus from its folder, and compare the numbers of recordings with the published ones.
 
-    If something is missing, the manifest is written with what there is, and the exit code is 1.
+    If recordings are missing, the manifest holds all others, and the exit code is 1.
     """
     from robustger.corpora import corpus_manifest
 

@@ -59,7 +59,7 @@ def demo(
     ] = "robustger-demo.png",
     device: options.DeviceOption = None,
 ) -> None:
-    """Show what a correction is: N-best lists, the changes with their times, a picture, and error rates.
+    """Show how a recording is corrected: N-best lists, changes with their times, a picture, and error rates.
 
     Everything comes with the package, and nothing is downloaded. The default preset is whisper, or lab if the weights
     of Whisper are not on this machine. A demonstration does not measure accuracy.
@@ -114,7 +114,7 @@ def _ready(console: Console, preset: str | None, device: str | None, *, fixed: b
     """Loads a preset.
 
     Args:
-        console: where to say what is loaded.
+        console: gets a line for each model that is loaded.
         preset: the preset that was asked for, or None.
         device: the device for its models, or None.
         fixed: whether the preset must be used. If not, lab takes the place of whisper without weights.

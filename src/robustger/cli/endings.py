@@ -1,4 +1,4 @@
-"""How every command ends: with an exit code, and with one line on stderr if something went wrong.
+"""Ends every command with an exit code, and with one line on stderr if something went wrong.
 
 No exception of a command is printed as a traceback. Set the environment variable `ROBUSTGER_TRACEBACK` to get the
 traceback of an error that nobody expected.
@@ -34,7 +34,7 @@ GOES_ON = {
     "train": "the checkpoints are kept",
     "experiment": "the trainings and their checkpoints are kept",
 }
-"""What an interrupted command keeps, for the commands that go on when they are started again."""
+"""The kept work of interrupted commands, for the commands that continue when they are started again."""
 
 _STREAMS = ("stdin", "stdout", "stderr")
 
@@ -64,7 +64,7 @@ def run(app: typer.Typer, arguments: list[str]) -> NoReturn:
 
 
 def how_to_go_on(command: str) -> str:
-    """What is kept of a command that could not finish, and what to do next."""
+    """Says what an unfinished command has kept, and what to do next."""
     if command in GOES_ON:
         return f"{GOES_ON[command]}, and the same command goes on from there"
     return "no incomplete file was left; run the command again"
@@ -73,7 +73,7 @@ def how_to_go_on(command: str) -> str:
 def open_closed_streams() -> list[str]:
     """Opens standard streams that the caller closed (`>&-`), so that no other file takes their place.
 
-    Reading or writing such a stream raises OSError with EBADF. What is written to a closed stderr is lost.
+    Reading or writing such a stream raises OSError with EBADF. Messages to a closed stderr are lost.
 
     Returns:
         the names of the streams that were closed.
@@ -111,7 +111,7 @@ def _report(error: Exception, command: str, closed: list[str]) -> int:
     what = " ".join(str(error).split())[:200]
     _say(
         f"error: this is a bug in robustger: {type(error).__name__}: {what} ({os.path.basename(frame.filename)}, line "
-        f"{frame.lineno}); please report it, with what {TRACEBACK_VARIABLE}=1 shows"
+        f"{frame.lineno}); please report it, with the traceback that {TRACEBACK_VARIABLE}=1 shows"
     )
     return BUG
 

@@ -236,7 +236,7 @@ def _rows(path: str) -> dict[str, Utterance]:
 
 
 def _with_manifest(lists: Iterator[NBest], rows: dict[str, Utterance]) -> Iterator[NBest]:
-    """Adds to the lists what only the manifest says about them."""
+    """Adds facts to the lists that only the manifest states."""
     from dataclasses import replace
 
     from robustger.evaluation.recordings import add_reference, window_of

@@ -1,4 +1,4 @@
-"""What commands check about their inputs before a model is loaded."""
+"""Checks the inputs of commands before a model is loaded."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def refuse_overwriting_within(
 
     Args:
         target: the file to write, or "-".
-        folders: files are looked for at any depth; None, and what is not a folder, is passed over.
+        folders: the folders that are read, at any depth; None and names of other things are skipped.
         is_own: tells whether the command itself wrote a file, which it may then replace.
 
     Raises:
@@ -84,7 +84,7 @@ def refuse_output_around(folder: str | Path, *sources: str | Path | None) -> Non
 
     Args:
         folder: the folder to replace.
-        sources: files and folders that are read; None, and what does not exist, is passed over.
+        sources: files and folders that are read; None and missing ones are skipped.
 
     Raises:
         InputError: a source is the folder, or lies in it.

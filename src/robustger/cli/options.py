@@ -5,13 +5,13 @@ A name and a letter mean the same in every command:
 ======================  =============================================================================================
 `-o`, `--output`        the file or folder to write
 `-n`                    hypotheses per list
-`-f`, `--format`        the format of what is not JSON Lines of this package
+`-f`, `--format`        the format of files that are not this package's JSON Lines
 `--preset`              a recognizer and a corrector that belong together
 `--checkpoint`          another corrector, in the place of the preset's; both options may be given together
 `--batch-size`          how many items a model works on at once
 `--device`              where the models run
 `--set KEY=VALUE`       a setting that has no option of its own
-`--json`                what the command prints for people, as JSON
+`--json`                prints the result as JSON, for programs
 ======================  =============================================================================================
 """
 

@@ -1,4 +1,4 @@
-"""What commands say on stderr while they work: a progress bar on a terminal, and lines above it."""
+"""Shows on stderr how far a command is: a progress bar on a terminal, and lines above it."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ class SplitCheck:
         name: the split.
         expected: how many rows it should have; None where that is not known.
         found: rows that can be used, before any filter.
-        missing: names of what the corpus speaks of and has no recording of; may be shorter than `expected - found`
-            where it has no list of its own, and names recordings of many rows in corpora of long recordings.
+        missing: names that the corpus mentions but has no recording of; may be shorter than `expected - found` where it
+            has no list of its own, and names recordings of many rows in corpora of long recordings.
         without_text: ids of rows without a transcript.
         without_clean: ids of noisy rows without their clean partner.
         with_clean: how many rows have theirs.
@@ -59,7 +59,7 @@ class CorpusCheck:
 
     Attributes:
         splits: each of those asked for.
-        problems: what was reported: files left out, ids that stand there twice, lines that cannot be read.
+        problems: the reported problems: files left out, repeated ids, lines that cannot be read.
         rows: how many were written, or would have been.
         filtered: rows left out because they have more words than asked for, or no transcript to count them in.
     """
@@ -89,8 +89,8 @@ def corpus_manifest(
 ) -> CorpusCheck:
     """Writes the manifest of a corpus, or the N-best JSONL of a corpus of lists, with everything that was found.
 
-    An id that stands there twice keeps its first row; files of 0 bytes are left out; both are reported. Whether the
-    audio can be decoded is not looked at unless `probe` asks for it.
+    If an id occurs twice, its first row is kept. Files of 0 bytes are left out. Both are reported. Whether the audio
+    can be decoded is not looked at unless `probe` asks for it.
 
     Args:
         name: in `CORPORA`.

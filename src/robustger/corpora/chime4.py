@@ -1,4 +1,4 @@
-"""CHiME-4: newspaper sentences read on a bus, in a cafe, among pedestrians and at a street junction, or simulated so.
+"""CHiME-4: newspaper sentences read on a bus, in a cafe, among pedestrians, at a junction, and simulations.
 
 Layout: https://www.chimechallenge.org/challenges/chime4/data and Kaldi's `egs/chime4/s5_1ch/local/`, the scripts
 `*_chime4_data_prep.sh`.
@@ -10,10 +10,11 @@ Layout: https://www.chimechallenge.org/challenges/chime4/data and Kaldi's `egs/c
 The paper's splits: `tr05_real`, with each of the six microphones as an utterance (1,600 x 6 = 9,600), and the 1-channel
 track of the four development and test sets.
 
-Clean partners, where `isolated` or `isolated_6ch_track` is there. Of real recordings the close-talking microphone,
-channel 0, as in ESPnet's recipe `egs2/chime4/enh1`: it recorded the same at the same time, but is not free of noise.
-Of simulated ones the booth recording `dt05_bth/F01_050C0101_BTH.CH0.wav` that `CHiME3_simulate_data.m` made them from,
-which delays it as the way to the microphones does, and scales it.
+Utterances have clean partners if `isolated` or `isolated_6ch_track` is there. The partner of a real recording is the
+close-talking microphone, channel 0, as in ESPnet's recipe `egs2/chime4/enh1`. It recorded the same speech at the same
+time, but is not free of noise. The partner of a simulated one is the booth recording from which
+`CHiME3_simulate_data.m` made it, such as `dt05_bth/F01_050C0101_BTH.CH0.wav`. That script delays and scales the speech
+as on its way to the microphones.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
 
 
 def spoken(name: str) -> str:
-    """`F01_011C0201` of `F01_011C0201_BUS.CH1_REAL`: who says what, wherever and however it was recorded."""
+    """The speaker and the sentence in a name: `F01_011C0201` in `F01_011C0201_BUS.CH1_REAL`."""
     return "_".join(name.split("_")[:2])
 
 
@@ -112,7 +113,7 @@ def _partner(audio: Path, folder: str, name: str, booth: str, kind: str) -> Path
 
 
 def _transcripts(scan: Scan, folder: Path, name: str) -> dict[str, str]:
-    """What is said, by the utterance's name without its channel; from `trn_all`, or else from `dot_all`."""
+    """The texts, by the utterance's name without its channel; from `trn_all`, or else from `dot_all`."""
     path = next(
         (path for end in ("trn_all", "dot_all") if (path := folder / f"{name}.{end}").is_file()), None
     )

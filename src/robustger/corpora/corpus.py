@@ -24,7 +24,7 @@ class Split:
     """One part of a corpus.
 
     Attributes:
-        name: what `--split` takes.
+        name: the name that `--split` takes.
         expected: how many rows it has where nothing is missing; None where that is not known.
         description: one line.
         default: whether it is among those that are read when none is named.
@@ -80,9 +80,9 @@ class Scan:
         folder: as the user named it.
         splits: names of the splits to read.
         companion: the second folder, where one was named.
-        missing: by split, the names of what the corpus itself speaks of (in a transcript, a log, a full grid of
-            conditions) and has no recording of.
-        problems: what was reported as wrong.
+        missing: by split, the names that the corpus itself mentions (in a transcript, a log, a full grid of conditions)
+            and has no recording of.
+        problems: the reported problems.
     """
 
     def __init__(

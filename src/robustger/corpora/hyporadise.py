@@ -1,10 +1,10 @@
 """HyPoradise-v0 (Chen et al., 2023): N-best lists with references, and no audio.
 
 Layout: https://huggingface.co/datasets/PeacefulData/HyPoradise-v0, folders `train` and `test` with files
-`train_chime4.json`, `test_chime4.json` and so on; `robustger.hypotheses.hyporadise` says what is in them. WSJ is there
-as `..._wsj_score.json`, with scores, and was once there without: the one with scores is preferred.
+`train_chime4.json`, `test_chime4.json` and so on; `robustger.hypotheses.hyporadise` says what is in them. WSJ is
+published as `..._wsj_score.json`, with scores, and once was without them. The file with scores is preferred.
 
-How many lists a file should have is checked where it could be seen in the files themselves.
+The number of lists is checked for those files that were at hand to be counted.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Beside the lists lie `LISTS.embeddings.safetensors` (see `robustger.hypotheses.audio_embeddings`) and, if asked for,
 `LISTS.noise.safetensors`: the noise embedding that the released code computed, as E_LN of the paper, a tensor `e_ln`
-(count, N(N-1) * E) float32 with `e_ln.ids`. Training does not read the latter, because E_LN follows from the texts
-whatever the variant; it is there to be compared with.
+(count, N(N-1) * E) float32 with `e_ln.ids`. Training does not read the latter, because E_LN can be computed from the
+texts in every variant. It serves comparisons only.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ class _Arrays:
 
 
 def _decoder(name: str | Path) -> Decode:
-    """What turns token ids into text.
+    """The function that turns token ids into text.
 
     Raises:
         InputError: the folder has no tokenizer that can be loaded.

@@ -26,7 +26,7 @@ TRAINING = ("librispeech-freesound-train", "noizeus-train")
 
 
 def chapter_transcripts(scan: Scan, chapter: Path) -> dict[str, str]:
-    """What is said in the utterances of a chapter, by id."""
+    """The texts of the utterances of a chapter, by id."""
     texts: dict[str, str] = {}
     for path in sorted(chapter.glob("*.trans.txt")):
         texts |= scan.transcripts(path)

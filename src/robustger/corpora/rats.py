@@ -13,7 +13,7 @@ Farsi) has them, by its description: its files were not at hand. Any folder besi
 whatever its name.
 
 The channels cut a transmission in different places (section 3.3), so no time or number tells which of their segments
-are the same speech. What names a sentence is the source, one side of a conversation, with the transcript.
+are the same speech. A sentence is named by its source, which is one side of a conversation, and its transcript.
 
 There are no clean partners: the source recordings (`src`) have other times than the channels (section 5.2).
 
@@ -71,7 +71,7 @@ def _read(scan: Scan) -> Iterator[SplitRow]:
 
 
 def _transmission(name: str) -> str:
-    """`10002_20705` of `10002_20705_eng_A`: which source, and which transmission of it."""
+    """The source and the transmission in a name: `10002_20705` in `10002_20705_eng_A`."""
     return "_".join(name.split("_")[:2])
 
 

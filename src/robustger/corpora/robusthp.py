@@ -2,12 +2,12 @@
 
 Layout: https://huggingface.co/datasets/PeacefulData/Robust-HyPoradise, files `train_chime4.pt`, `train_vb_noisy.pt`,
 `train_noizeus.pt` and `train_lf.pt`, and folders `test_chime4` (`dev_real.pt`, ...), `test_lf` (`Babble_0dB.pt`, ...),
-`test_noizeus` (`airport_0dB.pt`, ...) and `test_vb`, of whose files the names were not at hand: all in it are read, but
-for `clean.pt`. `robustger.hypotheses.robusthp` says what is in a file. There is none of RATS.
+`test_noizeus` (`airport_0dB.pt`, ...) and `test_vb`. The names of the files in `test_vb` were not known, so all of them
+are read except `clean.pt`. `robustger.hypotheses.robusthp` describes the content of a file. RATS has no file.
 
-Lists get their file's name before their id, because an utterance has one id in all noises; that id is kept as the
-sentence, of CHiME-4 without environment and microphone. The embeddings of the audio, which distillation needs, are not
-taken along: `robustger import-nbest -f robusthp` does that, file by file.
+The id of a list begins with the name of its file, because an utterance has the same id in all noises. That id is kept
+as the sentence; for CHiME-4, environment and microphone are removed from it. The embeddings of the audio, which
+distillation needs, are left out. `robustger import-nbest -f robusthp` imports them, file by file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The answers of the language model to a batch of prompts, and what decisions about them need to know."""
+"""Lets the language model answer a batch of prompts, and keeps what a decision about its answers needs."""
 
 from __future__ import annotations
 

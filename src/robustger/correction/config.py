@@ -105,7 +105,7 @@ class CorrectorConfig(Section):
 
 
 def validate_config(model: type[ConfigT], content: Any, where: str) -> ConfigT:
-    """`content` as `model`.
+    """Checks `content` and returns it as a `model`.
 
     Raises:
         InputError: one line with the key, the value and what was expected.

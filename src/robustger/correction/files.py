@@ -1,4 +1,4 @@
-"""Corrects a file of N-best lists, which is streamed: one output line per input line, all of them or no file."""
+"""Corrects a file of N-best lists as a stream: one output line for each input line, in a file that appears whole."""
 
 from __future__ import annotations
 

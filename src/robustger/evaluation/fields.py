@@ -124,7 +124,7 @@ def check_found(
     for grouping in groupings:
         if set(groups[grouping.field]) <= {MISSING}:
             names = ", ".join(sorted({*known, _LENGTH, *_OWN}))
-            raise InputError(f"no list has the field {grouping.field!r}; fields there are: {names}")
+            raise InputError(f"no list has the field {grouping.field!r}; known fields: {names}")
 
 
 def _value(nbest: NBest, field: str) -> Any:

@@ -48,7 +48,7 @@ def ratio(numerators: ArrayLike, denominators: ArrayLike, units: Iterable[str], 
     Args:
         numerators: one a list, shape (lists,), at least one.
         denominators: same shape.
-        units: of each list, what is drawn whole: its sentence.
+        units: for each list its unit of resampling, which is its sentence.
         seed: of the draws.
 
     Returns:

@@ -90,7 +90,7 @@ def join_windows(lists: Iterable[NBest]) -> Iterator[Recording | Incomplete]:
         found = open_.setdefault(window.of, {})
         if window.number in found:
             raise InputError(
-                f"list {nbest.id!r}: window {window.number} of {window.of!r} stands twice; keep one list of each window"
+                f"list {nbest.id!r}: window {window.number} of {window.of!r} occurs twice; keep one list of each window"
             )
         if (window.count, window.reference) != (first.count, first.reference):
             raise InputError(

@@ -10,12 +10,12 @@ The report holds for each normalizer:
 - the number of hypotheses of a list that differ, and warnings about the form of the texts;
 - the same for groups of utterances (by noise, SNR, speaker, length ...), and for another system's corrections.
 
-**Format-only baseline.** A hypothesis and its reference may differ in typography alone ("twenty one" / "21",
-"mid-air" / "mid air"). A corrector that learns to write as the reference does lowers the raw WER without
-recognizing one word more. So each report carries the WER that the 1-best reaches when 1-best and reference
-are both rewritten into one canonical format and no model is run: the WER of `best` under the normalizer
-`number`. A raw WER of `corrected` that is not below it is no evidence of correction. When the corrections
-lower the raw WER, the share of this gain that format explains is
+**Format-only baseline.** A hypothesis and its reference may differ in typography alone ("twenty one" / "21", "mid-air"
+/ "mid air"). A corrector that learns to write as the reference does lowers the raw WER without recognizing one word
+more. So each report carries the WER that the 1-best reaches when 1-best and reference are both rewritten into one
+canonical format and no model is run: the WER of `best` under the normalizer `number`. Unless the raw WER of `corrected`
+lies below it, there is no evidence of correction. When the corrections lower the raw WER, the share of this gain that
+format explains is
 
     1 - (WER_number(best) - WER_number(corrected)) / (WER_raw(best) - WER_raw(corrected))
 

@@ -156,10 +156,10 @@ def score_lists(
         normalizers: names of the normalizers.
         against: another system's corrections of the same lists; only with `corrections`.
         unit: what is counted.
-        groupings: what the utterances are grouped by.
+        groupings: the fields to group by.
         cluster: the field whose values are resampled whole.
         where: name of the set of lists, put before error messages ("chime4: ").
-        needed: what a list without a reference lacks, as the error message calls it.
+        needed: the error message's name for a missing reference.
 
     Raises:
         InputError: no list has a reference; a field to group by that names no group, or a cluster's field that a

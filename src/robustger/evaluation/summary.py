@@ -112,7 +112,7 @@ class CorpusSummary:
     Attributes:
         normalizers: by normalizer.
         independent: how many utterances, or clusters of them, the bootstrap draws from.
-        groups: the same by field and group; these hold no further groups, and count nothing of what follows.
+        groups: the same by field and group, without further groups and without the following counts.
         without_reference: lists left out because they have no reference.
         joined: recordings that were joined of several windows.
         incomplete: recordings left out because a window is missing.

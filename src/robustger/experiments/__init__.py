@@ -2,7 +2,7 @@
 
 The rooms, from the ground up; each imports only from those before it:
 
-- `experiment`, `conditions`, `data`: what an experiment is, and the lists it works on.
+- `experiment`, `conditions`, `data`: the definition of an experiment, and the lists it works on.
 - `measures`: error rates with intervals, distances, neighbors, and the paper's published figures.
 - `runs`: the trainings that tables share, each in a process of its own.
 - `systems`: everything that a table compares: baselines, correctors, other beams.

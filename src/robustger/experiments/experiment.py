@@ -70,7 +70,7 @@ class RunKey(NamedTuple):
 
     Attributes:
         arm: a name in `ARMS`.
-        change: what is changed in the recipe, `KEY=VALUE [KEY=VALUE ...]`; empty for nothing.
+        change: the changes of the recipe, `KEY=VALUE [KEY=VALUE ...]`; empty for none.
         seed: of the initialization and of the order of the data.
     """
 
@@ -133,7 +133,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The size of an experiment, and what its trainings have in common.
+    """The size of an experiment, and the common settings of its trainings.
 
     Attributes:
         name: `lab` or `paper`.

@@ -1,8 +1,8 @@
 """Digests that stand in for embeddings of audio that are not kept, or not whole.
 
 Trainings are found again by a digest of the lists and the embeddings that they were made of. The embeddings of the
-laboratory's lists are large, and only new trainings read most of them. So it keeps `NAME.embeddings.safetensors`
-only with the rows that figures read, or not at all, and says what the whole file was in
+laboratory's lists are large, and only new trainings read most of them. So the repository keeps only those rows of
+`NAME.embeddings.safetensors` that figures read, or none, and keeps the digests of the whole file in
 `NAME.embeddings.safetensors.digest.json`:
 
 ==========  ==========================================================================================================
@@ -75,7 +75,7 @@ def is_whole(embeddings: Path) -> bool:
 
 
 def kept_paths(embeddings: Path) -> list[Path]:
-    """What is there of a file of embeddings: the file, its digest, both or nothing."""
+    """The existing files among a file of embeddings and its digest."""
     return [path for path in (embeddings, digest_path(embeddings)) if path.exists()]
 
 

@@ -18,7 +18,7 @@ def strings_of(values: Any, key: str, item: str) -> Sequence[str]:
     Args:
         values: the value.
         key: where it stands.
-        item: what messages call one of its strings.
+        item: the name of one of its strings in messages.
 
     Raises:
         InputError: it is something else.

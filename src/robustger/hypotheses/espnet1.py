@@ -2,9 +2,9 @@
 
 An utterance of `{"utts": {id: {"output": [...]}}}` has one entry of `output` for each hypothesis, best first, named
 `target1[1]`, `target1[2]`, ..., with `rec_text`, `score` and the reference `text`; or one entry with `rec_text[1]`,
-`score[1]`, `rec_text[2]`, ... A recognition in several jobs leaves `data.1.json`, `data.2.json`, ..., of which recipes
-make `data.json`. Texts are the decoder's tokens without blanks between them; what words they are is found out where
-lists are imported (`robustger.hypotheses.tokens`).
+`score[1]`, `rec_text[2]`, ... A recognition in several jobs leaves `data.1.json`, `data.2.json`, ..., which recipes
+join to `data.json`. Texts are the decoder's tokens without blanks between them; the import joins them to words
+(`robustger.hypotheses.tokens`).
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ class ImportSummary:
 
     Attributes:
         lists: lists written.
-        problems: lines, entries, scores and ids that could not be used as they are; each was reported.
+        problems: the number of lines, entries, scores and ids that could not be used unchanged; each was reported.
         without_reference: lists written for which references were given, but not theirs; reported, too.
         unused_references: references whose utterance has no list.
         merged: hypotheses left out because one of their list says the same.
@@ -84,8 +84,8 @@ def import_lists(
 ) -> ImportSummary:
     """Writes lists of another format as N-best JSONL.
 
-    What cannot be read is reported and left out, and everything else goes on; of lists with one id, the first is kept.
-    Decoder tokens are put together to words (`robustger.hypotheses.tokens`), and hypotheses that say the same are
+    Lists that cannot be read are reported and left out, and reading goes on. Of several lists with one id, the first is
+    kept. Decoder tokens are put together to words (`robustger.hypotheses.tokens`), and hypotheses that say the same are
     merged.
 
     Args:
@@ -94,7 +94,7 @@ def import_lists(
         format: a name in `LIST_FORMATS`.
         references: what was said: Kaldi's `text`, or JSON Lines with `id` and `text`; for `nemo` the manifest that was
             evaluated. They replace references that the source has itself.
-        same: what hypotheses that say the same have in common; None keeps lists that repeat themselves.
+        same: maps hypotheses that say the same to the same text; None keeps repeated hypotheses.
         on_problem: called with the place ("file:line") and what is wrong there.
         on_progress: called with the number of lists just written.
         options: of the format's reader (`beams`, `acoustic_scale`); those that are None are not passed on.

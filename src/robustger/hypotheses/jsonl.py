@@ -190,7 +190,7 @@ def parse_json(text: bytes, *, constants: bool = False) -> Any:
 
     Raises:
         InputError: what is wrong with it: not UTF-8, not JSON, half a character, or a key that stands twice in one
-            object, of which a dictionary would keep the last without a word.
+            object, of which a dictionary would silently keep the last.
     """
     refuse = None if constants else _refuse_constant
     try:
@@ -216,7 +216,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise InputError(f"key {shown(twice)} stands twice in one object; write it once")
+        raise InputError(f"key {shown(twice)} occurs twice in one object; write it once")
     return fields
 
 

@@ -1,7 +1,7 @@
-"""Merges hypotheses with the same words, so that every entry of a list is another guess.
+"""Merges hypotheses with the same words, so that all entries of a list are different guesses.
 
-Transducer searches find one text on several paths and list it as often. Of such a list the first N entries say nothing
-about what else the recognizer heard.
+The search of a transducer finds a text on several paths and lists it once for each. The first N entries of such a list
+may all be the same text, and then say nothing about other things that the recognizer may have heard.
 """
 
 from __future__ import annotations

@@ -5,15 +5,16 @@
 
 `scripts/asr_language_modeling/ngram_lm/eval_beamsearch_ngram_ctc.py` (and `..._transducer.py`) write with
 `preds_output_folder` one line `text<TAB>score` for every candidate, utterance after utterance in the order of the
-manifest, and nothing that says where an utterance ends: `eval_neural_rescorer.py` of the same repository counts, as is
-done here. Its own output, with new scores in the old order, has the same form; candidates are therefore sorted by their
-score. The score is the search's: acoustic log-probability, language model and word bonus together.
+manifest, and nothing that says where an utterance ends. `eval_neural_rescorer.py` of the same repository counts the
+lines, and so does this module. Its output has the same form, with new scores in the old order, so candidates are sorted
+by their score. The score is the search's: acoustic log-probability, language model and word bonus together.
 
-Counting mixes up the rows where utterances have different numbers of candidates, as a search that ended early leaves.
-A search writes the candidates of an utterance best first, so a score that rises within one betrays it (unless scores
-rise nearly everywhere, as those of the neural rescorer do), and so do words. Such a table is refused, unless both the
-manifest and the number of candidates are given: no search writes more candidates than it was asked for, so if the lines
-are as many as they can be, every utterance has all of its.
+If a search ended early, utterances have different numbers of candidates, and counting assigns rows to the wrong
+utterances. Two signs show this. A search writes the candidates of an utterance best first, so no score may rise within
+an utterance (unless scores rise nearly everywhere, as those of the neural rescorer do). And neighboring candidates
+share words. A table with such a sign is refused, unless both the manifest and the number of candidates are given. No
+search writes more candidates than it was asked for, so if the table has as many lines as possible, every utterance has
+all of its candidates.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def read_nemo(
     if first.startswith("{"):
         if beams is not None:
             raise InputError(
-                f"{name}: is a manifest, whose lists end where they end; leave out the number of beams"
+                f"{name}: is a manifest, which says where each list ends; leave out the number of beams"
             )
         return _from_manifest(name, read, utterances)
     if utterances is None and beams is None:
@@ -124,9 +125,9 @@ def _refuse_uneven(name: str, lines: list[tuple[int, Candidate | BadLine]], beam
     if signs:
         position, sign = signs[0]
         raise InputError(
-            f"{name}:{lines[position][0]}: {sign} within one utterance, if all have {beams} candidates; where "
-            "they have different numbers, the table does not say which is whose: transcribe with "
-            "return_best_hypothesis=false, whose manifest does, or give both manifest and beams if all have as many"
+            f"{name}:{lines[position][0]}: {sign} within one utterance, if all have {beams} candidates; if "
+            "their numbers differ, nobody knows which candidates belong together: transcribe with "
+            "return_best_hypothesis=false, or, if all have as many, give both the manifest and the number of beams"
         )
 
 

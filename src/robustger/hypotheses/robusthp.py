@@ -110,8 +110,8 @@ def noise_embedding_of(emb_diff: Tensor) -> Tensor:
     """E_LN with the paper's sign and rows, [utterance ; token], pairs (2,1) (3,1) (3,2) ... (eq. 4-6).
 
     `emb_diff` is the token rows and then the utterance rows, each Y_i - Y_j for the pairs i < j: (1,2) (1,3) ... (2,3).
-    The utterance rows are those of our variant `paper`. The token rows remain what the released code makes of them, a
-    mean over the edits of the pair.
+    The utterance rows are those of our variant `paper`. The token rows remain those of the released code, a mean over
+    the edits of the pair.
 
     Args:
         emb_diff: (N(N-1), E).

@@ -1,7 +1,7 @@
 """Joins decoder tokens to words.
 
-Recognizers write hypotheses in pieces of words, with marks of where a word begins or goes on, and with tokens that
-stand for no sound. What forgot to put them together leaves lists of which a corrector would read the pieces as words.
+Recognizers write pieces of words, marks that say where a word begins or goes on, and tokens that stand for no sound.
+Some programs save their lists without joining the pieces. A corrector would then read each piece as a word.
 
 ======================  =================================================================================
 `▁the ▁ca fe`           SentencePiece: the mark begins a word; with blanks between the tokens or without

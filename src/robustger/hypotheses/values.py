@@ -252,7 +252,7 @@ class Transcript:
         confidence: between 0 and 1.
         passes: forward passes of the language model in which this utterance took part, the guard's included; 0 where it
             was skipped.
-        tokens: what the language model wrote, in tokens, the one that ends the text included.
+        tokens: the number of tokens that the language model wrote, including the one that ends the text.
         written: the transcript with the recognizer's case and punctuation; None where the list has no written form.
     """
 
@@ -331,7 +331,9 @@ def each_nbest(lists: Iterable[NBest]) -> Iterator[NBest]:
             among the lists; raised when it is reached.
     """
     if isinstance(lists, NBest):
-        raise InputError("one N-best list was given where several are taken; write it in brackets: [nbest]")
+        raise InputError(
+            "several N-best lists are expected, and one was given; write it in brackets: [nbest]"
+        )
     if isinstance(lists, str | bytes | os.PathLike):
         raise InputError(
             f"N-best lists are needed, not the path {shown(lists)}; read it with load_nbest(path)"

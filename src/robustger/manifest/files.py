@@ -78,7 +78,9 @@ def save_manifest(utterances: Iterable[Utterance], path: str | Path) -> None:
     """
     folder = None if str(path) == "-" else Path(path).parent
     if isinstance(utterances, Utterance):
-        raise InputError("one utterance was given where several are taken; write it in brackets: [utterance]")
+        raise InputError(
+            "several utterances are expected, and one was given; write it in brackets: [utterance]"
+        )
     with atomic_writer(path) as file:
         for utterance in utterances:
             try:

@@ -73,7 +73,7 @@ def _parsed(
     Args:
         number: of the line.
         line: its JSON.
-        folder: what paths are relative to.
+        folder: the folder of relative paths.
         name: in a manifest of NeMo's the name and times that the row got, empty where it could not be named.
     """
 
@@ -94,7 +94,7 @@ def _parsed(
 
 
 def _object(line: bytes | BadLine) -> Any:
-    """What the line holds; None where it cannot be read."""
+    """The object in the line; None if it cannot be read."""
     try:
         return None if isinstance(line, BadLine) else parse_json(line)
     except InputError:

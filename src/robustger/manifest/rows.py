@@ -43,7 +43,7 @@ def parsed(
     Args:
         number: of its line.
         fields_of: gives its fields; may raise InputError.
-        folder: what relative paths are relative to.
+        folder: the folder of relative paths.
         id_: the id it has, where that is known apart from its fields.
     """
     fields: Any = None
@@ -91,7 +91,7 @@ def utterance_of(fields: Any, folder: Path) -> Utterance:
         raise InputError(f"'meta' must be an object, not {shown(meta)}")
     twice = others.keys() & meta.keys()
     if twice:
-        raise InputError(f"{shown(min(twice))} stands both in the line and in its 'meta'; write it once")
+        raise InputError(f"{shown(min(twice))} occurs both in the line and in its 'meta'; write it once")
     for key in ("audio", "clean_audio"):
         if key in known:
             known[key] = folder / known[key]

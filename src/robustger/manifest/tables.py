@@ -1,9 +1,9 @@
 """Reads manifests in CSV and TSV with a line of column names.
 
-In a TSV a quote is a character like any other, as those who write them (Kaldi, Common Voice, ESPnet) mean it. In a CSV
-a cell that begins with a quote ends with the next one, and may hold line ends until then. Where that next quote does
-not close the cell, or closes it only behind lines that are rows themselves, the quote was never closed: its row is
-reported and the reading goes on with the next line, so that a broken row costs no other.
+In a TSV a quote is an ordinary character, because Kaldi, Common Voice and ESPnet write TSV in this way. In a CSV, a
+cell that begins with a quote ends at the next quote, and may hold line ends before it. Somebody may have forgotten the
+closing quote. That is assumed if the next quote does not end a cell, or if lines before it look like rows of their own.
+The row is then reported, and reading goes on with the next line, so no other row is lost.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class _Table:
         return next(csv.reader(lines(), delimiter=between), []), asked
 
     def _whole(self, text: str) -> list[str] | None:
-        """The row that begins with `text` and goes on in the lines behind it; None where there is no such row.
+        """The row that begins with `text` and continues in the following lines; None if these lines form no row.
 
         Lines that were looked at in vain wait to be read as rows.
         """
@@ -203,7 +203,7 @@ class _Table:
                     f"{self._why_missing(key, line, header)}"
                 )
         if len(set(header)) < len(header):
-            raise InputError("a column name stands there twice; make column names unique")
+            raise InputError("a column name occurs twice; make column names unique")
         return header
 
     def _why_missing(self, key: str, line: str, header: list[str]) -> str:

@@ -23,7 +23,7 @@ class Utterance:
         text: what is said in it, where known.
         clean_audio: the same utterance without noise, sample by sample alongside `audio`; `start` and `end` hold for
             both.
-        noise: what noise there is: a label or a file.
+        noise: the noise in it: a label or a file.
         snr_db: how loud the speech is against the noise, in dB.
         start: where the utterance begins in the recording, in seconds; None is the beginning.
         end: where it ends, in seconds; None is the end.
@@ -41,7 +41,7 @@ class Utterance:
     meta: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def to_dict(self, folder: str | Path | None = None) -> dict[str, Any]:
-        """The fields of one line of a JSONL manifest; what is not known is left out.
+        """The fields of one line of a JSONL manifest, without unknown ones.
 
         Args:
             folder: paths of files inside this folder are written relative to it, others absolute. None leaves all

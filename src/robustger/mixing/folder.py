@@ -59,7 +59,7 @@ class MixSettings:
             if not -60 <= snr_db <= 60:
                 raise InputError(f"an SNR must lie between -60 and 60 dB, not {snr_db:g}")
         if len(set(self.snrs_db)) < len(self.snrs_db):
-            raise InputError("an SNR is given twice")
+            raise InputError("an SNR is given twice; give each once")
         SPEECH_LEVELS.get(self.level)
         if self.format not in _AUDIO_FORMATS:
             raise InputError(f"unknown format {self.format!r}; choose one of: {', '.join(_AUDIO_FORMATS)}")
@@ -102,18 +102,18 @@ def mix_manifest(
 ) -> MixSummary:
     """Mixes every utterance of a manifest with noise.
 
-    What becomes of an utterance depends on its id, the noise recordings and the settings; not on the other utterances,
+    The mixtures of an utterance depend on its id, the noise recordings and the settings, and not on other utterances,
     their order, the number of workers, or interruptions. An utterance that cannot be mixed is left out and counted.
 
-    What an earlier run made is kept where it was made from the same: the same text, times and `meta`, the same bytes in
-    the files of speech and noise, wherever the speech lies and however old they are. Else it is made again.
+    The results of an earlier run are kept if they were made from the same: the same text, times and `meta`, the same
+    bytes in the files of speech and noise, wherever the speech lies and however old they are. Else it is made again.
 
     Args:
         source: manifest of clean speech, as for `read_manifest`.
         noises: from `find_noises` or `split_noises`; at least one.
         target: a folder that does not exist, is empty, or holds what an earlier run with the same settings and noises
             made.
-        settings: what is mixed with what.
+        settings: the settings of the mixtures.
         workers: threads.
         on_problem: called with the line number and what is wrong with it.
         on_progress: called with the number of utterances just finished.

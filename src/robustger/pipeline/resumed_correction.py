@@ -44,7 +44,7 @@ def correct_file_resumably(
         source: N-best JSONL, "-" for stdin.
         target: transcript JSONL, "-" for stdout.
         identity: tells the corrector from others, as values that JSON can hold.
-        restart: whether to throw away what an earlier run left.
+        restart: whether to throw away the work of an earlier run.
         on_problem: as for `robustger.correction.files.correct_file`.
         on_progress: as for `correct_file`.
         heard: as for `Corrector.correct`.

@@ -51,7 +51,7 @@ class RobustGER:
             that is known and not English, `words` replaces a normalizer that reads English only.
         find_speech: whether silence, noise and music are left out, so that a recording without speech gets an empty
             text. False recognizes everything: short recordings as they are, long ones cut at their quietest places.
-        identity: what distinguishes these models and settings from others, as values that JSON can hold. A killed
+        identity: distinguishes these models and settings from others, by values that JSON can hold. A killed
             transcription into a file can continue only if this is given.
 
     Example:

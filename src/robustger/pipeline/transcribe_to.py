@@ -85,10 +85,10 @@ def transcribe_to(
     """
     name = format or _format_of(output)
     if show_nbest and name in SUBTITLES:
-        raise InputError(f"--nbest has no place in {name}; choose --format text or json")
+        raise InputError(f"--nbest does not go with the format {name}; choose --format text or json")
     write = FORMATS.get(name)
     if words and name not in WITH_WORDS:
-        raise InputError(f"--words has no place in {name}; choose --format json, srt or vtt")
+        raise InputError(f"--words does not go with the format {name}; choose --format json, srt or vtt")
     if words or name in SUBTITLES:
         options["words"] = True
     summary = TranscriptionSummary()

@@ -48,7 +48,7 @@ def list_of(
             `"speech": false` in `meta`.
         normalizer: the name of the normalizer that the corrector reads through. `normalizer_name_in` decides in which
             languages it is used.
-        text: what is said, as somebody wrote it. The rewritten text becomes the `reference`, the text itself the
+        text: the spoken text as somebody wrote it. The rewritten text becomes the `reference`, the text itself the
             `written_reference`.
         window: which window of a longer recording this is. The references are those of the whole recording then, so
             they are put here and not into the list.

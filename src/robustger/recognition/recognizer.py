@@ -18,9 +18,9 @@ class Recognition:
     """The result of recognizing one audio.
 
     Attributes:
-        hypotheses: the texts that the search found, best first: at least one, and at most as many as were asked for.
-            No two of them differ only in how their words are written. Their scores are log-probabilities; the class of
-            each recognizer documents of which event.
+        hypotheses: the texts that the search found, best first: at least one, and at most as many as were asked for. No
+            two of them differ only in how their words are written. Their scores are log-probabilities; the class of
+            each recognizer documents the event.
         distinct: the number of hypotheses.
         embedding: the mean of the encoder's last hidden states over the frames of the audio itself, float32 (D,).
         padded_embedding: the mean over all frames, also those of the padding, as the released code takes it, float32

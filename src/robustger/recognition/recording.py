@@ -112,8 +112,9 @@ def longest_window(recognizer_seconds: float | None, asked_seconds: float | None
     """The length of the longest window, in seconds.
 
     Args:
-        recognizer_seconds: what the recognizer takes at once; None means any length, and the limit is then 30 s.
-        asked_seconds: what the user asks for; None takes as much as possible.
+        recognizer_seconds: the longest audio that the recognizer takes at once; None means any length, and the limit is
+            then 30 s.
+        asked_seconds: the length that the user asks for; None takes the longest.
 
     Raises:
         InputError: the user asks for more than the recognizer takes, or for less than 0.1 s.
@@ -140,7 +141,7 @@ def cut(source: AudioSource, blocks: Iterable[np.ndarray], cutting: Cutting) -> 
         the excerpts in order; none where nobody speaks.
 
     Raises:
-        InputError: what reading `blocks` raises.
+        InputError: an error of reading `blocks`.
     """
     from robustger.audio import SAMPLE_RATE, stream_windows
 
@@ -181,7 +182,7 @@ def heard(samples: np.ndarray, cutting: Cutting) -> np.ndarray:
 def recognized_lists(
     recognizer: Recognizer, excerpts: Sequence[Excerpt], *, n: int, beams: int | None, normalizer: str
 ) -> list[tuple[NBest, Recognition | None]]:
-    """The N-best list of each excerpt, beside what the recognizer found.
+    """The N-best list of each excerpt, with the recognition from which it was made.
 
     Args:
         recognizer: hears the excerpts, all in one call.

@@ -1,7 +1,7 @@
 """Normalizes text by name, to compare it or to give it to a corrector, and restores the written form afterwards.
 
-`normalizers` compares. `hyporadise`, `spoken` and `words` write: `spoken` is what correctors of English read, and
-`project` brings what they write back into the form in which the recognizer wrote.
+The rules in `normalizers` serve to compare texts. Those in `hyporadise`, `spoken` and `words` rewrite texts for a
+corrector; correctors of English read `spoken`. `project` brings corrected words back into the recognizer's own writing.
 """
 
 from robustger.text.hyporadise import write_as_hyporadise

@@ -1,11 +1,11 @@
 """The normalizer `hyporadise`: writes text like the lists of HyPoradise, for correctors that were trained on them.
 
 The lists are lower case without punctuation, contractions are expanded, and nothing is written in digits: "july
-twenty-seventh", "one thousand, nine hundred and ninety-four", "seven point seven percent". Whoever made them replaced
-digits wherever they stood, so that they hold "onest", "twenty-fiveth" and "$two hundred", too; these slips are not
-repeated here: ordinals, plurals and money are written as they are said.
+twenty-seventh", "one thousand, nine hundred and ninety-four", "seven point seven percent". The authors replaced digits
+in any place, so the lists also hold "onest", "twenty-fiveth" and "$two hundred". This normalizer does not repeat these
+slips, and writes ordinals, plurals and money as people say them.
 
-This normalizer writes text and is not made to compare it: numbers that are equal may be written in several ways.
+Do not compare texts with it, because it may write equal numbers in different ways.
 """
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ from itertools import pairwise
 from robustger.text.forms import Form
 from robustger.text.segments import CLOSING, ENDING, WrittenToken
 
-_JOINTS = frozenset("-/\u2013")  # what joins words into one and goes when one of them changes
+_JOINTS = frozenset("-/\u2013")  # these join words into one, and go when one of the words changes
 _WEAK = frozenset(",;:\u060c\u3001")
-_SPACED = frozenset(",.;:?!\u2026")  # what a space follows, if not another word at once
+_SPACED = frozenset(",.;:?!\u2026")  # followed by a space, unless another word follows at once
 # Whose period ends no sentence though a capital or a number follows.
 _TITLES = frozenset(
     (
@@ -48,8 +48,8 @@ class WrittenPiece:
         before: punctuation in front of it.
         form: how its words are written.
         after: punctuation behind it.
-        gap: what separates it from the next piece.
-        place: number of the token of the 1-best that it is, or in whose place it stands; None for what was inserted.
+        gap: the text between it and the next piece.
+        place: the number of the token of the 1-best that it is or replaces; None for an insertion.
         kept: whether it is that token.
     """
 
@@ -151,7 +151,7 @@ def delete(pieces: list[WrittenPiece], best: Sequence[WrittenToken], start: int,
         end: behind the last; more than `start`.
 
     Returns:
-        what opened before them, for the piece that follows.
+        the opening marks before the deleted tokens, for the piece that follows.
     """
     tokens = best[start:end]
     before = "".join(token.before for token in tokens)

@@ -1,8 +1,8 @@
 """Restores the written form: gives a corrected plain text the capitals, punctuation and digits of the recognizer's
 hypotheses.
 
-What did not change is taken from the written 1-best as it stands, with case, punctuation, numerals and units. A changed
-word takes the form that it has in another hypothesis, and is written plain where none has it. Punctuation stays in its
+Unchanged words keep the form that they have in the written 1-best, with case, punctuation, numerals and units. A
+changed word takes its form from another hypothesis, or stays plain if no hypothesis has it. Punctuation stays in its
 place, and sentences keep their capital.
 """
 

@@ -29,9 +29,9 @@ class WrittenToken:
 
     Attributes:
         before: punctuation in front of it, free-standing punctuation ("- ") included.
-        core: what is read.
+        core: the token without punctuation, which is read as words.
         after: punctuation behind it.
-        gap: what separates it from the next token: a space, or nothing.
+        gap: the text between it and the next token: a space, or nothing.
         words: plain words, without spaces.
     """
 

@@ -15,7 +15,7 @@ def sentence_cased(
     """The pieces as tokens, their capitals where the 1-best's own writing would have them.
 
     Args:
-        pieces: what the text is made of.
+        pieces: the parts of the text, in order.
         best: the tokens of the 1-best, whose style is followed: all capitals, sentence case, or small letters alone.
         forms: how words are written in the list.
     """

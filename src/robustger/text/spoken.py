@@ -1,9 +1,9 @@
 """The normalizer `spoken`: writes English as it is spoken, for the corrector to read, and loses no word.
 
-Lower case, no punctuation, and numbers in the words in which the lists of HyPoradise have them ("one thousand, nine
-hundred"), because the correctors were trained on these. Where `hyporadise` rewrites what was said this one does not:
+It writes lower case without punctuation, and spells numbers as the lists of HyPoradise do ("one thousand, nine
+hundred"), because the correctors were trained on these lists. Unlike `hyporadise` it does not change the spoken words:
 "woman's" and "don't" stay, hesitations and [laughter] are words, "-5" is "minus five", letters keep their accents, and
-a rep is no representative. Text that is in the plain form of HyPoradise's lists is left as it is.
+"rep" does not become "representative". Text in the plain form of HyPoradise's lists does not change.
 """
 
 from __future__ import annotations

@@ -13,11 +13,11 @@ zero point five; .5                                              point 5
 nineteen eighties; 1980s                                         1980s
 ==============================================================  ==============
 
-A *piece* is what arithmetic holds together ("one thousand nine hundred", "eighty five", "6.9 million"). Neighboring
-pieces are written one after the other, which is how years, flight numbers and telephone numbers are read ("nineteen"
-"eighty five", "seven" "forty seven", "five" "five" "five"). So after rewriting no two numbers stand side by side, and
-rewriting a second time changes nothing. The price is that digits read one by one equal the number they spell: "one
-two" and "twelve" are both 12, as they are in a transcript that writes digits.
+A *piece* is a group of words that arithmetic holds together ("one thousand nine hundred", "eighty five", "6.9
+million"). Neighboring pieces are written one after the other, which is how years, flight numbers and telephone numbers
+are read ("nineteen" "eighty five", "seven" "forty seven", "five" "five" "five"). So after rewriting no two numbers
+stand side by side, and rewriting a second time changes nothing. The price is that digits read one by one equal the
+number they spell: "one two" and "twelve" are both 12, as they are in a transcript that writes digits.
 
 All arithmetic is on digit strings (multiplying is shifting the decimal point), so length has no limit.
 """

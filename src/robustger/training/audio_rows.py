@@ -222,7 +222,7 @@ def heard_beside(lists: Iterable[tuple[Path, NBest]]) -> AudioLookup:
 
 @contextmanager
 def _told(path: Path, nbest: NBest, kind: str) -> Iterator[None]:
-    """Adds to errors whose embedding cannot be read, and what to do.
+    """Adds to errors the list whose embedding cannot be read, and what to do.
 
     Raises:
         InputError: instead of the reader's errors, which name neither the list nor, at times, the file.

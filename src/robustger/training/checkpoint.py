@@ -176,7 +176,7 @@ def _broken(folder: Path) -> InputError:
 
 @contextmanager
 def checkpoint_write_errors(output: Path) -> Iterator[None]:
-    """Turns what keeps a checkpoint from being written, most often a full disk, into one line that says how to go on.
+    """Turns errors while a checkpoint is written, most often a full disk, into one line that says how to go on.
 
     Raises:
         InputError: instead of any error of the file system.

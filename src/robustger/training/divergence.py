@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 def stop_if_diverged(
     state: TrainingState, statistics: StatisticsStep | None, adapter: AdapterStep, most: int
 ) -> None:
-    """Counts an iteration of which a step was skipped because its loss or gradient is not finite.
+    """Counts an iteration in which a step was skipped because its loss or gradient is not finite.
 
     Args:
         state: holds the counts.

@@ -45,13 +45,13 @@ class TrainingParts:
         accelerator: knows the trackers.
         processes: the processes that train together, and the device of this one.
         corrector: its adapter, tuner and LoRA are trained; its language model is frozen.
-        parameters: what is trained of the corrector, in float32, by name.
+        parameters: the trained parameters of the corrector, in float32, by name.
         train_lists: the lists of data.train, read from disk as often as they are needed.
         train: the examples of data.train, with their noise and audio.
         dev: the examples of data.dev, with their noise.
         decoded: the dev lists that are decoded for their WER.
         algorithm: the two steps of Algorithm 1, with their optimizers.
-        trained: what a checkpoint saves and restores.
+        trained: everything that a checkpoint saves and restores.
         schedule: steps and learning rates.
     """
 

@@ -156,7 +156,7 @@ class Processes:
         time.sleep(
             1
         )  # torchrun ends all processes as soon as one ends, and the main process must first print its error
-        raise RobustGERError("the main process has stopped; see what it says")
+        raise RobustGERError("the main process has stopped; see its message")
 
     def _sum(self, values: Tensor) -> None:
         with self._together():
@@ -167,4 +167,4 @@ class Processes:
         try:
             yield
         except RuntimeError as error:
-            raise RobustGERError("another process of this run is gone; see what it says") from error
+            raise RobustGERError("another process of this run is gone; see its message") from error

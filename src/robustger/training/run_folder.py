@@ -1,4 +1,4 @@
-"""The folder of a training run: its files, the lock that keeps other runs out, and what a kill leaves behind.
+"""The folder of a training run: its files, the lock that keeps other runs out, and the repair after a kill.
 
 OUTPUT/best/                    the best checkpoint so far
 OUTPUT/last/                    the latest checkpoint, from which training can go on

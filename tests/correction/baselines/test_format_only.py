@@ -1,4 +1,4 @@
-"""The baseline that only writes otherwise, and how baselines are picked by name."""
+"""The baseline that changes only the writing, and the choice of baselines by name."""
 
 from __future__ import annotations
 

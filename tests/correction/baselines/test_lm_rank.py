@@ -1,4 +1,5 @@
-"""LM_rank: a weight of zero is the 1-best, an oracle reaches o_nb, and what lies between is as worked out by hand."""
+"""LM_rank: weight zero gives the 1-best, an oracle reaches o_nb, and weights between give results worked out by
+hand."""
 
 from __future__ import annotations
 

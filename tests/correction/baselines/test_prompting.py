@@ -1,4 +1,4 @@
-"""Prompting: what the model is given to read, and that its own greedy answer comes out."""
+"""Prompting: the model reads the right prompt, and its own greedy answer comes out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What guards allow and refuse, and the thresholds that can be set."""
+"""Guards allow and refuse corrections, by thresholds that can be set."""
 
 from __future__ import annotations
 

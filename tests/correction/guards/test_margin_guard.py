@@ -1,4 +1,4 @@
-"""What a correction consists of, and what is left when parts of it are put back."""
+"""A correction is divided into stretches, and some of them are put back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Where the noise enters, in numbers worked out by hand. `project` stands for the layer's own projections."""
+"""The noise enters the adapter at the right place, in numbers worked out by hand.
+
+`project` stands for the layer's own projections.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold for the noise prompt on every family of language models, on tiny random ones in float32."""
+"""Laws of the noise prompt on every family of language models, tested on tiny random ones in float32."""
 
 from __future__ import annotations
 

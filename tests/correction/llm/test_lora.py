@@ -1,4 +1,4 @@
-"""Low-rank updates folded into the weights: the same function, in fewer products, for reading alone."""
+"""Low-rank updates that are folded into the weights give the same function with fewer products."""
 
 from __future__ import annotations
 

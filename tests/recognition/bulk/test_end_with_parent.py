@@ -1,4 +1,4 @@
-"""A worker ends with the process that started it, also where the kernel does not see to that."""
+"""A worker ends with the process that started it, also if the kernel does not arrange that."""
 
 from __future__ import annotations
 

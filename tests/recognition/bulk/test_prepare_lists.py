@@ -230,7 +230,7 @@ def test_what_is_refused(folder: Path, arguments: dict[str, Any], message: str) 
 
 def test_streams_are_refused(folder: Path) -> None:
     for manifest, target in (("-", folder / "lists.jsonl"), (folder / "manifest.jsonl", "-")):
-        with pytest.raises(InputError, match="'-' is not one"):
+        with pytest.raises(InputError, match="name files instead of '-'"):
             prepare_lists(Listener, manifest, target, Request(), settings={})
 
 

@@ -1,4 +1,4 @@
-"""What makes two recognitions of one audio the same."""
+"""Compares two recognitions of one audio."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What CTranslate2 runs: embedded models, folders in both formats, and what is said of those it cannot."""
+"""CTranslate2 runs embedded models and folders in both formats, and others are refused with the reason."""
 
 from __future__ import annotations
 

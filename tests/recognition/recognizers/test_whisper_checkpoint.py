@@ -1,4 +1,4 @@
-"""What Whisper's recognizer reads from a checkpoint: window, languages, special tokens, and what is wrong with it."""
+"""Whisper's recognizer reads window, languages and special tokens from a checkpoint, and names its defects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which texts make a list: writing makes no difference, a wider search comes second, nothing is made up."""
+"""The texts of a list: typography makes no difference, a wider search comes second, and nothing is invented."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ class FormatOnly:
 
     With `number` its error rate under `number` is the row *format-only* of `robustger evaluate`, which rewrites the
     reference too. With `hyporadise` it is the 1-best in the writing that the preset `whisper` was trained to write, and
-    its error rate under `raw` is what that writing is worth.
+    its error rate under `raw` shows the effect of the writing alone.
 
     Args:
         normalizer: name of the normalizer that writes.

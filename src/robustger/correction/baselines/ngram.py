@@ -23,7 +23,7 @@ class NgramLanguageModel:
     nothing to tune, and learns a few thousand sentences in a second.
 
     Args:
-        sentences: the text, a sentence each; words are what stands between blanks.
+        sentences: the text, a sentence each; words stand between blanks.
         order: n; 3 looks at the two words before.
 
     Raises:

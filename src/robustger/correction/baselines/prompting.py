@@ -30,8 +30,8 @@ class Prompted:
     """Zero-shot, or few-shot where examples are given, prompting of an instruct model through its chat template.
 
     A user's turn is the instruction with the distinct hypotheses; an example is such a turn with the reference as the
-    answer. Decoding is greedy. Of what the model writes the first line counts, without quotation marks around it. Lists
-    whose hypotheses all agree pass through without the model, as in a corrector.
+    answer. Decoding is greedy. Only the first line of the answer counts, without quotation marks around it. Lists whose
+    hypotheses all agree pass through without the model, as in a corrector.
 
     The 1-best is kept (`too_long`) where prompt and answer exceed the context, and where the first line is longer than
     twice the longest hypothesis.

@@ -59,6 +59,6 @@ def _edits_with(edits: Sequence[int], text: Sequence[int], token: int) -> list[i
 
 
 def _agreement(written: Sequence[int], text: Sequence[int], place: int) -> int:
-    """The number of tokens before the place with which the answer ends, too; at most `LONGEST_MATCH`."""
+    """The number of tokens before the place that agree with the end of the answer; at most `LONGEST_MATCH`."""
     longest = min(LONGEST_MATCH, place, len(written))
     return next((n for n in range(longest) if written[-1 - n] != text[place - 1 - n]), longest)

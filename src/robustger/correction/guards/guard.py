@@ -1,4 +1,4 @@
-"""The guard `none`, which is also what every guard can do: constrain the answers, revise them, and refuse them."""
+"""Defines `Guard`, which can constrain, revise and refuse answers; the class itself is the guard `none`."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def write_page(
         path: the file to write.
         report: the figures.
         utterances: the evaluated utterances; those without a reference are left out.
-        title: name of what was evaluated.
+        title: the name of the evaluated lists or systems.
         by: the fields the report is grouped by, as they were given to `evaluate`; each gets a column.
         players: of the recordings, by domain (see `robustger.evaluation.page.players`).
         shown: utterances in the table.

@@ -199,7 +199,7 @@ def _common(runs: Path, base: TrainingRun[BasePlan] | None) -> list[str]:
 
 
 def _shared(recipe: Path, overrides: Sequence[str]) -> dict[str, str]:
-    """Digests of what all arms have in common besides lists and base: the recipe without change and seed."""
+    """Digests of everything that all arms share besides lists and base: the recipe without change and seed."""
     config = _resolved(recipe, overrides)
     return {
         "recipe": _digest(_settings(config), _lora_digest(config.initial)),

@@ -38,7 +38,7 @@ class Trainings:
     """All trainings of a command, done or not.
 
     Attributes:
-        scale: what they have in common.
+        scale: their common settings.
         folder: of their runs.
         lists: the files they learn from; None where no training is needed or possible.
         base: the run of the shared language model; None where there is none.
@@ -162,7 +162,7 @@ def plan_trainings(
 
     Args:
         data: the lists.
-        scale: what the trainings have in common.
+        scale: the common settings of the trainings.
         folder: of their runs.
         needed: pairs of arm and change.
         seeds: of the trainings.

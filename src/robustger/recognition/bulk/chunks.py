@@ -1,4 +1,4 @@
-"""Cuts a manifest into chunks that depend neither on shards nor on what earlier runs have done."""
+"""Cuts a manifest into chunks. They depend neither on shards nor on the progress of earlier runs."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ LISTS, PROBLEMS = "lists.jsonl", "problems.jsonl"  # files of the journal
 
 
 class ListWriter:
-    """Collects what a run finds. Nothing counts before `commit`, and nothing is visible before `publish`.
+    """Collects the results of a run. They count from `commit` on, and are visible from `publish` on.
 
     Args:
         journal: keeps the work of the run.

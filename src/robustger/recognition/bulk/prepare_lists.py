@@ -74,8 +74,8 @@ def prepare_lists(
         manifest: see `robustger.manifest.read_manifest`; a file or folder, because it is read twice.
         target: the N-best JSONL file; it appears when it is complete.
         request: how the lists are made.
-        settings: what distinguishes this recognizer from others (kind, model, options), as values that JSON can hold.
-            See `check_same_settings` for keys that end with "_sha256".
+        settings: distinguishes this recognizer from others (kind, model, options), by values that JSON can hold. See
+            `check_same_settings` for keys that end with "_sha256".
         restart: whether to throw away the work of earlier runs, finished or not.
         workers: processes that read recordings ahead and extract features. With 0 this process does it. None takes 2
             where there is a GPU, which would wait for the recordings, else 0. The result does not depend on it, and an
@@ -224,7 +224,9 @@ def _checked_target(target: str | Path, manifest: str | Path) -> Path:
         InputError: a stream, a folder, or the manifest itself.
     """
     if str(manifest) == "-" or str(target) == "-":
-        raise InputError("nbest reads and writes files, so that it can be interrupted; '-' is not one")
+        raise InputError(
+            "nbest reads and writes files only, so that it can be interrupted; name files instead of '-'"
+        )
     target = Path(os.path.realpath(target) if os.path.islink(target) else target)
     if target.is_dir():
         raise InputError(f"{target}: is a folder; name a file to write")

@@ -175,6 +175,6 @@ def _clean_samples(utterance: Utterance, length: int, options: ReadingOptions) -
     if abs(clean.size - length) > PAIR_TOLERANCE_SECONDS * SAMPLE_RATE:
         raise InputError(
             f"{utterance.clean_audio}: lasts {clean.size / SAMPLE_RATE:.2f} s, and {utterance.audio} "
-            f"{length / SAMPLE_RATE:.2f} s; the two recordings of a pair must run sample by sample alongside"
+            f"{length / SAMPLE_RATE:.2f} s; the two recordings of a pair must match sample by sample"
         )
     return np.pad(clean[:length], (0, max(0, length - clean.size)))

@@ -1,4 +1,4 @@
-"""Holds a given text against an audio: the part that the recognizers of Whisper share, whatever engine they run on."""
+"""Aligns a given text with an audio and scores it; the recognizers of Whisper share this code on all engines."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ class WhisperListener(ABC, Generic[States]):
         return True
 
     def align(self, audio: np.ndarray, text: str, *, language: str | None = None) -> list[TimedWord]:
-        """As `Listens.align`, by what the cross-attention looks at; see `robustger.recognition.recognizers.word_times`.
+        """As `Listens.align`, by the places that the cross-attention looks at.
+
+        See `robustger.recognition.recognizers.word_times`.
 
         Raises:
             InputError: also a text that is longer than the decoder takes, or a language that it does not know.

@@ -1,1 +1,1 @@
-"""The width of the search of all recognizers, and beam search with any decoder."""
+"""Decides how widely all recognizers search, and holds a beam search for any decoder."""
