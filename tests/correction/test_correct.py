@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import shutil
+import string
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,14 @@ import pytest
 import torch
 
 from robustger.correction import Corrector, CorrectorConfig, GuardConfig
+from robustger.correction.answers import BatchAnswers
+from robustger.correction.batch import ReadingBatch
 from robustger.correction.checkpoint import checkpoint_folder, presets
+from robustger.correction.decision import decide
+from robustger.correction.decoding.reading import Reading
+from robustger.correction.decoding.stepwise import Answer
+from robustger.correction.guards.known_guards import GUARDS
+from robustger.correction.list_prompts import ListPrompt
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
 
@@ -169,12 +178,36 @@ def test_text_comes_back_as_its_tokens_say(corrector: Corrector) -> None:
 def test_what_no_model_could_read_keeps_its_best(
     corrector: Corrector, transcripts: dict[str, Transcript], skip_agreeing: bool
 ) -> None:
-    words = " ".join(["fare"] * 10_000)
+    words = " ".join(random.Random(0).choices(string.ascii_lowercase, k=10_000))
     long = NBest.from_texts("long", [words, words + " please"])
     results = corrector.correct([LISTS[0], long, LISTS[2]], skip_agreeing=skip_agreeing)
     assert settled(results[0]) == settled(transcripts["five"])
     assert settled(results[2]) == settled(transcripts["two"])
     assert (results[1].source, results[1].text, results[1].confidence) == ("too_long", words, 0.0)
+
+
+@pytest.mark.parametrize("skip_agreeing", [True, False])
+def test_a_list_whose_best_loops_is_passed_through(corrector: Corrector, skip_agreeing: bool) -> None:
+    loop = ("and then " * 20).strip()
+    for others in ([], [loop], [loop + " we", "and then"]):
+        nbest = NBest.from_texts("loop", [loop, *others])
+        [transcript] = corrector.correct([nbest], skip_agreeing=skip_agreeing)
+        assert (transcript.source, transcript.text, transcript.passes) == ("loop", loop, 0)
+    [transcript] = corrector.correct([NBest.from_texts("no loop", ["and then we", loop])])
+    assert transcript.source != "loop" or transcript.text == "and then we"
+
+
+def test_a_loop_that_the_language_model_writes_is_dropped(corrector: Corrector) -> None:
+    nbest, loop = NBest.from_texts("u", ["the night train", "a night train"]), ("night " * 20).strip()
+    tokens, written = corrector.prompt_tokens(nbest.texts), corrector.answer_tokens(loop)
+    prompt = ListPrompt(0, nbest, tokens, corrector.answer_tokens(nbest.best))
+    batch = ReadingBatch.of([prompt], corrector.tokens, corrector.noise)
+    reading = Reading(corrector.llm, [tokens], batch.noise, corrector.tokens.end)
+    answers = BatchAnswers(
+        batch, [Answer(written[:-1], -1.0, finished=True)], [loop], reading, corrector.tokens, [1], None
+    )
+    [transcript] = decide(answers, GUARDS.get("none")(GuardConfig(name="none")))
+    assert (transcript.source, transcript.text, transcript.generated) == ("loop", nbest.best, loop)
 
 
 def test_prompts_leave_room_for_an_answer(tiny_corrector: Callable[..., Corrector]) -> None:

@@ -247,7 +247,8 @@ class Transcript:
         generated: what the language model wrote before the guard; equal to `best` where the model was skipped.
         source: where `text` comes from: "llm"; "agreement" (all hypotheses agree, the model was skipped); "guard" (the
             guard fell back or changed the text); "too_long" (the prompt exceeds the model's context, the 1-best was
-            kept); "language" (the corrector does not know the list's language, the 1-best was kept).
+            kept); "language" (the corrector does not know the list's language, the 1-best was kept); "loop" (the
+            recognizer or the language model repeats itself, see `robustger.text.loops`, the 1-best was kept).
         guard: name of the guard in force.
         confidence: between 0 and 1.
         passes: forward passes of the language model in which this utterance took part, the guard's included; 0 where it
@@ -260,7 +261,7 @@ class Transcript:
     text: str
     best: str
     generated: str
-    source: Literal["llm", "agreement", "guard", "too_long", "language", "baseline"]
+    source: Literal["llm", "agreement", "guard", "too_long", "language", "loop", "baseline"]
     guard: str
     confidence: float
     passes: int = 0
