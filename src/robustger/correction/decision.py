@@ -16,6 +16,7 @@ def decide(answers: BatchAnswers, guard: Guard) -> list[Transcript]:
 
     The guard first revises the answers, which may undo parts of them, and then allows or refuses each. The 1-best takes
     the place of an answer that is refused, that was cut off at its limit, or that repeats itself as a loop does.
+    The confidences are those of `confidence_of`; `robustger.correction.confidence` turns them into those of the words.
     """
     revised = guard.revise(answers)
     transcripts = []
