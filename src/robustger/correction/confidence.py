@@ -34,7 +34,7 @@ from robustger.yaml_files import read_yaml
 CONFIDENCE_FILE = "confidence.yaml"
 UNJUDGED = ("language", "loop", "too_long")  # sources of texts that nothing has judged
 
-_TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")  # noqa: RUF001
+_TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _SMOOTHING = 0.05  # keeps the log-odds of the shares 0 and 1 finite
 _LEAST_PROBABILITY = 1e-6
 
@@ -168,7 +168,9 @@ def _held_shares(
     missing = {position for position, weight in enumerate(weights) if not weight}
     if missing:
         for number, hypothesis in enumerate(hypotheses):
-            add((position for position in _held_as_letters(tokens, hypothesis) if position in missing), number)
+            add(
+                (position for position in _held_as_letters(tokens, hypothesis) if position in missing), number
+            )
     return weights, in_best
 
 
