@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import random
@@ -18,6 +19,7 @@ from robustger.correction import Corrector, CorrectorConfig, GuardConfig
 from robustger.correction.answers import BatchAnswers
 from robustger.correction.batch import ReadingBatch
 from robustger.correction.checkpoint import checkpoint_folder, presets
+from robustger.correction.confidence import ConfidenceModel
 from robustger.correction.decision import decide
 from robustger.correction.decoding.reading import Reading
 from robustger.correction.decoding.stepwise import Answer
@@ -59,7 +61,9 @@ def transcripts(corrector: Corrector) -> dict[str, Transcript]:
 
 
 def settled(transcript: Transcript) -> dict:
-    return {key: value for key, value in transcript.to_dict().items() if key != "confidence"}
+    """What does not depend on rounding."""
+    fields = transcript.to_dict()
+    return {key: value for key, value in fields.items() if key not in ("confidence", "word_confidences")}
 
 
 def test_one_transcript_a_list_in_order(transcripts: dict[str, Transcript]) -> None:
@@ -112,27 +116,37 @@ def test_longer_lists_are_cut(corrector: Corrector, transcripts: dict[str, Trans
 def test_agreement_needs_no_language_model(corrector: Corrector, transcripts: dict[str, Transcript]) -> None:
     for name in ("one", "agreeing", "agreeing but for spaces"):
         transcript = transcripts[name]
-        assert (transcript.source, transcript.confidence) == ("agreement", 1.0)
+        assert transcript.source == "agreement"
+        assert transcript.confidence > 0.9
         assert transcript.text == transcript.generated == transcript.best
     for name in ("empty", "blank"):
         assert (transcripts[name].source, transcripts[name].text) == ("agreement", "")
+        assert (transcripts[name].confidence, transcripts[name].word_confidences) == (1.0, ())
     asked = corrector.correct(LISTS, skip_agreeing=False)
     sources = {transcript.id: transcript.source for transcript in asked}
     assert {name for name, source in sources.items() if source == "agreement"} == {"empty", "blank"}
     assert next(transcript for transcript in asked if transcript.id == "one").confidence < 1.0
 
 
-def test_confidence_is_the_mean_probability_of_a_token(corrector: Corrector) -> None:
+def test_confidence_follows_the_mean_probability_of_a_token(
+    corrector: Corrector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        corrector, "confidence", ConfidenceModel(log_probability=0.3)
+    )  # a tiny model is never sure
     checked = 0
     for nbest, transcript in zip(LISTS, corrector.correct(LISTS, guard="words"), strict=True):
-        if transcript.source != "llm":
+        if transcript.source != "llm" or not transcript.text:
             continue
         prompt, tokens = corrector.prompt_tokens(nbest.texts), corrector.answer_tokens(transcript.text)
         logits = corrector.logits(
             torch.tensor([[*prompt, *tokens]]), corrector.noise_embedding([nbest.texts])
         )[0, len(prompt) - 1 : -1]
         chosen = logits.log_softmax(-1).gather(-1, torch.tensor(tokens)[:, None])
-        assert transcript.confidence == pytest.approx(math.exp(chosen.mean().item()), abs=1e-4)
+        probability = math.exp(chosen.mean().item())
+        expected = corrector.confidence.judged(dataclasses.replace(transcript, confidence=probability), nbest)
+        assert transcript.word_confidences == pytest.approx(expected.word_confidences, abs=2e-4)
+        assert transcript.confidence == pytest.approx(expected.confidence, abs=2e-4)
         checked += len(tokens) > 1
     assert checked
 

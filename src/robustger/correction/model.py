@@ -252,8 +252,8 @@ class Corrector:
 
         Returns:
             one transcript per list, in the list's own form: where the list has a written form beside the plain one, the
-            transcript has it, too. `word_confidences` holds the probability that each word is right, and `confidence` is
-            their mean; see `robustger.correction.confidence`. Lists in a language that the checkpoint does not know,
+            transcript has it, too. `word_confidences` holds the probability that each word is right, and `confidence`
+            is their mean; see `robustger.correction.confidence`. Lists in a language that the checkpoint does not know,
             lists whose 1-best loops, and lists that are too long for an answer are passed through, with the source
             "language", "loop" or "too_long", a confidence of 0 and no `word_confidences`.
 
