@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
+import random
 import shutil
+import string
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,15 @@ import pytest
 import torch
 
 from robustger.correction import Corrector, CorrectorConfig, GuardConfig
+from robustger.correction.answers import BatchAnswers
+from robustger.correction.batch import ReadingBatch
 from robustger.correction.checkpoint import checkpoint_folder, presets
+from robustger.correction.confidence import ConfidenceModel
+from robustger.correction.decision import decide
+from robustger.correction.decoding.reading import Reading
+from robustger.correction.decoding.stepwise import Answer
+from robustger.correction.guards.known_guards import GUARDS
+from robustger.correction.list_prompts import ListPrompt
 from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
 
@@ -50,7 +61,9 @@ def transcripts(corrector: Corrector) -> dict[str, Transcript]:
 
 
 def settled(transcript: Transcript) -> dict:
-    return {key: value for key, value in transcript.to_dict().items() if key != "confidence"}
+    """What does not depend on rounding."""
+    fields = transcript.to_dict()
+    return {key: value for key, value in fields.items() if key not in ("confidence", "word_confidences")}
 
 
 def test_one_transcript_a_list_in_order(transcripts: dict[str, Transcript]) -> None:
@@ -103,27 +116,37 @@ def test_longer_lists_are_cut(corrector: Corrector, transcripts: dict[str, Trans
 def test_agreement_needs_no_language_model(corrector: Corrector, transcripts: dict[str, Transcript]) -> None:
     for name in ("one", "agreeing", "agreeing but for spaces"):
         transcript = transcripts[name]
-        assert (transcript.source, transcript.confidence) == ("agreement", 1.0)
+        assert transcript.source == "agreement"
+        assert transcript.confidence > 0.9
         assert transcript.text == transcript.generated == transcript.best
     for name in ("empty", "blank"):
         assert (transcripts[name].source, transcripts[name].text) == ("agreement", "")
+        assert (transcripts[name].confidence, transcripts[name].word_confidences) == (1.0, ())
     asked = corrector.correct(LISTS, skip_agreeing=False)
     sources = {transcript.id: transcript.source for transcript in asked}
     assert {name for name, source in sources.items() if source == "agreement"} == {"empty", "blank"}
     assert next(transcript for transcript in asked if transcript.id == "one").confidence < 1.0
 
 
-def test_confidence_is_the_mean_probability_of_a_token(corrector: Corrector) -> None:
+def test_confidence_follows_the_mean_probability_of_a_token(
+    corrector: Corrector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        corrector, "confidence", ConfidenceModel(log_probability=0.3)
+    )  # a tiny model is never sure
     checked = 0
     for nbest, transcript in zip(LISTS, corrector.correct(LISTS, guard="words"), strict=True):
-        if transcript.source != "llm":
+        if transcript.source != "llm" or not transcript.text:
             continue
         prompt, tokens = corrector.prompt_tokens(nbest.texts), corrector.answer_tokens(transcript.text)
         logits = corrector.logits(
             torch.tensor([[*prompt, *tokens]]), corrector.noise_embedding([nbest.texts])
         )[0, len(prompt) - 1 : -1]
         chosen = logits.log_softmax(-1).gather(-1, torch.tensor(tokens)[:, None])
-        assert transcript.confidence == pytest.approx(math.exp(chosen.mean().item()), abs=1e-4)
+        probability = math.exp(chosen.mean().item())
+        expected = corrector.confidence.judged(dataclasses.replace(transcript, confidence=probability), nbest)
+        assert transcript.word_confidences == pytest.approx(expected.word_confidences, abs=2e-4)
+        assert transcript.confidence == pytest.approx(expected.confidence, abs=2e-4)
         checked += len(tokens) > 1
     assert checked
 
@@ -169,12 +192,36 @@ def test_text_comes_back_as_its_tokens_say(corrector: Corrector) -> None:
 def test_what_no_model_could_read_keeps_its_best(
     corrector: Corrector, transcripts: dict[str, Transcript], skip_agreeing: bool
 ) -> None:
-    words = " ".join(["fare"] * 10_000)
+    words = " ".join(random.Random(0).choices(string.ascii_lowercase, k=10_000))
     long = NBest.from_texts("long", [words, words + " please"])
     results = corrector.correct([LISTS[0], long, LISTS[2]], skip_agreeing=skip_agreeing)
     assert settled(results[0]) == settled(transcripts["five"])
     assert settled(results[2]) == settled(transcripts["two"])
     assert (results[1].source, results[1].text, results[1].confidence) == ("too_long", words, 0.0)
+
+
+@pytest.mark.parametrize("skip_agreeing", [True, False])
+def test_a_list_whose_best_loops_is_passed_through(corrector: Corrector, skip_agreeing: bool) -> None:
+    loop = ("and then " * 20).strip()
+    for others in ([], [loop], [loop + " we", "and then"]):
+        nbest = NBest.from_texts("loop", [loop, *others])
+        [transcript] = corrector.correct([nbest], skip_agreeing=skip_agreeing)
+        assert (transcript.source, transcript.text, transcript.passes) == ("loop", loop, 0)
+    [transcript] = corrector.correct([NBest.from_texts("no loop", ["and then we", loop])])
+    assert transcript.source != "loop" or transcript.text == "and then we"
+
+
+def test_a_loop_that_the_language_model_writes_is_dropped(corrector: Corrector) -> None:
+    nbest, loop = NBest.from_texts("u", ["the night train", "a night train"]), ("night " * 20).strip()
+    tokens, written = corrector.prompt_tokens(nbest.texts), corrector.answer_tokens(loop)
+    prompt = ListPrompt(0, nbest, tokens, corrector.answer_tokens(nbest.best))
+    batch = ReadingBatch.of([prompt], corrector.tokens, corrector.noise)
+    reading = Reading(corrector.llm, [tokens], batch.noise, corrector.tokens.end)
+    answers = BatchAnswers(
+        batch, [Answer(written[:-1], -1.0, finished=True)], [loop], reading, corrector.tokens, [1], None
+    )
+    [transcript] = decide(answers, GUARDS.get("none")(GuardConfig(name="none")))
+    assert (transcript.source, transcript.text, transcript.generated) == ("loop", nbest.best, loop)
 
 
 def test_prompts_leave_room_for_an_answer(tiny_corrector: Callable[..., Corrector]) -> None:

@@ -16,6 +16,7 @@ from tests.cli.conftest import Result
 from tests.cli.conftest import robustger as robustger  # a fixture
 
 from robustger.correction import Corrector
+from robustger.correction.confidence import UNJUDGED
 from robustger.correction.files import correct_file
 
 GOOD = {
@@ -73,6 +74,7 @@ def test_a_file_with_good_and_bad_lines(
             assert list(fields) == [
                 *("id", "text", "best", "generated", "source", "guard", "confidence"),
                 *("passes", "tokens"),
+                *(["word_confidences"] if fields["source"] not in UNJUDGED else []),
             ]
             assert (fields["id"], fields["best"]) == (name, " ".join(GOOD[name][0].split()))
         else:

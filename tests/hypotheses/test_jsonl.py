@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -243,6 +244,9 @@ def test_a_transcript_is_ready_for_json():
         "passes": 2,
         "tokens": 3,
     }
+    judged = dataclasses.replace(transcript, word_confidences=(0.75,))
+    assert json.loads(json.dumps(judged.to_dict())) == transcript.to_dict() | {"word_confidences": [0.75]}
+    assert Transcript(**json.loads(json.dumps(judged.to_dict()))) == judged
 
 
 def test_real_lists_are_read_and_written_back_with_folded_white_space_only(tmp_path: Path):

@@ -50,6 +50,16 @@ class Listener:
         return [AudioEmbedding(np.zeros(2, np.float32)) for _ in audios]
 
 
+class Looping(Listener):
+    """Writes the same phrase again and again."""
+
+    def recognize(
+        self, audios: Sequence[np.ndarray], *, n: int = 5, beams: int | None = None
+    ) -> list[Recognition]:
+        loop = Hypothesis(" ".join(["Thank you."] * 20), -1.0)
+        return [Recognition((loop,), 1, np.zeros(2, np.float32)) for _ in audios]
+
+
 class Unchanging:
     """A corrector that changes nothing, and knows English alone."""
 
@@ -98,6 +108,34 @@ def test_nobody_s_speech_is_an_empty_text(tmp_path: Path, sentences: list[np.nda
     assert warnings == [f"{file}: nobody speaks in it" for file in (files[0], files[2])]
     assert (summary.files, summary.problems) == (3, 0)
     assert recognizer.given == [len(sentences[0])]  # a short recording is not trimmed
+
+
+def test_a_loop_is_named_and_is_no_problem(tmp_path: Path, sentences: list[np.ndarray]) -> None:
+    write_audio(tmp_path / "said.wav", sentences[0])
+    file, warnings = str(tmp_path / "said.wav"), []
+    summary = transcribe_to(
+        pipeline(Looping()), [file], str(tmp_path / "all.json"), on_warning=warnings.append
+    )
+    [warning] = warnings
+    assert warning.startswith(f"{file}: from 0.0 to ")
+    assert "the recognizer repeats itself ('Thank you." in warning
+    assert len(warning) < 400
+    assert "\n" not in warning
+    assert summary.problems == 0
+    [row] = map(json.loads, (tmp_path / "all.json").read_text(encoding="utf-8").splitlines())
+    assert row["segments"][0]["meta"]["loops"] is True
+
+    (tmp_path / "manifest.jsonl").write_text(json.dumps({"id": "u", "audio": "said.wav"}), encoding="utf-8")
+    for recognizer, expected in ((Looping(), ["u: the recognizer repeats itself"]), (Listener(), [])):
+        warnings.clear()
+        done = prepare_lists(
+            lambda recognizer=recognizer: recognizer, tmp_path / "manifest.jsonl", tmp_path / "lists.jsonl",
+            Request(), settings={}, restart=True, on_warning=warnings.append,
+        )  # fmt: skip
+        assert [warning.split(" (")[0] for warning in warnings] == expected
+        assert done.problems == 0
+        [nbest] = load_nbest(tmp_path / "lists.jsonl")
+        assert nbest.meta.get("loops", False) == bool(expected)
 
 
 def test_a_recognizer_of_one_s_own_decides_for_itself() -> None:

@@ -97,3 +97,11 @@ def test_where_nobody_speaks_the_list_says_so(name: str, written: str | None) ->
     assert nbest.reference == ("Hello." if name == "raw" else "hello")
     assert (nbest.audio, nbest.start, nbest.end) == ("u.wav", 1.0, 90.0)
     assert NBest.from_dict(nbest.to_dict()) == nbest
+
+
+@pytest.mark.parametrize("name", ["raw", "spoken"])
+def test_a_list_says_whether_even_its_best_loops(name: str) -> None:
+    loop = "Thank you. " * 12
+    assert list_of("u", found(loop, loop + "Bye."), name).meta["loops"] is True
+    assert "loops" not in list_of("u", found("Thank you.", loop), name).meta
+    assert "loops" not in list_of("u", None, name).meta

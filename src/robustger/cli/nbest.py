@@ -148,6 +148,7 @@ def nbest(
             on_problem=lambda line, message: bar.write(
                 f"robustger: {manifest}:{line}: {message}", file=sys.stderr
             ),
+            on_warning=lambda message: bar.write(f"robustger: {message}", file=sys.stderr),
             on_start=lambda utterances: bar.reset(utterances),
             on_progress=on_progress,
         )

@@ -8,13 +8,15 @@ from robustger.correction.answers import BatchAnswers
 from robustger.correction.decoding.stepwise import Answer
 from robustger.correction.guards.guard import Guard, Proposal
 from robustger.hypotheses import Transcript
+from robustger.text.loops import is_loop
 
 
 def decide(answers: BatchAnswers, guard: Guard) -> list[Transcript]:
     """The transcripts of the lists of a batch, in its order, in plain words.
 
     The guard first revises the answers, which may undo parts of them, and then allows or refuses each. The 1-best takes
-    the place of an answer that is refused or that was cut off at its limit.
+    the place of an answer that is refused, that was cut off at its limit, or that repeats itself as a loop does.
+    The confidences are those of `confidence_of`; `robustger.correction.confidence` turns them into those of the words.
     """
     revised = guard.revise(answers)
     transcripts = []
@@ -23,6 +25,8 @@ def decide(answers: BatchAnswers, guard: Guard) -> list[Transcript]:
         best, text = prompt.nbest.best, revised[row]
         if not answer.finished:
             source, text = "too_long", best
+        elif is_loop(text):
+            source, text = "loop", best
         elif not guard.allows(Proposal(best, text, prompt.words)):
             source, text = "guard", best
         else:

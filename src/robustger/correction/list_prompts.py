@@ -10,6 +10,7 @@ from robustger.correction.config import CorrectorConfig
 from robustger.correction.tokens import ListTokens
 from robustger.correction.writing import Writing, knows_language
 from robustger.hypotheses import NBest, Transcript
+from robustger.text.loops import is_loop
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def make_prompts(
 
     Returns:
         the prompts, and by the position of their list the transcripts that keep the 1-best. Their source is `language`,
-        `agreement` or `too_long`.
+        `loop`, `agreement` or `too_long`.
     """
     prompts: list[ListPrompt] = []
     unread: dict[int, Transcript] = {}
@@ -69,6 +70,9 @@ def make_prompts(
         distinct = set(nbest.texts)
         if not knows_language(writing.given, config.languages):
             unread[index] = _unread(nbest, "language", guard, confidence=0.0)
+            continue
+        if is_loop(writing.given.written[0]):
+            unread[index] = _unread(nbest, "loop", guard, confidence=0.0)
             continue
         if distinct == {""} or (skip_agreeing and len(distinct) == 1):
             unread[index] = _unread(nbest, "agreement", guard, confidence=1.0)
@@ -82,7 +86,7 @@ def make_prompts(
 
 
 def _unread(
-    nbest: NBest, source: Literal["language", "agreement", "too_long"], guard: str, confidence: float
+    nbest: NBest, source: Literal["language", "loop", "agreement", "too_long"], guard: str, confidence: float
 ) -> Transcript:
     """The 1-best as the transcript of a list that the language model does not read."""
     best = nbest.best

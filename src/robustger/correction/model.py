@@ -8,6 +8,7 @@
 4. `answers`: the language model reads a batch and answers
 5. `decision`: a guard decides between answer and 1-best
 6. `writing` again: transcripts in the form that the lists have
+7. `confidence`: how probably each word is right
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from robustger.correction.checkpoint import (
     save_checkpoint,
     trained_parameters,
 )
+from robustger.correction.confidence import ConfidenceModel
 from robustger.correction.config import CorrectorConfig, GuardConfig, Quantization, validate_config
 from robustger.correction.decision import decide
 from robustger.correction.decoding.batch_size import BatchSize, BatchSizes
@@ -64,11 +66,15 @@ class Corrector:
         llm: the conditioned language model.
         tokens: turns texts into tokens of the language model, and back.
         noise: gives the noise rows of lists.
+        confidence: judges how probably each word of a transcript is right.
     """
 
-    def __init__(self, config: CorrectorConfig, llm: ConditionedLLM) -> None:
+    def __init__(
+        self, config: CorrectorConfig, llm: ConditionedLLM, confidence: ConfidenceModel | None = None
+    ) -> None:
         self.config = config
         self.llm = llm
+        self.confidence = confidence or ConfidenceModel()
         self.tokens = ListTokens(config)
         # A pass is not reentrant: a hook of the output layer selects the logits that are wanted.
         self._llm_lock = threading.Lock()
@@ -168,6 +174,7 @@ class Corrector:
         changes = {key: value for key, value in asked.items() if value is not None}
         config = validate_config(CorrectorConfig, read_config(folder).model_dump() | changes, str(folder))
         corrector = cls.create(config, dtype, device)
+        corrector.confidence = ConfidenceModel.of_checkpoint(folder)
         load_weights(corrector.llm, folder)
         if not trainable:
             fold_lora(corrector.llm.llm)
@@ -245,10 +252,10 @@ class Corrector:
 
         Returns:
             one transcript per list, in the list's own form: where the list has a written form beside the plain one, the
-            transcript has it, too. Lists in a language that the checkpoint does not know are passed through, with the
-            source "language" and a confidence of 0. The confidence of other lists is the geometric mean of the
-            probabilities that the language model gives to the tokens it wrote and to their end. It is 1 where all
-            hypotheses agree and the language model was skipped, and 0 where the list is too long for an answer.
+            transcript has it, too. `word_confidences` holds the probability that each word is right, and `confidence`
+            is their mean; see `robustger.correction.confidence`. Lists in a language that the checkpoint does not know,
+            lists whose 1-best loops, and lists that are too long for an answer are passed through, with the source
+            "language", "loop" or "too_long", a confidence of 0 and no `word_confidences`.
 
         Raises:
             InputError: there is no guard of that name; a threshold is unknown or out of range; `batch_size` is neither
@@ -277,7 +284,10 @@ class Corrector:
         for batch in prepared(sizes.batches(prompts), prepare, ahead=self.llm.device.type == "cuda"):
             for part, decided in in_parts(batch, read, sizes):
                 transcripts |= zip((prompt.index for prompt in part.prompts), decided, strict=True)
-        return [writing.transcript(transcripts[index]) for index, writing in enumerate(writings)]
+        return [
+            self.confidence.judged(writing.transcript(transcripts[index]), writing.given)
+            for index, writing in enumerate(writings)
+        ]
 
     def _read(self, batch: ReadingBatch, guard: Guard, num_beams: int) -> list[Transcript]:
         """The transcripts of a batch in plain words: the language model answers, and the guard decides."""

@@ -284,8 +284,8 @@ def on_llm(name: str) -> str:
 
 
 def unguarded(transcript: Transcript) -> str:
-    """The text that the guard `none` would have let through. Every guard drops an answer that found no end."""
-    return transcript.text if transcript.source == "too_long" else transcript.generated
+    """The text that the guard `none` would have let through. Every guard drops an answer without an end, or a loop."""
+    return transcript.text if transcript.source in ("too_long", "loop") else transcript.generated
 
 
 def word_errors(lists: Sequence[NBest], texts: Sequence[str], normalizer: str = NORMALIZER) -> list[int]:

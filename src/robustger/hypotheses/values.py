@@ -247,31 +247,44 @@ class Transcript:
         generated: what the language model wrote before the guard; equal to `best` where the model was skipped.
         source: where `text` comes from: "llm"; "agreement" (all hypotheses agree, the model was skipped); "guard" (the
             guard fell back or changed the text); "too_long" (the prompt exceeds the model's context, the 1-best was
-            kept); "language" (the corrector does not know the list's language, the 1-best was kept).
+            kept); "language" (the corrector does not know the list's language, the 1-best was kept); "loop" (the
+            recognizer or the language model repeats itself, see `robustger.text.loops`, the 1-best was kept).
         guard: name of the guard in force.
-        confidence: between 0 and 1.
+        confidence: between 0 and 1. Of a corrector: the mean of `word_confidences`; of a text without words, the share
+            of the list that is empty; 0 where the 1-best was kept and nothing judged it (source "too_long", "language"
+            or "loop").
         passes: forward passes of the language model in which this utterance took part, the guard's included; 0 where it
             was skipped.
         tokens: the number of tokens that the language model wrote, including the one that ends the text.
         written: the transcript with the recognizer's case and punctuation; None where the list has no written form.
+        word_confidences: the probability that each word of `text` is right, one for each word between white space; None
+            where nothing judged the words. See `robustger.correction.confidence`.
     """
 
     id: str
     text: str
     best: str
     generated: str
-    source: Literal["llm", "agreement", "guard", "too_long", "language", "baseline"]
+    source: Literal["llm", "agreement", "guard", "too_long", "language", "loop", "baseline"]
     guard: str
     confidence: float
     passes: int = 0
     tokens: int = 0
     written: str | None = None
+    word_confidences: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.word_confidences is not None:  # JSON gives a list
+            object.__setattr__(self, "word_confidences", tuple(self.word_confidences))
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields in order, ready for JSON; a written form that is not known is left out."""
+        """The fields in order, ready for JSON; a written form and confidences that are not known are left out."""
         fields = {key: getattr(self, key) for key in self.__slots__}
-        if self.written is None:
-            del fields["written"]
+        if self.word_confidences is not None:
+            fields["word_confidences"] = list(self.word_confidences)
+        for key in ("written", "word_confidences"):
+            if fields[key] is None:
+                del fields[key]
         return fields
 
 

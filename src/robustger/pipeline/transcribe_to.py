@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from robustger.errors import InputError
 from robustger.files import file_identity
 from robustger.hypotheses import atomic_writer
+from robustger.hypotheses.checks import shown
 from robustger.pipeline.formats import FORMATS, SUBTITLES, SUFFIXES, WITH_WORDS, nbest_lines
 from robustger.pipeline.resume import KeptBatches, file_settings, kept_batches
 from robustger.pipeline.robustger import RobustGER
@@ -75,7 +76,7 @@ def transcribe_to(
         restart: whether to throw away the finished batches of a killed run instead of continuing it.
         on_problem: called with one line for each file that cannot be transcribed.
         on_warning: called with one line for each file in which nobody speaks, whose language the corrector does not
-            know, or of which a part is missing.
+            know, or of which a part is missing, and for each segment in which the recognizer looped.
         on_progress: called with the seconds of recordings just finished.
         options: further arguments of `RobustGER.transcribe_files`.
 
@@ -99,6 +100,11 @@ def transcribe_to(
         if not result.segments:
             on_warning(f"{result.audio}: nobody speaks in it")
         for part in result.segments:
+            if part.nbest.meta.get("loops"):
+                on_warning(
+                    f"{result.audio}: from {part.start:.1f} to {part.end:.1f} s the recognizer repeats itself "
+                    f"({shown(part.recognized)}); do not trust this text"
+                )
             language = part.nbest.language or "?"
             if part.transcript.source == "language" and language not in unknown_languages:
                 unknown_languages.add(language)

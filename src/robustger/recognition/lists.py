@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from robustger.hypotheses import Hypothesis, NBest
 from robustger.text import get_normalizer
+from robustger.text.loops import is_loop
 
 if TYPE_CHECKING:
     from robustger.recognition.recognizer import Recognition
@@ -40,7 +41,8 @@ def list_of(
     """The N-best list of a recording or a window, with the hypotheses rewritten as the corrector reads them.
 
     Hypotheses that become equal are merged; the first one, which is the best, stays. `meta` says how many are left
-    (`distinct`) and, if they were rewritten, how the recognizer wrote the first one (`recognized`).
+    (`distinct`), whether the recognizer looped even in the first one (`loops`, only if it did), and, if they were
+    rewritten, how the recognizer wrote the first one (`recognized`).
 
     Args:
         id: the id of the list.
@@ -79,4 +81,6 @@ def list_of(
         known["speech"] = False
     elif is_rewritten:
         known["recognized"] = found[0].text
+    if is_loop(found[0].text):
+        known["loops"] = True
     return NBest(id, tuple(kept.values()), language=language, meta=known, **said, **place)

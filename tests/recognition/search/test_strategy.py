@@ -151,3 +151,29 @@ def test_lists_hold_all_that_differs_and_nothing_else(texts: list[list[str]], n:
         spoken = [as_spoken(text, "en") for text in written]
         assert len(set(spoken)) == len(spoken) == min(n, len({as_spoken(text, "en") for text in found}))
         assert written[0] == " ".join(found[0].split())
+
+
+LOOP = "and then " * 20
+
+
+def test_a_loop_comes_after_all_that_is_none() -> None:
+    found = [(LOOP, -1.0), ("a", -2.0), (LOOP + "we", -2.5), ("b", -3.0)]
+
+    def search(utterances: list[int], width: int) -> list[list[Found]]:
+        return [[Found(Hypothesis(text, rank), rank) for text, rank in found]]
+
+    def texts(n: int) -> list[str]:
+        return [hypothesis.text for hypothesis in search_lists(search, (4,), n, ["en"])[0]]
+
+    assert texts(2) == ["a", "b"]
+    assert texts(4) == ["a", "b", LOOP.strip(), LOOP + "we"]
+
+
+def test_a_wider_search_finds_what_is_no_loop() -> None:
+    found = {2: [(LOOP, -1.0)], 4: [(LOOP, -1.0), ("a", -9.0)]}
+
+    def search(utterances: list[int], width: int) -> list[list[Found]]:
+        return [[Found(Hypothesis(text, rank), rank) for text, rank in found[width]]]
+
+    (hypotheses,) = search_lists(search, (2, 4), 2, ["en"])
+    assert [hypothesis.text for hypothesis in hypotheses] == ["a", LOOP.strip()]

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from robustger.errors import InputError
 from robustger.hypotheses.audio_embeddings import embeddings_path
+from robustger.hypotheses.checks import shown
 from robustger.recognition.bulk.chunks import ManifestRow, Request, Survey, manifest_chunks, survey_manifest
 from robustger.recognition.bulk.journal import STATE, Journal, exclusive_folder, open_journal, remove
 from robustger.recognition.bulk.list_writer import ListWriter, complete_record, record_path
@@ -64,6 +65,7 @@ def prepare_lists(
     restart: bool = False,
     workers: int | None = None,
     on_problem: Callable[[int, str], None] = lambda line, message: None,
+    on_warning: Callable[[str], object] = lambda message: None,
     on_start: Callable[[int], object] = lambda utterances: None,
     on_progress: Callable[[int, float], object] = lambda utterances, seconds: None,
 ) -> PreparationSummary:
@@ -82,6 +84,8 @@ def prepare_lists(
             interrupted run may continue with another number.
         on_problem: called with the line of the manifest and what is wrong there; when an interrupted run continues,
             also for the problems recorded before.
+        on_warning: called with one line for each list in which the recognizer looped even in the first hypothesis. Such
+            lists are no problems; `meta.loops` marks them.
         on_start: called once with the number of rows of this shard.
         on_progress: called after every chunk with its rows and their length in seconds (0 for chunks of earlier runs).
 
@@ -103,7 +107,7 @@ def prepare_lists(
         if not target.exists() or (folder / STATE).exists():
             journal = open_journal(folder, all_settings)
             with closing(journal):
-                run = _Run(load_recognizer, request, survey, target, journal, on_problem)
+                run = _Run(load_recognizer, request, survey, target, journal, on_problem, on_warning)
                 return run.complete(manifest, workers, on_progress)
         record = complete_record(target, all_settings)
     for problem in record["problems"]:
@@ -123,6 +127,7 @@ class _Run:
         target: Path,
         journal: Journal,
         on_problem: Callable[[int, str], None],
+        on_warning: Callable[[str], object],
     ) -> None:
         self._load_recognizer = load_recognizer
         self._request = request
@@ -130,7 +135,7 @@ class _Run:
         self._folder = target.parent
         self._done_chunks = journal.progress.units
         self._writer = ListWriter(journal, target, request.embedding_frames)
-        self._on_problem = on_problem
+        self._on_problem, self._on_warning = on_problem, on_warning
         self._recognizer: Recognizer | None = None  # loaded when the first row is read
 
     def complete(
@@ -215,6 +220,10 @@ class _Run:
                 noisy = AudioEmbedding(recognition.embedding, recognition.padded_embedding)
             clean = None if excerpt.clean is None else next(clean_found)
             self._writer.add_list(nbest, noisy, clean)
+            if nbest.meta.get("loops"):
+                self._on_warning(
+                    f"{nbest.id}: the recognizer repeats itself ({shown(nbest.best)}); do not trust this list"
+                )
 
 
 def _checked_target(target: str | Path, manifest: str | Path) -> Path:

@@ -8,7 +8,8 @@ paper     50 beams for every utterance (RobustGER, arXiv 2401.10446, section 5.1
 
 A width that the user asks for is searched exactly once. Texts that differ only in how their words are written count as
 one hypothesis, of which the best is kept. A list holds only texts that a search found, so it is shorter if these are
-fewer than N.
+fewer than N. Texts in which the recognizer looped (`robustger.text.loops`) come after all others, so they stand in a
+list only where fewer than N others were found.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Literal, NamedTuple
 
 from robustger.hypotheses import Hypothesis
 from robustger.text import get_normalizer
+from robustger.text.loops import is_loop
 
 Search = Literal["adaptive", "paper"]
 
@@ -68,7 +70,7 @@ def search_lists(
         languages: the code of each utterance's language, or None if it is unknown; decides how texts are compared.
 
     Returns:
-        for each utterance one to `n` hypotheses, or none if nothing was found.
+        for each utterance one to `n` hypotheses, loops last, or none if nothing was found.
     """
     found: list[list[Found]] = [[] for _ in languages]
     lists: list[tuple[Hypothesis, ...]] = [()] * len(languages)
@@ -81,6 +83,7 @@ def search_lists(
                 found[utterance] = sorted([*found[utterance], *texts], key=lambda one: -one.rank)
             else:
                 found[utterance] = list(texts)
+            found[utterance].sort(key=lambda one: is_loop(one.hypothesis.text))  # keeps the order otherwise
             ranked = (one.hypothesis for one in found[utterance])
             lists[utterance] = tuple(distinct(ranked, n, languages[utterance]))
         short = [utterance for utterance in short if len(lists[utterance]) < n]
