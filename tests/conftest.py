@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 from tests.fixtures_audio import broken_audio as broken_audio  # a fixture for all tests
+from tests.tiny_llm import build_tiny_corrector, build_tiny_encoder, build_tiny_llm
 
 if TYPE_CHECKING:
     from robustger.correction import Corrector
@@ -47,103 +48,19 @@ def embedded_whisper() -> Callable[[str], str]:
     return name
 
 
-SENTENCES = (
-    "what is the fare from boston to denver on sunday",
-    "show me the first flight that leaves before nine in the morning",
-    "the night train to lisbon leaves from platform four at a quarter past nine",
-    "she said that the well-known singer wouldn't be there until half past ten",
-    "please turn off the light in the kitchen and close the door",
-)
-
-
-def _tiny_tokenizer() -> Any:
-    """Byte-level BPE, so that no text is unknown to it."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # type: ignore[assignment]
-    bpe.decoder = decoders.ByteLevel()  # type: ignore[assignment]
-    trainer = trainers.BpeTrainer(
-        vocab_size=360,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        special_tokens=["<s>", "</s>"],
-        show_progress=False,
-    )
-    bpe.train_from_iterator(SENTENCES, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token="<s>", eos_token="</s>", pad_token="</s>")
-
-
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny random Llama and its tokenizer.
 
     What it writes is noise, but depends on all it reads, and ends after a few words as often as not.
     """
-    import torch
-    from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
-
-    folder = tmp_path_factory.mktemp("tiny") / "llm"
-    tokenizer = _tiny_tokenizer()
-    tokenizer.save_pretrained(folder)
-    llama: Any = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=3,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            max_position_embeddings=512,
-            tie_word_embeddings=False,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-        )
-    )
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name, weight in llama.named_parameters():
-            if "norm" not in name:
-                weight.normal_(std=1.0 if "embed" in name else 0.25, generator=generator)
-        # The first channel is the same everywhere and reaches only the end's logit: it says how often answers end.
-        llama.model.embed_tokens.weight[:, 0] = 1.0
-        for layer in llama.model.layers:
-            layer.self_attn.o_proj.weight[0] = 0.0
-            layer.mlp.down_proj.weight[0] = 0.0
-        llama.lm_head.weight[:, 0] = 0.0
-        llama.lm_head.weight[tokenizer.eos_token_id, 0] = 7.0
-    # As instruction-tuned models come: settings for chats, which must not bend a correction.
-    llama.generation_config = GenerationConfig(
-        do_sample=True, temperature=0.7, repetition_penalty=1.3, eos_token_id=tokenizer.eos_token_id
-    )
-    llama.save_pretrained(folder)
-    return folder
+    return build_tiny_llm(tmp_path_factory.mktemp("tiny") / "llm")
 
 
 @pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny random sentence encoder of 16 dimensions."""
-    import torch
-    from transformers import BertConfig, BertModel
-
-    folder = tmp_path_factory.mktemp("tiny") / "encoder"
-    tokenizer = _tiny_tokenizer()
-    tokenizer.save_pretrained(folder)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=128,
-    )
-    encoder = BertModel(config)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for weight in encoder.parameters():
-            weight.normal_(std=0.5, generator=generator)
-    encoder.save_pretrained(folder)
-    return folder
+    return build_tiny_encoder(tmp_path_factory.mktemp("tiny") / "encoder")
 
 
 @pytest.fixture(scope="session")
@@ -152,27 +69,9 @@ def tiny_corrector(tiny_base: Path, tiny_encoder: Path) -> Callable[..., Correct
 
     Takes what the configuration is to differ in. In float32 on the CPU.
     """
-    import torch
-
-    from robustger.correction import Corrector, CorrectorConfig
-    from robustger.correction.checkpoint import trained_parameters
 
     def build(**changes: Any) -> Corrector:
-        given = {
-            "base": tiny_base,
-            "encoder": tiny_encoder,
-            "noise_dimension": 16,
-            "max_new_tokens": 24,
-        } | changes
-        config = CorrectorConfig.model_validate(
-            {**given, "base": str(given["base"]), "encoder": str(given["encoder"])}
-        )
-        corrector = Corrector.create(config, torch.float32, "cpu")
-        generator = torch.Generator().manual_seed(2)
-        with torch.no_grad():
-            for parameter in trained_parameters(corrector.llm).values():
-                parameter.normal_(std=0.3, generator=generator)
-        return corrector
+        return build_tiny_corrector(tiny_base, tiny_encoder, **changes)
 
     return build
 

@@ -27,6 +27,7 @@ GROUND: dict[str, set[str]] = {
     "errors": set(),
     "version": set(),
     "batches": set(),
+    "end_with_parent": set(),
     "files": {"errors"},
     "registry": {"errors"},
     "torch_files": {"errors", "files"},

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from tests.heard_lists import save_heard_lists
 from tests.training.conftest import save_heard as save_heard  # a fixture
 
 from robustger.experiments.data import ExperimentData, load_data
@@ -85,31 +86,38 @@ def say_how(lists: Path, **changes: Any) -> None:
     path.write_text(json.dumps({"settings": settings | changes, "lists": 1}), encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def lab_folder(tmp_path_factory: pytest.TempPathFactory, save_heard: Callable[..., None]) -> Path:
-    """The lists of a small laboratory: 24 sentences twice, one of them only once, and 6 test sentences.
+def build_small_lab(folder: Path) -> Path:
+    """Writes the lists of a small laboratory: 24 sentences twice, one of them only once, and 6 test sentences.
 
     A further part, which experiments do not read, has 12 other sentences and one list of the first part.
+
+    Returns:
+        `folder`.
     """
-    folder = tmp_path_factory.mktemp("lab")
     lists = folder / "lists"
     lists.mkdir()
     noisy = [heard("corrector", n, "car-1", (0, 5, 10)[n % 3]) for n in range(24)]
     again = [heard("corrector", n, "rain-2", (0, 5, 10)[n % 3]) for n in range(1, 24)]
-    save_heard([*noisy, *again], lists / "corrector-more.jsonl")
+    save_heard_lists([*noisy, *again], lists / "corrector-more.jsonl")
     more = [heard("corrector", n, "car-1", 5) for n in range(24, 36)]
-    save_heard([*more, noisy[0]], lists / "corrector-1.jsonl")
+    save_heard_lists([*more, noisy[0]], lists / "corrector-1.jsonl")
     noises = ("brown-1", "rain-0")
     test = [heard("test", n, noises[n % 2], snr) for n, snr in product(range(6), (-5, 0, 5, 10))]
     test.append(heard("test", 6, "rain-0", 0))  # lacks the other SNRs
-    save_heard(test, lists / "test.jsonl")
+    save_heard_lists(test, lists / "test.jsonl")
     clean = [heard("test", n, "", None) for n in range(7)]
-    save_heard(
+    save_heard_lists(
         clean, lists / "test-clean.jsonl", noisy=np.random.default_rng(9).normal(size=(7, 6)).astype("f4")
     )
     for file in lists.glob("*.jsonl"):
         say_how(file)
     return folder
+
+
+@pytest.fixture(scope="module")
+def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The lists of a small laboratory; see `build_small_lab`."""
+    return build_small_lab(tmp_path_factory.mktemp("lab"))
 
 
 @pytest.fixture(scope="module")

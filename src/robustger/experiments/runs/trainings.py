@@ -281,7 +281,7 @@ def execute(
         jobs: how many processes run at a time.
         say: prints a line of progress.
         threads: of each process.
-        command: arguments of Python; the folder of the run is added behind them.
+        command: arguments of Python; the folder of the run and the id of this process are added behind them.
 
     Returns:
         the runs that failed.
@@ -319,7 +319,7 @@ def start(
     run.write()
     with (run.folder / "output.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, *command, str(run.folder)],
+            [sys.executable, *command, str(run.folder), str(os.getpid())],
             env=dict(environment),
             stdout=log,
             stderr=log,

@@ -1,8 +1,8 @@
 """The process of one run: trains, corrects the test lists, and writes the results.
 
-    python -m robustger.experiments.runs.worker RUN_FOLDER
+    python -m robustger.experiments.runs.worker RUN_FOLDER [PARENT]
 
-RUN_FOLDER/training.yaml is an ordinary training configuration, and RUN_FOLDER/run.json holds the rest of the plan. A
+The process ends when the process with the id PARENT ends. RUN_FOLDER/training.yaml is an ordinary training configuration, and RUN_FOLDER/run.json holds the rest of the plan. A
 run that was interrupted continues from its last checkpoint, and RUN_FOLDER/results.json appears when everything is
 done. The run of the base that arms share leaves a language model in RUN_FOLDER/llm.
 """
@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from robustger.end_with_parent import end_with_parent
 from robustger.errors import RobustGERError
 from robustger.experiments.experiment import GUARDED, UNGUARDED, unguarded, word_errors
 from robustger.experiments.runs.run import (
@@ -175,7 +176,9 @@ def _add_cost(folder: Path, began: float) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Does the run whose folder is the first argument."""
+    """Does the run whose folder is the first argument, and ends with the process that the second one names."""
+    if len(sys.argv) > 2:
+        end_with_parent(int(sys.argv[2]))
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     logging.basicConfig(level=logging.WARNING, format="robustger: %(message)s")
     # SIGTERM raises an exception, so that the time of this process is recorded.

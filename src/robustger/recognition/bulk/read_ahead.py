@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from robustger.end_with_parent import end_with_parent
 from robustger.errors import InputError
 from robustger.recognition.bulk.chunks import ManifestRow
-from robustger.recognition.bulk.end_with_parent import end_with_parent
 from robustger.recognition.bulk.read_rows import ReadRow, RowReader
 
 

@@ -12,7 +12,7 @@ import pytest
 
 PROGRAM = """
 import multiprocessing, sys, time
-from robustger.recognition.bulk import end_with_parent
+from robustger import end_with_parent
 if sys.argv[1] == "watched":
     end_with_parent.ctypes = None  # no kernel that kills: the thread alone has to notice
 
