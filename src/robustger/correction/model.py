@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -225,6 +225,7 @@ class Corrector:
         batch_size: BatchSize = 16,
         skip_agreeing: bool | None = None,
         heard: AudioLookup | None = None,
+        on_progress: Callable[[int], object] = lambda lists: None,
     ) -> list[Transcript]:
         """Transcripts of N-best lists, in their order.
 
@@ -242,6 +243,8 @@ class Corrector:
                 choice.
             heard: gives the embedding of a list's noisy audio, float32 (D,), or None where it has none. Checkpoints
                 that hear the audio need it, and others do not ask for it.
+            on_progress: called in the calling thread with the number of lists that were just finished, after each batch
+                of the language model. The numbers add up to all lists.
 
         Returns:
             one transcript per list, in the list's own form: where the list has a written form beside the plain one, the
@@ -272,11 +275,13 @@ class Corrector:
             guard=active_guard.config.name,
         )
 
+        on_progress(len(transcripts))
         prepare = partial(ReadingBatch.of, tokens=self.tokens, noise=noise)
         read = partial(self._read, guard=active_guard, num_beams=num_beams)
         for batch in prepared(sizes.batches(prompts), prepare, ahead=self.llm.device.type == "cuda"):
             for part, decided in in_parts(batch, read, sizes):
                 transcripts |= zip((prompt.index for prompt in part.prompts), decided, strict=True)
+                on_progress(len(part))
         return [writing.transcript(transcripts[index]) for index, writing in enumerate(writings)]
 
     def _read(self, batch: ReadingBatch, guard: Guard, num_beams: int) -> list[Transcript]:
