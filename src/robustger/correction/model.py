@@ -39,6 +39,7 @@ from robustger.correction.list_prompts import make_prompts
 from robustger.correction.llm.conditioning import ConditionedLLM
 from robustger.correction.llm.language_model import load_llm
 from robustger.correction.llm.lora import add_lora, fold_lora
+from robustger.correction.model_card import corrector_card
 from robustger.correction.tokens import ListTokens
 from robustger.correction.writing import Writing, lookup_by_given
 from robustger.errors import InputError
@@ -182,19 +183,23 @@ class Corrector:
     ) -> None:
         """Writes `adapter.safetensors`, `config.yaml` and a model card.
 
+        Args:
+            folder: to write. It may hold a checkpoint, or nothing.
+            dtype: the type of the weights in the file.
+            card: the model card in Markdown; None writes one that describes the corrector, but not its training.
+
         Raises:
             InputError: the folder cannot be written, or the low-rank updates are folded into the language model.
         """
-        if self.config.lora is not None and not any(
-            name.startswith("lora.") for name in trained_parameters(self.llm)
-        ):
+        parameters = trained_parameters(self.llm)
+        if self.config.lora is not None and not any(name.startswith("lora.") for name in parameters):
             raise InputError(
                 f"{folder}: the low-rank updates are folded into the language model, which then can only correct; "
                 "to save it, load it with Corrector.from_pretrained(..., trainable=True)"
             )
-        save_checkpoint(
-            self.llm, self.config, folder, dtype, card or f"# robustger adapter for {self.config.base}\n"
-        )
+        if card is None:
+            card = corrector_card(self.config, sum(value.numel() for value in parameters.values()))
+        save_checkpoint(self.llm, self.config, folder, dtype, card)
 
     def noise_embedding(self, lists: Sequence[Sequence[str]]) -> Tensor:
         """The noise rows of lists of hypotheses, shape (B, U, E), in the sign and order of the variant.
