@@ -32,6 +32,7 @@ from benchmarks.timing import FASTER, Row, interleaved, save_json, seconds, sign
 from robustger.correction import Corrector
 from robustger.correction.decoding.batch_size import BatchSize
 from robustger.hypotheses import NBest, Transcript
+from robustger.models.cache_argument import CACHE_ARGUMENT
 from robustger.noise.extractors import SentenceBert
 
 SHARE = "of the limit"
@@ -48,14 +49,14 @@ def one_token_at_a_time(corrector: Corrector, prompt: Sequence[int], noise: torc
     while len(written) < corrector.config.max_new_tokens:
         found = corrector.llm.llm(
             input_ids=torch.tensor([tokens], device=corrector.llm.device),
-            past_key_values=cache,
             use_cache=True,
             logits_to_keep=torch.tensor(
                 [len(tokens) - 1], device=corrector.llm.device
             ),  # no slice, which is slow
+            **{CACHE_ARGUMENT: cache},
             **arguments,
         )
-        tokens, cache = [int(found.logits[0, -1].argmax())], found.past_key_values
+        tokens, cache = [int(found.logits[0, -1].argmax())], getattr(found, CACHE_ARGUMENT)
         if tokens[0] == end:
             break
         written += tokens

@@ -89,6 +89,14 @@ def test_a_list_alone_equals_the_list_in_a_batch(corrector: Corrector, guard: st
         assert alone.confidence == pytest.approx(transcript.confidence, abs=1e-4)
 
 
+def test_progress_moves_with_every_batch_of_the_language_model(corrector: Corrector) -> None:
+    read = [NBest.from_texts(f"u{n}", ["what is the fair", f"what is the fare {n}"]) for n in range(5)]
+    skipped = [NBest.from_texts(f"s{n}", ["a b", "a b"]) for n in range(3)]
+    steps: list[int] = []
+    corrector.correct([*read, *skipped], batch_size=2, skip_agreeing=True, on_progress=steps.append)
+    assert (steps[0], sorted(steps[1:])) == (3, [1, 2, 2])
+
+
 def test_no_lists_no_transcripts(corrector: Corrector) -> None:
     assert corrector.correct([]) == []
 

@@ -106,3 +106,26 @@ def test_what_fits_into_one_batch_leaves_no_folder(corrector: Corrector, tmp_pat
     )
     assert seen == []
     assert (tmp_path / "out.jsonl").read_text(encoding="utf-8").count("\n") == 1
+
+
+def test_progress_moves_within_a_batch_and_reaches_every_line(
+    source: str, corrector: Corrector, tmp_path: Path
+) -> None:
+    lists = [json.dumps({"id": str(n), "hypotheses": ["the fair", f"the fare {n}"]}) for n in range(9)]
+    path = tmp_path / "few.jsonl"
+    path.write_text("\n".join([*lists, '{"id": "broken"']) + "\n", encoding="utf-8")
+    steps: list[int] = []
+    correct_file(lambda: corrector, path, tmp_path / "few.out", batch_size=4, on_progress=steps.append)
+    assert sum(steps) == 10
+    assert max(steps) == 4
+    interrupted, target, steps = Counting(corrector, interrupt_in=3), str(tmp_path / "out.jsonl"), []
+    with pytest.raises(KeyboardInterrupt):
+        correct_file_resumably(
+            lambda: interrupted, source, target, identity={"corrector": "x"}, on_progress=steps.append
+        )
+    assert sum(steps) == 2 * BATCH
+    steps.clear()
+    correct_file_resumably(
+        lambda: corrector, source, target, identity={"corrector": "x"}, on_progress=steps.append
+    )
+    assert sum(steps) == 3 * BATCH

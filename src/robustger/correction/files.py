@@ -60,7 +60,7 @@ def correct_file(
         source: N-best JSONL, "-" for stdin.
         target: transcript JSONL, "-" for stdout; a file appears only when it is complete.
         on_problem: called with the line number and the problem.
-        on_progress: called with the number of lists that were just finished.
+        on_progress: called with the number of lines that were just finished, after each batch of the language model.
         options: keyword arguments of `Corrector.correct`.
 
     Raises:
@@ -74,7 +74,8 @@ def correct_file(
         corrector = load_corrector()
         for chunk in _chunks(lines):
             good = [value for _, value in chunk if isinstance(value, NBest)]
-            transcripts = iter(corrector.correct(good, **options))
+            finished = _Finished(on_progress)
+            transcripts = iter(corrector.correct(good, on_progress=finished.add, **options))
             for number, value in chunk:
                 if isinstance(value, BadLine):
                     on_problem(number, value.message)
@@ -98,8 +99,20 @@ def correct_file(
                         summary.foreign += 1
                         summary.languages = tuple(corrector.config.languages)
                 file.write(json.dumps(fields, ensure_ascii=False) + "\n")
-            on_progress(len(chunk))
+            finished.add(len(chunk) - finished.lines)  # lines that no corrector was asked about
     return summary
+
+
+class _Finished:
+    """Counts the finished lines of a chunk, and passes each number on."""
+
+    def __init__(self, on_progress: Callable[[int], object]) -> None:
+        self.lines = 0
+        self._on_progress = on_progress
+
+    def add(self, lines: int) -> None:
+        self.lines += lines
+        self._on_progress(lines)
 
 
 def _chunks(lines: Iterator[tuple[int, NBest | BadLine]]) -> Iterator[list[tuple[int, NBest | BadLine]]]:

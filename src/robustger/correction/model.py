@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -41,6 +41,7 @@ from robustger.correction.list_prompts import make_prompts
 from robustger.correction.llm.conditioning import ConditionedLLM
 from robustger.correction.llm.language_model import load_llm
 from robustger.correction.llm.lora import add_lora, fold_lora
+from robustger.correction.model_card import corrector_card
 from robustger.correction.tokens import ListTokens
 from robustger.correction.writing import Writing, lookup_by_given
 from robustger.errors import InputError
@@ -189,19 +190,23 @@ class Corrector:
     ) -> None:
         """Writes `adapter.safetensors`, `config.yaml` and a model card.
 
+        Args:
+            folder: to write. It may hold a checkpoint, or nothing.
+            dtype: the type of the weights in the file.
+            card: the model card in Markdown; None writes one that describes the corrector, but not its training.
+
         Raises:
             InputError: the folder cannot be written, or the low-rank updates are folded into the language model.
         """
-        if self.config.lora is not None and not any(
-            name.startswith("lora.") for name in trained_parameters(self.llm)
-        ):
+        parameters = trained_parameters(self.llm)
+        if self.config.lora is not None and not any(name.startswith("lora.") for name in parameters):
             raise InputError(
                 f"{folder}: the low-rank updates are folded into the language model, which then can only correct; "
                 "to save it, load it with Corrector.from_pretrained(..., trainable=True)"
             )
-        save_checkpoint(
-            self.llm, self.config, folder, dtype, card or f"# robustger adapter for {self.config.base}\n"
-        )
+        if card is None:
+            card = corrector_card(self.config, sum(value.numel() for value in parameters.values()))
+        save_checkpoint(self.llm, self.config, folder, dtype, card)
 
     def noise_embedding(self, lists: Sequence[Sequence[str]]) -> Tensor:
         """The noise rows of lists of hypotheses, shape (B, U, E), in the sign and order of the variant.
@@ -232,6 +237,7 @@ class Corrector:
         batch_size: BatchSize = 16,
         skip_agreeing: bool | None = None,
         heard: AudioLookup | None = None,
+        on_progress: Callable[[int], object] = lambda lists: None,
     ) -> list[Transcript]:
         """Transcripts of N-best lists, in their order.
 
@@ -249,6 +255,8 @@ class Corrector:
                 choice.
             heard: gives the embedding of a list's noisy audio, float32 (D,), or None where it has none. Checkpoints
                 that hear the audio need it, and others do not ask for it.
+            on_progress: called in the calling thread with the number of lists that were just finished, after each batch
+                of the language model. The numbers add up to all lists.
 
         Returns:
             one transcript per list, in the list's own form: where the list has a written form beside the plain one, the
@@ -279,11 +287,13 @@ class Corrector:
             guard=active_guard.config.name,
         )
 
+        on_progress(len(transcripts))
         prepare = partial(ReadingBatch.of, tokens=self.tokens, noise=noise)
         read = partial(self._read, guard=active_guard, num_beams=num_beams)
         for batch in prepared(sizes.batches(prompts), prepare, ahead=self.llm.device.type == "cuda"):
             for part, decided in in_parts(batch, read, sizes):
                 transcripts |= zip((prompt.index for prompt in part.prompts), decided, strict=True)
+                on_progress(len(part))
         return [
             self.confidence.judged(writing.transcript(transcripts[index]), writing.given)
             for index, writing in enumerate(writings)

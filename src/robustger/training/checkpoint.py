@@ -95,12 +95,21 @@ Digests = Mapping[str, Mapping[str, int | str]]
 
 
 def save_state(
-    folder: Path, config: TrainingConfig, state: TrainingState, trained: Trained, data: Digests
+    folder: Path, config: TrainingConfig, state: TrainingState, trained: Trained, data: Digests, card: str
 ) -> None:
-    """Replaces the checkpoint in `folder`, at once, by one from which training can go on."""
+    """Replaces the checkpoint in `folder`, at once, by one from which training can go on.
+
+    Args:
+        folder: to write.
+        config: the settings of the run.
+        state: its progress.
+        trained: the weights and the optimizers.
+        data: what `check_same_run` compares the data of a later start with.
+        card: the model card.
+    """
     corrector = trained.corrector
     with atomic_folder(folder, TRAINING_CONFIG) as partial:
-        save_checkpoint(corrector.llm, corrector.config, partial / "adapter", torch.float32, "")
+        save_checkpoint(corrector.llm, corrector.config, partial / "adapter", torch.float32, card)
         for file in (partial / "adapter").iterdir():
             file.rename(partial / file.name)
         (partial / "adapter").rmdir()

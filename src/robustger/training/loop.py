@@ -17,6 +17,7 @@ from robustger.training.checkpoint import TrainingState, checkpoint_write_errors
 from robustger.training.config import TrainingConfig
 from robustger.training.divergence import stop_if_diverged
 from robustger.training.measurements import Measurements, gate_norms
+from robustger.training.model_card import training_card
 from robustger.training.optimization import set_learning_rates
 from robustger.training.parts import TrainingParts
 from robustger.training.preparation import prepare_training
@@ -196,14 +197,15 @@ class Trainer:
         }
         shown = (f"{name} {value:.4g}" for name, value in list(record.items())[1:] if value is not None)
         logger.info("step %d: %s", self.state.step, ", ".join(shown))
+        card = training_card(parts, self.state.step, dev_loss, dev_wer)
         # `last` is written at the end: a run that is interrupted before does all of this again, with the same result.
         with checkpoint_write_errors(parts.output):
             if improved:
-                parts.corrector.save_pretrained(parts.output / BEST)
+                parts.corrector.save_pretrained(parts.output / BEST, card=card)
             self.log.append(record)
             track(parts.accelerator, record)
             keep_earlier(parts.output, parts.config.evaluation.keep_last - 1)
-            save_state(parts.output / LAST, parts.config, self.state, parts.trained, parts.digests)
+            save_state(parts.output / LAST, parts.config, self.state, parts.trained, parts.digests, card)
 
     def _report_end(self) -> None:
         """Logs what was done.

@@ -31,12 +31,15 @@ class Page(html.parser.HTMLParser):
         super().__init__()
         self.elements: list[tuple[str, dict[str, str], list[str]]] = []
         self.open: list[int] = []
+        self.parents: list[tuple[int, int]] = []  # positions of an element and of the one around it
         self.feed(text)
         self.close()
         assert not self.open, "an element is not closed"
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, {name: value or "" for name, value in attrs}, []))
+        if self.open:
+            self.parents.append((len(self.elements) - 1, self.open[-1]))
         if tag not in VOID:
             self.open.append(len(self.elements) - 1)
 
@@ -46,6 +49,11 @@ class Page(html.parser.HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open:
             self.elements[self.open[-1]][2].append(data)
+
+    @property
+    def style(self) -> str:
+        [(_, style)] = self.all("style")
+        return style
 
     def all(self, name: str, **attributes: str) -> list[tuple[dict[str, str], str]]:
         wanted = {key.removesuffix("_"): value for key, value in attributes.items()}
@@ -127,6 +135,23 @@ def test_figures_and_plots_are_in_it(page: Page):
         assert found["alt"]
     assert "1-best" in [text for _, text in page.all("th")]
     assert "rome <- roam" in [text for _, text in page.all("td")]
+
+
+def test_a_phone_shows_all_of_it(page: Page):
+    """The width is the phone's; what is wider scrolls in a box of its own, and a number in a card has its name."""
+    [viewport] = [found for found, _ in page.all("meta") if found.get("name") == "viewport"]
+    assert viewport["content"] == "width=device-width, initial-scale=1"
+    tables, boxes = page.all("table"), page.all("div", class_="scroll") + page.all("div", class_="utterances")
+    assert len(tables) == len(boxes) > 1
+    parents = dict(page.parents)
+    for number, (tag, _, _) in enumerate(page.elements):
+        if tag in ("table", "img"):
+            box = page.elements[parents[number]][1]["class"]
+            assert re.search(rf"\.{box} {{ overflow-x: auto; }}", page.style), box
+    heads = [text.replace("\u2011", "-") for _, text in page.all("button")]
+    labels = [found["data-label"] for found, _ in page.all("td", class_="number")]
+    assert set(labels) == set(heads) - {"utterance", "domain"}
+    assert "content: attr(data-label)" in page.style
 
 
 def test_nothing_is_fetched_from_outside(page: Page):

@@ -21,6 +21,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from robustger.correction.llm.adapter import ADAPTERS, AdapterShape, GerAdapter
 from robustger.correction.llm.cache import RowCache, mask_by_row
 from robustger.errors import UnsupportedModelError
+from robustger.models.cache_argument import CACHE_ARGUMENT
 
 ATTENTION_SUFFIX = "+noise"
 
@@ -244,8 +245,8 @@ class ConditionedLLM(nn.Module):
             return self.llm(
                 input_ids=input_ids.to(self.device),
                 position_ids=slots.clamp(max=context - 1),  # padding may exceed the context
-                past_key_values=cache,
                 use_cache=True,
+                **{CACHE_ARGUMENT: cache},
                 **noise_arguments,
             ).logits
         finally:

@@ -52,6 +52,7 @@ def rates_plot(reports: Mapping[str, NormalizerReport], rate: str) -> str:
             )
         axes.set_yticks(range(len(systems)), [_LOOKS[system][0] for system in systems])
         axes.set_ylim(len(systems) - 0.5, -0.7)
+        axes.margins(x=0.12)  # room for the numbers
         axes.set_title(f"normalizer {normalizer}", fontsize=9)
         axes.set_xlabel(f"{rate} in %")
     return _svg(figure)
@@ -129,8 +130,10 @@ def changes_plot(changes: Sequence[int], plural: str) -> str:
     bars = axes.bar(list(counts), list(counts.values()), color=colors, width=0.8)
     if len(counts) <= 25:
         axes.bar_label(bars, fontsize=8)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.margins(y=0.15)
+    axes.set_xlim(min([-1, *counts]) - 0.6, max([1, *counts]) + 0.6)  # room for whole numbers around 0
+    axes.set_ylim(0, 1.15 * max([1, *counts.values()]))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(
         f"wrong {plural} more (right) or fewer (left) than the 1-best; {unchanged:,} utterances as many"
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from robustger.errors import InputError
 from robustger.evaluation.alignment import Alignment, align
-from robustger.evaluation.fields import Group, Grouping
+from robustger.evaluation.fields import Grouping
 from robustger.evaluation.page.differences import marked_lines
 from robustger.evaluation.page.markup import Markup, element, join_markup
 from robustger.evaluation.page.players import Player
@@ -97,15 +97,13 @@ class UtteranceTable:
             player, problem = self._player(one.utterance)
             problems += [problem] if problem else []
             fields = [
-                (column[number], rank[column[number]]) for column, rank in zip(groups, ranks, strict=True)
+                (column[number].text, rank[column[number]])
+                for column, rank in zip(groups, ranks, strict=True)
             ]
             rows.append(self._row(one, player, fields))
+        systems = utterances[0].systems if utterances else ()
         head = [_header("utterance"), *([_header("domain")] if self.domains else [])]
-        head += [_header(grouping.field, "number") for grouping in self.groupings]
-        head.append(_header(self.unit.plural, "number"))
-        if utterances:
-            head += [_header(f"{name} errors", "number") for name in utterances[0].systems]
-            head += [_header("change", "number")] if "corrected" in utterances[0].systems else []
+        head += [_header(name, "number") for name in self._numbers(systems)]
         head.append(element("th", "texts", scope="col"))
         table = element(
             "table",
@@ -113,9 +111,15 @@ class UtteranceTable:
             element("tbody", *rows),
             id="utterances",
         )
-        return table, problems
+        return element("div", table, class_="utterances"), problems
 
-    def _row(self, one: AlignedUtterance, player: Markup, fields: Sequence[tuple[Group, str]]) -> Markup:
+    def _numbers(self, systems: Iterable[str]) -> list[str]:
+        """The names of the columns between the utterance, or its domain, and its texts."""
+        names = [grouping.field for grouping in self.groupings]
+        names += [self.unit.plural, *(f"{name} errors" for name in systems)]
+        return names + (["change"] if "corrected" in systems else [])
+
+    def _row(self, one: AlignedUtterance, player: Markup, fields: Sequence[tuple[str, str]]) -> Markup:
         utterance, errors = one.utterance, one.errors
         words = len(next(iter(one.systems.values())).reference)
         cells = [
@@ -124,15 +128,19 @@ class UtteranceTable:
             )
         ]
         if self.domains:
-            cells.append(element("td", utterance.domain, data_value=utterance.domain))
-        cells += [element("td", group.text, class_="number", data_value=rank) for group, rank in fields]
-        cells += [_number(count) for count in (words, *errors.values())]
+            cells.append(element("td", utterance.domain, data_value=utterance.domain, data_label="domain"))
+        numbers = [*fields, *((str(count), str(count)) for count in (words, *errors.values()))]
         kinds = []
         if "corrected" in errors:
-            cells.append(_number(one.change, signed=True))
+            change = one.change
+            numbers.append((format(change, "+d") if change else "0", str(change)))
             kinds.append("better" if one.change < 0 else "worse" if one.change > 0 else "equal")
             if one.systems["corrected"] != one.systems["1-best"]:
                 kinds.append("changed")
+        cells += [
+            element("td", shown, class_="number", data_value=value, data_label=name)
+            for name, (shown, value) in zip(self._numbers(one.systems), numbers, strict=True)
+        ]
         texts = join_markup([marked_lines(one.systems, self.unit.joint), _as_given(utterance)])
         cells.append(element("td", texts, class_="texts"))
         return element("tr", *cells, data_kinds=" ".join(kinds))
@@ -170,8 +178,3 @@ def _header(name: str, kind: str | None = None) -> Markup:
     return element(
         "th", element("button", name.replace("-", "\u2011"), type="button"), scope="col", class_=kind
     )
-
-
-def _number(value: int, *, signed: bool = False) -> Markup:
-    shown = format(value, "+d") if signed and value else str(value)
-    return element("td", shown, class_="number", data_value=str(value))

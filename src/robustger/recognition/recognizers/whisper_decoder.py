@@ -16,6 +16,8 @@ from transformers import WhisperForConditionalGeneration
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from robustger.models.cache_argument import CACHE_ARGUMENT
+
 SHARED = "sdpa+shared"  # the name of the attention below, in transformers' tables
 
 
@@ -64,7 +66,7 @@ class WhisperDecoder:
         at_first = torch.tensor(suppressed_at_first or [], dtype=torch.long, device=states.device)
         ids = torch.tensor([list(prompt) for prompt in prompts], device=states.device)
         decoded = model.model.decoder(input_ids=ids, encoder_hidden_states=states, use_cache=True)
-        self._cache: Any = decoded.past_key_values
+        self._cache: Any = getattr(decoded, CACHE_ARGUMENT)
         self._first = self._log_probs(decoded.last_hidden_state).index_fill(1, at_first, -torch.inf)
 
     def first(self) -> Tensor:
@@ -79,8 +81,8 @@ class WhisperDecoder:
         decoded = self._model.model.decoder(
             input_ids=tokens[:, None],
             encoder_hidden_states=self._states,  # only turns cross-attention on: their keys and values are in the cache
-            past_key_values=self._cache,
             use_cache=True,
+            **{CACHE_ARGUMENT: self._cache},
         )
         return self._log_probs(decoded.last_hidden_state)
 

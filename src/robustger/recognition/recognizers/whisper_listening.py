@@ -15,6 +15,8 @@ from torch import Tensor
 from transformers import WhisperForConditionalGeneration
 from transformers.models.whisper.generation_whisper import _median_filter
 
+from robustger.models.cache_argument import CACHE_ARGUMENT
+
 MEDIAN_FRAMES = 7  # frames over which attention is smoothed
 TEXTS_SCORED_AT_ONCE = 8  # texts; bounds the memory that their logits take
 
@@ -49,15 +51,15 @@ def score_texts(
         )
         hidden = begun.last_hidden_state[:, -1:].expand(len(some), -1, -1)
         if longest:
-            cache = begun.past_key_values
+            cache = getattr(begun, CACHE_ARGUMENT)
             cache.self_attention_cache.batch_repeat_interleave(
                 len(some)
             )  # the cross-attention keeps one row for all texts
             decoded = model.model.decoder(
                 input_ids=rows[:, :-1],
                 encoder_hidden_states=states[None],
-                past_key_values=cache,
                 use_cache=True,
+                **{CACHE_ARGUMENT: cache},
             )
             hidden = torch.cat([hidden, decoded.last_hidden_state], dim=1)
         log_probs = model.proj_out(hidden).float().log_softmax(-1)  # (b, 1 + longest, V)
