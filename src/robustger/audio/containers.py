@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import BinaryIO, Literal
 
-# With what files begin whose header says all about the sound.
+# The first bytes of files whose header says everything about the sound.
 _PLAIN = ((0, b"RF64"), (0, b"riff"), (0, b"FORM"), (0, b".snd"), (0, b"fLaC"), (8, b"WAVE"))
-# With what others begin that are known here.
+# The first bytes of the other known containers.
 _CONTAINERS = (
     (0, b"OggS"), (0, b"\x1aE\xdf\xa3"), (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"wide"), (0, b"caff"),
     (0, b"RIFF"), (0, b"0&\xb2u\x8ef\xcf\x11"), (0, b"FLV\x01"), (0, b"#!AMR"), (0, b"\x00\x00\x01\xba"), (0, b"wvpk"),

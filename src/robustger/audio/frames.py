@@ -201,7 +201,7 @@ def _after(look: _Look, run: FrameRun, last: int) -> tuple[int | None, bool]:
 def _end(look: _Look, last: FrameRun) -> list[FrameRun]:
     """Closes the last run: it may be cut within a header, or frames after it may be missing altogether."""
     rest = look(last.end, 4)
-    # One to three bytes: of a tag or padding there would be more, or other ones.
+    # One to three bytes: a tag or padding would be longer, or hold other bytes.
     if 0 < len(rest) < 4 and rest[:2] == look(last.begin, 2)[: len(rest)]:
         return [replace(last, end=last.end + 4)]
     lost_frames = (look.size - _behind_tags(look, last.end)) / ((last.end - last.begin) / last.frames)
