@@ -62,8 +62,7 @@ def missing_end(file: BinaryIO, begin: int, end: int) -> str | None:
 
 
 def joined_recordings(file: BinaryIO, size: int) -> list[tuple[int, int]]:
-    """Finds where each recording begins and ends in a file that holds several, one after the other, as `cat` joins
-    them.
+    """Finds where each recording begins and ends in a file that holds several, as `cat` joins them.
 
     Most files hold one. FFmpeg reads no further than the first one, or reads on with the rate and the clock of the
     first; so each is given to it by itself. (For files that are nothing but frames see `runs_of_frames`.)

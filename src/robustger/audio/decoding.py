@@ -1,6 +1,4 @@
-"""Decodes one recording of a file with FFmpeg (PyAV): its sound, the time of each part, and the places where data is
-missing.
-"""
+"""Decodes one recording of a file with FFmpeg (PyAV): its sounds with their times, and the places of missing data."""
 
 from __future__ import annotations
 
@@ -93,9 +91,7 @@ class Stated:
 
 
 class FileSection(io.RawIOBase):
-    """A part of a file that FFmpeg reads like a whole file. It has no name, because FFmpeg would guess the format from
-    it.
-    """
+    """A part of a file, for FFmpeg to read; it has no name, from which FFmpeg would guess the format."""
 
     def __init__(self, file: BinaryIO, begin: int, end: int) -> None:
         self._file, self._begin, self._length, self._at = file, begin, max(0, end - begin), 0

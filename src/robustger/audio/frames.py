@@ -47,9 +47,7 @@ _CHUNK = 1 << 20  # bytes read at a time
 
 
 class Frame(NamedTuple):
-    """The header of a frame: its length in bytes, its samples per channel, and the properties that all frames of a
-    recording share.
-    """
+    """The header of a frame: bytes, samples per channel, and the properties that all frames of a recording share."""
 
     length: int
     samples: int
@@ -236,9 +234,7 @@ def _with_counts(runs: list[FrameRun]) -> list[FrameRun]:
 
 
 def _next_frame(look: _Look, position: int, kind: tuple[int, ...] | None) -> int | None:
-    """Finds the next place where frames follow each other: frames of this kind, or of any kind if enough of them
-    follow.
-    """
+    """Finds the next frames that follow each other: frames of this kind, or enough of any other kind."""
     while position < look.size:
         chunk = look(position, min(_CHUNK // 2, look.size - position))
         at = 0

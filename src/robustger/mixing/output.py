@@ -106,8 +106,7 @@ class MixFolder:
 
     @contextlib.contextmanager
     def journal(self) -> Iterator[Callable[[str, list[dict[str, Any]]], None]]:
-        """Yields a function that records an utterance's id and rows when its files are complete. Any thread may call
-        it.
+        """Yields a function that records an utterance's id and rows when its files are complete, from any thread.
 
         An empty list of rows takes back the rows recorded before, so that an utterance that is mixed again is never
         taken for its earlier mixture.

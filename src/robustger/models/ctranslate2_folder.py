@@ -170,9 +170,7 @@ def _vocabulary(folder: Path) -> list[str]:
 def _generation(
     folder: Path, config: WhisperConfig, tokenizer: WhisperTokenizer, settings: dict[str, Any]
 ) -> GenerationConfig:
-    """The same settings as in the hub's `generation_config.json` of this model; the folder's own search settings are
-    left out.
-    """
+    """The settings of the hub's `generation_config.json` for this model, without the folder's search settings."""
     tokens = tokenizer.get_vocab()
     end = tokens[_END]
     given: dict[str, Any] = {

@@ -103,9 +103,7 @@ def _between(punctuation: str) -> tuple[str, str, str]:
 
 
 class _Shadows(dict[int, int | str]):
-    """A `str.translate` table, one character for one, that makes equal all characters a regular expression treats
-    alike.
-    """
+    """A `str.translate` table that makes all characters equal that a regular expression treats alike."""
 
     def __missing__(self, code: int) -> int | str:
         character = chr(code)
