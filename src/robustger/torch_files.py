@@ -39,7 +39,7 @@ def load_torch(path: str | Path) -> Any:
         raise InputError(
             f"{path}: not a file of data alone: it is broken, or it holds code, which is not run"
         ) from None
-    except Exception:  # torch raises a different class for every way of being broken
+    except Exception:  # torch raises another class for each kind of broken file
         raise InputError(f"{path}: not a file of torch, or a broken one") from None
     _refuse_larger_than_file(content, Path(path))
     return content

@@ -1,5 +1,4 @@
-"""`robustger evaluate` on lists of real recordings: windows, written forms, other scripts, and manifests beside
-them."""
+"""`robustger evaluate` on lists of real recordings: windows, written forms, other scripts, and manifests."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The command line lets OpenMP's threads sleep while they wait, but changes neither a user's choice nor a Python
-program."""
+"""The command line lets waiting threads of OpenMP sleep, unless the user or a Python program decides."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Turns audio files and arrays into the samples a recognizer takes (16 kHz, mono, float32), and cuts long audio into
-windows.
+"""Turns audio files and arrays into samples (16 kHz, mono, float32), and cuts long audio into windows.
 
 A file that cannot be read to its end raises `AudioError`, whose message is one line with the name of the file and the
 reason. With `ReadingOptions(keep_going=True)` the intact rest of such a file is read, and a warning names the missing

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import BinaryIO, Literal
 
-# With what files begin whose header says all about the sound.
+# The first bytes of files whose header says everything about the sound.
 _PLAIN = ((0, b"RF64"), (0, b"riff"), (0, b"FORM"), (0, b".snd"), (0, b"fLaC"), (8, b"WAVE"))
-# With what others begin that are known here.
+# The first bytes of the other known containers.
 _CONTAINERS = (
     (0, b"OggS"), (0, b"\x1aE\xdf\xa3"), (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (4, b"wide"), (0, b"caff"),
     (0, b"RIFF"), (0, b"0&\xb2u\x8ef\xcf\x11"), (0, b"FLV\x01"), (0, b"#!AMR"), (0, b"\x00\x00\x01\xba"), (0, b"wvpk"),
@@ -62,8 +62,7 @@ def missing_end(file: BinaryIO, begin: int, end: int) -> str | None:
 
 
 def joined_recordings(file: BinaryIO, size: int) -> list[tuple[int, int]]:
-    """Finds where each recording begins and ends in a file that holds several, one after the other, as `cat` joins
-    them.
+    """Finds where each recording begins and ends in a file that holds several, as `cat` joins them.
 
     Most files hold one. FFmpeg reads no further than the first one, or reads on with the rate and the clock of the
     first; so each is given to it by itself. (For files that are nothing but frames see `runs_of_frames`.)

@@ -1,6 +1,4 @@
-"""Decodes one recording of a file with FFmpeg (PyAV): its sound, the time of each part, and the places where data is
-missing.
-"""
+"""Decodes one recording of a file with FFmpeg (PyAV): its sounds with their times, and the places of missing data."""
 
 from __future__ import annotations
 
@@ -20,8 +18,8 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
-# What FFmpeg may take a file for. Others of its formats are lists and texts that name files or addresses, which it
-# would open, pictures, raw samples without a header, and music made of notes.
+# The formats that FFmpeg may read. Its others are pictures, raw samples without a header, music made of notes, and
+# lists and texts that name files or addresses, which it would open.
 _DEMUXERS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,ircam,matroska,mlp,mov,mp3,mpc,mpc8,mpeg,mpegts,mxf,"
     "nistsphere,nut,ogg,paf,pvf,rm,sds,shn,sox,tak,truehd,tta,voc,w64,wav,wtv,wv,wve,xwma"
@@ -34,7 +32,7 @@ _EXACT = ("aiff", "au", "flac", "wav", "w64", "wv", "caf", "nistsphere")  # stat
 _PLAIN = ("wav", "w64")
 _LONGEST_PAUSE_SECONDS = 4 * 3600.0
 _LONGEST_PAUSE_OF_JUMPING_SECONDS = 10.0
-_LATEST_START_SECONDS = 600.0  # what begins later was cut out of something longer, whose clock went on
+_LATEST_START_SECONDS = 600.0  # a recording that begins later was cut out of a longer one, and kept its clock
 _STATED_TOLERANCE_SECONDS = 0.1  # of MP4 and Ogg; the padding of its codecs is in the length or is not
 _CHECKSUMMED = ("flac", "wavpack", "tta")  # codecs whose frames carry a checksum
 _TICK_SECONDS = 0.005  # time stamps are whole ticks of a clock, of up to so long
@@ -93,9 +91,7 @@ class Stated:
 
 
 class FileSection(io.RawIOBase):
-    """A part of a file that FFmpeg reads like a whole file. It has no name, because FFmpeg would guess the format from
-    it.
-    """
+    """A part of a file, for FFmpeg to read; it has no name, from which FFmpeg would guess the format."""
 
     def __init__(self, file: BinaryIO, begin: int, end: int) -> None:
         self._file, self._begin, self._length, self._at = file, begin, max(0, end - begin), 0
@@ -272,7 +268,7 @@ def decoded(container: InputContainer, track: AudioStream) -> Iterator[DecodedSo
 
 def _missing_end(form: str, promised: float, heard: float, end: float) -> Iterator[Broken]:
     if form in _EXACT:
-        # What is missing in the middle is no part of the sound, but of its time stamps.
+        # A gap in the middle shows in the time stamps, and not in the sound.
         lost, least = promised - max(heard, end), 1e-6
     elif form in ("mov", "ogg"):
         lost, least = promised - end, _STATED_TOLERANCE_SECONDS

@@ -118,8 +118,7 @@ def stream_audio(
     on_warning: Callable[[str], object] = lambda message: None,
     block_seconds: float = 60.0,
 ) -> Iterator[np.ndarray]:
-    """Yields the samples of `read_audio` in consecutive blocks, so that a recording of any length takes the memory of
-    one block.
+    """Yields the samples of `read_audio` in consecutive blocks, with the memory of one block.
 
     Args:
         source: a file's path, or an open binary file.

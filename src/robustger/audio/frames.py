@@ -47,9 +47,7 @@ _CHUNK = 1 << 20  # bytes read at a time
 
 
 class Frame(NamedTuple):
-    """The header of a frame: its length in bytes, its samples per channel, and the properties that all frames of a
-    recording share.
-    """
+    """The header of a frame: bytes, samples per channel, and the properties that all frames of a recording share."""
 
     length: int
     samples: int
@@ -201,7 +199,7 @@ def _after(look: _Look, run: FrameRun, last: int) -> tuple[int | None, bool]:
 def _end(look: _Look, last: FrameRun) -> list[FrameRun]:
     """Closes the last run: it may be cut within a header, or frames after it may be missing altogether."""
     rest = look(last.end, 4)
-    # One to three bytes: of a tag or padding there would be more, or other ones.
+    # One to three bytes: a tag or padding would be longer, or hold other bytes.
     if 0 < len(rest) < 4 and rest[:2] == look(last.begin, 2)[: len(rest)]:
         return [replace(last, end=last.end + 4)]
     lost_frames = (look.size - _behind_tags(look, last.end)) / ((last.end - last.begin) / last.frames)
@@ -236,9 +234,7 @@ def _with_counts(runs: list[FrameRun]) -> list[FrameRun]:
 
 
 def _next_frame(look: _Look, position: int, kind: tuple[int, ...] | None) -> int | None:
-    """Finds the next place where frames follow each other: frames of this kind, or of any kind if enough of them
-    follow.
-    """
+    """Finds the next frames that follow each other: frames of this kind, or enough of any other kind."""
     while position < look.size:
         chunk = look(position, min(_CHUNK // 2, look.size - position))
         at = 0

@@ -34,11 +34,12 @@ CHUNK_FRAMES = 625
 _LEVEL = 0.1  # root mean square of the loudest frame near by in the leveled version
 # Of the loudest frame, -44 dB: fainter speech is raised to it before it is recognized.
 FAINT_LEVEL = 1 / 160
-# A high-pass filter: what a moving average of 2 ms leaves. -17 dB at 150 Hz, half at 440 Hz, all from 1 kHz on.
+# A high-pass filter: the samples minus their moving average over 2 ms. It passes -17 dB at 150 Hz, half at 440 Hz, and
+# everything from 1 kHz on.
 _TAPS = np.convolve(np.ones(16), np.ones(16)).astype(np.float32)
 _TAPS = -_TAPS / _TAPS.sum()
 _TAPS[len(_TAPS) // 2] += 1
-_EDGE_FRAMES = NEAR_FRAMES + 2  # what the leveled version of a frame depends on, on either side
+_EDGE_FRAMES = NEAR_FRAMES + 2  # the frames on either side that the leveled version of a frame depends on
 
 
 class SpeechFinder:

@@ -14,7 +14,7 @@ from robustger.hypotheses.keyed import read_archive
 from robustger.manifest import Utterance
 from robustger.registry import Registry
 
-# What a reader yields: the name of a split, and a row of it.
+# A reader yields pairs: the name of a split, and a row of it.
 SplitRow: TypeAlias = "tuple[str, Utterance | NBest]"
 CorpusReader: TypeAlias = "Callable[[Scan], Iterator[SplitRow]]"
 

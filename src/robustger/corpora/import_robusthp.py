@@ -63,7 +63,7 @@ def import_robusthp(
     decode = None if tokenizer is None else _decoder(tokenizer)
     common: dict[str, Any] = {
         "format": "robusthp",
-        "same": None,  # of a list with fewer hypotheses than the data set gave it, `emb_diff` would be another
+        "same": None,  # if hypotheses were merged, `emb_diff` would belong to another list
         "decode": decode,
         "references": references,
         "on_problem": on_problem,

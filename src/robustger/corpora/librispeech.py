@@ -12,7 +12,7 @@ from pathlib import Path
 from robustger.corpora.corpus import CORPORA, Corpus, Scan, Split, SplitRow
 from robustger.manifest import Utterance
 
-# Utterances of every subset, and whether it is read when none is named. The paper trains on the first.
+# The number of utterances of every subset, and whether it is read by default. The paper trains on the first.
 SUBSETS = {
     "train-clean-100": (28_539, True),
     "train-clean-360": (104_014, False),

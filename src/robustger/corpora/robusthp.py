@@ -26,7 +26,7 @@ from robustger.hypotheses.robusthp import read_robusthp
 
 _TITLE = "RobustHP"
 FREESOUND = ("ACVacuum", "Babble", "Cafe", "Car", "Metro", "Traffic")  # as its files are called
-# Lists of every split, from Table 6 of the paper, and the files that hold them; None takes all of a folder.
+# Lists of every split, from Table 6 of the paper, and the files that hold them; None takes all files of a folder.
 _SPLITS: dict[str, tuple[int | None, list[str] | None]] = {
     "train_chime4": (9_600, ["train_chime4"]),
     "train_vb": (23_075, ["train_vb_noisy"]),

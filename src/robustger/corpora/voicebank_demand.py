@@ -21,7 +21,7 @@ from robustger.hypotheses.values import finite_number, shown
 from robustger.manifest import Utterance
 
 _TITLE = "VoiceBank-DEMAND"
-# Which set of the corpus a split is of, and whether it is the clean half.
+# The set of the corpus to which a split belongs, and whether it is the clean half.
 _SETS = {
     "train": ("trainset_56spk", False),
     "test-clean": ("testset", True),

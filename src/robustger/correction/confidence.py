@@ -41,7 +41,7 @@ _LEAST_PROBABILITY = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class WordEvidence:
-    """What is known about a word of a transcript.
+    """The facts about a word of a transcript.
 
     Attributes:
         share: how much of the list holds the word at its place, from 0 to 1.
@@ -117,7 +117,7 @@ class ConfidenceModel(Section):
 
 
 def word_evidence(text: str, nbest: NBest, probability: float) -> list[WordEvidence]:
-    """What is known about each word of a transcript.
+    """The facts about each word of a transcript.
 
     Args:
         text: the transcript, in the form of the list; white space separates its words.

@@ -270,7 +270,7 @@ def _score_list(
         yield n_best_errors(truth, distinct[0])
         yield compositional_errors(truth, distinct[0])
     else:
-        # a number that a cut parts is whole in the joined text alone, so that it may have fewer errors
+        # a cut may part a number, which is whole in the joined text only; that text may have fewer errors
         o_nb = min(windowed_n_best_errors(truth, distinct), sum(aligned(written[0]).edits))
         yield o_nb
         yield min(windowed_compositional_errors(truth, distinct), o_nb)

@@ -35,9 +35,7 @@ EMBEDDING_KINDS = ("noisy", "clean")
 
 
 def embeddings_path(lists: Path) -> Path:
-    """The path of the embeddings that belong to the file `lists`. The lists contain this name, so it is always valid
-    text.
-    """
+    """The path of the embeddings of the file `lists`; always valid text, because the lists contain this name."""
     return lists.with_name(f"{printable(lists.stem)}.embeddings.safetensors")
 
 

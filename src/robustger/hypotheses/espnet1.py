@@ -25,9 +25,7 @@ _RANKED = re.compile(r"rec_text\[([1-9]\d*)\]")
 
 
 def result_files(folder: Path) -> list[Path]:
-    """The result files of ESPnet 1 in a folder: the joined file of its recipes, or the files of the jobs; the list may
-    be empty.
-    """
+    """The result files of ESPnet 1 in a folder, if any: the joined file of its recipes, or the files of the jobs."""
     for name in ("data.json", "result.json"):
         if (folder / name).is_file():
             return [folder / name]

@@ -74,7 +74,7 @@ def named_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             if parts[row["audio"]] > 1:
                 row["start"] = 0.0
             else:
-                del row["end"]  # how long the recording is, which is no part then
+                del row["end"]  # the length of the whole recording, so this row is no part of it
     return [{"id": id_, **row} for id_, row in zip(_ids(rows), rows, strict=True)]
 
 
@@ -95,5 +95,5 @@ def _ids(rows: list[dict[str, Any]]) -> list[str]:
         if not repeated:
             return [own[-1] for own in names]
         for own in repeated:
-            if len(own) > 1:  # of one group at most one row is at its last name, which ends in its position
+            if len(own) > 1:  # the last name ends in the row's position, so no two rows keep the same name
                 own.pop()

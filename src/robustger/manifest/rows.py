@@ -14,7 +14,7 @@ from robustger.manifest.values import KEYS, NUMBERS, TEXTS, Utterance
 
 ManifestRow = tuple[int, Utterance | BadLine]  # the number of the line, and what stands there
 
-# What other programs call these keys. Read as anything else, they would be ignored without a word.
+# The names of these keys in other programs. In `meta` they would have no effect, and nobody would notice.
 _ELSEWHERE = {
     "id": ("utt", "utt_id", "uttid", "utterance", "utterance_id", "uid", "key", "name", "segment_id"),
     "audio": (

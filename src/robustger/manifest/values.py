@@ -58,9 +58,7 @@ class Utterance:
 
 
 def path_in(folder: str | Path | None, path: Path) -> str:
-    """The path as a manifest states it: relative if it lies in the manifest's folder, else absolute; unchanged without
-    a folder.
-    """
+    """The path as a manifest states it: relative inside its folder, else absolute; unchanged without a folder."""
     if folder is None:
         return str(path)
     absolute, base = os.path.abspath(path), os.path.abspath(folder)

@@ -33,12 +33,15 @@ _AUDIO_FORMATS = ("flac", "wav")
 
 @dataclass(frozen=True, slots=True)
 class MixSettings:
-    """The settings of a mix: SNRs, kinds of noise, level and format. Attributes: snrs_db: the SNRs, in dB.
+    """The settings of a mix: SNRs, kinds of noise, level and format.
+
+    Attributes:
+        snrs_db: the SNRs, in dB.
         every_snr: mix every utterance at each SNR, with the same stretch of noise; False draws one SNR per utterance.
         every_noise: mix every utterance with each kind of noise, drawing a recording of the kind; False draws one kind
             per utterance, and then a recording of it.
         level: how the level of speech is measured: "p56" or "rms".
-        seed: another seed draws differently.
+        seed: decides all draws.
         format: of the audio files: "flac" or "wav", both 16 bit.
 
     Raises:

@@ -92,7 +92,7 @@ def mix_at_one_gain(
         misses_db = [achieved - snr_db for achieved, snr_db in zip(mixed.achieved_db, snrs_db, strict=True)]
         if max(map(abs, misses_db)) <= TOLERANCE_DB or math.inf in misses_db:
             break
-        # Rounding has added to the noise, or moved the level of faint speech, where a pause is barely one.
+        # Rounding has added to the noise, or has moved the level of faint speech with almost inaudible pauses.
         aims_db = [aim - miss for aim, miss in zip(aims_db, misses_db, strict=True)]
     mixtures = []
     for samples, achieved, snr_db, offset in zip(

@@ -15,7 +15,7 @@ from robustger.errors import InputError
 from robustger.files import atomic_writer, exclusive
 
 _SETTINGS, _ROWS, _JOURNAL = "mix.json", "manifest.jsonl", "rows.partial.jsonl"
-_TEMPORARY = ".robustger-"  # how the names of files begin that are gone when no run goes on
+_TEMPORARY = ".robustger-"  # prefix of the names of files that exist only during a run
 _LOCK = f"{_TEMPORARY}mix.lock"
 
 
@@ -46,9 +46,8 @@ def open_output_folder(path: Path, settings: Mapping[str, Any]) -> Iterator[MixF
             try:
                 yield MixFolder(path, settings)
             finally:
-                lock.unlink(
-                    missing_ok=True
-                )  # while it is held: a process that waits for it then sees that its file is gone
+                # The lock is still held, so a process that waits for it sees that the file is gone.
+                lock.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"{path}: cannot be used: {error.strerror or error}") from None
 
@@ -107,8 +106,7 @@ class MixFolder:
 
     @contextlib.contextmanager
     def journal(self) -> Iterator[Callable[[str, list[dict[str, Any]]], None]]:
-        """Yields a function that records an utterance's id and rows when its files are complete. Any thread may call
-        it.
+        """Yields a function that records an utterance's id and rows when its files are complete, from any thread.
 
         An empty list of rows takes back the rows recorded before, so that an utterance that is mixed again is never
         taken for its earlier mixture.
@@ -154,7 +152,7 @@ def file_name(id_: str, suffix: str) -> str:
 def _compare(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     for key in new:
         if old.get(key) != new[key]:
-            # Lists of noises are long; that they differ says enough.
+            # Lists of noises are long, so only the difference is stated.
             values = (
                 "" if key == "noises" else f" ({json.dumps(old.get(key))} then, {json.dumps(new[key])} now)"
             )

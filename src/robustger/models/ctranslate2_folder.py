@@ -133,7 +133,7 @@ def _tokenizer(folder: Path, size: int) -> WhisperTokenizer:
             model_max_length=1024,
             clean_up_tokenization_spaces=False,
         )
-    except Exception as error:  # as the tokenizers library says that a file is no tokenizer
+    except Exception as error:  # the tokenizers library raises it for a file that is no tokenizer
         raise InputError(f"{path}: not a tokenizer ({' '.join(str(error).split())[:200]})") from None
     known = len(tokenizer)
     # A fine-tuned model's vocabulary may be wider than its tokenizer; only what reads as a time stamp is added.
@@ -142,7 +142,7 @@ def _tokenizer(folder: Path, size: int) -> WhisperTokenizer:
     ]
     tokenizer.add_tokens(stamps)
     vocabulary = tokenizer.get_vocab()
-    # Not all tokens: a file may call one <|nospeech|> that the other calls <|nocaptions|>.
+    # Not all tokens are compared: one file may say <|nospeech|> where the other says <|nocaptions|>.
     needed = [_END, _START, *(word for word in words if word == _NO_TIMESTAMPS or _is_timestamp(word))]
     for word in needed:
         if word not in vocabulary or vocabulary[word] >= size or words[vocabulary[word]] != word:
@@ -170,9 +170,7 @@ def _vocabulary(folder: Path) -> list[str]:
 def _generation(
     folder: Path, config: WhisperConfig, tokenizer: WhisperTokenizer, settings: dict[str, Any]
 ) -> GenerationConfig:
-    """The same settings as in the hub's `generation_config.json` of this model; the folder's own search settings are
-    left out.
-    """
+    """The settings of the hub's `generation_config.json` for this model, without the folder's search settings."""
     tokens = tokenizer.get_vocab()
     end = tokens[_END]
     given: dict[str, Any] = {

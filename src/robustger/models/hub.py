@@ -57,7 +57,7 @@ def from_hub(name: str) -> Path:
         if not has_weights(folder):
             patterns = [*_FILES, _CTRANSLATE2_WEIGHTS]
             folder = Path(snapshot_download(name, allow_patterns=patterns))
-    except Exception as error:  # the hub raises a different class for every way of not answering
+    except Exception as error:  # the hub raises another class for each kind of failure
         if cached is not None:
             return cached  # the loader reports missing files
         raise NotOnTheHub(type(error).__name__) from None

@@ -33,7 +33,7 @@ def load_pretrained(
     """
     import transformers
 
-    if loader != "GenerationConfig":  # it would take the option for a setting of the search
+    if loader != "GenerationConfig":  # the class would treat the option as a setting of the search
         options["trust_remote_code"] = trust_remote_code
     for weights in sorted(Path(folder).glob("*.bin")):
         refuse_inflating_archive(weights)

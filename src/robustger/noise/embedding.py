@@ -146,8 +146,8 @@ class NoiseEmbedder:
             for texts in filled
             for pair_edits in self._definition.edits([text.split() for text in texts], self._pairs)
         ]  # B * P lists, P pairs
-        # One table holds all vectors that are needed. Words that no pair differs in cancel and need none, and neither
-        # do the sentences of a list whose hypotheses are all equal: there the empty text takes their place.
+        # One table holds all needed vectors. Words in which no pair differs cancel, so they need no vector. Sentences
+        # of a list whose hypotheses are all equal need none either: the empty text takes their place.
         index: dict[str, int] = {"": 0}
         words = [w for pair_edits in edits for edit in pair_edits for w in edit if w is not None]
         for text in (*(t for texts in filled if len(set(texts)) > 1 for t in texts), *words):

@@ -13,7 +13,7 @@ from robustger.text.segments import CLOSING, ENDING, WrittenToken
 _JOINTS = frozenset("-/\u2013")  # these join words into one, and go when one of the words changes
 _WEAK = frozenset(",;:\u060c\u3001")
 _SPACED = frozenset(",.;:?!\u2026")  # followed by a space, unless another word follows at once
-# Whose period ends no sentence though a capital or a number follows.
+# Abbreviations whose period ends no sentence even if a capital or a number follows.
 _TITLES = frozenset(
     (
         "Dr",

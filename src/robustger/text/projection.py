@@ -1,5 +1,4 @@
-"""Restores the written form: gives a corrected plain text the capitals, punctuation and digits of the recognizer's
-hypotheses.
+"""Restores the written form: gives corrected words the capitals, punctuation and digits of the hypotheses.
 
 Unchanged words keep the form that they have in the written 1-best, with case, punctuation, numerals and units. A
 changed word takes its form from another hypothesis, or stays plain if no hypothesis has it. Punctuation stays in its
@@ -80,9 +79,7 @@ def segmenter(normalize: str) -> Segmenter:
 
 
 def _projected(words: Sequence[str], best: Sequence[WrittenToken], forms: Forms) -> list[WrittenToken]:
-    """The words as tokens: the 1-best's own tokens where its words were kept, and the forms of all other words between
-    them.
-    """
+    """The words as tokens: kept words are tokens of the 1-best, and others get their forms."""
     starts = sentence_starts(best)
     pieces: list[WrittenPiece] = []
     token_at = word_at = 0

@@ -96,16 +96,14 @@ def _between(punctuation: str) -> tuple[str, str, str]:
     if not space:
         first = next((place for place, sign in enumerate(after) if sign in OPENING), len(after))
         return after[:first], "", after[first:]
-    chunks = rest.split(" ")  # the last stands directly before the second core, and may be empty
+    chunks = rest.split(" ")  # the last part stands directly before the second core, and may be empty
     while len(chunks) > 1 and _TRAILING.issuperset(chunks[0]):
         after += f" {chunks.pop(0)}"  # French writes "la mer ?"
     return after, " ", " ".join(chunks)
 
 
 class _Shadows(dict[int, int | str]):
-    """A `str.translate` table, one character for one, that makes equal all characters a regular expression treats
-    alike.
-    """
+    """A `str.translate` table that makes all characters equal that a regular expression treats alike."""
 
     def __missing__(self, code: int) -> int | str:
         character = chr(code)

@@ -90,7 +90,8 @@ _ENGLISH_WORDS = frozenset(
         "cents",
     ]
 )
-_NO_NUMBER = "\ue000"  # before a word that is not to be read; a private character, which no text of words has
+# Marks a word that must not be read as a number; a private character, which no text contains.
+_NO_NUMBER = "\ue000"
 
 _Ending = Literal["", "th", "s"]
 

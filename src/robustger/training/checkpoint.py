@@ -60,7 +60,7 @@ class TrainingState:
             better = dev_wer is not None and dev_wer < self.best_wer
         else:
             better = dev_loss is None or dev_loss < self.best_loss
-        # min keeps its first argument where the other is not a number
+        # min keeps its first argument if the other one is NaN
         self.best_loss = min(self.best_loss, dev_loss if dev_loss is not None else math.inf)
         self.best_wer = min(self.best_wer, dev_wer if dev_wer is not None else math.inf)
         self.stale = 0 if better else self.stale + 1

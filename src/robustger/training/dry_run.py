@@ -35,7 +35,7 @@ def dry_run(config: TrainingConfig) -> Iterator[str]:
         InputError: as for `prepare_training`; or the output folder holds a checkpoint of another run.
         MissingModelError, MissingExtraError: as for `prepare_training`.
     """
-    # Gradient checkpointing would hide from the count what the layers keep.
+    # With gradient checkpointing, the memory that the layers keep would not be counted.
     options = config.optimization.model_copy(update={"gradient_checkpointing": False})
     parts = prepare_training(config.model_copy(update={"optimization": options}), rehearsal=True)
     last = parts.output / LAST

@@ -1,5 +1,4 @@
-"""LM_rank: weight zero gives the 1-best, an oracle reaches o_nb, and weights between give results worked out by
-hand."""
+"""LM_rank: weight zero gives the 1-best, an oracle reaches o_nb, and other weights agree with results by hand."""
 
 from __future__ import annotations
 

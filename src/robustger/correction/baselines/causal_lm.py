@@ -35,7 +35,7 @@ class CausalLanguageModel:
     def __init__(self, model: str | os.PathLike[str] = "smollm2-135m", device: str | None = None) -> None:
         folder = resolve_model(model)
         where = torch_device(device)
-        # In bfloat16 the logarithms differ by tenths with what else is in the batch: as much as hypotheses do.
+        # In bfloat16 the logarithms depend on the other texts of the batch by tenths, as much as hypotheses differ.
         dtype = torch.float32 if where.type == "cpu" else None
         self._llm = load_llm(folder, dtype, str(where), None).eval()
         try:
@@ -65,7 +65,7 @@ class CausalLanguageModel:
         return result
 
     def _tokens(self, text: str) -> list[int]:
-        # A hypothesis that spells a special token is text and ends nothing.
+        # A hypothesis may spell a special token, which is then text and does not end the answer.
         return self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
 
     @torch.no_grad()

@@ -57,9 +57,7 @@ def recognizer_scores(nbest: NBest) -> list[float]:
 
 
 def interpolated(recognizer: Sequence[float], language_model: Sequence[float], weight: float) -> list[float]:
-    """(1 - w) times the first score plus w times the second; a score with weight zero does not count, even at minus
-    infinity.
-    """
+    """(1 - w) times the first score plus w times the second; weight zero removes a score, even minus infinity."""
     return [
         (one * (1 - weight) if weight < 1 else 0.0) + (other * weight if weight > 0 else 0.0)
         for one, other in zip(recognizer, language_model, strict=True)

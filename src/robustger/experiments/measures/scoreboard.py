@@ -274,7 +274,7 @@ def groups_of(named: Sequence[tuple[str, NBest]], *, crossed: bool = False) -> d
     for snr in snrs:
         members[at_snr(snr)] = [row for row, (_, nbest) in enumerate(named) if snr_db(nbest) == snr]
     for kind in [*kinds, CLEAN] if len(heard) > 1 else ():
-        if kind not in members:  # a test set may have the name of its noise
+        if kind not in members:  # a test set may be named after its noise
             members[kind] = [row for row, (_, nbest) in enumerate(named) if noise_kind(nbest) == kind]
     for kind, snr in product(kinds, snrs) if crossed else ():
         members[cross(kind, snr)] = [

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 BEAMS, QUICK_BEAMS = (1, 2, 5, 10, 20, 50), (1, 2, 5)
 SWEPT_SENTENCES, QUICK_SWEPT_SENTENCES = 40, 3
 MOST = 10  # hypotheses of a list
-SWEEP_REVISION = 1  # raised when recognizers answer otherwise, so that old answers are not reused
+SWEEP_REVISION = 1  # increased when answers of recognizers change, so that old ones are not reused
 
 
 @dataclass(frozen=True, slots=True)

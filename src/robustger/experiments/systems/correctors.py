@@ -12,7 +12,7 @@ from robustger.experiments.measures.scoreboard import Scoreboard, System
 from robustger.experiments.systems.kept import kept
 from robustger.hypotheses import NBest, load_nbest
 
-ANSWERS_REVISION = 1  # raised when correctors answer otherwise, so that old answers are not reused
+ANSWERS_REVISION = 1  # increased when answers of correctors change, so that old ones are not reused
 
 Columns = Mapping[str, tuple[str, str]]
 """The arm and the change behind each column of a table, by title."""

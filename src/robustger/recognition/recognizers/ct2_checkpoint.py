@@ -115,7 +115,7 @@ def _description(folder: Path) -> tuple[WhisperForConditionalGeneration, Any, Wh
             model.generation_config = load_pretrained("GenerationConfig", folder)
         tokenizer = load_pretrained("AutoTokenizer", folder)
         extractor = load_pretrained("WhisperFeatureExtractor", folder)
-    except (OSError, ValueError, KeyError) as error:  # as transformers says that a file is missing or no JSON
+    except (OSError, ValueError, KeyError) as error:  # transformers' errors for missing files, or no JSON
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{folder}: not a complete Whisper checkpoint ({reason})") from None
     return model, tokenizer, extractor

@@ -107,7 +107,7 @@ class CTCRecognizer:
             )
         self._model: Any = loaded.to(self._device).eval()
         config = self._model.config
-        self._blank: int = config.pad_token_id  # what transformers' CTC losses take as blank
+        self._blank: int = config.pad_token_id  # transformers' CTC losses use it as the blank
         masked = "attention_mask" in self._features.model_input_names and getattr(
             self._features, "return_attention_mask", True
         )

@@ -181,7 +181,8 @@ class FasterWhisperRecognizer(WhisperListener[np.ndarray]):
             return_logits_vocab=True,
             suppress_tokens=[],
             suppress_blank=False,
-            max_length=max(2 * longest, longest + len(prompt)),  # it takes half, or what positions are left
+            # CTranslate2 takes half of it, or the remaining positions
+            max_length=max(2 * longest, longest + len(prompt)),
         )
         scores = []
         for text, result in zip(texts, results, strict=True):
@@ -244,7 +245,7 @@ class FasterWhisperRecognizer(WhisperListener[np.ndarray]):
         encoded = self._whisper.encode(_view(self._features(audios)), to_cpu=True)
         states = np.array(encoded.to(ctranslate2.DataType.float32))
         for audio, one in zip(audios, states, strict=True):
-            self._recent.keep(audio, one.copy())  # a view would keep all of its batch
+            self._recent.keep(audio, one.copy())  # a view would keep the memory of the whole batch
         return states
 
     def _found(
@@ -270,9 +271,7 @@ class FasterWhisperRecognizer(WhisperListener[np.ndarray]):
         """The found texts on one line, with their scores, which CTranslate2 divided by a power of the length."""
         for ids, rank in texts:
             summed = rank * len(ids) ** self._length_penalty if ids else rank
-            if (
-                summed > -1e8
-            ):  # less is no log-probability: suppressed tokens stand in where nothing else was left
+            if summed > -1e8:  # lower values mean suppressed tokens, chosen when no others were left
                 text = self._tokenizer.decode(ids, skip_special_tokens=True)
                 yield Found(Hypothesis(" ".join(text.split()), summed), rank)
 

@@ -209,7 +209,7 @@ class WhisperRecognizer(WhisperListener[Tensor]):
             features = features.to(self._device, self._model.dtype)
             states.append(self._model.model.encoder(features).last_hidden_state)
             for audio, one in zip(some, states[-1], strict=True):
-                self._recent.keep(audio, one.clone())  # a view would keep all of its batch
+                self._recent.keep(audio, one.clone())  # a view would keep the memory of the whole batch
         return torch.cat(states)
 
     def _spectrum(self, audio: np.ndarray | Features) -> Tensor:

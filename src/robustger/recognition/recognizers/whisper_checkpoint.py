@@ -43,7 +43,7 @@ def load_checkpoint(
         model = load_pretrained("WhisperForConditionalGeneration", folder, dtype=dtype)
         tokenizer = load_pretrained("AutoTokenizer", folder)
         extractor = load_pretrained("WhisperFeatureExtractor", folder)
-    except (OSError, ValueError, KeyError) as error:  # as transformers says that a file is missing or no JSON
+    except (OSError, ValueError, KeyError) as error:  # transformers' errors for missing files, or no JSON
         reason = " ".join(str(error).split())[:200]
         raise InputError(
             f"{folder}: not a complete Whisper checkpoint ({reason}); it needs config.json, safetensors weights, a "
