@@ -3,7 +3,7 @@
     python recipes/confidence/fit.py HYPORADISE [--plot confidence.png] [--record confidence.json]
 
 HYPORADISE is the folder with the N-best lists. The first 25 lists of each domain's `dev` file measure. By default the
-model is fitted on 50 further `dev` lists of each domain, whose references differ from all of those. The `train` lists
+model is fitted on the next 50 `dev` lists of each domain, whose references differ from all of those. The `train` lists
 are not used by default, because the preset was trained on them: there it makes fewer errors than elsewhere.
 
 A word of a corrected text is right if it stands in the reference at its place (Levenshtein alignment). The coefficients
@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import random
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -164,7 +163,7 @@ def chosen_lists(folder: Path, split: str) -> tuple[list[NBest], list[NBest]]:
             for nbest in load_nbest(folder / f"{domain}.{split}.jsonl")
             if nbest.reference not in references and (split == "train" or nbest.id not in ids)
         ]
-        fitted += random.Random(SEED).sample(others, min(FITTED, len(others)))
+        fitted += others[:FITTED]
     return fitted, measured
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -27,7 +28,9 @@ GOOD = {
     "emoji": ["see you 🎉", "sea you 🎉🎉"],
     "scripts": ["ночной поезд", "夜行列車"],
     "twice": ["turn of the light", "turn off the light"],
-    "long": ["fare " * 10_000, "fair " * 10_000],
+    "long": [
+        " ".join(random.Random(seed).choices("abcdefghijklmnopqrstuvwxyz", k=10_000)) for seed in (0, 1)
+    ],
 }
 BAD = {
     "broken": '{"id": "broken", "hypotheses": ["a", "b"',

@@ -65,10 +65,10 @@ class ConfidenceModel(Section):
     The defaults are the coefficients of the preset `whisper`. A checkpoint without the file takes them.
     """
 
-    intercept: float = 0.9
-    share_log_odds: float = 0.85
-    edited: float = 0.8
-    log_probability: float = 3.4
+    intercept: float = 0.92
+    share_log_odds: float = 0.92
+    edited: float = 0.82
+    log_probability: float = 3.65
 
     @classmethod
     def of_checkpoint(cls, folder: Path) -> ConfidenceModel:
