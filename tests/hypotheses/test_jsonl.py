@@ -25,6 +25,7 @@ from robustger.hypotheses import (
     save_nbest,
     stream_nbest,
 )
+from robustger.hypotheses.jsonl import kind_of_binary
 from robustger.manifest import load_manifest
 
 
@@ -139,6 +140,10 @@ def test_no_bytes_break_the_reader_and_every_line_is_accounted_for(
     path = tmp_path_factory.mktemp("bytes") / "lists.jsonl"
     path.write_bytes(data)
     lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    if kind_of_binary(data[:12]):
+        with pytest.raises(InputError, match=f"{path}: is a "):
+            read_nbest(path)
+        return
     assert len(list(read_nbest(path))) == sum(bool(line.strip()) for line in lines)
 
 

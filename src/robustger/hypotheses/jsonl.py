@@ -138,7 +138,7 @@ def open_json_lines(path: str | Path) -> BinaryIO:
     if str(path) != "-" and Path(path).is_file():
         start = file.read(12)
         file.seek(0)
-        if kind := _kind_of_binary(start):
+        if kind := kind_of_binary(start):
             file.close()
             raise InputError(
                 f"{shown_name(path)}: is {kind} where JSON Lines are needed; recordings go to robustger transcribe, or "
@@ -147,7 +147,7 @@ def open_json_lines(path: str | Path) -> BinaryIO:
     return file
 
 
-def _kind_of_binary(start: bytes) -> str | None:
+def kind_of_binary(start: bytes) -> str | None:
     """What a file is that begins with these bytes; None where it may be text."""
     if start.startswith((b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\x1aE\xdf\xa3")):
         return "a recording"
