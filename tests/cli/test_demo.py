@@ -11,8 +11,12 @@ import pytest
 from tests.tiny_preset import build_tiny_preset
 from tests.voice import save_voice
 
+from robustger.hypotheses import NBest, Transcript
 from robustger.models import MODELS
+from robustger.pipeline.clips import Clip, spectrograms
 from robustger.pipeline.judged import judged, marked
+from robustger.pipeline.transcription import Segment
+from robustger.recognition.recognizer import TimedWord
 
 TEXT = "what is the fare from boston to denver"
 
@@ -131,7 +135,7 @@ def test_without_whispers_weights_it_says_what_to_install_and_shows_the_laborato
     result = robustger("demo", "--show", 1, "--picture", tmp_path / "clips.png")
     assert result.code == 0
     assert "get it with: robustger models fetch whisper-base" in result.out
-    assert "Instead, the laboratory" in result.out
+    assert "Instead, this shows the laboratory" in result.out
     assert "WER in %" in result.out
     save_voice(tmp_path / "own.wav", 1.0, 3)
     result = robustger("demo", tmp_path / "own.wav", "--picture", tmp_path / "own.png")
@@ -168,6 +172,41 @@ def test_a_change_that_is_wrong_is_not_shown_as_a_success() -> None:
         ("pence", "neither"),
     ]
     assert {part.verdict for part in judged(heard, written, None)} == {"same", "unknown"}
+
+
+def test_only_the_right_words_of_a_change_that_helps_are_shown_as_right() -> None:
+    [_, changed] = judged("please tomorrow", "please turn rite", "please turn right")
+    assert (changed.verdict, changed.word_verdicts) == ("better", ("better", "neither"))
+    assert changed.judgment == "partly right"
+    [_, right] = judged("please tomorrow", "please turn right", "please turn right")
+    assert (right.word_verdicts, right.judgment) == (("better", "better"), "right")
+    [_, dropped] = judged("please now", "please", "please")
+    assert (dropped.word_verdicts, dropped.judgment) == ((), "right")
+
+
+def test_the_picture_has_the_reference_seconds_a_scale_and_a_word_is_green_only_where_it_is_right(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("matplotlib")
+    save_voice(tmp_path / "a.wav", 1.0, 1)
+    heard, said, written = "please tomorrow two", "please turn right", "please turn rite"
+    nbest = NBest.from_texts("a", [heard], reference=said)
+    transcript = Transcript("a", written, heard, written, "llm", "none", 0.9)
+    words = tuple(TimedWord(word, n / 3, (n + 1) / 3) for n, word in enumerate(written.split()))
+    clip = Clip("a", str(tmp_path / "a.wav"), Segment(0.0, 1.0, nbest, transcript, words), said)
+    figure = spectrograms([clip])
+    drawn, scale = figure.axes
+    assert "reference: please turn right" in drawn.get_title(loc="left")
+    assert "changes: tomorrow two -> turn rite (partly right)" in drawn.get_title(loc="left")
+    assert drawn.get_xlabel() == "time in seconds"
+    assert drawn.get_xlim() == (0.0, 1.0)
+    assert scale.get_ylabel() == "dB, the loudest is 0"
+    [above] = drawn.child_axes
+    colors = {label.get_text(): label.get_color() for label in above.get_xticklabels()}
+    assert colors == {"please": "black", "turn": "green", "rite": "darkorange"}
+    shown = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "changed, and right" in shown
+    assert "changed, and still wrong" in shown
 
 
 def test_judgments_are_made_in_the_form_of_the_normalizer() -> None:

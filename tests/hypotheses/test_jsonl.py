@@ -25,6 +25,8 @@ from robustger.hypotheses import (
     save_nbest,
     stream_nbest,
 )
+from robustger.hypotheses.jsonl import kind_of_binary
+from robustger.manifest import load_manifest
 
 
 @given(st.lists(nbests(), max_size=5, unique_by=lambda nbest: nbest.id))
@@ -76,6 +78,11 @@ def test_optional_keys_are_left_out_and_null_is_absent():
         ({"id": "x", "hypothesis": ["a"]}, "unknown key 'hypothesis'; did you mean 'hypotheses'?"),
         ({**GOOD, "Reference": "a"}, "unknown key 'Reference'; did you mean 'reference'?"),
         ({**GOOD, "zzz": 1}, "unknown key 'zzz'; known keys: id, hypotheses, scores"),
+        ({"id": "x", "audio": "x.flac", "text": "a"}, "robustger nbest makes lists of a manifest"),
+        (
+            {"id": "x", "text": "a", "best": "a", "generated": "a"},
+            "corrections are no N-best lists; robustger eval",
+        ),
         ({"id": "x", "hypotheses": []}, "'hypotheses' is empty"),
         ({"id": "x", "hypotheses": "a b"}, "'hypotheses' must be a list of strings, not the string 'a b'"),
         ({"id": "x", "hypotheses": ["a", 3]}, "hypothesis 2 must be a string, not the number 3"),
@@ -133,6 +140,10 @@ def test_no_bytes_break_the_reader_and_every_line_is_accounted_for(
     path = tmp_path_factory.mktemp("bytes") / "lists.jsonl"
     path.write_bytes(data)
     lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    if kind_of_binary(data[:12]):
+        with pytest.raises(InputError, match=f"{path}: is a "):
+            read_nbest(path)
+        return
     assert len(list(read_nbest(path))) == sum(bool(line.strip()) for line in lines)
 
 
@@ -261,3 +272,23 @@ def test_real_lists_are_read_and_written_back_with_folded_white_space_only(tmp_p
         for fields in theirs:  # some of these texts have two blanks between words
             fields["hypotheses"] = [" ".join(text.split()) for text in fields["hypotheses"]]
         assert [json.loads(line) for line in ours] == theirs
+
+
+@pytest.mark.parametrize(
+    "start", [b"fLaC\0\0\0\x22", b"RIFF\x24\0\0\0WAVEfmt ", b"ID3\4", b"\0\0\0\x20ftypM4A "]
+)
+def test_a_recording_in_the_place_of_lists_is_one_line(tmp_path: Path, start: bytes) -> None:
+    path = tmp_path / "talk"
+    path.write_bytes(start + b"\n\xff\n" * 300)
+    for read in (read_nbest, load_nbest, load_manifest):
+        with pytest.raises(
+            InputError, match="talk: is a recording where JSON Lines are needed; recordings go to "
+        ):
+            read(path)
+
+
+def test_a_packed_file_is_named_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "lists.jsonl.gz"
+    path.write_bytes(b"\x1f\x8b\x08")
+    with pytest.raises(InputError, match="is a packed file where JSON Lines are needed"):
+        read_nbest(path)

@@ -25,7 +25,12 @@ _STYLES = {
     "neither": "bold yellow",
     "unknown": "bold cyan",
 }
-_VERDICTS = {"better": "right", "worse": "wrong now", "neither": "still wrong", "unknown": ""}
+_JUDGMENT_STYLES = {
+    "right": "bold green",
+    "partly right": "bold yellow",
+    "wrong now": "bold red",
+    "still wrong": "bold yellow",
+}
 
 
 def demo(
@@ -165,16 +170,21 @@ def _show(console: Console, clip: Clip) -> None:
     heard = [(part.before, "" if part.verdict == "same" else "strike") for part in parts]
     console.print(f"  recognized {marked(heard)}")
     transcript = segment.transcript
+    styled = [
+        ([word], _STYLES[verdict])
+        for part in parts
+        for word, verdict in zip(part.after, part.word_verdicts, strict=True)
+    ]
     console.print(
-        f"  corrected  {marked([(part.after, _STYLES[part.verdict]) for part in parts])}  "
+        f"  corrected  {marked(styled)}  "
         f"[dim]({transcript.source}, confidence {transcript.confidence:.2f})[/dim]"
     )
     if clip.reference is not None:
         console.print(f"  said       {escape(clip.reference)}")
-    verdicts = [part.verdict for part in parts if part.verdict != "same"]
-    for edit, verdict in zip(segment.edits, verdicts, strict=True):
+    judgments = [part.judgment for part in parts if part.verdict != "same"]
+    for edit, judged_as in zip(segment.edits, judgments, strict=True):
         when = "" if edit.start is None else f" at {edit.start:.2f} - {edit.end:.2f} s"
-        judgment = f": [{_STYLES[verdict]}]{_VERDICTS[verdict]}[/]" if _VERDICTS[verdict] else ""
+        judgment = f": [{_JUDGMENT_STYLES[judged_as]}]{judged_as}[/]" if judged_as else ""
         before, after = escape(edit.before or "nothing"), escape(edit.after or "nothing")
         console.print(f"  changed{when}: {before} -> {after}{judgment}")
     console.print()
@@ -182,12 +192,13 @@ def _show(console: Console, clip: Clip) -> None:
 
 def _count_changes(console: Console, clips: Sequence[Clip]) -> None:
     """Prints how many changes there are of each kind."""
-    verdicts = [part.verdict for clip in clips for part in clip.parts if part.verdict != "same"]
-    kinds = [("better", "right"), ("worse", "wrong now"), ("neither", "still wrong")]
+    judgments = [part.judgment for clip in clips for part in clip.parts if part.verdict != "same"]
     counted = ", ".join(
-        f"{verdicts.count(kind)} [{_STYLES[kind]}]{name}[/]" for kind, name in kinds if kind in verdicts
+        f"{judgments.count(name)} [{style}]{name}[/]"
+        for name, style in _JUDGMENT_STYLES.items()
+        if name in judgments
     )
-    changes = "1 change" if len(verdicts) == 1 else f"{len(verdicts)} changes"
+    changes = "1 change" if len(judgments) == 1 else f"{len(judgments)} changes"
     console.print(f"{changes}{f': {counted}' if counted else ''}")
 
 

@@ -71,6 +71,10 @@ def _identifier_and_text(fields: dict[str, Any], written: bool) -> tuple[str, st
         identifier = str(identifier)
     if not isinstance(identifier, str) or not identifier:
         raise InputError("'id' must be the id of a list, as text")
+    if "hypotheses" in fields and "text" not in fields:
+        raise InputError(
+            f"id {identifier!r} is an N-best list; corrections of it are what robustger correct writes"
+        )
     if not isinstance(fields.get("text"), str):
         raise InputError(f"'text' of id {identifier!r} must be a string; give the corrected text")
     form = fields.get("written") if written else None

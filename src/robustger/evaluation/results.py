@@ -193,7 +193,7 @@ class EvaluationReport:
 
     def notes(self) -> str:
         """The notes below the table: the number of utterances, and how the figures were made."""
-        notes = [f"{self.utterances:,} utterances"]
+        notes = [_counted(self.utterances)]
         if self.joined:
             notes[0] += f", {self.joined:,} of them recordings joined of several windows"
         if self.without_reference:
@@ -212,11 +212,13 @@ class EvaluationReport:
                 f"seed {bootstrap.seed}"
             )
         else:
-            counted = drawn if bootstrap.over != "utterance" else f"{bootstrap.independent:,} utterances"
-            notes.append(f"no intervals: {counted} are {TOO_FEW} (below {FEWEST_UNITS})")
+            counted = drawn if bootstrap.over != "utterance" else _counted(bootstrap.independent)
+            verb = "is" if bootstrap.independent == 1 else "are"
+            notes.append(f"no intervals: {counted} {verb} {TOO_FEW} (below {FEWEST_UNITS})")
         notes.append(
             "format-only: 1-best and reference written in one format (normalizer 'number'), no model"
         )
+        notes.append("o_nb: the best hypothesis of each list; o_cp: the best text of the words of the list")
         if self.format_only.share_of_raw_gain is not None:
             notes.append(f"format explains {100 * self.format_only.share_of_raw_gain:.0f} % of the raw gain")
         if any(report.recovered for report in self.normalizers.values()):
@@ -224,6 +226,10 @@ class EvaluationReport:
                 "RIR: share of the errors between 1-best and oracle that the corrections recover, in %"
             )
         return "; ".join(notes) + "."
+
+
+def _counted(utterances: int) -> str:
+    return f"{utterances:,} utterance{'' if utterances == 1 else 's'}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def read_nbest(path: str | Path) -> Iterator[NBest | BadLine]:
         path: the file, or "-" for standard input.
 
     Raises:
-        InputError: the file cannot be opened; raised here, before the first value is asked for.
+        InputError: the file cannot be opened or is a recording; raised here, before the first value is asked for.
     """
     return (value for _, value in read_numbered(path))
 
@@ -54,9 +54,9 @@ def read_numbered(path: str | Path) -> Iterator[tuple[int, NBest | BadLine]]:
         path: the file, or "-" for standard input.
 
     Raises:
-        InputError: the file cannot be opened; raised here, before the first value is asked for.
+        InputError: the file cannot be opened or is a recording; raised here, before the first value is asked for.
     """
-    return _numbered(open_binary(path))
+    return _numbered(open_json_lines(path))
 
 
 def stream_nbest(path: str | Path) -> Iterator[NBest]:
@@ -69,7 +69,7 @@ def stream_nbest(path: str | Path) -> Iterator[NBest]:
         InputError: the file cannot be opened, or, when it is reached, a line cannot be read ("file:line: what is
             wrong").
     """
-    return _checked(open_binary(path), shown_name(path))
+    return _checked(open_json_lines(path), shown_name(path))
 
 
 def _checked(file: BinaryIO, name: str) -> Iterator[NBest]:
@@ -92,7 +92,7 @@ def load_nbest(path: str | Path, strict: bool = True) -> list[NBest]:
             ("file:line: what is wrong").
     """
     lists: dict[str, tuple[int, NBest]] = {}
-    for line, value in _numbered(open_binary(path)):
+    for line, value in _numbered(open_json_lines(path)):
         if isinstance(value, BadLine):
             problem = value.message
         elif value.id in lists:
@@ -126,6 +126,36 @@ def save_nbest(lists: Iterable[NBest], path: str | Path) -> None:
             except (TypeError, ValueError, RecursionError) as error:
                 raise InputError(f"N-best list {nbest.id!r} cannot be written as JSON: {error}") from None
             file.write(line + "\n")
+
+
+def open_json_lines(path: str | Path) -> BinaryIO:
+    """Opens a JSON Lines file; "-" is standard input.
+
+    Raises:
+        InputError: the file cannot be opened, or it is a recording or an archive, which would fail line by line.
+    """
+    file = open_binary(path)
+    if str(path) != "-" and Path(path).is_file():
+        start = file.read(12)
+        file.seek(0)
+        if kind := kind_of_binary(start):
+            file.close()
+            raise InputError(
+                f"{shown_name(path)}: is {kind} where JSON Lines are needed; recordings go to robustger transcribe, or "
+                "into a manifest for robustger nbest (docs/how-to/nbest.md)"
+            )
+    return file
+
+
+def kind_of_binary(start: bytes) -> str | None:
+    """What a file is that begins with these bytes; None where it may be text."""
+    if start.startswith((b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\x1aE\xdf\xa3")):
+        return "a recording"
+    if (start[:4] == b"RIFF" and start[8:] == b"WAVE") or start[4:8] == b"ftyp":
+        return "a recording"
+    if start.startswith((b"PK\x03\x04", b"\x1f\x8b")):
+        return "a packed file"
+    return None
 
 
 def numbered_lines(file: BinaryIO) -> Iterator[tuple[int, bytes | BadLine]]:

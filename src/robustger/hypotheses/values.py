@@ -375,5 +375,9 @@ def _hint(key: Any, fields: Mapping[str, Any]) -> str:
     """A hint which key an unknown key was meant to be."""
     if key in _HYPORADISE_KEYS and "hypotheses" not in fields:
         return "entries of HyPoradise are read by: robustger import-nbest FILE -f hyporadise"
+    if "hypotheses" not in fields and "audio" in fields:
+        return "a line of a manifest is no N-best list; robustger nbest makes lists of a manifest"
+    if "hypotheses" not in fields and {"text", "best", "generated"} <= fields.keys():
+        return "corrections are no N-best lists; robustger evaluate LISTS --corrections FILE measures them"
     near = difflib.get_close_matches(str(key), _KEYS, n=1)
     return f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(_KEYS)}"

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
-from robustger.files import open_binary
-from robustger.hypotheses.jsonl import BadLine, numbered_lines, parse_json
+from robustger.hypotheses.jsonl import BadLine, numbered_lines, open_json_lines, parse_json
 from robustger.hypotheses.nemo_manifest import NEMO_AUDIO, named_rows, nemo_row
 from robustger.manifest.rows import ManifestRow, parsed
 from robustger.manifest.values import Utterance
@@ -31,7 +30,7 @@ def read_json_lines(path: str | Path) -> Iterator[ManifestRow]:
     Raises:
         InputError: the file cannot be opened; raised here, before the first value.
     """
-    file = open_binary(path)
+    file = open_json_lines(path)
     return _rows(numbered_lines(file), Path() if str(path) == "-" else Path(path).parent)
 
 

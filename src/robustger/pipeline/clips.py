@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from textwrap import fill
@@ -18,17 +18,19 @@ from robustger.manifest import load_manifest
 from robustger.pipeline.judged import Part, judged
 from robustger.pipeline.robustger import RobustGER
 from robustger.pipeline.transcription import Segment, Transcription
+from robustger.pipeline.writing_systems import text_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLORS = {
-    "better": "green",
-    "worse": "red",
-    "neither": "darkorange",
-    "unknown": "blue",
-}  # as in the terminal
+_LOOKS = {
+    "better": ("green", "changed, and right"),
+    "worse": ("red", "changed, and wrong now"),
+    "neither": ("darkorange", "changed, and still wrong"),
+    "unknown": ("blue", "changed; nobody knows whether it is right"),
+}  # the colors of the terminal
+_LINE_LENGTH = 130  # characters of a title that fit above a spectrogram
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +158,7 @@ def table_by_snr(clips: Sequence[Clip]) -> Table:
 
 
 def save_spectrograms(clips: Sequence[Clip], path: str | Path) -> None:
-    """Draws the spectrogram of every clip with its words at the times at which they are heard, as PNG.
-
-    Above each spectrogram stand the recognized text, the corrected text, and the reference if there is one. A changed
-    word is green if the change brings the text nearer to the reference, red if it leads away from it, orange if it
-    does neither, and blue if there is no reference.
+    """Draws the clips as `spectrograms` does, into a PNG file.
 
     Args:
         clips: at least one.
@@ -170,21 +168,37 @@ def save_spectrograms(clips: Sequence[Clip], path: str | Path) -> None:
         MissingExtraError: matplotlib is not installed.
         InputError: the file cannot be written.
     """
+    picture = io.BytesIO()
+    spectrograms(clips).savefig(picture, format="png", dpi=110)
+    write_bytes(path, picture.getbuffer())
+
+
+def spectrograms(clips: Sequence[Clip]) -> Figure:
+    """The spectrogram of every clip with its words at the times at which they are heard.
+
+    Above each spectrogram stand the recognized text, the corrected text, the reference if there is one, and the
+    changes. A changed word is green if it is right, red if its change leads away from the reference, orange if it is
+    still wrong, and blue if there is no reference.
+
+    Args:
+        clips: at least one.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtraError("matplotlib", "plots") from None
 
-    figure = Figure(figsize=(12, 3.6 * len(clips)), layout="constrained")
-    longest = max(clip.segment.end - clip.segment.start for clip in clips)
+    figure = Figure(figsize=(12, 3.7 * len(clips) + 0.4), layout="constrained")
     for axes, clip in zip(figure.subplots(len(clips), squeeze=False)[:, 0], clips, strict=True):
-        _draw(figure, axes, clip, longest)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=110)
-    write_bytes(path, picture.getbuffer())
+        _draw(figure, axes, clip)
+    _add_legend(figure, {verdict for clip in clips for part in clip.parts for verdict in part.word_verdicts})
+    return figure
 
 
-def _draw(figure: Figure, axes: Axes, clip: Clip, seconds: float) -> None:
+def _draw(figure: Figure, axes: Axes, clip: Clip) -> None:
     import numpy as np
 
     from robustger.audio import SAMPLE_RATE, read_audio
@@ -199,27 +213,54 @@ def _draw(figure: Figure, axes: Axes, clip: Clip, seconds: float) -> None:
     image.set_array(levels - levels.max())
     image.set_clim(-80, 0)
     figure.colorbar(image, ax=axes, label="dB, the loudest is 0", pad=0.01)
-    axes.set(xlim=(start, start + seconds), ylabel="frequency in Hz", yticks=range(0, 8_001, 2_000))
-    axes.set_xlabel(f"time in {clip.audio} in s" if start else "time in s", parse_math=False)
-    colors = [_COLORS.get(part.verdict, "black") for part in clip.parts for _ in part.after]
+    axes.set(xlim=(start, end), ylabel="frequency in kHz")
+    axes.set_yticks(range(0, 8_001, 2_000), ["0", "2", "4", "6", "8"])
+    axes.set_xlabel(f"time in {clip.audio}, in seconds" if start else "time in seconds", parse_math=False)
+    _write_words(axes, clip)
+    axes.set_title("\n".join(_title(clip)), loc="left", fontsize=9, parse_math=False)
+
+
+def _write_words(axes: Axes, clip: Clip) -> None:
+    """Writes the corrected words above the spectrogram, where they are heard."""
+    verdicts = [verdict for part in clip.parts for verdict in part.word_verdicts]
     words = clip.segment.words or ()
-    if words:
-        above = axes.secondary_xaxis("top")
-        above.set_xticks(
-            [(word.start + word.end) / 2 for word in words],
-            [word.text for word in words],
-            rotation=60, ha="left", fontsize=7, parse_math=False,
-        )  # fmt: skip
-        above.tick_params(length=2, pad=1)
-        for label, color in zip(above.get_xticklabels(), colors, strict=False):
-            label.set(
-                color=color, fontweight="normal" if color == "black" else "bold", rotation_mode="anchor"
-            )
-        axes.vlines([word.start for word in words], 0, 8_000, colors="white", linewidths=0.4, alpha=0.6)
-    said = [("recognized", clip.segment.recognized), ("corrected", clip.segment.text)]
-    said += [("said", clip.reference)] if clip.reference is not None else []
-    lines = [f"{clip.name}: {clip.condition}", *(fill(f"{key}: {text}", 150) for key, text in said)]
-    axes.set_title("\n".join(lines), loc="left", fontsize=8, parse_math=False)
+    if not words:
+        return
+    above = axes.secondary_xaxis("top")
+    above.set_xticks(
+        [(word.start + word.end) / 2 for word in words],
+        [word.text for word in words],
+        rotation=60, ha="left", fontsize=8, parse_math=False,
+    )  # fmt: skip
+    above.tick_params(length=2, pad=1)
+    for label, verdict in zip(above.get_xticklabels(), verdicts, strict=False):
+        color, _ = _LOOKS.get(verdict, ("black", ""))
+        label.set(color=color, fontweight="bold" if verdict in _LOOKS else "normal", rotation_mode="anchor")
+    axes.vlines([word.start for word in words], 0, 8_000, colors="white", linewidths=0.4, alpha=0.6)
+
+
+def _title(clip: Clip) -> list[str]:
+    """The lines above a spectrogram: the name, the texts, and each change with its judgment."""
+    texts = [("recognized", clip.segment.recognized), ("corrected", clip.segment.text)]
+    texts += [("reference", clip.reference)] if clip.reference is not None else []
+    changes = [
+        f"{text_of(part.before) or 'nothing'} -> {text_of(part.after) or 'nothing'}"
+        + (f" ({part.judgment})" if part.judgment else "")
+        for part in clip.parts
+        if part.verdict != "same"
+    ]
+    texts.append(("changes", "; ".join(changes) or "none"))
+    return [f"{clip.name}: {clip.condition}", *(fill(f"{key}: {text}", _LINE_LENGTH) for key, text in texts)]
+
+
+def _add_legend(figure: Figure, verdicts: Set[str]) -> None:
+    """Explains the colors of the words that the picture has."""
+    from matplotlib.patches import Patch
+
+    found = {verdict: look for verdict, look in _LOOKS.items() if verdict in verdicts}
+    handles = [Patch(color="black", label="words as they were recognized, right or wrong")]
+    handles += [Patch(color=color, label=label) for color, label in found.values()]
+    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), fontsize=9, frameon=False)
 
 
 def _snr_db(clip: Clip) -> float:
