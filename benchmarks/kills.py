@@ -65,12 +65,12 @@ def nbest(data: Path, folder: Path) -> Command:
 
 
 def correct(data: Path, folder: Path) -> Command:
-    """24 lists in batches of two, with a corrector that hears noise."""
+    """600 lists, of which 256 at a time are kept, with a corrector that hears noise."""
     from robustger.hypotheses import save_nbest
 
     build_tiny_models(data).save_pretrained(data / "checkpoint")
-    save_nbest(lists(24), data / "lists.jsonl")
-    arguments = (str(data / "lists.jsonl"), "-o", str(folder / "texts.jsonl"), "--batch-size", "2")
+    save_nbest(lists(600), data / "lists.jsonl")
+    arguments = (str(data / "lists.jsonl"), "-o", str(folder / "texts.jsonl"), "--batch-size", "64")
     return Command("correct", (*arguments, "--checkpoint", str(data / "checkpoint")), folder)
 
 

@@ -14,7 +14,7 @@ import secrets
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -147,6 +147,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Raises:
         InputError: as for `atomic_writer`.
     """
+    own = None
     try:
         target = Path(os.path.realpath(path))
         mode = target.stat().st_mode if target.exists() else None
@@ -157,8 +158,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         elif mode is not None and not mode & 0o222:
             raise InputError(f"{path}: is read-only; choose another output or change its permissions")
         else:
-            partial = target.with_name(f".robustger-{secrets.token_hex(8)}.partial")
-            partial.touch(exist_ok=False)
+            partial, own = _own_partial(target, ".robustger-{}.partial", _open_file)
     except FileNotFoundError:
         raise InputError(f"{path}: cannot be written: the folder {target.parent} does not exist") from None
     except (OSError, ValueError) as error:
@@ -175,6 +175,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             raise InputError(f"{path}: cannot be written: {_reason(error)}") from None
         raise
+    finally:
+        if own is not None:
+            os.close(own)
 
 
 @contextlib.contextmanager
@@ -195,6 +198,7 @@ def atomic_folder(folder: str | os.PathLike[str], own_file: str) -> Iterator[Pat
     Raises:
         InputError: the folder holds something else, or cannot be written.
     """
+    own = None
     try:
         target = Path(os.path.realpath(folder))
         if target.exists() and not target.is_dir():
@@ -204,26 +208,107 @@ def atomic_folder(folder: str | os.PathLike[str], own_file: str) -> Iterator[Pat
                 f"{folder}: holds files, but no {own_file}; they would be lost: name another folder"
             )
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
-        partial.mkdir()
+        partial, own = _own_partial(target, f".{target.name}.{{}}.partial", _open_folder)
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: cannot be written: {_reason(error)}") from None
+    old = partial.with_suffix(".old")
     try:
+        if (
+            own is not None and old.is_dir()
+        ):  # a process was killed between the two renames of `_take_place`, or after
+            if target.exists():
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                old.replace(target)
         yield partial
-        _take_place(partial, target)
+        _take_place(partial, target, old)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             raise InputError(f"{folder}: cannot be written: {_reason(error)}") from None
         raise
+    finally:
+        if own is not None:
+            os.close(own)
 
 
-def _take_place(new: Path, target: Path) -> None:
-    """Moves a folder to a place where another may be, which is put back if that fails and removed if not."""
+def _own_partial(target: Path, pattern: str, open_new: Callable[[Path, int], int]) -> tuple[Path, int | None]:
+    """Makes an empty file or folder beside a target, under a temporary name.
+
+    The name depends on the target alone, so that what a killed process left is used again and does not lie around
+    forever. The file or folder is locked, so that nobody takes what another process is writing; who finds it locked, or
+    cannot lock, takes a random name.
+
+    Args:
+        target: what is to be replaced.
+        pattern: of the temporary name, with one pair of braces.
+        open_new: opens the path, which it makes where there is none, with further flags.
+
+    Returns:
+        the path, and the descriptor that holds the lock until it is closed; None where there is no lock.
+
+    Raises:
+        OSError: the folder does not exist or may not be written to.
+    """
+    name = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
+    partial = target.with_name(pattern.format(name))
+    with contextlib.suppress(
+        ImportError, OSError
+    ):  # what is wrong with the folder, the random name meets again
+        import fcntl  # not on Windows
+
+        descriptor = open_new(partial, os.O_NOFOLLOW)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_ours(descriptor, partial):
+                _clear(partial)
+                return partial, descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+    partial = target.with_name(pattern.format(secrets.token_hex(8)))
+    os.close(open_new(partial, os.O_EXCL))
+    return partial, None
+
+
+def _open_file(path: Path, flags: int) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
+
+
+def _open_folder(path: Path, flags: int) -> int:
+    path.mkdir(exist_ok=not flags & os.O_EXCL)
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | flags & ~os.O_EXCL)
+
+
+def _is_ours(descriptor: int, path: Path) -> bool:
+    """Whether the path still leads to the open file, which belongs to this user and has no other name."""
+    held = os.fstat(descriptor)
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:  # it has just become the target
+        return False
+    alone = stat.S_ISDIR(held.st_mode) or held.st_nlink == 1
+    return os.path.samestat(held, found) and held.st_uid == os.geteuid() and alone
+
+
+def _clear(path: Path) -> None:
+    """Empties a file or a folder."""
+    if not path.is_dir():
+        os.truncate(path, 0)
+        return
+    for entry in path.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def _take_place(new: Path, target: Path, old: Path) -> None:
+    """Moves a folder to a place where another may be, which becomes `old`, is put back if that fails, else removed."""
     if not target.exists():
         new.replace(target)
         return
-    old = target.with_name(f".{target.name}.{secrets.token_hex(8)}.old")
     target.replace(old)
     try:
         new.replace(target)

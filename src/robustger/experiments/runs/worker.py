@@ -2,9 +2,10 @@
 
     python -m robustger.experiments.runs.worker RUN_FOLDER [PARENT]
 
-The process ends when the process with the id PARENT ends. RUN_FOLDER/training.yaml is an ordinary training configuration, and RUN_FOLDER/run.json holds the rest of the plan. A
-run that was interrupted continues from its last checkpoint, and RUN_FOLDER/results.json appears when everything is
-done. The run of the base that arms share leaves a language model in RUN_FOLDER/llm.
+The process ends when the process with the id PARENT ends. RUN_FOLDER/training.yaml is an ordinary training
+configuration, and RUN_FOLDER/run.json holds the rest of the plan. A run that was interrupted continues from its last
+checkpoint, and RUN_FOLDER/results.json appears when everything is done. The run of the base that arms share leaves a
+language model in RUN_FOLDER/llm.
 """
 
 from __future__ import annotations

@@ -1,0 +1,108 @@
+"""What a killed process was writing is used again, or removed, by the next process that writes the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from robustger.files import atomic_folder, atomic_path, atomic_writer
+
+PROGRAM = """
+import os, signal, sys
+from pathlib import Path
+from robustger import files
+
+target = Path(sys.argv[2])
+if sys.argv[1] == "file":
+    with files.atomic_writer(target) as file:
+        file.write("half")
+        file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+if sys.argv[1] == "between":
+    files.shutil.rmtree = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+if sys.argv[1] == "away":
+    replace = Path.replace
+    def renamed(self, place):
+        replace(self, place)
+        os.kill(os.getpid(), signal.SIGKILL)
+    Path.replace = renamed
+with files.atomic_folder(target, "own") as folder:
+    (folder / "own").write_text("new")
+    (folder / "half").write_text("half")
+    if sys.argv[1] == "folder":
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills by signals")
+
+
+def kill(how: str, target: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", PROGRAM, how, target], check=False, capture_output=True, text=True
+    )
+    assert result.returncode == -9, result.stderr
+    assert any(path.name != "target" for path in target.parent.iterdir())
+
+
+def test_no_file_is_left_over(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    kill("file", target)
+    kill("file", target)
+    with atomic_writer(target) as file:
+        file.write("x")
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+    assert target.read_text() == "x"
+
+
+@pytest.mark.parametrize("how", ["folder", "between", "away"])
+def test_no_folder_is_left_over(tmp_path: Path, how: str) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "own").write_text("old")
+    kill(how, target)
+    with atomic_folder(target, "own") as folder:
+        (folder / "own").write_text("x")
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+    assert [path.name for path in target.iterdir()] == ["own"]
+    assert (target / "own").read_text() == "x"
+
+
+def test_a_folder_that_was_moved_away_is_put_back_if_the_next_write_fails(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "own").write_text("old")
+    kill("away", target)
+    assert not target.exists()
+    with pytest.raises(ZeroDivisionError), atomic_folder(target, "own"):
+        raise ZeroDivisionError
+    assert (target / "own").read_text() == "old"
+
+
+def test_two_that_write_the_same_do_not_meet(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    with atomic_path(target) as one:
+        with atomic_path(target) as other:
+            assert one != other
+            one.write_text("one")
+            other.write_text("other")
+        assert target.read_text() == "other"
+        assert one.read_text() == "one"
+    assert target.read_text() == "one"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_link_in_the_place_of_the_temporary_file_is_not_followed(tmp_path: Path) -> None:
+    target, victim = tmp_path / "target", tmp_path / "victim"
+    with atomic_path(target) as partial:
+        place = partial
+    target.unlink()
+    victim.write_text("kept")
+    for link in (place.symlink_to, place.hardlink_to):
+        link(victim)
+        with atomic_path(target) as partial:
+            assert partial != place
+        assert victim.read_text() == "kept"
+        place.unlink()
