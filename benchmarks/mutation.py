@@ -23,7 +23,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-SECONDS = 5.0
+SECONDS = 5.0  # of processor time: other work may slow the machine
+WAITING_SECONDS = 60.0  # for what takes no processor time
 MEMORY_BYTES = 2 << 30
 MESSAGE_CHARACTERS = 2000
 _KEPT_PER_DEFECT = 3
@@ -199,7 +200,7 @@ class Judged:
         accepted: read without a complaint.
         refused: refused, as a whole or in part.
         defects: how often each defect was found.
-        slowest: seconds of the slowest input.
+        slowest: seconds of processor time of the slowest input.
         megabytes: the largest memory of the process, what it had imported included.
     """
 
@@ -231,7 +232,7 @@ def judge(reader: Reader, count: int, seed: int, scratch: Path, kept: Path | Non
     """
     draw = random.Random(f"{seed} {reader.name}")
     told = Judged(reader.name)
-    signal.signal(signal.SIGALRM, _raise_hang)
+    catch_hangs()
     for number in range(count):
         folder = scratch / "input"
         shutil.rmtree(folder, ignore_errors=True)
@@ -240,9 +241,9 @@ def judge(reader: Reader, count: int, seed: int, scratch: Path, kept: Path | Non
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        begin = time.perf_counter()
+        begin = time.process_time()
         defect, refused = outcome(reader.read, folder)
-        told.slowest = max(told.slowest, round(time.perf_counter() - begin, 2))
+        told.slowest = max(told.slowest, round(time.process_time() - begin, 2))
         told.inputs += 1
         if defect is not None:
             told.defects[defect] += 1
@@ -266,7 +267,8 @@ def outcome(read: Callable[[Path], tuple[Any, Sequence[str]]], folder: Path) -> 
     """
     from robustger.errors import RobustGERError
 
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, WAITING_SECONDS)
     try:
         _, messages = read(folder)
     except RobustGERError as error:
@@ -276,6 +278,7 @@ def outcome(read: Callable[[Path], tuple[Any, Sequence[str]]], folder: Path) -> 
     except BaseException as error:
         return f"{type(error).__name__}: {_where(error)}: {str(error)[:100]!r}", False
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
     return _bad_message(messages), bool(messages)
 
@@ -312,6 +315,12 @@ def judge_apart(reader: Reader, count: int, seed: int, scratch: Path, kept: Path
         traceback.print_exc()
     finally:
         os._exit(0)
+
+
+def catch_hangs() -> None:
+    """Makes the timers of `outcome` raise `Hang`."""
+    for number in (signal.SIGPROF, signal.SIGALRM):
+        signal.signal(number, _raise_hang)
 
 
 def _raise_hang(*_: object) -> None:
