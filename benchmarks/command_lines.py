@@ -204,4 +204,4 @@ _SEED = {
 }
 _SEED |= {**CONFIGS["training"][0], "data.yaml": b"tests: {car: [lists.jsonl]}\n", "audio.wav": b"RIFF"}
 
-COMMAND_LINES = Reader("command lines", read, [_SEED], 8, generate)
+COMMAND_LINES = Reader("command lines", read, [_SEED], 3, generate)

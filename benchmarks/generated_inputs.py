@@ -232,11 +232,11 @@ def readers(data: Path) -> Iterator[Reader]:
     for path, word in paths.items():
         checkpoint["config.yaml"] = checkpoint["config.yaml"].replace(path.encode(), word)
     read = _checkpoint(data / "llm", data / "encoder")
-    yield Reader("checkpoint folder", read, [checkpoint], 0.7)
+    yield Reader("checkpoint folder", read, [checkpoint], 0.3)
     yield Reader(
         "language model's folder", _model_folder(data / "checkpoint"), [_files(data / "llm", "*")], 0.5
     )
-    yield Reader("recognizer's folder", read_whisper_folder, [_files(data / "whisper", "*")], 0.5)
+    yield Reader("recognizer's folder", read_whisper_folder, [_files(data / "whisper", "*")], 0.2)
     yield COMMAND_LINES
 
 
