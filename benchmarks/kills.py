@@ -314,10 +314,7 @@ def main() -> None:
         for command in arguments.commands or COMMANDS:
             killers[command] = make_killer(command, Path(name) / command, arguments.seed)
             seconds = killers[command].run_undisturbed()
-            files = len(killers[command].expected)
-            say(
-                f"{command}: {files} files, {seconds[False]:.1f} s forked, {seconds[True]:.1f} s as a new process"
-            )
+            say(f"{command}: {len(killers[command].expected)} files, {seconds:.1f} s undisturbed")
         while not late() and (left := waiting(killers, rounds, arguments.kills)):
             own = [one for one in rounds if one["command"] == left[0]]
             told = killers[left[0]].run_round(len(own), lambda: not late()).to_dict()
