@@ -145,6 +145,8 @@ class Killer:
             told.left_running += _left_running()
             if (code := os.waitstatus_to_exitcode(status)) != -signal.SIGKILL:
                 break
+        if told.kills == 0 and not real:  # the machine has become faster
+            self._seconds[False] = min(self._seconds[False], time.perf_counter() - begin)
         told.exit_code = code
         told.different = _different(self.expected, self._command.files())
         told.seconds = round(time.perf_counter() - begin, 2)
