@@ -10,6 +10,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import platform
 import secrets
 import shutil
 import stat
@@ -157,7 +158,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         elif mode is not None and not mode & 0o222:
             raise InputError(f"{path}: is read-only; choose another output or change its permissions")
         else:
-            partial = target.with_name(f".robustger-{secrets.token_hex(8)}.partial")
+            partial = _temporary(target, "partial")
             partial.touch(exist_ok=False)
     except FileNotFoundError:
         raise InputError(f"{path}: cannot be written: the folder {target.parent} does not exist") from None
@@ -204,7 +205,7 @@ def atomic_folder(folder: str | os.PathLike[str], own_file: str) -> Iterator[Pat
                 f"{folder}: holds files, but no {own_file}; they would be lost: name another folder"
             )
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
+        partial = _temporary(target, "partial")
         partial.mkdir()
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: cannot be written: {_reason(error)}") from None
@@ -218,12 +219,64 @@ def atomic_folder(folder: str | os.PathLike[str], own_file: str) -> Iterator[Pat
         raise
 
 
+def _temporary(target: Path, kind: str) -> Path:
+    """A new name beside a target, for this process.
+
+    Args:
+        target: what is to be replaced.
+        kind: `partial`, or `old` for a folder that waits until another has taken its place.
+    """
+    clear_leftovers(target)
+    return target.with_name(f"{_prefix(target)}{os.getpid()}-{secrets.token_hex(4)}.{kind}")
+
+
+def clear_leftovers(target: Path) -> None:
+    """Removes what killed processes left of a target, and puts a folder back that one of them had moved away.
+
+    Only what processes of this computer left is known as such: another computer may be writing the same target into a
+    shared folder.
+    """
+    prefix = _prefix(target)
+    for left in target.parent.glob(f"{prefix}*.*"):
+        process = left.name.removeprefix(prefix).partition("-")[0]
+        if not process.isdecimal() or _is_alive(int(process)):
+            continue
+        with contextlib.suppress(OSError):  # another process may clear it away, too
+            if (
+                left.suffix == ".old" and not target.exists()
+            ):  # killed between the two renames of `_take_place`
+                left.replace(target)
+            elif left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
+
+
+def _prefix(target: Path) -> str:
+    """How the temporary names of a target on this computer begin."""
+    place = hashlib.sha256(os.fsencode(f"{platform.node()}/{target.name}")).hexdigest()[:16]
+    return f".robustger-{place}-"
+
+
+def _is_alive(process: int) -> bool:
+    """Whether a process of this computer may still be running; a system that cannot tell says yes."""
+    if sys.platform == "win32":  # where os.kill ends the process
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
 def _take_place(new: Path, target: Path) -> None:
     """Moves a folder to its place. A folder that was there is removed afterwards, or put back if moving fails."""
     if not target.exists():
         new.replace(target)
         return
-    old = target.with_name(f".{target.name}.{secrets.token_hex(8)}.old")
+    old = _temporary(target, "old")
     target.replace(old)
     try:
         new.replace(target)

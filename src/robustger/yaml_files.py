@@ -17,6 +17,7 @@ from robustger.files import open_binary, shown_name
 
 MAX_BYTES = 4 << 20
 MAX_EXPANDED = 4 * MAX_BYTES  # values and characters, with every use of an alias counted
+MAX_DEPTH = 100  # levels of collections
 _MERGE = "tag:yaml.org,2002:merge"  # the key "<<"
 _REASON_CHARACTERS = 200
 
@@ -56,7 +57,7 @@ def parse_yaml(text: str, where: str) -> Any:
         InputError: as for `read_yaml`.
     """
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_Loader)
         if root is None:
             return None
         if _expanded_size(root, {}) > MAX_EXPANDED:
@@ -74,6 +75,20 @@ def parse_yaml(text: str, where: str) -> Any:
         problem = " ".join(str(getattr(error, "problem", None) or error).split())
         reason = problem if isinstance(error, _BadMapping) else f"not valid YAML: {problem}"
         raise InputError(f"{where}{line} {reason[:_REASON_CHARACTERS]}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes a document that is not nested deeply; for thousands of levels, the time would grow with their square."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise RecursionError
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 class _BadMapping(yaml.MarkedYAMLError):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from robustger.correction import Corrector
+from robustger.correction import Corrector, files
 from robustger.correction.files import correct_file
 from robustger.errors import InputError
 from robustger.pipeline.resumed_correction import correct_file_resumably
@@ -42,6 +42,9 @@ class Counting:
             raise KeyboardInterrupt
         return self.corrector.correct(lists, **options)
 
+    def forget(self) -> None:
+        self.corrector.forget()
+
 
 @pytest.fixture(scope="module")
 def corrector(tiny_checkpoint: Path) -> Corrector:
@@ -68,6 +71,47 @@ def test_an_interrupted_run_goes_on(source: str, corrector: Corrector, tmp_path:
     assert (summary, problems) == (expected, [401])
     assert target.read_bytes() == undisturbed.read_bytes()
     assert not (tmp_path / "out.jsonl.partial").exists()
+
+
+def test_confidences_are_those_of_an_undisturbed_run_to_the_last_digit(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The noise embedding keeps the vectors of earlier batches, which a run that goes on has not read."""
+    monkeypatch.setattr(files, "LISTS_AT_A_TIME", 8)
+    words = [
+        "what",
+        "is",
+        "the",
+        "fare",
+        "from",
+        "boston",
+        "to",
+        "denver",
+        "on",
+        "sunday",
+        "night",
+        "at",
+        "nine",
+    ]
+    texts = [" ".join(words[(n + k) % len(words)] for k in range(3 + n % 5)) for n in range(32)]
+    rows = [
+        json.dumps({"id": f"u{n}", "hypotheses": [f"{text} {words[n % 7]}", text, f"{text} at"]})
+        for n, text in enumerate(texts)
+    ]
+    source = tmp_path / "lists.jsonl"
+    source.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+    def run(name: str, interrupt_in: int | None = None) -> bytes:
+        corrector = Counting(Corrector.from_pretrained(tiny_checkpoint, device="cpu"), interrupt_in)
+        target = tmp_path / name
+        correct_file_resumably(lambda: corrector, str(source), str(target), identity={}, batch_size=8)
+        return target.read_bytes()
+
+    expected = run("undisturbed.jsonl")
+    for interrupted in (3, 2):
+        with pytest.raises(KeyboardInterrupt):
+            run("out.jsonl", interrupted)
+    assert run("out.jsonl") == expected
 
 
 def test_other_settings_are_refused_until_restarted(

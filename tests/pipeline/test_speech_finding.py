@@ -72,6 +72,9 @@ class Unchanging:
             for nbest in lists
         ]  # fmt: skip
 
+    def forget(self) -> None:
+        """There is nothing to forget."""
+
 
 def pipeline(recognizer: Listener, **options: Any) -> RobustGER:
     return RobustGER(lambda: recognizer, Unchanging, normalizer="spoken", **options)  # type: ignore[arg-type,return-value]

@@ -19,23 +19,44 @@ from robustger.training.run_folder import TrainingLog, owned_run_folder, settle_
 ENDLESS = ("optimization.epochs=100000", "evaluation.every_steps=1")
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from robustger.files import atomic_folder
+
+replace, renames = Path.replace, []
+def killed_after(self, place):
+    replace(self, place)
+    renames.append(self)
+    if len(renames) == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+Path.replace = killed_after
+with atomic_folder(sys.argv[1], "config.yaml") as folder:
+    (folder / "config.yaml").write_text("new")
+    if sys.argv[2] == "0":
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills by signals")
 def test_a_kill_between_two_renames_loses_nothing(tmp_path: Path) -> None:
-    (tmp_path / ".last.abc.old").mkdir()
-    (tmp_path / ".last.abc.old" / "config.yaml").write_text("kept")
-    (tmp_path / ".last.def.partial").mkdir()
-    (tmp_path / "best").mkdir()
-    (tmp_path / "best" / "config.yaml").write_text("new")
-    (tmp_path / ".best.abc.old").mkdir()
+    for name, renames in (("last", 1), ("best", 2), ("step-00000003", 0)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").write_text("old")
+        killed = subprocess.run(
+            [sys.executable, "-c", KILLED, tmp_path / name, str(renames)], check=False
+        ).returncode
+        assert killed == -signal.SIGKILL
     (tmp_path / "notes").mkdir()
-    (tmp_path / ".step-00000003.abc.partial").mkdir()
-    (tmp_path / ".robustger-abc.partial").touch()
     (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / ".robustger-abc.partial").touch()
+    (tmp_path / "cache" / ".robustger-0123-99-abc.partial").touch()
     (tmp_path / "cache" / "noise-abc.safetensors").touch()
+    assert not (tmp_path / "last").exists()
     settle_interrupted_writes(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "cache", "last", "notes"]
+    names = ["best", "cache", "last", "notes", "step-00000003"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["noise-abc.safetensors"]
-    assert (tmp_path / "last" / "config.yaml").read_text() == "kept"
+    assert (tmp_path / "last" / "config.yaml").read_text() == "old"
     assert (tmp_path / "best" / "config.yaml").read_text() == "new"
 
 

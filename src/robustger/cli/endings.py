@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import typer
 
-from robustger.errors import RobustGERError
+from robustger.errors import RobustGERError, one_line
 from robustger.files import NO_ROOM
 
 SUCCESS = 0
@@ -144,7 +144,7 @@ def _place(error: OSError, closed: list[str]) -> str:
 
 def _say(message: str) -> None:
     with contextlib.suppress(OSError, ValueError):  # stderr may be full or closed as well
-        typer.echo(f"robustger: {message}", err=True)
+        typer.echo(f"robustger: {one_line(message)}", err=True)
 
 
 def _flush_or_discard() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from robustger.errors import one_line
 from robustger.files import open_binary
 
 if TYPE_CHECKING:
@@ -25,10 +26,10 @@ def progress(what: str, unit: str, **settings: Any) -> tqdm[Any]:
 
 
 def say(message: str) -> None:
-    """Writes a line to stderr, above the progress bar if there is one."""
+    """Writes a line to stderr, above the progress bar if there is one. A message that is too long is cut."""
     from tqdm import tqdm
 
-    tqdm.write(f"robustger: {message}", file=sys.stderr)
+    tqdm.write(f"robustger: {one_line(message)}", file=sys.stderr)
 
 
 def count_lines(path: str, bar: tqdm[Any]) -> None:

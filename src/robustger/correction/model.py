@@ -299,6 +299,15 @@ class Corrector:
             for index, writing in enumerate(writings)
         ]
 
+    def forget(self) -> None:
+        """Forgets what earlier calls left in memory.
+
+        The noise embedding keeps the vectors of texts. Which texts it encodes together therefore depends on earlier
+        calls, and the last digits of a confidence with it. A run that goes on where another one stopped gives the same
+        bytes only if both forget at the same places.
+        """
+        self.noise.forget()
+
     def _read(self, batch: ReadingBatch, guard: Guard, num_beams: int) -> list[Transcript]:
         """The transcripts of a batch in plain words: the language model answers, and the guard decides."""
         with self._llm_lock:

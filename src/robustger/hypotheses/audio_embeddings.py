@@ -113,8 +113,13 @@ class AudioEmbeddings:
         Raises:
             InputError: the file cannot be read, or has nothing of this kind.
         """
-        data = self._file(name, kind).get_tensor(f"{kind}.ids").tobytes()
-        return [json.loads(line) for line in data.splitlines()]
+        from safetensors import SafetensorError
+
+        file = self._file(name, kind)
+        try:
+            return [json.loads(line) for line in file.get_tensor(f"{kind}.ids").tobytes().splitlines()]
+        except (SafetensorError, ValueError, RecursionError):
+            raise InputError(f"{self.folder / name}: its ids of the kind {kind!r} cannot be read") from None
 
     def _file(self, name: str, kind: str) -> Any:
         from safetensors import SafetensorError, safe_open

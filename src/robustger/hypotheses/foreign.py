@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from robustger.errors import InputError
+from robustger.errors import InputError, one_line
 from robustger.files import atomic_writer, refuse_overwriting, shown_name
 from robustger.hypotheses.espnet import read_espnet
 from robustger.hypotheses.hyporadise import numbered_hyporadise
@@ -112,9 +112,12 @@ def import_lists(
             raise InputError(f"format {format!r} has no option {name!r}")
     summary = ImportSummary()
 
+    def tell(place: str, message: str) -> None:
+        on_problem(place, one_line(message))
+
     def report(place: str, message: str) -> None:
         summary.problems += 1
-        on_problem(place, message)
+        tell(place, message)
 
     said: Archive | None = None
     if "manifest" in known:
@@ -138,9 +141,7 @@ def import_lists(
                 value = dataclasses.replace(value, reference=said.values[value.id][1])
             elif said is not None:
                 summary.without_reference += 1
-                on_problem(
-                    place, f"{value.id!r} has no reference in {said.name}; the list is kept without one"
-                )
+                tell(place, f"{value.id!r} has no reference in {said.name}; the list is kept without one")
             value = _in_words(place, value, summary, report)
             whole = len(value.hypotheses)
             if same is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from robustger.errors import InputError
+from robustger.errors import InputError, one_line
 from robustger.files import atomic_writer, closing_unless_stdin, open_binary, shown_name
 from robustger.hypotheses.checks import JSON_ARRAY, shown
 from robustger.hypotheses.values import NBest, each_nbest, parse_fields
@@ -25,12 +25,15 @@ class BadLine:
     Attributes:
         line: its number, from 1.
         id: the id it gives, where that much could be read.
-        message: what is wrong and what to do, without file and line.
+        message: what is wrong and what to do, without file and line; a long one is cut.
     """
 
     line: int
     id: str | None
     message: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", one_line(self.message))
 
 
 def read_nbest(path: str | Path) -> Iterator[NBest | BadLine]:

@@ -24,7 +24,7 @@ from robustger.hypotheses.keyed import Placed, read_archive
 from robustger.hypotheses.values import NBest
 
 ACOUSTIC_SCALE = 1 / 12  # the default of steps/rnnlmrescore.sh
-_KEY = re.compile(r"(.+)-([1-9][0-9]*)")  # '-0000' is the end of an utterance's own name, not a rank
+_KEY = re.compile(r"(.+)-([1-9][0-9]{0,8})")  # '-0000' is the end of an utterance's own name, not a rank
 _TEXTS = ("words_text", "text")
 
 

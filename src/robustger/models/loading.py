@@ -28,10 +28,11 @@ def load_pretrained(
         **options: for `from_pretrained`.
 
     Raises:
-        InputError: the weights are a pickle that is broken, compressed or holds code.
+        InputError: a file is broken, or the weights are a pickle that is compressed or holds code.
         OSError, ValueError, KeyError, RuntimeError: as transformers raises them; the callers say what they wanted.
     """
     import transformers
+    from safetensors import SafetensorError
 
     if loader != "GenerationConfig":  # the class would treat the option as a setting of the search
         options["trust_remote_code"] = trust_remote_code
@@ -44,6 +45,17 @@ def load_pretrained(
             f"{folder}: its weights are a pickle that is broken or holds code, which is not run; "
             "save them as safetensors"
         ) from None
+    except (SafetensorError, TypeError, IndexError) as error:
+        raise _broken(loader, folder, error) from None
+    except Exception as error:
+        if type(error) is Exception:  # the class of all errors of the library tokenizers
+            raise _broken(loader, folder, error) from None
+        raise
+
+
+def _broken(loader: str, folder: str | os.PathLike[str], error: Exception) -> InputError:
+    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    return InputError(f"{folder}: a file of the model is broken ({loader}): {reason}")
 
 
 def model_from_config(loader: str, config: Any, *, trust_remote_code: bool = False, **options: Any) -> Any:

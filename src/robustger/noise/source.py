@@ -84,6 +84,12 @@ class NoiseSource(ABC):
         """For each of `count` lists, the position of the list whose rows it gets: another one under `shuffled` only."""
         return range(count)
 
+    def forget(self) -> None:
+        """Forgets the vectors of earlier texts, so that rows depend, to the last bit, on the lists to come alone."""
+        forget = getattr(getattr(self.embedder, "extractor", None), "forget", None)
+        if forget is not None:
+            forget()
+
 
 class ZeroNoise(NoiseSource):
     """Rows of zeros: the adapter's prompts without any noise."""

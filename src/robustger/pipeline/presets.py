@@ -137,7 +137,7 @@ def load_preset_recognizer(name: str | os.PathLike[str]) -> RecognizerSettings:
     settings = validate_config(RecognizerSettings, read_yaml(where), where)
     _check_choices(settings, where)
     inside = folder / settings.model
-    return settings.model_copy(update={"model": str(inside)}) if inside.is_dir() else settings
+    return settings.model_copy(update={"model": str(inside)}) if os.path.isdir(inside) else settings
 
 
 def preset_folder(name: str | os.PathLike[str]) -> Path:

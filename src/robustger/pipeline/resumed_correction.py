@@ -40,7 +40,7 @@ def correct_file_resumably(
     A run from standard input, or to standard output, a device or a pipe, keeps nothing.
 
     Args:
-        load_corrector: loads the corrector, or anything else that has its `config` and its `correct`.
+        load_corrector: loads the corrector, or anything else that has its `config`, `correct` and `forget`.
         source: N-best JSONL, "-" for stdin.
         target: transcript JSONL, "-" for stdout.
         identity: tells the corrector from others, as values that JSON can hold.
@@ -83,12 +83,12 @@ class _Resumed:
         self._kept = kept
 
     def correct(self, lists: Sequence[NBest], **options: Any) -> list[Transcript]:
-        if self._kept is None:
-            return self._corrector.correct(lists, **options)
-        transcripts = self._kept.get()
+        transcripts = None if self._kept is None else self._kept.get()
         if transcripts is None:
+            self._corrector.forget()
             transcripts = self._corrector.correct(lists, **options)
-            self._kept.put(transcripts)
+            if self._kept is not None:
+                self._kept.put(transcripts)
         return transcripts
 
 

@@ -290,6 +290,7 @@ class RobustGER:
             self.recognizer, excerpts, n=self.n, beams=self.beams, normalizer=self.normalizer
         )
         lists = [nbest for nbest, _ in pairs]
+        self.corrector.forget()  # a run that goes on from a kept batch has not read the earlier ones
         transcripts = self.corrector.correct(lists, **correction)
         segments = []
         for excerpt, nbest, transcript in zip(excerpts, lists, transcripts, strict=True):

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from robustger.errors import InputError
-from robustger.files import atomic_folder, atomic_writer, exclusive
+from robustger.files import atomic_folder, atomic_writer, clear_leftovers, exclusive
 
 BEST, LAST = "best", "last"
 STATE_FOLDER = "training_state"
@@ -99,15 +99,13 @@ def _link(source: str, target: str) -> None:
 def settle_interrupted_writes(output: Path) -> None:
     """Repairs what a kill in the middle of a write left: a checkpoint under its temporary name, and partial files."""
     for name in (LAST, BEST):
-        for replaced in output.glob(f".{name}.*.old"):
-            if not (output / name).exists():
-                replaced.replace(output / name)
-    for pattern in (f".{LAST}.*", f".{BEST}.*", ".step-*"):
-        for leftover in output.glob(pattern):
-            shutil.rmtree(leftover, ignore_errors=True)
+        clear_leftovers(output / name)
     for folder in (output, output / CACHE):
-        for leftover in folder.glob(".*.partial"):
-            leftover.unlink(missing_ok=True)
+        for leftover in (*folder.glob(".robustger-*.partial"), *folder.glob(".robustger-*.old")):
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
 
 
 class TrainingLog:

@@ -191,8 +191,10 @@ def open_journal(folder: Path, settings: Mapping[str, Any]) -> Journal:
     if state.exists():
         try:
             progress = Progress(**json.loads(state.read_text(encoding="utf-8")))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             raise _damaged(state) from None
+        if not _is_sound(progress):
+            raise _damaged(state)
         check_same_settings(progress.settings, now, f"{folder}: holds an unfinished run")
     journal = Journal(folder, progress)
     journal.drop_uncommitted()
@@ -236,6 +238,18 @@ def remove(*paths: Path) -> None:
     for path in paths:
         with _told(path):
             path.unlink(missing_ok=True)
+
+
+def _is_sound(progress: Progress) -> bool:
+    """Whether the values are of the kinds that a run writes, and the files lie in the journal's own folder."""
+    numbers = (progress.counts, progress.sizes)
+    return (
+        isinstance(progress.settings, dict)
+        and all(isinstance(values, dict) for values in numbers)
+        and all(type(value) is int and value >= 0 for values in numbers for value in values.values())
+        and type(progress.units) is int
+        and all(name == os.path.basename(name) and name not in ("", ".", "..") for name in progress.sizes)
+    )
 
 
 def _damaged(path: Path) -> InputError:
