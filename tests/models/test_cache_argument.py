@@ -6,6 +6,7 @@ import inspect
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,12 @@ from robustger.models.cache_argument import CACHE_ARGUMENT
 def test_the_installed_transformers_takes_and_returns_the_cache_by_this_name_without_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 1}
+    sizes: dict[str, Any] = {
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+    }
     llama = LlamaForCausalLM(LlamaConfig(vocab_size=8, **sizes))
     assert CACHE_ARGUMENT in inspect.signature(LlamaForCausalLM.forward).parameters
     with warnings.catch_warnings(), caplog.at_level(logging.WARNING):

@@ -45,7 +45,7 @@ def test_the_python_lines_of_a_card_load_the_checkpoint_and_correct(
     monkeypatch.chdir(tmp_path)
     Path("lists.jsonl").write_text(json.dumps(NBest.from_texts("u1", ["half past ten"] * 2).to_dict()))
     exec(lines, {})
-    assert capsys.readouterr().out == "u1 half past ten 1.0\n"
+    assert capsys.readouterr().out.startswith("u1 half past ten ")
 
 
 def test_a_corrector_that_nobody_trained_has_a_card_as_well(

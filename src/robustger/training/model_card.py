@@ -59,7 +59,7 @@ def _settings(parts: TrainingParts, step: int) -> dict[str, str]:
         "step": f"{step:,} of {schedule.total_steps:,}; an epoch has {schedule.steps_per_epoch:,}",
         "batch": f"{options.batch_size} lists",
         "peak learning rate": f"{rates}; warm-up over {options.warmup_epochs:g} epochs, then down to "
-        f"{options.final_lr_share:.0%}",
+        f"{100 * options.final_lr_share:g} %",
         "weight decay": f"{options.weight_decay:g}",
         "distillation": f"`{distillation.objective}`"
         + ("" if distillation.objective == "none" else f", weight {distillation.weight:g}"),
