@@ -103,7 +103,7 @@ def build_tiny_encoder(folder: Path) -> Path:
     return folder
 
 
-def build_tiny_corrector(base: Path, encoder: Path, **changes: Any) -> Corrector:
+def build_tiny_corrector(base: Path, encoder: Path, /, **changes: Any) -> Corrector:
     """A corrector on tiny models, in float32 on the CPU; its noise prompt is random, so that noise changes its answers.
 
     Args:

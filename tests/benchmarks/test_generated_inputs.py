@@ -71,6 +71,7 @@ def test_yaml_that_is_nested_deeply_is_refused(nested: str) -> None:
         '{"settings": {}, "units": 1, "counts": {}, "sizes": {"lists.jsonl": "5"}}',
         '{"settings": {}, "units": 1, "counts": {}, "sizes": {"../lists.jsonl": 1}}',
         '{"settings": [], "units": 1, "counts": {}, "sizes": {}}',
+        '{"settings": {}, "units": 1, "counts": {}, "sizes": {"' + "a" * 3000 + '": 1}}',
         '{"settings": {}, "units": 1, "counts": 3, "sizes": {}}',
     ],
 )

@@ -110,3 +110,22 @@ def test_two_runs_of_one_process_are_refused_too(world: Path, tmp_path: Path) ->
 
     run(world, tmp_path / "out", on_progress=again)
     assert not list((tmp_path / "out").glob(".robustger-*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("mix.json", "null"), ("mix.json", "[" * 5000), ("manifest.jsonl", "[" * 5000 + "\n")],
+)
+def test_a_folder_that_was_changed_from_outside_is_refused(tmp_path: Path, name: str, content: str) -> None:
+    from robustger.errors import InputError
+    from robustger.mixing.output import open_output_folder
+
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    (folder / "mix.json").write_text('{"seed": 0}', encoding="utf-8")
+    (folder / name).write_text(content, encoding="utf-8")
+    with (
+        pytest.raises(InputError, match="cannot be used: not what was written there"),
+        open_output_folder(folder, {"seed": 0}),
+    ):
+        pass

@@ -85,7 +85,7 @@ class MixFolder:
                 self._rows.setdefault(row["meta"]["mix"]["source_id"], []).append(row)
             for id_, rows in _complete_lines(path / _JOURNAL):
                 self._rows[id_] = rows
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             reason = (
                 isinstance(error, OSError) and error.strerror
             ) or f"not what was written there: {error!r}"

@@ -54,7 +54,7 @@ def load_pretrained(
 
 
 def _broken(loader: str, folder: str | os.PathLike[str], error: Exception) -> InputError:
-    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    reason = " ".join(str(error).split()) or type(error).__name__
     return InputError(f"{folder}: a file of the model is broken ({loader}): {reason}")
 
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -248,7 +249,7 @@ def _is_sound(progress: Progress) -> bool:
         and all(isinstance(values, dict) for values in numbers)
         and all(type(value) is int and value >= 0 for values in numbers for value in values.values())
         and type(progress.units) is int
-        and all(name == os.path.basename(name) and name not in ("", ".", "..") for name in progress.sizes)
+        and all(re.fullmatch(r"\w[\w.-]{0,99}", name, re.ASCII) for name in progress.sizes)
     )
 
 

@@ -34,6 +34,8 @@ def load_checkpoint(
             f"{folder}: in the format of CTranslate2; run it with --recognizer faster-whisper, or name the same "
             "model in the format of transformers"
         )
+    from huggingface_hub.errors import StrictDataclassError
+
     try:
         kind = load_pretrained("AutoConfig", folder).model_type
         if kind != "whisper":
@@ -43,7 +45,8 @@ def load_checkpoint(
         model = load_pretrained("WhisperForConditionalGeneration", folder, dtype=dtype)
         tokenizer = load_pretrained("AutoTokenizer", folder)
         extractor = load_pretrained("WhisperFeatureExtractor", folder)
-    except (OSError, ValueError, KeyError) as error:  # transformers' errors for missing files, or no JSON
+    except (OSError, ValueError, KeyError, RuntimeError, StrictDataclassError) as error:
+        # as transformers says that a file is missing, is no JSON, is nested too deeply, or does not fit another
         reason = " ".join(str(error).split())[:200]
         raise InputError(
             f"{folder}: not a complete Whisper checkpoint ({reason}); it needs config.json, safetensors weights, a "
