@@ -10,7 +10,7 @@ import typer
 
 from robustger.cli import options
 from robustger.cli.inputs import check_manifest, refuse_replacing
-from robustger.errors import InputError
+from robustger.errors import InputError, one_line
 from robustger.files import sha256_of
 
 
@@ -146,9 +146,9 @@ def nbest(
             restart=restart,
             workers=workers,
             on_problem=lambda line, message: bar.write(
-                f"robustger: {manifest}:{line}: {message}", file=sys.stderr
+                f"robustger: {one_line(f'{manifest}:{line}: {message}')}", file=sys.stderr
             ),
-            on_warning=lambda message: bar.write(f"robustger: {message}", file=sys.stderr),
+            on_warning=lambda message: bar.write(f"robustger: {one_line(message)}", file=sys.stderr),
             on_start=lambda utterances: bar.reset(utterances),
             on_progress=on_progress,
         )

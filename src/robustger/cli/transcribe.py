@@ -8,6 +8,7 @@ import typer
 
 from robustger.cli import options
 from robustger.cli.inputs import files_of_models
+from robustger.errors import one_line
 from robustger.files import refuse_overwriting
 
 
@@ -127,7 +128,7 @@ def transcribe(
     correction: dict[str, Any] = {"guard_changes": thresholds} if thresholds else {}
 
     def say(message: str) -> None:
-        bar.write(f"robustger: {message}", file=sys.stderr)
+        bar.write(f"robustger: {one_line(message)}", file=sys.stderr)
 
     reading = ReadingOptions(track, channel, keep_going)
     with tqdm(desc="transcribing", unit=" s", unit_scale=True, disable=None) as bar:
