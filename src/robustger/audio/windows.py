@@ -48,11 +48,11 @@ def windows(
 ) -> list[Window]:
     """Cuts a recording into windows of at most `max_seconds`, in order and without overlap.
 
-    A recording that fits is one window, or none if nobody speaks. In a longer recording, pauses of 2 s and more are
-    left out, except for 0.4 s on either side. (If windows are short, these are pauses of half a window, except for a
-    quarter of that.) A stretch between two such pauses that is too long is cut in the longest pause that leaves windows
-    of `min_seconds` to `max_seconds`. In speech without pauses it is cut at the quietest place. So all speech is in
-    some window.
+    A recording that fits is one window, or none if nobody speaks. In a longer recording, pauses of at least 2 s (or
+    half of `max_seconds`, if that is less) are left out, but 0.4 s (or a quarter of that length, if that is less) is
+    kept on either side of speech. A stretch between two such pauses that is too long is cut in the longest pause that
+    leaves windows of `min_seconds` to `max_seconds`. In speech without pauses it is cut at the quietest place. So all
+    speech is in some window.
 
     Args:
         samples: (samples,), 16 kHz mono.
@@ -134,8 +134,8 @@ class _AllSpeech:
 class _Cutter:
     """Decides on windows while the recording and its speech become known.
 
-    Places are samples from the recording's beginning. A window is decided on when enough is known after it for the
-    decision to be that for the whole recording.
+    Places are samples from the recording's beginning. A window is given out once nothing that arrives later can
+    change it.
     """
 
     def __init__(self, max_seconds: float, min_seconds: float) -> None:

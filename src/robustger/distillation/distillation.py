@@ -39,8 +39,8 @@ class DistillationShape:
 class Distillation(nn.Module, ABC):
     """A distillation objective. Its parameters are theta. It computes in float32, also under autocast.
 
-    A loss covers the batch that it is given. A log-mean-exp and negatives do not average over pieces of a batch, so
-    give the whole batch at once. It fits, because no method runs the language model.
+    Give the whole batch at once: a log-mean-exp, and negatives taken from the batch, give another loss when the batch
+    is split. It fits into memory, because no method runs the language model.
 
     Attributes:
         needs_audio: whether the objective needs embeddings of the noisy audio.
@@ -95,12 +95,12 @@ class Distillation(nn.Module, ABC):
             clean: embedding of the paired clean audio, (B, audio_dimension); detached here.
 
         Returns:
-            a scalar whose graph leads to `tuned` alone; theta takes part as constants and gets no gradient.
+            a scalar whose graph leads to `tuned` alone; theta takes part as constants and gets no gradient. It is not
+            finite where `tuned` is not finite, because training has diverged then.
 
         Raises:
             InputError: an audio embedding is missing, has another width or number of items, or is not finite; `tuned`
-        has another width, or is empty (the adapter `ger` tunes no noise). Where `tuned` is not finite, training has
-                diverged, and the loss is not finite either.
+                has another width, or is empty (the adapter `ger` tunes no noise).
         """
         if not tuned:
             raise InputError(
@@ -166,7 +166,7 @@ class Distillation(nn.Module, ABC):
         return self._loss(network, tuned, noisy, clean, tuned=True)
 
     def _most(self, batch: int) -> float:
-        """The estimate that a loss of 0 stands for, the largest possible one."""
+        """The estimate of the mutual information at a loss of 0."""
         return 0.0
 
     def _checked(self, language: Tensor, noisy: Tensor | None, clean: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -13,13 +13,12 @@ from robustger.errors import InputError
 from robustger.mixing.levels import SPEECH_LEVELS, rms_level
 
 PEAK = 0.99  # of full scale; no mixture goes beyond
-FAINTEST_NOISE = 10 ** (
-    -76 / 20
-)  # rms; noise much below is changed by 0.05 dB and more by rounding to 16 bit
+# Root mean square. Rounding to 16 bits changes the level of much fainter noise by 0.05 dB or more.
+FAINTEST_NOISE = 10 ** (-76 / 20)
 QUIET_STRETCH = 1e-4  # of the noise's mean power: a stretch below this is a pause, as in padded recordings
 TRIES = 50
 TOLERANCE_DB = 0.05  # between the SNR asked for and the SNR achieved
-ATTEMPTS = 4  # at that
+ATTEMPTS = 4  # to come within the tolerance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +91,7 @@ def mix_at_one_gain(
         misses_db = [achieved - snr_db for achieved, snr_db in zip(mixed.achieved_db, snrs_db, strict=True)]
         if max(map(abs, misses_db)) <= TOLERANCE_DB or math.inf in misses_db:
             break
-        # Rounding has added to the noise, or has moved the level of faint speech with almost inaudible pauses.
+        # Rounding to 16 bits has added noise, or has changed the level of faint speech whose pauses are almost silent.
         aims_db = [aim - miss for aim, miss in zip(aims_db, misses_db, strict=True)]
     mixtures = []
     for samples, achieved, snr_db, offset in zip(

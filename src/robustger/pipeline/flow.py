@@ -62,7 +62,8 @@ class Flow:
     """Cuts recordings, puts their windows into batches, and collects the results recording by recording.
 
     Args:
-        cut: the excerpts of a recording, from its blocks of samples. Called when the first block could be read.
+        cut: gives the excerpts of a recording; called with its source and its blocks of samples, once the first block
+            is read.
         transcribe: the segments of a batch of excerpts, in order.
         batch_windows: excerpts in a batch; those of several short recordings share one.
         kept: remembers the batches of an earlier run; None remembers nothing.

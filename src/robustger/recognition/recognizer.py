@@ -198,7 +198,7 @@ def check_request(
     beams: int | None,
     window_seconds: float | None,
 ) -> None:
-    """Checks the arguments of `recognize`; every recognizer calls it first.
+    """Checks the arguments of `recognize`; the recognizers of this package call it first.
 
     Raises:
         InputError: `n` is below 1, there are fewer beams than `n`, or `check_audios` raises.

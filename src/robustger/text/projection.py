@@ -23,8 +23,8 @@ _SEGMENTERS: dict[str, Segmenter] = {"spoken": segment_spoken, "words": segment_
 def project(text: str, written: Sequence[str], normalize: str = "spoken") -> str:
     """Writes a plain text in the way of a list's hypotheses.
 
-    The projected text, normalized again, is the plain text, as long as that is a text that the normalizer leaves as it
-    is. A text that equals the normalized 1-best gives the written 1-best itself.
+    Normalizing the result gives `text` again, provided that the normalizer leaves `text` itself unchanged. A text
+    that equals the normalized 1-best gives the written 1-best itself.
 
     Args:
         text: the corrected words.
@@ -43,7 +43,7 @@ def project(text: str, written: Sequence[str], normalize: str = "spoken") -> str
     segment = segmenter(normalize)
     words = text.split()
     lists = [segment(form) for form in dict.fromkeys(" ".join(form.split()) for form in written)]
-    best = [token for token in lists[0] if token.words]  # none of "...", say
+    best = [token for token in lists[0] if token.words]  # without tokens that hold no word, such as "..."
     if words == get_normalizer(normalize)(written[0]).split():
         return " ".join(written[0].split())
     if not words:

@@ -1,6 +1,7 @@
 """The tables of a scoreboard: rates by condition, systems on all lists, losses, and the ends of trainings.
 
-`condition_table` and `system_table` write the cells of the paper's Tables 1 to 4.
+`condition_table` and `system_table` write the cells of the paper's Tables 1, 3 and 4; `table1.run_table2` writes
+Table 2.
 """
 
 from __future__ import annotations
