@@ -174,7 +174,7 @@ def test_systems_with_different_utterances_are_refused(robustger, lists: Path, c
         (["."], ".: cannot be read"),
         (["lists.jsonl", "lists.jsonl"], "given twice"),
         (["lists.jsonl", "--normalizer", "shouted"], "unknown normalizer 'shouted'; choose one of: raw"),
-        (["lists.jsonl", "-c", "lists.jsonl"], "lists.jsonl:1: 'text'"),
+        (["lists.jsonl", "-c", "lists.jsonl"], "lists.jsonl:1: id 'a' is an N-best list"),
         (["lists.jsonl", "-c", "some.jsonl"], "('b')"),
         (["lists.jsonl", "-c", "some.jsonl", "-c", "some.jsonl"], "1 files of lists but 2 of corrections"),
         (["-", "-c", "-"], "only once"),

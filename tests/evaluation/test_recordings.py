@@ -49,7 +49,7 @@ def test_a_recording_is_scored_as_one_utterance() -> None:
     assert (raw.hypotheses, raw.distinct) == (5 / 3, 5 / 3)
     assert list(report.by["snr_db"]) == ["5"]
     assert list(report.by["length"]) == ["(5, 10]"]
-    assert "1 utterances, 1 of them recordings joined of several windows" in report.to_markdown()
+    assert "1 utterance, 1 of them recordings joined of several windows" in report.to_markdown()
     assert report.to_json_dict()["joined_recordings"] == 1
 
 

@@ -103,7 +103,10 @@ def test_ids_that_cannot_be_read_are_told(tmp_path: Path, kind: str, ids: np.nda
     stored(path, **{f"{kind}_ids": ids})
     said = refusal(tmp_path / "lists.jsonl", pointing("b", 1, 1))
     assert said.startswith(
-        f"{path}: the embedding of the {kind} audio of list 'b', or whose it is, cannot be read: "
+        (
+            f"{path}: the embedding of the {kind} audio of list 'b', or whose it is, cannot be read: ",
+            f"{path}: its ids of the kind {kind!r} cannot be read (list 'b'",
+        )
     )
     assert said.endswith(TOGETHER)
 

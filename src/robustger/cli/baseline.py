@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +13,9 @@ from robustger.cli.inputs import files_of_models
 from robustger.cli.progress import count_lines, progress, say
 from robustger.errors import InputError
 from robustger.files import check_readable, refuse_overwriting, shown_name
+
+if TYPE_CHECKING:
+    from robustger.hypotheses import NBest, Transcript
 
 
 def baseline(
@@ -108,7 +112,15 @@ def baseline(
             if paths:
                 chosen_options[key] = [nbest for path in paths for nbest in load_nbest(path)]
         chosen = load_baseline(name, **chosen_options)
-        return SimpleNamespace(correct=lambda lists: list(chosen.transcribe(lists)))
+
+        def correct(lists: Sequence[NBest], on_progress: Callable[[int], object]) -> list[Transcript]:
+            transcripts = []
+            for transcript in chosen.transcribe(lists):
+                transcripts.append(transcript)
+                on_progress(1)
+            return transcripts
+
+        return SimpleNamespace(correct=correct)
 
     with logging_redirect_tqdm(), progress(name, "lists") as bar:
         count_lines(lists, bar)

@@ -97,10 +97,18 @@ def test_every_threshold_can_be_set_where_another_can(tiny_corrector: Callable[.
     )
     texts = [["turn of the light", "turn off the light"], ["half past ten", "half past two", "have ten"]]
     lists = [NBest.from_texts(str(number), each) for number, each in enumerate(texts)]
-    lists.append(NBest.from_texts("long", ["the fare " * 20, "what is the fare " * 8]))
+    lists.append(
+        NBest.from_texts(
+            "long",
+            [
+                "the fare what is night train from oslo arrives at noon when half past ten boston denver sunday",
+                "what is the fare",
+            ],
+        )
+    )
     free = {"max_edit_rate": 100.0, "max_deletion_rate": 1.0, "min_gain": -1e6}
     let_through = corrector.correct(lists, guard_changes=free)
-    assert {each.source for each in let_through} <= {"llm", "too_long"}
+    assert {each.source for each in let_through} <= {"llm", "too_long", "loop"}
     for name, strict in {"max_edit_rate": 0.0, "max_deletion_rate": 0.0, "min_gain": 1e6}.items():
         changed = corrector.correct(lists, guard_changes=free | {name: strict})
         by_settings = GuardConfig.model_validate({"name": "margin", **free, name: strict})

@@ -212,7 +212,7 @@ def test_what_the_data_does_not_allow_is_left_out_with_the_reason(planned: Plann
     assert found.left_out[RunKey("mine-paper", "", 0)] == "the lists have no embeddings of the audio"
     assert found.left_out[RunKey("ger", "lists=99", 0)] == "there are only 6 lists to train on"
     own = found.only([RunKey("ger", "lists=4", 0)])
-    assert [run.plan.key for run in own.runs] == [RunKey("ger", "lists=4", 0)]
+    assert [run.plan.key for run in own.arms] == [RunKey("ger", "lists=4", 0)]
     (tmp_path / "train.jsonl").unlink()
     nothing = planned(("ger",), source=tmp_path)
     assert (nothing.arms, list(nothing.left_out.values())) == ((), ["the data has no lists to train on"])
