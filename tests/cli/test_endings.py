@@ -152,7 +152,7 @@ def test_ctrl_c_says_what_is_kept(folder: Path) -> None:
         )
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        time.sleep(0.2)  # into the system call that reads
+        time.sleep(1.0)  # into the system call that reads, on a busy machine too
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
         assert (process.returncode, out) == (130, "")
