@@ -25,6 +25,7 @@ import typer
 
 from robustger.cli import (
     baseline,
+    calibrate,
     corpus,
     correct,
     demo,
@@ -73,6 +74,7 @@ app.command("mix", rich_help_panel=DATA_PANEL)(mix.mix)
 app.command("corpus", rich_help_panel=DATA_PANEL)(corpus.corpus)
 app.command("import-nbest", rich_help_panel=DATA_PANEL)(import_nbest.import_nbest)
 app.command("train", rich_help_panel=TRAIN_PANEL)(train.train)
+app.command("calibrate", rich_help_panel=TRAIN_PANEL)(calibrate.calibrate)
 app.command("experiment", rich_help_panel=TRAIN_PANEL)(experiment.experiment)
 app.command("baseline", rich_help_panel=TRAIN_PANEL)(baseline.baseline)
 app.command("demo", rich_help_panel=LOOK_PANEL)(demo.demo)

@@ -33,6 +33,19 @@ class LoraConfig(Section):
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
+class EvidenceWeights(Section):
+    """What each kind of evidence counts for the guard `heard`; see `robustger.correction.weighing`."""
+
+    recognizer: float = Field(default=1.0, ge=0, description="of log p(text | audio)")
+    language_model: float = Field(default=0.3, ge=0, description="of log p(text | list)")
+    word: float = Field(default=0.0, description="of each word of the text")
+    rank: float = Field(default=0.5, ge=0, description="of the logarithm of the place in the list, against the text")
+    unheard_word: float = Field(
+        default=5.0, ge=0, description="nats that a word in no hypothesis loses where nobody hears the audio again"
+    )
+    min_gain: float = Field(default=0.7, description="the least gain in nats with which an edit stays")
+
+
 class GuardConfig(Section):
     """Chooses a guard and its thresholds; see `robustger.correction.guards.known_guards`."""
 
@@ -40,16 +53,23 @@ class GuardConfig(Section):
     max_edit_rate: float = Field(
         default=0.5,
         ge=0,
-        description="`edits`, `margin`: the most word edits per word of the 1-best",
+        description="`edits`, `margin`, `heard`: the most word edits per word of the 1-best",
     )
     max_deletion_rate: float = Field(
         default=0.5,
         ge=0,
-        description="`edits`, `margin`: the largest share of its words that a text may lose; two may always go",
+        description="all of these: the largest share of its words that a text may lose; two may always go",
     )
-    min_gain: float = Field(
-        default=0.0,
-        description="`margin`: the least gain in log-probability, in nats, with which an edited stretch stays",
+    min_gain: float | None = Field(
+        default=None,
+        description="`margin`, `heard`: the least gain, in nats, with which an edited stretch stays. None: 0 for "
+        "`margin`, and what the weights say for `heard`",
+    )
+    scored: EvidenceWeights = Field(
+        default=EvidenceWeights(), description="`heard`: the weights for lists with the recognizer's scores"
+    )
+    unscored: EvidenceWeights = Field(
+        default=EvidenceWeights(), description="`heard`: the weights for lists without scores"
     )
 
 

@@ -22,7 +22,7 @@ def decide(answers: BatchAnswers, guard: Guard) -> list[Transcript]:
     transcripts = []
     for row, prompt in enumerate(answers.batch.prompts):
         answer, generated = answers.answers[row], answers.texts[row]
-        best, text = prompt.nbest.best, revised[row]
+        best, text = prompt.nbest.best, revised[row].text
         if not answer.finished:
             source, text = "too_long", best
         elif is_loop(text):
@@ -42,6 +42,7 @@ def decide(answers: BatchAnswers, guard: Guard) -> list[Transcript]:
                 confidence=confidence_of(answer),
                 passes=answers.passes[row],
                 tokens=answer.length,
+                judged=revised[row].judged,
             )
         )
     return transcripts

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from robustger.correction.config import CorrectorConfig
 from robustger.correction.tokens import ListTokens
 from robustger.correction.writing import Writing, knows_language
-from robustger.hypotheses import NBest, Transcript
+from robustger.hypotheses import Hypothesis, NBest, Transcript
 from robustger.text.loops import is_loop
+
+Listener = Callable[[NBest], Callable[[Sequence[str]], Sequence[float]] | None]
+"""Gives for a list, as it was given, the function that scores texts under its audio; None where that is not at hand.
+
+The function takes texts as the recognizer writes them, and returns log p(text | audio) of each in nats.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +25,19 @@ class ListPrompt:
 
     Attributes:
         index: the position of the list among all lists of the call.
-        nbest: the list in plain words.
+        nbest: the list in plain words, as far as the language model reads it.
         tokens: token ids of the prompt.
         draft: token ids of the 1-best and of the token that ends an answer. They are read in the same pass.
+        listed: all hypotheses of the list that differ, in plain words, with their scores.
+        listen: log p(text | audio) of texts in plain words, in nats; None if the audio is not at hand.
     """
 
     index: int
     nbest: NBest
     tokens: list[int]
     draft: list[int]
+    listed: Sequence[Hypothesis] = ()
+    listen: Callable[[Sequence[str]], Sequence[float]] | None = None
 
     def __len__(self) -> int:
         """Tokens that the language model reads in its first pass."""
@@ -47,6 +57,7 @@ def make_prompts(
     longest: int,
     skip_agreeing: bool,
     guard: str,
+    listener: Listener | None = None,
 ) -> tuple[list[ListPrompt], dict[int, Transcript]]:
     """The prompts of the lists that the language model reads, and the transcripts of the others.
 
@@ -58,6 +69,7 @@ def make_prompts(
         skip_agreeing: whether lists whose hypotheses all agree are passed through; lists of empty hypotheses always
             are.
         guard: name of the guard in force, for the transcripts.
+        listener: scores texts under the audio of their list.
 
     Returns:
         the prompts, and by the position of their list the transcripts that keep the 1-best. Their source is `language`,
@@ -81,8 +93,25 @@ def make_prompts(
         if len(prompt) > longest:
             unread[index] = _unread(nbest, "too_long", guard, confidence=0.0)
             continue
-        prompts.append(ListPrompt(index, nbest, prompt, draft=tokens.answer(nbest.best)))
+        listen = None if listener is None else listener(writing.given)
+        prompts.append(
+            ListPrompt(
+                index,
+                nbest,
+                prompt,
+                draft=tokens.answer(nbest.best),
+                listed=writing.listed,
+                listen=None if listen is None else _in_plain_words(listen, writing),
+            )
+        )
     return prompts, unread
+
+
+def _in_plain_words(
+    listen: Callable[[Sequence[str]], Sequence[float]], writing: Writing
+) -> Callable[[Sequence[str]], Sequence[float]]:
+    """Lets the recognizer score texts as it would write them."""
+    return lambda texts: listen([writing.as_written(text) for text in texts])
 
 
 def _unread(

@@ -37,7 +37,7 @@ from robustger.correction.decision import decide
 from robustger.correction.decoding.batch_size import BatchSize, BatchSizes
 from robustger.correction.guards.guard import Guard
 from robustger.correction.guards.known_guards import GUARDS
-from robustger.correction.list_prompts import make_prompts
+from robustger.correction.list_prompts import Listener, make_prompts
 from robustger.correction.llm.conditioning import ConditionedLLM
 from robustger.correction.llm.language_model import load_llm
 from robustger.correction.llm.lora import add_lora, fold_lora
@@ -231,12 +231,13 @@ class Corrector:
         self,
         lists: Sequence[NBest],
         *,
-        guard: str | GuardConfig | None = None,
+        guard: str | GuardConfig | Guard | None = None,
         guard_changes: Mapping[str, float] | None = None,
         num_beams: int = 1,
         batch_size: BatchSize = 16,
         skip_agreeing: bool | None = None,
         heard: AudioLookup | None = None,
+        listener: Listener | None = None,
         on_progress: Callable[[int], object] = lambda lists: None,
     ) -> list[Transcript]:
         """Transcripts of N-best lists, in their order.
@@ -244,7 +245,7 @@ class Corrector:
         Args:
             lists: N-best lists. Of longer ones the first `config.n_best` hypotheses that differ are read. The language
                 model reads plain words: a list that comes in written form alone goes through `config.normalizer`.
-            guard: name of a guard or its settings; None takes the checkpoint's.
+            guard: name of a guard, its settings, or a guard of your own; None takes the checkpoint's.
             guard_changes: thresholds of the guard that replace those of its settings, by name: `max_edit_rate`,
                 `max_deletion_rate`, `min_gain`.
             num_beams: 1 decodes greedily.
@@ -255,6 +256,7 @@ class Corrector:
                 choice.
             heard: gives the embedding of a list's noisy audio, float32 (D,), or None where it has none. Checkpoints
                 that hear the audio need it, and others do not ask for it.
+            listener: lets the recognizer score texts that are not in a list under the list's audio, for the guard `heard`.
             on_progress: called in the calling thread with the number of lists that were just finished, after each batch
                 of the language model. The numbers add up to all lists.
 
@@ -285,6 +287,7 @@ class Corrector:
             longest=self._prompt_limit,
             skip_agreeing=skip_agreeing,
             guard=active_guard.config.name,
+            listener=listener,
         )
 
         on_progress(len(transcripts))
@@ -321,12 +324,14 @@ class Corrector:
             )
             return decide(answers, guard)
 
-    def _guard(self, guard: str | GuardConfig | None, changes: Mapping[str, float]) -> Guard:
+    def _guard(self, guard: str | GuardConfig | Guard | None, changes: Mapping[str, float]) -> Guard:
         """The guard that is asked for, with its thresholds.
 
         Raises:
             InputError: there is no guard of that name, or no such threshold, or its value is out of range.
         """
+        if isinstance(guard, Guard):
+            return guard
         if isinstance(guard, GuardConfig):
             settings = guard
         elif guard is None or guard == self.config.guard.name:

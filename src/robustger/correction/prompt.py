@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
+from robustger.noise.alignment import align_all
 from robustger.registry import Registry
 from robustger.text import normalize
 
@@ -26,6 +28,30 @@ def compact_prompt(texts: Sequence[str]) -> str:
     """The distinct hypotheses, one per line: about 8 tokens beside the text, for small models and short latency."""
     lines = "\n".join(distinct_hypotheses(texts))
     return f"Hypotheses:\n{lines}\nTranscription:\n"
+
+
+@PROMPTS.register("network")
+def network_prompt(texts: Sequence[str]) -> str:
+    """The 1-best with the alternatives in the places where hypotheses differ, as in a confusion network.
+
+    Words that all hypotheses share are written once, so long lists take a third of the tokens of `compact`.
+
+    Example:
+        >>> print(network_prompt(["the cat sat down", "the bat sat", "the cat sat town"]), end="")
+        Network:
+        the [ cat | bat ] sat [ down | - | town ]
+        Transcription:
+    """
+    rows = align_all([text.split() for text in distinct_hypotheses(texts)])
+    columns = list(zip(*rows, strict=True))
+    parts: list[str] = []
+    for agreed, group in groupby(columns, key=lambda column: len(set(column)) == 1):
+        alternatives = dict.fromkeys(
+            " ".join(word for word in words if word is not None) for words in zip(*group, strict=True)
+        )
+        shown = " | ".join(text or "-" for text in alternatives)
+        parts.append(shown if agreed else f"[ {shown} ]")
+    return f"Network:\n{' '.join(parts)}\nTranscription:\n"
 
 
 @PROMPTS.register("paper")

@@ -25,6 +25,7 @@ class Writing:
         given: the list as it was given.
         plain: the list as the language model reads it: plain words, without accents where the corrector knows English
             alone, and at most the first N hypotheses that differ.
+        listed: all hypotheses that differ, in the form of `plain`, with their scores; the language model may read fewer.
         words: the plain words of every hypothesis, with their accents.
         written: every hypothesis as it was written, best first; None where the list has plain words alone.
         normalizer: name of the normalizer that turns `written` into plain words.
@@ -34,6 +35,7 @@ class Writing:
 
     given: NBest
     plain: NBest
+    listed: Sequence[Hypothesis]
     words: Sequence[str]
     written: Sequence[str] | None
     normalizer: str
@@ -67,15 +69,28 @@ class Writing:
         plain = nbest
         if chosen != list(nbest.texts):
             plain = dataclasses.replace(nbest, hypotheses=tuple(map(Hypothesis, chosen)))
+        listed: dict[str, Hypothesis] = {}
+        for text, hypothesis in zip(bare, nbest.hypotheses, strict=True):
+            listed.setdefault(text, Hypothesis(text, hypothesis.score))
         return cls(
             given=nbest,
             plain=plain,
+            listed=tuple(listed.values()),
             words=texts,
             written=written,
             normalizer=normalizer,
             bare=bare != texts,
             beside=beside,
         )
+
+    def as_written(self, text: str) -> str:
+        """Plain words as the recognizer would write them, with its accents, case and punctuation where they are known.
+
+        Args:
+            text: words in the form of `plain`.
+        """
+        accented = self._accented(text, self.plain.best)
+        return accented if self.written is None else self._written(accented, self.words[0])
 
     def transcript(self, read: Transcript) -> Transcript:
         """The transcript in the form that the given list has.
@@ -87,7 +102,7 @@ class Writing:
         generated = self._accented(read.generated, read.best)
         best = self.words[0]
         if self.written is None or self.beside:
-            written = self._written(text, best) if self.beside else None
+            written = self.as_written(read.text) if self.beside else None
             return dataclasses.replace(read, text=text, best=best, generated=generated, written=written)
         return dataclasses.replace(
             read,

@@ -31,11 +31,13 @@ from robustger.hypotheses.jsonl import (
     save_nbest,
     stream_nbest,
 )
+from robustger.hypotheses.judged_edit import JudgedEdit
 from robustger.hypotheses.values import Hypothesis, NBest, Transcript
 
 __all__ = [
     "BadLine",
     "Hypothesis",
+    "JudgedEdit",
     "NBest",
     "Transcript",
     "atomic_writer",

@@ -21,6 +21,7 @@ from robustger.hypotheses.checks import (
     strings_of,
     typed_of,
 )
+from robustger.hypotheses.judged_edit import JudgedEdit
 
 __all__ = [
     "Hypothesis",
@@ -259,6 +260,7 @@ class Transcript:
         written: the transcript with the recognizer's case and punctuation; None where the list has no written form.
         word_confidences: the probability that each word of `text` is right, one for each word between white space; None
             where nothing judged the words. See `robustger.correction.confidence`.
+        judged: the edits that the guard `heard` considered, in plain words; None where another guard decided.
     """
 
     id: str
@@ -272,17 +274,22 @@ class Transcript:
     tokens: int = 0
     written: str | None = None
     word_confidences: tuple[float, ...] | None = None
+    judged: tuple[JudgedEdit, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.word_confidences is not None:  # JSON gives a list
             object.__setattr__(self, "word_confidences", tuple(self.word_confidences))
+        if self.judged is not None:
+            object.__setattr__(self, "judged", tuple(map(JudgedEdit.of, self.judged)))
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields in order, ready for JSON; a written form and confidences that are not known are left out."""
+        """The fields in order, ready for JSON; those after `tokens` that are not known are left out."""
         fields = {key: getattr(self, key) for key in self.__slots__}
         if self.word_confidences is not None:
             fields["word_confidences"] = list(self.word_confidences)
-        for key in ("written", "word_confidences"):
+        if self.judged is not None:
+            fields["judged"] = [edit.to_dict() for edit in self.judged]
+        for key in ("written", "word_confidences", "judged"):
             if fields[key] is None:
                 del fields[key]
         return fields

@@ -17,6 +17,7 @@ from robustger.pipeline.flow import Flow, Kept, UnreadRecording
 from robustger.pipeline.presets import load_preset_recognizer
 from robustger.pipeline.transcription import Failure, Segment, Transcription
 from robustger.pipeline.words import timed_words
+from robustger.recognition.recognizer import Listens
 from robustger.recognition.recording import (
     AudioSource,
     Cutting,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     from robustger.audio import ReadingOptions
     from robustger.correction import Corrector
+    from robustger.correction.list_prompts import Listener
+    from robustger.hypotheses import NBest
     from robustger.recognition import Recognizer
 
 BATCH_WINDOWS = 16  # windows that are recognized and corrected together; several short files share a batch
@@ -291,7 +294,7 @@ class RobustGER:
         )
         lists = [nbest for nbest, _ in pairs]
         self.corrector.forget()  # a run that goes on from a kept batch has not read the earlier ones
-        transcripts = self.corrector.correct(lists, **correction)
+        transcripts = self.corrector.correct(lists, listener=self._listener(excerpts, lists), **correction)
         segments = []
         for excerpt, nbest, transcript in zip(excerpts, lists, transcripts, strict=True):
             window, samples = excerpt.window, cast("np.ndarray", excerpt.sound)
@@ -303,6 +306,23 @@ class RobustGER:
                 segment = replace(segment, words=timed)
             segments.append(segment)
         return segments
+
+    def _listener(self, excerpts: Sequence[Excerpt], lists: Sequence[NBest]) -> Listener | None:
+        """Lets the recognizer score texts under the sound of their list; None if it can only recognize."""
+        recognizer = self.recognizer
+        if not isinstance(recognizer, Listens):
+            return None
+        sounds = {
+            id(nbest): (excerpt.sound, nbest.language) for nbest, excerpt in zip(lists, excerpts, strict=True)
+        }
+
+        def listener(nbest: NBest) -> Callable[[Sequence[str]], Sequence[float]] | None:
+            sound, language = sounds[id(nbest)]
+            if sound is None:
+                return None
+            return lambda texts: recognizer.score(cast("np.ndarray", sound), texts, language=language)
+
+        return listener
 
 
 def _unread_file(

@@ -85,7 +85,7 @@ def test_scores_are_sums_of_log_probabilities(
             suppress_tokens=other._suppressed,
             max_length=2 * other._max_new_tokens,
         )
-        lists = other._found(states, prompts, beams=5, patience=1)
+        lists = other._found(states, prompts, beams=5, finished=5)
         for audio, result, texts in zip(AUDIOS, found, lists, strict=True):
             for ids, one in zip(result.sequences_ids, texts, strict=True):
                 if len(ids) < other._max_new_tokens:  # ended by itself

@@ -178,9 +178,9 @@ def test_the_search_is_as_wide_as_it_is_asked_to_be(listener: Callable[..., Any]
         with torch.inference_mode():
             states = recognizer._encode([audio])
             if kind == "whisper":
-                (all_of_it,) = recognizer._found(states, ["en"], beams)
+                (all_of_it,) = recognizer._found(states, ["en"], beams, beams)
             else:
-                (all_of_it,) = recognizer._found(states, [recognizer._prompts.ids("en")], beams, patience=1)
+                (all_of_it,) = recognizer._found(states, [recognizer._prompts.ids("en")], beams, beams)
         assert len(all_of_it) <= beams
         expected = distinct([one.hypothesis for one in all_of_it], 6, "en")
         assert [h.text for h in found.hypotheses] == [h.text for h in expected]

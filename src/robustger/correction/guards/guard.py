@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rapidfuzz.distance import Levenshtein
 
 from robustger.correction.config import GuardConfig
+from robustger.hypotheses import JudgedEdit
 
 if TYPE_CHECKING:
     from transformers import LogitsProcessor
@@ -16,6 +17,19 @@ if TYPE_CHECKING:
     from robustger.correction.answers import BatchAnswers
     from robustger.correction.batch import ReadingBatch
     from robustger.correction.tokens import ListTokens
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """An answer after a guard has revised it.
+
+    Attributes:
+        text: the answer, in which parts may have been put back or replaced.
+        judged: the edits of the 1-best that were considered; None if the guard does not judge single edits by evidence.
+    """
+
+    text: str
+    judged: tuple[JudgedEdit, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +77,9 @@ class Guard:
         """
         return None
 
-    def revise(self, answers: BatchAnswers) -> Sequence[str]:
-        """The answers as texts, one per list, in which parts may have been put back to the words of the 1-best."""
-        return answers.texts
+    def revise(self, answers: BatchAnswers) -> Sequence[Revision]:
+        """The revised answers, one per list; parts may have been put back to the words of the 1-best."""
+        return [Revision(text) for text in answers.texts]
 
     def allows(self, proposal: Proposal) -> bool:
         """Whether the revised answer may replace the 1-best."""

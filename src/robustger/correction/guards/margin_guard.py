@@ -15,6 +15,7 @@ from rapidfuzz.distance import Levenshtein
 
 from robustger.correction.decoding.reading import Reading
 from robustger.correction.guards.edits_guard import EditsGuard
+from robustger.correction.guards.guard import Revision
 
 if TYPE_CHECKING:
     from robustger.correction.answers import BatchAnswers
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 class MarginGuard(EditsGuard):
     """Puts back every edited stretch that gains less than `min_gain`, and then decides as `edits` does."""
 
-    def revise(self, answers: BatchAnswers) -> list[str]:
+    def revise(self, answers: BatchAnswers) -> list[Revision]:
         bests = [prompt.nbest.best for prompt in answers.batch.prompts]
-        return keep_sure_stretches(
+        texts = keep_sure_stretches(
             answers.reading,
             answers.tokens.answer,
             bests,
@@ -36,8 +37,9 @@ class MarginGuard(EditsGuard):
             ],
             [answer.log_probability for answer in answers.answers],
             answers.best_log_probabilities(),
-            self.config.min_gain,
+            self.config.min_gain or 0.0,
         )
+        return [Revision(text) for text in texts]
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,8 @@ from robustger.recognition.recognizers.whisper_checkpoint import frame_stride, s
 from robustger.recognition.recognizers.whisper_features import log_mel
 from robustger.recognition.recognizers.whisper_listener import WhisperListener
 from robustger.recognition.recognizers.whisper_prompt import prompts_of
-from robustger.recognition.search.strategy import Found, Search, search_lists, widths
+from robustger.recognition.search.strategy import Found, Search, finished_texts, search_lists, widths
 
-# Texts that the first of two searches finishes for each beam. More cost little, and leave few lists short.
-PATIENCE = 3
 TOKENS_SCORED_AT_ONCE = 512  # tokens; those of whisper-base have 200 KB of logits each
 
 
@@ -43,9 +41,6 @@ class FasterWhisperRecognizer(WhisperListener[np.ndarray]):
     model's softmax over the tokens that are not suppressed. The recognizer `whisper` takes the softmax over all tokens;
     this is the only difference between their scores. Hypotheses are ranked by score / tokens ** `length_penalty`, where
     the end token is not counted.
-
-    In the search "adaptive" the first search finishes three times as many texts as it has beams (CTranslate2's
-    patience).
 
     Args:
         model: an embedded model, a folder in the format of CTranslate2 or transformers, a short name (`large-v3`), or
@@ -211,11 +206,10 @@ class FasterWhisperRecognizer(WhisperListener[np.ndarray]):
     ) -> list[Recognition]:
         states = self._encode(audios)
         languages = self._languages(states)
-        patient = plan[0] if len(plan) > 1 else None
 
         def search(rows: list[int], beams: int) -> Iterator[list[Found]]:
             prompts = [self._prompts.ids(languages[row]) for row in rows]
-            return self._found(states[rows], prompts, beams, PATIENCE if beams == patient else 1)
+            return self._found(states[rows], prompts, beams, finished_texts(n, plan, beams))
 
         lists = search_lists(search, plan, n, languages)
         return [
@@ -249,15 +243,15 @@ class FasterWhisperRecognizer(WhisperListener[np.ndarray]):
         return states
 
     def _found(
-        self, states: np.ndarray, prompts: list[list[int]], beams: int, patience: int
+        self, states: np.ndarray, prompts: list[list[int]], beams: int, finished: int
     ) -> Iterator[list[Found]]:
-        """The texts that the beam search finished, `patience` for each beam, per audio, best first."""
+        """The texts of a beam search that is over when it has finished so many, per audio, best first."""
         results = self._whisper.generate(
             _view(states),
             prompts,
             beam_size=beams,
-            patience=patience,
-            num_hypotheses=beams * patience,
+            patience=finished / beams,
+            num_hypotheses=finished,
             length_penalty=self._length_penalty,
             return_scores=True,
             suppress_tokens=self._suppressed,

@@ -40,7 +40,7 @@ from robustger.recognition.recognizers.whisper_listener import WhisperListener
 from robustger.recognition.recognizers.whisper_listening import align_tokens, score_texts
 from robustger.recognition.recognizers.whisper_prompt import prompts_of
 from robustger.recognition.search.beam_search import Tokens, beam_search, draw_texts
-from robustger.recognition.search.strategy import Found, Search, search_lists, widths
+from robustger.recognition.search.strategy import Found, Search, finished_texts, search_lists, widths
 
 ENCODED_AT_ONCE = 8  # audios; more are not faster, and the results of the layers still fit into the cache
 
@@ -157,7 +157,9 @@ class WhisperRecognizer(WhisperListener[Tensor]):
             size = self._utterances_per_batch(beams)
             for first in range(0, len(some), size):
                 rows = some[first : first + size]
-                yield from self._found(states[rows], [languages[k] for k in rows], beams)
+                yield from self._found(
+                    states[rows], [languages[k] for k in rows], beams, finished_texts(n, plan, beams)
+                )
 
         lists = search_lists(search, plan, n, languages)
         embeddings, padded = self._embeddings(states, audios)
@@ -230,8 +232,13 @@ class WhisperRecognizer(WhisperListener[Tensor]):
         means = torch.where(real[..., None], states, 0).sum(1) / frames[:, None]
         return means.cpu().numpy(), states.mean(1).cpu().numpy()
 
-    def _found(self, states: Tensor, languages: Sequence[str], beams: int) -> list[list[Found]]:
-        """The texts that the beam search finished, per audio, best first; one beam takes the most probable tokens."""
+    def _found(
+        self, states: Tensor, languages: Sequence[str], beams: int, finished: int
+    ) -> list[list[Found]]:
+        """The texts of a beam search that is over when it has finished so many, per audio, best first.
+
+        One beam takes the most probable tokens.
+        """
         decoder, end = self._decoder(states, languages), self._settings["eos_token_id"]
         longest = self._max_new_tokens
         if beams == 1:  # a search of one beam would go on after an end token, for a better rank
@@ -240,7 +247,12 @@ class WhisperRecognizer(WhisperListener[Tensor]):
             )
         else:
             texts = beam_search(
-                decoder, beams=beams, end=end, longest=longest, length_penalty=self._length_penalty
+                decoder,
+                beams=beams,
+                end=end,
+                longest=longest,
+                length_penalty=self._length_penalty,
+                finished=finished,
             )
         return [[self._as_found(tokens) for tokens in some] for some in texts]
 

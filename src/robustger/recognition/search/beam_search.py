@@ -41,19 +41,20 @@ class Decoder(Protocol):
 
 
 def beam_search(
-    decoder: Decoder, *, beams: int, end: int, longest: int, length_penalty: float
+    decoder: Decoder, *, beams: int, end: int, longest: int, length_penalty: float, finished: int | None = None
 ) -> list[list[Tokens]]:
     """The texts that a search finished, per audio, best first by score / tokens ** `length_penalty`.
 
     The search for an audio is over when it has `beams` texts and its best unfinished one would rank behind all of them
-    if it ended now.
+    if it ended now. If more texts are asked for, it is over when it has that many.
 
     Args:
         decoder: a decoder that has not advanced yet.
-        beams: the number of unfinished texts that are followed, and of finished ones that are kept.
+        beams: the number of unfinished texts that are followed.
         end: the end token.
         longest: the most tokens of a text, the end token included; longer texts are cut without an end token.
         length_penalty: the exponent of the ranking.
+        finished: the number of finished texts that are asked for, at least `beams`; None is `beams`.
     """
     log_probs = decoder.first()
     device = log_probs.device
@@ -65,7 +66,7 @@ def beam_search(
     running = torch.zeros(count, beams, device=device)
     running[:, 1:] = NEVER  # all beams are the same at first
     texts = torch.empty(count, beams, 0, dtype=torch.long, device=device)
-    ended = _Ended.none(count, beams, longest, end, device)
+    ended = _Ended.none(count, finished or beams, longest, end, device)
     among_best = torch.arange(2 * beams, device=device) < beams
     for length in range(1, longest + 1):
         vocabulary = log_probs.shape[-1]
@@ -82,8 +83,11 @@ def beam_search(
         rows += width * torch.arange(len(audios), device=device)[:, None]
         if length == longest:
             break
-        worst = torch.where(ended.real, ended.ranks.amin(1, keepdim=True), NEVER)
-        goes_on = (running[:, :1] / length**length_penalty > worst).any(1)
+        if finished is not None and finished > beams:
+            goes_on = ~ended.real.all(1)
+        else:
+            worst = torch.where(ended.real, ended.ranks.amin(1, keepdim=True), NEVER)
+            goes_on = (running[:, :1] / length**length_penalty > worst).any(1)
         staying = None
         if not goes_on.all():
             for place in (~goes_on).nonzero().flatten().tolist():
@@ -103,14 +107,14 @@ def beam_search(
 
 
 class _Ended(NamedTuple):
-    """The best finished texts for each of A audios, best first; free places rank last.
+    """The F best finished texts for each of A audios, best first; free places rank last.
 
     Attributes:
-        tokens: the tokens, padded with the end token, (A, beams, longest).
-        lengths: the number of tokens, the end token included, (A, beams).
-        sums: the log-probabilities, (A, beams).
-        ranks: the numbers by which the texts are ordered, (A, beams).
-        real: False for a free place, (A, beams).
+        tokens: the tokens, padded with the end token, (A, F, longest).
+        lengths: the number of tokens, the end token included, (A, F).
+        sums: the log-probabilities, (A, F).
+        ranks: the numbers by which the texts are ordered, (A, F).
+        real: False for a free place, (A, F).
     """
 
     tokens: Tensor
@@ -120,10 +124,10 @@ class _Ended(NamedTuple):
     real: Tensor
 
     @classmethod
-    def none(cls, audios: int, beams: int, longest: int, end: int, device: torch.device) -> _Ended:
-        free = torch.full((audios, beams), NEVER, device=device)
-        tokens = torch.full((audios, beams, longest), end, device=device)
-        zeros = torch.zeros(audios, beams, dtype=torch.long, device=device)
+    def none(cls, audios: int, finished: int, longest: int, end: int, device: torch.device) -> _Ended:
+        free = torch.full((audios, finished), NEVER, device=device)
+        tokens = torch.full((audios, finished, longest), end, device=device)
+        zeros = torch.zeros(audios, finished, dtype=torch.long, device=device)
         return cls(tokens, zeros, free, free, zeros.bool())
 
     def with_more(self, candidates: Tensor, sums: Tensor, ends: Tensor, length_penalty: float) -> _Ended:

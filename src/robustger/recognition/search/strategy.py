@@ -1,15 +1,16 @@
 """Decides how widely recognizers search for an utterance, and which of the found texts make its N-best list.
 
 ========  ==========================================================================================================
-adaptive  10 beams, or N if that is more; if fewer than N distinct texts were found for an utterance, it is searched
-          again with 50 beams, and the texts of both searches are ranked together
+adaptive  10 beams, or N if that is more, until the search has finished 6 N texts; if fewer than N distinct texts were
+          found for an utterance, it is searched again with 50 beams, and the texts of both searches are ranked together
 paper     50 beams for every utterance (RobustGER, arXiv 2401.10446, section 5.1)
 ========  ==========================================================================================================
 
 A width that the user asks for is searched exactly once. Texts that differ only in how their words are written count as
 one hypothesis, of which the best is kept. A list holds only texts that a search found, so it is shorter if these are
-fewer than N. Texts in which the recognizer looped (`robustger.text.loops`) come after all others, so they stand in a
-list only where fewer than N others were found.
+fewer than N. Texts in which the recognizer looped or said a stretch twice (`robustger.text.loops`) come after all
+others, so they stand in a list only where fewer than N others were found. The rank favors such texts: every further
+round of a loop is almost certain, which raises the mean log-probability of the tokens.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from typing import Literal, NamedTuple
 
 from robustger.hypotheses import Hypothesis
 from robustger.text import get_normalizer
-from robustger.text.loops import is_loop
+from robustger.text.loops import is_loop, says_twice
 
 Search = Literal["adaptive", "paper"]
 
 NARROW = 10
 WIDE = 50
+# Texts that the first of two searches finishes for each hypothesis of the list. More cost less than a second search.
+FINISHED_PER_HYPOTHESIS = 6
 
 
 class Found(NamedTuple):
@@ -53,6 +56,18 @@ def widths(search: Search, n: int, beams: int | None) -> tuple[int, ...]:
         return (beams,)
     first, last = max(n, WIDE if search == "paper" else NARROW), max(n, WIDE)
     return (first,) if first == last else (first, last)
+
+
+def finished_texts(n: int, plan: Sequence[int], beams: int) -> int:
+    """The number of texts that a search finishes before it is over; a search that may be the last one finishes `beams`.
+
+    Args:
+        n: the number of hypotheses that the user asks for.
+        plan: the widths of all searches, see `widths`.
+        beams: the width of this one.
+    """
+    is_last = beams == plan[-1]
+    return beams if is_last else max(beams, FINISHED_PER_HYPOTHESIS * n)
 
 
 def search_lists(
@@ -83,11 +98,15 @@ def search_lists(
                 found[utterance] = sorted([*found[utterance], *texts], key=lambda one: -one.rank)
             else:
                 found[utterance] = list(texts)
-            found[utterance].sort(key=lambda one: is_loop(one.hypothesis.text))  # keeps the order otherwise
+            found[utterance].sort(key=_repeats)  # keeps the order otherwise
             ranked = (one.hypothesis for one in found[utterance])
             lists[utterance] = tuple(distinct(ranked, n, languages[utterance]))
         short = [utterance for utterance in short if len(lists[utterance]) < n]
     return lists
+
+
+def _repeats(found: Found) -> bool:
+    return is_loop(found.hypothesis.text) or says_twice(found.hypothesis.text)
 
 
 def distinct(
