@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from robustger.correction.config import EvidenceWeights
 from robustger.correction.weighing import CandidateText, estimated_scores, probabilities, weigh
 
-WEIGHTS = EvidenceWeights(recognizer=0.5, language_model=0.25, word=0.1, rank=0.7, min_gain=0.0)
+WEIGHTS = EvidenceWeights(recognizer=0.5, language_model=0.25, prior=0.125, word=0.1, best=0.7, min_gain=0.0)
 
 words = st.sampled_from(["a", "b", "c", "d"])
 numbers = st.floats(-30, 0)
@@ -19,19 +19,16 @@ numbers = st.floats(-30, 0)
 
 @st.composite
 def lists(draw: st.DrawFn) -> list[CandidateText]:
-    texts = draw(
-        st.lists(st.lists(words, max_size=6).map(" ".join), min_size=1, max_size=6, unique=True)
-    )
+    texts = draw(st.lists(st.lists(words, max_size=6).map(" ".join), min_size=1, max_size=6, unique=True))
     scored = draw(st.booleans())
     return [
-        CandidateText(text, draw(numbers) if scored else None, draw(numbers), place)
-        for place, text in enumerate(texts, start=1)
+        CandidateText(text, draw(numbers) if scored else None, draw(numbers), draw(numbers)) for text in texts
     ]
 
 
 def test_the_score_is_the_formula():
-    candidates = [CandidateText("a b c", -4.0, -6.0, 1), CandidateText("a d", -3.0, -9.0, 3)]
-    scores = [0.5 * -4 + 0.25 * -6 + 0.1 * 3, 0.5 * -3 + 0.25 * -9 + 0.1 * 2 - 0.7 * math.log(3)]
+    candidates = [CandidateText("a b c", -4.0, -6.0, -8.0), CandidateText("a d", -3.0, -9.0, -5.0)]
+    scores = [0.5 * -4 + 0.25 * -6 + 0.125 * -8 + 0.1 * 3 + 0.7, 0.5 * -3 + 0.25 * -9 + 0.125 * -5 + 0.1 * 2]
     total = sum(map(math.exp, scores))
     assert probabilities(candidates, WEIGHTS) == pytest.approx([math.exp(s) / total for s in scores])
 
@@ -63,20 +60,24 @@ def test_a_threshold_that_nothing_reaches_keeps_the_best(candidates: list[Candid
 
 
 def test_what_was_heard_decides_between_equally_probable_words():
-    spoken = [CandidateText("a piece of mind", -5.0, -3.0, 1), CandidateText("a peace of mind", -1.0, -3.0, 2)]
+    spoken = [
+        CandidateText("a piece of mind", -5.0, -3.0),
+        CandidateText("a peace of mind", -1.0, -3.0),
+    ]
     text, (edit,) = weigh(spoken, WEIGHTS)
     assert text == "a peace of mind"
     assert (edit.before, edit.after, edit.word) == ("piece", "peace", 1)
     assert edit.recognizer_gain == pytest.approx(4.0, abs=0.01)
     assert edit.language_model_gain == pytest.approx(0.0, abs=0.01)
-    assert weigh([spoken[0], CandidateText("a peace of mind", -9.0, -3.0, 2)], WEIGHTS)[0] == "a piece of mind"
+    assert edit.prior_gain is None
+    assert weigh([spoken[0], CandidateText("a peace of mind", -9.0, -3.0)], WEIGHTS)[0] == "a piece of mind"
 
 
 def test_words_of_several_candidates_are_combined():
     candidates = [
-        CandidateText("the cat sat on the mad", -3.0, -9.0, 1),
-        CandidateText("the bat sat on the mat", -3.0, -4.0, 2),
-        CandidateText("the cat sat on a mat", -3.0, -4.0, 2),
+        CandidateText("the cat sat on the mad", -3.0, -9.0),
+        CandidateText("the bat sat on the mat", -3.0, -4.0),
+        CandidateText("the cat sat on a mat", -3.0, -4.0),
     ]
     assert weigh(candidates, WEIGHTS)[0] == "the cat sat on the mat"
 

@@ -85,7 +85,10 @@ def test_nbest(robustger: Callable[..., Result], folder: Path, preset: Path) -> 
 
 
 def test_correct(robustger: Callable[..., Result], folder: Path, tiny_checkpoint: Path) -> None:
-    rows = [{"id": str(row), "hypotheses": texts} for row, texts in enumerate(TEXTS)]
+    rows = [
+        {"id": str(row), "hypotheses": texts, "scores": [-1.0 - place for place in range(len(texts))]}
+        for row, texts in enumerate(TEXTS)
+    ]
     Path("lists.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     command = (
         "correct",
@@ -95,6 +98,6 @@ def test_correct(robustger: Callable[..., Result], folder: Path, tiny_checkpoint
         "--checkpoint",
         tiny_checkpoint,
         "--guard",
-        "margin",
+        "heard",
     )
     check("correct", passed(lambda: robustger(*command)))

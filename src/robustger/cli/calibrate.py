@@ -81,7 +81,7 @@ def _summary(kind: str, calibration: Calibration) -> str:
     chosen = calibration.chosen
     before, after = 100 * chosen.errors_before / chosen.words, 100 * chosen.errors / chosen.words
     return (
-        f"lists {'with' if kind == 'scored' else 'without'} scores: edits stay from a gain of {chosen.min_gain:g} nats; by "
-        f"cross-validation {chosen.edits} edits, {chosen.harmful} harmful (at most {chosen.harmful_bound:.1%}), "
+        f"lists {'with' if kind == 'scored' else 'without'} scores: edits stay from {chosen.min_gain:g} nats; "
+        f"by cross-validation {chosen.edits} edits, {chosen.harmful} harmful (at most {chosen.harmful_bound:.1%}), "
         f"{chosen.helpful} helpful; WER {before:.2f} -> {after:.2f} %"
     )

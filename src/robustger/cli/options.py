@@ -202,7 +202,8 @@ GuardOption = Annotated[
         "--guard",
         metavar="RULE",
         help="Keep corrections by this rule: none keeps all, words only those made of the list's words, edits only "
-        "small changes, margin only changes that the language model is sure of. Default: the checkpoint's guard.",
+        "small changes, margin only changes that the language model is sure of, heard only changes that the recognizer "
+        "and the language model together are sure of. Default: the checkpoint's guard.",
         rich_help_panel=CORRECTION,
     ),
 ]
@@ -212,7 +213,7 @@ MaxEditRateOption = Annotated[
         "--max-edit-rate",
         min=0,
         metavar="SHARE",
-        help="Guards edits and margin: refuse corrections that change more than this share of the words.",
+        help="Guards edits, margin and heard: refuse corrections that change more than this share of the words.",
         rich_help_panel=CORRECTION,
     ),
 ]
@@ -222,7 +223,7 @@ MaxDeletionRateOption = Annotated[
         "--max-deletion-rate",
         min=0,
         metavar="SHARE",
-        help="Guards edits and margin: refuse corrections that drop more than this share of the words.",
+        help="Guards edits, margin and heard: refuse corrections that drop more than this share of the words.",
         rich_help_panel=CORRECTION,
     ),
 ]
@@ -231,7 +232,7 @@ MinGainOption = Annotated[
     typer.Option(
         "--min-gain",
         metavar="NATS",
-        help="Guard margin: undo each change that raises the log-probability by less than this (in nats).",
+        help="Guards margin and heard: undo each change that gains less than this in log-probability (in nats).",
         rich_help_panel=CORRECTION,
     ),
 ]

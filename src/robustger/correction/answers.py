@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +28,7 @@ class BatchAnswers:
         stepwise_passes: for every list the forward passes that writing the answer token by token took; drafted answers
             are counted in `reading.passes` instead.
         draft_log_probabilities: log-probability of every 1-best, where decoding gave it; else None.
+        prior: log p(text) of texts under the language model without training and without the lists, in nats.
     """
 
     batch: ReadingBatch
@@ -37,6 +38,7 @@ class BatchAnswers:
     tokens: ListTokens
     stepwise_passes: Sequence[int]
     draft_log_probabilities: Sequence[float] | None
+    prior: Callable[[Sequence[str]], Sequence[float]]
 
     @property
     def passes(self) -> list[int]:
@@ -60,6 +62,7 @@ def answer(
     max_new_tokens: int,
     num_beams: int = 1,
     constraint: LogitsProcessor | None = None,
+    prior: Callable[[Sequence[str]], Sequence[float]],
 ) -> BatchAnswers:
     """Lets the language model answer the prompts of a batch.
 
@@ -71,6 +74,7 @@ def answer(
         num_beams: 1 decodes greedily.
         constraint: restricts the next token. Greedy decoding without a constraint starts from drafts, which takes
             fewer passes; everything else is written token by token.
+        prior: as `BatchAnswers.prior`.
     """
     prompts = [prompt.tokens for prompt in batch.prompts]
     # An answer is about as long as its hypotheses, and the prompt holds at least one of them.
@@ -95,4 +99,6 @@ def answer(
         draft_log_probabilities = None
         stepwise_passes = [answer.length for answer in answers]  # one pass per token
     texts = [tokens.text(answer.tokens) for answer in answers]
-    return BatchAnswers(batch, answers, texts, reading, tokens, stepwise_passes, draft_log_probabilities)
+    return BatchAnswers(
+        batch, answers, texts, reading, tokens, stepwise_passes, draft_log_probabilities, prior
+    )

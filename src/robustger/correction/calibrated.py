@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from robustger.correction.model import Corrector
 
 
+EVIDENCE_OF = {"scored": ("recognizer", "prior"), "unscored": ("language_model", "prior")}
+
+
 class CollectingGuard(HeardGuard):
     """Keeps every 1-best, and collects the candidates of every list.
 
@@ -62,7 +65,11 @@ def judged_lists(
     for nbest in lists:
         if not (nbest.reference or "").strip():
             raise InputError(f"list {nbest.id!r} has no reference; a calibration needs what was said")
-    collector = CollectingGuard(corrector.config.guard)
+    asked = {
+        kind: getattr(corrector.config.guard, kind).model_copy(update=dict.fromkeys(EVIDENCE_OF[kind], 0.5))
+        for kind in EVIDENCE_OF
+    }
+    collector = CollectingGuard(corrector.config.guard.model_copy(update=asked))
     corrector.correct(lists, guard=collector, skip_agreeing=True, on_progress=on_progress)
     return [
         JudgedList(collector.found[place], nbest.reference or "", group_of(nbest))
@@ -92,14 +99,15 @@ def calibrate_corrector(
         InputError: as `judged_lists` and `calibrate` raise.
     """
     settings = corrector.config.guard.model_copy(update={"name": "heard", "min_gain": None})
+    judged = judged_lists(corrector, lists, on_progress)
     found: dict[str, Calibration] = {}
     for kind in ("scored", "unscored"):
-        some = [nbest for nbest in lists if (nbest.hypotheses[0].score is not None) == (kind == "scored")]
+        some = [one for one in judged if (one.candidates[0].recognizer is not None) == (kind == "scored")]
         if not some:
             continue
         found[kind] = calibrate(
-            judged_lists(corrector, some, on_progress),
-            scored=kind == "scored",
+            some,
+            evidence=EVIDENCE_OF[kind],
             normalize=get_normalizer(normalizer),
             risk=risk,
         )

@@ -13,7 +13,7 @@ tested from the strictest down, until a test fails for the first time). Else it 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +30,7 @@ PENALTY = 0.002  # of squared weights, in word errors per 100 words
 STEPS = 200
 GRID = tuple(round(0.2 * step, 1) for step in range(-5, 31))  # thresholds in nats
 CONFIDENCE = 0.95
+EVIDENCE = ("recognizer", "language_model", "prior")
 SPLITS = 5
 
 
@@ -97,7 +98,7 @@ class Calibration:
 def calibrate(
     lists: Sequence[JudgedList],
     *,
-    scored: bool,
+    evidence: Collection[str],
     normalize: Callable[[str], str],
     risk: float | None = None,
     folds: int = SPLITS,
@@ -106,7 +107,7 @@ def calibrate(
 
     Args:
         lists: at least two groups of them.
-        scored: whether they have the recognizer's scores. If not, its weight is 0.
+        evidence: the kinds that take part, out of `EVIDENCE`; the others get no weight.
         normalize: the form in which words are compared.
         risk: the largest share of harmful edits; None takes the threshold with the fewest errors.
         folds: the number of splits.
@@ -125,32 +126,34 @@ def calibrate(
     totals = [[0] * 6 for _ in GRID]
     for fold in range(folds):
         inside = [place for place, one in enumerate(lists) if fold_of[one.group] != fold]
-        weights = fit([lists[place] for place in inside], [errors[place] for place in inside], scored)
+        weights = fit([lists[place] for place in inside], [errors[place] for place in inside], evidence)
         for one in lists:
             if fold_of[one.group] == fold:
                 for number, row in enumerate(_outcomes(one, weights, normalize)):
                     totals[number] = [total + value for total, value in zip(totals[number], row, strict=True)]
     counts = tuple(EditCounts(gain, *row) for gain, row in zip(GRID, totals, strict=True))
     chosen = _chosen(counts, risk)
-    fitted = fit(lists, errors, scored)
+    fitted = fit(lists, errors, evidence)
     return Calibration(fitted.model_copy(update={"min_gain": chosen.min_gain}), counts)
 
 
-def fit(lists: Sequence[JudgedList], errors: Sequence[Sequence[int]], scored: bool) -> EvidenceWeights:
+def fit(
+    lists: Sequence[JudgedList], errors: Sequence[Sequence[int]], evidence: Collection[str]
+) -> EvidenceWeights:
     """The weights that minimize the expected word errors of the candidates.
 
     Args:
         lists: with their candidates.
         errors: word errors of every candidate.
-        scored: whether the recognizer's scores take part.
+        evidence: the kinds that take part, out of `EVIDENCE`.
     """
     features, costs, padding = _padded(lists, errors)
     words = sum(len(one.reference.split()) for one in lists)
-    start = [1.0 if scored else 0.0, 0.3, 0.0, 0.5]
-    free = torch.tensor([float(scored), 1.0, 1.0, 1.0])
+    start = torch.tensor([1.0, 0.3, 0.2, 0.0, 1.0])
+    free = torch.tensor([float(kind in evidence) for kind in EVIDENCE] + [1.0, 1.0])
     best: tuple[float, Tensor] | None = None
     for scale in (0.5, 1.0, 2.0):
-        point = (scale * torch.tensor(start)).requires_grad_()
+        point = (scale * start).requires_grad_()
         optimizer = torch.optim.Adam([point], lr=0.05)
         value = torch.tensor(math.inf)
         for _ in range(STEPS):
@@ -161,12 +164,13 @@ def fit(lists: Sequence[JudgedList], errors: Sequence[Sequence[int]], scored: bo
             value.backward()
             optimizer.step()
             with torch.no_grad():
-                point[[0, 1, 3]] = point[[0, 1, 3]].clamp(min=0)
+                point[:3] = point[:3].clamp(min=0)
         if best is None or value.item() < best[0]:
             best = value.item(), (point * free).detach()
     assert best is not None
-    recognizer, language_model, word, rank = (round(weight, 4) for weight in best[1].tolist())
-    return EvidenceWeights(recognizer=recognizer, language_model=language_model, word=word, rank=rank)
+    names = (*EVIDENCE, "word", "best")
+    values = (round(weight, 4) for weight in best[1].tolist())
+    return EvidenceWeights(**dict(zip(names, values, strict=True)))
 
 
 def upper_bound(harmful: int, edits: int, confidence: float = CONFIDENCE) -> float:
@@ -223,12 +227,10 @@ def _errors(one: JudgedList, normalize: Callable[[str], str]) -> list[int]:
     return [Levenshtein.distance(normalize(text.text).split(), reference) for text in one.candidates]
 
 
-def _padded(
-    lists: Sequence[JudgedList], errors: Sequence[Sequence[int]]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Features (L, C, 4) and costs (L, C), relative to those of the 1-best, and -inf where there is no candidate."""
+def _padded(lists: Sequence[JudgedList], errors: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Features (L, C, 5) and costs (L, C), relative to those of the 1-best, and -inf where there is no candidate."""
     most = max(len(one.candidates) for one in lists)
-    features = torch.zeros(len(lists), most, 4)
+    features = torch.zeros(len(lists), most, 5)
     costs = torch.zeros(len(lists), most)
     padding = torch.full((len(lists), most), -math.inf)
     for row, (one, wrong) in enumerate(zip(lists, errors, strict=True)):
@@ -236,10 +238,9 @@ def _padded(
         for place, text in enumerate(one.candidates):
             features[row, place] = torch.tensor(
                 [
-                    (text.recognizer or 0.0) - (best.recognizer or 0.0),
-                    text.language_model - best.language_model,
+                    *((getattr(text, kind) or 0.0) - (getattr(best, kind) or 0.0) for kind in EVIDENCE),
                     float(len(text.text.split()) - len(best.text.split())),
-                    -math.log(text.rank),
+                    float(place == 0),
                 ]
             )
             costs[row, place] = max(-MOST_ERRORS, min(MOST_ERRORS, wrong[place] - wrong[0]))

@@ -37,11 +37,18 @@ class EvidenceWeights(Section):
     """What each kind of evidence counts for the guard `heard`; see `robustger.correction.weighing`."""
 
     recognizer: float = Field(default=1.0, ge=0, description="of log p(text | audio)")
-    language_model: float = Field(default=0.3, ge=0, description="of log p(text | list)")
+    language_model: float = Field(
+        default=0.0, ge=0, description="of log p(text | list); 0 saves the passes that score the hypotheses"
+    )
+    prior: float = Field(
+        default=0.2, ge=0, description="of log p(text), by the language model without training and list"
+    )
     word: float = Field(default=0.0, description="of each word of the text")
-    rank: float = Field(default=0.5, ge=0, description="of the logarithm of the place in the list, against the text")
+    best: float = Field(default=1.0, description="nats for the recognizer's 1-best")
     unheard_word: float = Field(
-        default=5.0, ge=0, description="nats that a word in no hypothesis loses where nobody hears the audio again"
+        default=5.0,
+        ge=0,
+        description="nats that a word in no hypothesis loses where nobody hears the audio again",
     )
     min_gain: float = Field(default=0.7, description="the least gain in nats with which an edit stays")
 
@@ -69,7 +76,8 @@ class GuardConfig(Section):
         default=EvidenceWeights(), description="`heard`: the weights for lists with the recognizer's scores"
     )
     unscored: EvidenceWeights = Field(
-        default=EvidenceWeights(), description="`heard`: the weights for lists without scores"
+        default=EvidenceWeights(recognizer=0.0, language_model=1.0, prior=0.0),
+        description="`heard`: the weights for lists without scores",
     )
 
 

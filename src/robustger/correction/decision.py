@@ -15,7 +15,8 @@ def decide(answers: BatchAnswers, guard: Guard) -> list[Transcript]:
     """The transcripts of the lists of a batch, in its order, in plain words.
 
     The guard first revises the answers, which may undo parts of them, and then allows or refuses each. The 1-best takes
-    the place of an answer that is refused, that was cut off at its limit, or that repeats itself as a loop does.
+    the place of an answer that is refused, that was cut off at its limit, or that repeats itself as a loop does. A guard
+    that judges edits by evidence may correct a list also where the answer was cut off.
     The confidences are those of `confidence_of`; `robustger.correction.confidence` turns them into those of the words.
     """
     revised = guard.revise(answers)
@@ -23,14 +24,14 @@ def decide(answers: BatchAnswers, guard: Guard) -> list[Transcript]:
     for row, prompt in enumerate(answers.batch.prompts):
         answer, generated = answers.answers[row], answers.texts[row]
         best, text = prompt.nbest.best, revised[row].text
-        if not answer.finished:
+        if not answer.finished and revised[row].judged is None:
             source, text = "too_long", best
         elif is_loop(text):
             source, text = "loop", best
         elif not guard.allows(Proposal(best, text, prompt.words)):
             source, text = "guard", best
         else:
-            source = "llm" if text == generated else "guard"
+            source = "llm" if answer.finished and text == generated else "guard"
         transcripts.append(
             Transcript(
                 id=prompt.nbest.id,

@@ -28,8 +28,9 @@ class ListPrompt:
         nbest: the list in plain words, as far as the language model reads it.
         tokens: token ids of the prompt.
         draft: token ids of the 1-best and of the token that ends an answer. They are read in the same pass.
-        listed: all hypotheses of the list that differ, in plain words, with their scores.
-        listen: log p(text | audio) of texts in plain words, in nats; None if the audio is not at hand.
+        listed: all hypotheses of the list that differ, in plain words, with their scores and as they were written.
+        as_written: writes plain words as the recognizer would.
+        listen: log p(text | audio) of texts as the recognizer writes them, in nats; None if the audio is not at hand.
     """
 
     index: int
@@ -37,6 +38,7 @@ class ListPrompt:
     tokens: list[int]
     draft: list[int]
     listed: Sequence[Hypothesis] = ()
+    as_written: Callable[[str], str] = str
     listen: Callable[[Sequence[str]], Sequence[float]] | None = None
 
     def __len__(self) -> int:
@@ -93,7 +95,6 @@ def make_prompts(
         if len(prompt) > longest:
             unread[index] = _unread(nbest, "too_long", guard, confidence=0.0)
             continue
-        listen = None if listener is None else listener(writing.given)
         prompts.append(
             ListPrompt(
                 index,
@@ -101,17 +102,11 @@ def make_prompts(
                 prompt,
                 draft=tokens.answer(nbest.best),
                 listed=writing.listed,
-                listen=None if listen is None else _in_plain_words(listen, writing),
+                as_written=writing.as_written,
+                listen=None if listener is None else listener(writing.given),
             )
         )
     return prompts, unread
-
-
-def _in_plain_words(
-    listen: Callable[[Sequence[str]], Sequence[float]], writing: Writing
-) -> Callable[[Sequence[str]], Sequence[float]]:
-    """Lets the recognizer score texts as it would write them."""
-    return lambda texts: listen([writing.as_written(text) for text in texts])
 
 
 def _unread(

@@ -38,6 +38,7 @@ from robustger.correction.decoding.batch_size import BatchSize, BatchSizes
 from robustger.correction.guards.guard import Guard
 from robustger.correction.guards.known_guards import GUARDS
 from robustger.correction.list_prompts import Listener, make_prompts
+from robustger.correction.llm.causal_lm import CausalLanguageModel
 from robustger.correction.llm.conditioning import ConditionedLLM
 from robustger.correction.llm.language_model import load_llm
 from robustger.correction.llm.lora import add_lora, fold_lora
@@ -79,6 +80,7 @@ class Corrector:
         self.tokens = ListTokens(config)
         # A pass is not reentrant: a hook of the output layer selects the logits that are wanted.
         self._llm_lock = threading.Lock()
+        self._untrained: CausalLanguageModel | None = None
         self.renew_noise()
 
     def renew_noise(self) -> None:
@@ -256,7 +258,7 @@ class Corrector:
                 choice.
             heard: gives the embedding of a list's noisy audio, float32 (D,), or None where it has none. Checkpoints
                 that hear the audio need it, and others do not ask for it.
-            listener: lets the recognizer score texts that are not in a list under the list's audio, for the guard `heard`.
+            listener: lets the recognizer score texts that are not in a list under its audio, for the guard `heard`.
             on_progress: called in the calling thread with the number of lists that were just finished, after each batch
                 of the language model. The numbers add up to all lists.
 
@@ -321,8 +323,16 @@ class Corrector:
                 max_new_tokens=self.config.max_new_tokens,
                 num_beams=num_beams,
                 constraint=guard.constraint(batch, self.tokens, num_beams),
+                prior=self._prior,
             )
             return decide(answers, guard)
+
+    def _prior(self, texts: Sequence[str]) -> list[float]:
+        """Log p(text) of texts under the language model without training and without a list, in nats."""
+        if self._untrained is None:
+            llm = self.llm.llm
+            self._untrained = CausalLanguageModel(self.config.base, str(llm.device), llm.dtype)
+        return self._untrained.log_probabilities(texts)
 
     def _guard(self, guard: str | GuardConfig | Guard | None, changes: Mapping[str, float]) -> Guard:
         """The guard that is asked for, with its thresholds.

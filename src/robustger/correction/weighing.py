@@ -3,9 +3,10 @@
 Every candidate Y for the transcript of a list gets a score, the softmax of which is P(Y)::
 
     score(Y) =   recognizer     * log p(Y | audio)
-               + language_model * log p(Y | list)
+               + language_model * log p(Y | list)       the conditioned language model
+               + prior          * log p(Y)              the same language model, untrained and without the list
                + word           * number of words of Y
-               - rank           * log(rank of Y in the list)
+               + best           if Y is the recognizer's 1-best
 
 The candidates are aligned word by word, the recognizer's 1-best first. In every column the word with the greatest
 summed P wins, and neighboring columns in which it is not the word of the 1-best form an edit. So the text may combine
@@ -38,24 +39,25 @@ class CandidateText:
         text: the text in plain words.
         recognizer: log p(text | audio) in nats, from the list or from hearing the audio again; None if the list has no
             scores.
-        language_model: log p(text | list) in nats, under the conditioned language model.
-        rank: the place in the list, from 1; for a text that is not in the list, one more than its length.
+        language_model: log p(text | list) in nats, under the conditioned language model; None if nobody asked for it.
+        prior: log p(text) in nats, under the language model without training and list; None if nobody asked for it.
     """
 
     text: str
-    recognizer: float | None
-    language_model: float
-    rank: int
+    recognizer: float | None = None
+    language_model: float | None = None
+    prior: float | None = None
 
 
 def probabilities(candidates: Sequence[CandidateText], weights: EvidenceWeights) -> list[float]:
-    """P(Y) of every candidate: the softmax of the scores above."""
+    """P(Y) of every candidate, the 1-best first: the softmax of the scores above."""
     scores = [
         weights.recognizer * (one.recognizer or 0.0)
-        + weights.language_model * one.language_model
+        + weights.language_model * (one.language_model or 0.0)
+        + weights.prior * (one.prior or 0.0)
         + weights.word * len(one.text.split())
-        - weights.rank * math.log(one.rank)
-        for one in candidates
+        + weights.best * (place == 0)
+        for place, one in enumerate(candidates)
     ]
     return _softmax(scores)
 
@@ -78,8 +80,9 @@ def weigh(
     rows = align_all([one.text.split() for one in candidates])
     best = rows[0]
     winners = [_winner(column, shares) for column in zip(*rows, strict=True)]
-    heard = _softmax([one.recognizer or 0.0 for one in candidates])
-    written = _softmax([one.language_model for one in candidates])
+    evidence = {
+        kind: [getattr(one, kind) for one in candidates] for kind in ("recognizer", "language_model", "prior")
+    }
     words: list[AlignedWord] = []
     edits: list[JudgedEdit] = []
     for same, group in groupby(range(len(best)), key=lambda column: winners[column] == best[column]):
@@ -91,6 +94,10 @@ def weigh(
         holding = [row[place] == winners[place] for row in rows]
         denying = [row[place] == best[place] for row in rows]
         gain = _gain(shares, holding, denying)
+        single = {
+            kind: None if values[0] is None else round(_gain(_softmax(values), holding, denying), 3)
+            for kind, values in evidence.items()
+        }
         kept = gain >= least
         words += (winners if kept else best)[place]
         edits.append(
@@ -99,10 +106,9 @@ def weigh(
                 after=_joined(winners[place]),
                 word=sum(word is not None for word in best[: place.start]),
                 gain=round(gain, 3),
-                recognizer_gain=(
-                    None if candidates[0].recognizer is None else round(_gain(heard, holding, denying), 3)
-                ),
-                language_model_gain=round(_gain(written, holding, denying), 3),
+                recognizer_gain=single["recognizer"],
+                language_model_gain=single["language_model"],
+                prior_gain=single["prior"],
                 kept=kept,
             )
         )

@@ -25,7 +25,8 @@ class Writing:
         given: the list as it was given.
         plain: the list as the language model reads it: plain words, without accents where the corrector knows English
             alone, and at most the first N hypotheses that differ.
-        listed: all hypotheses that differ, in the form of `plain`, with their scores; the language model may read fewer.
+        listed: all hypotheses that differ, as `plain` has them, with their scores and as they were written; the
+            language model may read fewer.
         words: the plain words of every hypothesis, with their accents.
         written: every hypothesis as it was written, best first; None where the list has plain words alone.
         normalizer: name of the normalizer that turns `written` into plain words.
@@ -70,8 +71,8 @@ class Writing:
         if chosen != list(nbest.texts):
             plain = dataclasses.replace(nbest, hypotheses=tuple(map(Hypothesis, chosen)))
         listed: dict[str, Hypothesis] = {}
-        for text, hypothesis in zip(bare, nbest.hypotheses, strict=True):
-            listed.setdefault(text, Hypothesis(text, hypothesis.score))
+        for text, one, form in zip(bare, nbest.hypotheses, nbest.written, strict=True):
+            listed.setdefault(text, Hypothesis(text, one.score, form))
         return cls(
             given=nbest,
             plain=plain,

@@ -20,7 +20,8 @@ class JudgedEdit:
         word: the number of words of the 1-best before this place.
         gain: by all evidence together.
         recognizer_gain: by the recognizer's log-probabilities alone; None if the list has none.
-        language_model_gain: by the language model's log-probabilities alone.
+        language_model_gain: by log p(text | list) of the language model alone; None if it was not asked for.
+        prior_gain: by log p(text) of the language model without the list alone; None if it was not asked for.
         kept: whether the transcript has the edit.
     """
 
@@ -29,7 +30,8 @@ class JudgedEdit:
     word: int
     gain: float
     recognizer_gain: float | None
-    language_model_gain: float
+    language_model_gain: float | None
+    prior_gain: float | None
     kept: bool
 
     def to_dict(self) -> dict[str, Any]:

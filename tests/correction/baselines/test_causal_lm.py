@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from robustger.correction.baselines import load_baseline
-from robustger.correction.baselines.causal_lm import CausalLanguageModel
+from robustger.correction.llm.causal_lm import CausalLanguageModel
 from robustger.errors import InputError, MissingModelError
 from robustger.hypotheses import NBest
 
@@ -53,7 +53,7 @@ def test_a_text_has_the_same_probability_in_any_company(
     model: CausalLanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together = model.log_probabilities(TEXTS)
-    monkeypatch.setattr("robustger.correction.baselines.causal_lm.SCORED_TOKENS", 1)
+    monkeypatch.setattr("robustger.correction.llm.causal_lm.SCORED_TOKENS", 1)
     assert model.log_probabilities(TEXTS[::-1]) == pytest.approx(together[::-1], abs=1e-3)
 
 

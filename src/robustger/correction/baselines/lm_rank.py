@@ -191,7 +191,7 @@ def causal_lm_rank(
     Raises:
         InputError: neither lists nor weight, or both; or what `CausalLanguageModel` and `tune_weight` raise.
     """
-    from robustger.correction.baselines.causal_lm import CausalLanguageModel
+    from robustger.correction.llm.causal_lm import CausalLanguageModel
 
     if (dev is None) == (weight is None):
         raise InputError(

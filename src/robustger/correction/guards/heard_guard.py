@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from robustger.correction.guards.edits_guard import EditsGuard
 from robustger.correction.guards.guard import Revision
 from robustger.correction.weighing import CandidateText, estimated_scores, weigh
-from robustger.text.loops import is_loop
+from robustger.hypotheses import Hypothesis
+from robustger.text.loops import is_loop, says_twice
 
 if TYPE_CHECKING:
     from robustger.correction.answers import BatchAnswers
     from robustger.correction.config import EvidenceWeights
     from robustger.correction.list_prompts import ListPrompt
 
-# Hypotheses that the recognizer alone gives less than exp(-8) of the best one's weight are not scored any more.
-HOPELESS_NATS = 8.0
+# Hypotheses that the recognizer alone gives less than exp(-12) of the best one's weight are not scored any more.
+HOPELESS_NATS = 12.0
+# Sums of log-probabilities favor short texts. A hypothesis that breaks off early would win against any whole one.
+MOST_WORDS_APART = 2
+# Sums over tokens differ more between the first and the last of several texts. Means, which HyPoradise has, do not.
+LEAST_SPREAD_NATS = 0.5
 
 
 class HeardGuard(EditsGuard):
@@ -23,7 +29,8 @@ class HeardGuard(EditsGuard):
 
     The recognizer's log-probability of a hypothesis is its score in the list. That of an answer that is not in the list
     comes from `ListPrompt.listen`. Where the audio is not at hand, it is estimated from the scores of the list. In
-    lists without scores, the place in the list is all that is known of what was heard.
+    lists without scores, or with scores that hardly differ, the place in the list is all that is known of what was
+    heard.
     """
 
     def revise(self, answers: BatchAnswers) -> list[Revision]:
@@ -34,54 +41,101 @@ class HeardGuard(EditsGuard):
         ]
 
     def candidates(self, answers: BatchAnswers) -> list[list[CandidateText]]:
-        """The texts that each list may be corrected to, the 1-best first, with the evidence for them."""
+        """The texts that each list may be corrected to, the 1-best first, with the evidence for them.
+
+        Evidence that counts nothing is not asked for.
+        """
         prompts = answers.batch.prompts
         texts = [self._texts(prompt, answers, row) for row, prompt in enumerate(prompts)]
-        bests = answers.best_log_probabilities()
-        known = [{prompt.nbest.best: bests[row]} for row, prompt in enumerate(prompts)]
-        for row, answer in enumerate(answers.answers):
-            if answer.finished:
-                known[row].setdefault(answers.texts[row], answer.log_probability)
-        asked = [(row, text) for row, some in enumerate(texts) for text in some if text not in known[row]]
+        pairs = [(row, text) for row, some in enumerate(texts) for text in some if len(some) > 1]
+        listed = self._given_lists(
+            answers, [pair for pair in pairs if self._weights(prompts[pair[0]]).language_model]
+        )
+        asked = [pair for pair in pairs if self._weights(prompts[pair[0]]).prior]
+        forms = [_written(prompts[row], text) for row, text in asked]
+        prior = dict(zip(asked, answers.prior(forms), strict=True)) if asked else {}
+        return [
+            [
+                CandidateText(text, heard, listed.get((row, text)), prior.get((row, text)))
+                for text, heard in zip(texts[row], self._heard(prompt, texts[row]), strict=True)
+            ]
+            for row, prompt in enumerate(prompts)
+        ]
+
+    def _given_lists(
+        self, answers: BatchAnswers, pairs: Sequence[tuple[int, str]]
+    ) -> dict[tuple[int, str], float]:
+        """Log p(text | list) of texts, by the row of their list and the text."""
+        if not pairs:
+            return {}
+        known = {
+            (row, answers.texts[row]): answer.log_probability
+            for row, answer in enumerate(answers.answers)
+            if answer.finished
+        }
+        known |= {
+            (row, prompt.nbest.best): log_probability
+            for row, (prompt, log_probability) in enumerate(
+                zip(answers.batch.prompts, answers.best_log_probabilities(), strict=True)
+            )
+        }
+        asked = [pair for pair in pairs if pair not in known]
         scores = answers.reading.score(
             [row for row, _ in asked], [answers.tokens.answer(text) for _, text in asked]
         )
-        for (row, text), score in zip(asked, scores, strict=True):
-            known[row][text] = score
-        return [self._candidates(prompt, texts[row], known[row]) for row, prompt in enumerate(prompts)]
+        return known | dict(zip(asked, scores, strict=True))
 
     def _texts(self, prompt: ListPrompt, answers: BatchAnswers, row: int) -> list[str]:
         """The candidates, the 1-best first: hypotheses that may still win, and the answer."""
-        weights = self._weights(prompt)
+        best, weights = prompt.nbest.best, self._weights(prompt)
         scores = [one.score or 0.0 for one in prompt.listed]
         top = max(scores)
-        texts = [prompt.nbest.best] + [
+        texts = [
             one.text
             for one, score in zip(prompt.listed, scores, strict=True)
-            if weights.recognizer * (top - score) < HOPELESS_NATS and not is_loop(one.text)
+            if weights.recognizer * (top - score) < HOPELESS_NATS
         ]
-        if answers.answers[row].finished and not is_loop(answers.texts[row]):
+        if answers.answers[row].finished:
             texts.append(answers.texts[row])
-        return list(dict.fromkeys(texts))
+        if has_sums(prompt.listed):
+            size = len(best.split())
+            texts = [text for text in texts if abs(len(text.split()) - size) <= MOST_WORDS_APART]
+        return [best, *dict.fromkeys(text for text in texts if text != best and not _repeats(text))]
 
-    def _candidates(
-        self, prompt: ListPrompt, texts: list[str], written: dict[str, float]
-    ) -> list[CandidateText]:
+    def _heard(self, prompt: ListPrompt, texts: Sequence[str]) -> list[float | None]:
+        """Log p(text | audio) of texts; None for all of them if the list does not say."""
+        if not has_sums(prompt.listed):
+            return [None] * len(texts)
         heard = {one.text: one.score for one in prompt.listed if one.score is not None}
-        weights = self._weights(prompt)
         unheard = [text for text in texts if text not in heard]
-        if heard and unheard:
+        if unheard:
             scores = (
-                prompt.listen(unheard)
+                prompt.listen([_written(prompt, text) for text in unheard])
                 if prompt.listen is not None
-                else estimated_scores(unheard, list(heard), list(heard.values()), weights.unheard_word)
+                else estimated_scores(
+                    unheard, list(heard), list(heard.values()), self._weights(prompt).unheard_word
+                )
             )
             heard |= zip(unheard, scores, strict=True)
-        places = {one.text: place for place, one in enumerate(prompt.listed, start=1)}
-        return [
-            CandidateText(text, heard.get(text), written[text], places.get(text, len(places) + 1))
-            for text in texts
-        ]
+        return [heard[text] for text in texts]
 
     def _weights(self, prompt: ListPrompt) -> EvidenceWeights:
-        return self.config.unscored if prompt.listed[0].score is None else self.config.scored
+        return self.config.scored if has_sums(prompt.listed) else self.config.unscored
+
+
+def _written(prompt: ListPrompt, text: str) -> str:
+    """A text in plain words as the recognizer wrote it, or would write it."""
+    for one in prompt.listed:
+        if one.text == text and one.written is not None:
+            return one.written
+    return prompt.as_written(text)
+
+
+def _repeats(text: str) -> bool:
+    return is_loop(text) or says_twice(text)
+
+
+def has_sums(listed: Sequence[Hypothesis]) -> bool:
+    """Whether a list has scores that are log-probabilities of whole texts; means over tokens say too little."""
+    scores = [one.score for one in listed if one.score is not None]
+    return bool(scores) and (len(scores) == 1 or max(scores) - min(scores) >= LEAST_SPREAD_NATS)

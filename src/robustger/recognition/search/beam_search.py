@@ -41,7 +41,13 @@ class Decoder(Protocol):
 
 
 def beam_search(
-    decoder: Decoder, *, beams: int, end: int, longest: int, length_penalty: float, finished: int | None = None
+    decoder: Decoder,
+    *,
+    beams: int,
+    end: int,
+    longest: int,
+    length_penalty: float,
+    finished: int | None = None,
 ) -> list[list[Tokens]]:
     """The texts that a search finished, per audio, best first by score / tokens ** `length_penalty`.
 

@@ -26,17 +26,24 @@ class CausalLanguageModel:
     Args:
         model: a folder or a name, see `robustger.models.resolve_model`.
         device: None picks the GPU where there is one.
+        dtype: the type of the weights; None is float32 on the CPU, and `best_dtype` elsewhere. In bfloat16 the
+            logarithms depend on the other texts of the batch by tenths.
 
     Raises:
         MissingModelError: the model is not to be had.
         InputError: its files are broken, or hold no causal language model; or its tokenizer has no token for the end.
     """
 
-    def __init__(self, model: str | os.PathLike[str] = "smollm2-135m", device: str | None = None) -> None:
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = "smollm2-135m",
+        device: str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         folder = resolve_model(model)
         where = torch_device(device)
-        # In bfloat16 the logarithms depend on the other texts of the batch by tenths, as much as hypotheses differ.
-        dtype = torch.float32 if where.type == "cpu" else None
+        if dtype is None and where.type == "cpu":
+            dtype = torch.float32
         self._llm = load_llm(folder, dtype, str(where), None).eval()
         try:
             self._tokenizer = load_pretrained("AutoTokenizer", folder)
