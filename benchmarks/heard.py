@@ -24,6 +24,7 @@ from rapidfuzz.distance import Levenshtein
 from robustger.correction import Corrector
 from robustger.correction.guards.margin_guard import edited_stretches, put_back
 from robustger.correction.llm.causal_lm import CausalLanguageModel
+from robustger.correction.llm.language_model import best_dtype
 from robustger.evaluation.bootstrap import paired_bootstrap
 from robustger.hypotheses import NBest, load_nbest
 from robustger.text import get_normalizer
@@ -42,12 +43,15 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/heard"))
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
-    sets = {path.name.removesuffix(".jsonl"): load_nbest(path) for path in arguments.lists}
+    sets = {
+        path.name.removesuffix(".jsonl"): [nbest for nbest in load_nbest(path) if nbest.reference]
+        for path in arguments.lists
+    }
     texts: dict[str, dict[str, list[str]]] = {name: {} for name in sets}
     for name, lists in sets.items():
         texts[name]["1-best"] = [nbest.best for nbest in lists]
     if arguments.fused:
-        model = CausalLanguageModel("smollm2-135m")
+        model = CausalLanguageModel("smollm2-135m", dtype=best_dtype("cpu"))
         for name, lists in sets.items():
             texts[name]["fused"] = [fused(nbest, model) for nbest in lists]
     for arm in arguments.arms:

@@ -189,7 +189,7 @@ def test_an_unknown_normalizer_is_told(tiny_corrector: Callable[..., Corrector])
         corrector.correct([NBest.from_texts("a", ["b"])])
 
 
-@pytest.mark.parametrize("guard", ["words", "edits", "margin"])
+@pytest.mark.parametrize("guard", ["words", "edits", "margin", "heard"])
 @pytest.mark.parametrize("end", [20.0, -20.0])
 def test_no_guard_empties_or_fills_a_text(
     tiny_corrector: Callable[..., Corrector], guard: str, end: float

@@ -70,7 +70,7 @@ def judged_lists(
         for kind in EVIDENCE_OF
     }
     collector = CollectingGuard(corrector.config.guard.model_copy(update=asked))
-    corrector.correct(lists, guard=collector, skip_agreeing=True, on_progress=on_progress)
+    corrector.correct(lists, guard=collector, on_progress=on_progress)
     return [
         JudgedList(collector.found[place], nbest.reference or "", group_of(nbest))
         for place, nbest in enumerate(lists)
@@ -91,7 +91,7 @@ def calibrate_corrector(
     Args:
         corrector: writes and scores the candidates.
         lists: with references.
-        risk: the largest share of harmful edits; None takes the thresholds with the fewest word errors.
+        risk: as for `calibrate`.
         normalizer: the form in which words are compared.
         on_progress: as for `Corrector.correct`.
 

@@ -15,8 +15,8 @@ def decide(answers: BatchAnswers, guard: Guard) -> list[Transcript]:
     """The transcripts of the lists of a batch, in its order, in plain words.
 
     The guard first revises the answers, which may undo parts of them, and then allows or refuses each. The 1-best takes
-    the place of an answer that is refused, that was cut off at its limit, or that repeats itself as a loop does. A guard
-    that judges edits by evidence may correct a list also where the answer was cut off.
+    the place of an answer that is refused, that was cut off at its limit, or that repeats itself as a loop does. A
+    guard that judges edits by evidence may correct a list also where the answer was cut off.
     The confidences are those of `confidence_of`; `robustger.correction.confidence` turns them into those of the words.
     """
     revised = guard.revise(answers)

@@ -12,6 +12,7 @@ from robustger.hypotheses.distinct import first_distinct
 from robustger.hypotheses.values import Hypothesis
 from robustger.noise.audio_noise import AudioLookup
 from robustger.text import normalize, without_accents
+from robustger.text.loops import says_twice
 from robustger.text.projection import project
 
 _READABLE = ("spoken", "words", "hyporadise")  # normalizers through which lists with both forms are made
@@ -24,7 +25,8 @@ class Writing:
     Attributes:
         given: the list as it was given.
         plain: the list as the language model reads it: plain words, without accents where the corrector knows English
-            alone, and at most the first N hypotheses that differ.
+            alone, and at most the first N hypotheses that differ. Hypotheses that say a stretch twice are left out
+            where the 1-best does not, because the language model would repeat it, too.
         listed: all hypotheses that differ, as `plain` has them, with their scores and as they were written; the
             language model may read fewer.
         words: the plain words of every hypothesis, with their accents.
@@ -66,7 +68,8 @@ class Writing:
         bare = texts
         if _english_alone(config.languages) and config.normalizer != "raw":
             bare = [text if text.isascii() else without_accents(text) for text in texts]
-        chosen = first_distinct(bare, config.n_best)
+        whole = [text for text in bare if not says_twice(text)]
+        chosen = first_distinct(whole if whole and whole[0] == bare[0] else bare, config.n_best)
         plain = nbest
         if chosen != list(nbest.texts):
             plain = dataclasses.replace(nbest, hypotheses=tuple(map(Hypothesis, chosen)))

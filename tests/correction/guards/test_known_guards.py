@@ -44,7 +44,7 @@ def test_edits_are_counted_in_words(best: str, text: str, edits: int) -> None:
     assert Proposal(best, text).edits == edits
 
 
-@pytest.mark.parametrize("guard", ["edits", "margin"])
+@pytest.mark.parametrize("guard", ["edits", "margin", "heard"])
 @given(words=st.integers(1, 200), data=st.data())
 def test_the_edit_rate_is_exact(guard: str, words: int, data: st.DataObject) -> None:
     """As many edits as the rate says are let through, one more is not: 29 in 100 at 0.29, where 0.29 * 100 < 29."""
@@ -59,7 +59,7 @@ def test_the_edit_rate_is_exact(guard: str, words: int, data: st.DataObject) -> 
     assert not allows(guard, proposal(edits + 1), max_edit_rate=rate)
 
 
-@pytest.mark.parametrize("guard", ["words", "edits", "margin"])
+@pytest.mark.parametrize("guard", ["words", "edits", "margin", "heard"])
 def test_no_text_is_emptied_and_none_is_made_of_nothing(guard: str) -> None:
     words = {"a", "b"}
     for best, text in (("a b", ""), ("a b", " "), ("a", ""), ("", "a"), ("", "a b")):
@@ -68,7 +68,7 @@ def test_no_text_is_emptied_and_none_is_made_of_nothing(guard: str) -> None:
     assert allows(guard, Proposal("", "", words))
 
 
-@pytest.mark.parametrize("guard", ["edits", "margin"])
+@pytest.mark.parametrize("guard", ["edits", "margin", "heard"])
 @pytest.mark.parametrize(
     ("words", "left", "allowed"),
     [
