@@ -29,7 +29,9 @@ def lists_of(thread: int) -> list[NBest]:
     ]
 
 
-@pytest.mark.parametrize(("guard", "num_beams"), [("none", 1), ("margin", 1), ("heard", 1), ("words", 1), ("none", 2)])
+@pytest.mark.parametrize(
+    ("guard", "num_beams"), [("none", 1), ("margin", 1), ("heard", 1), ("words", 1), ("none", 2)]
+)
 def test_threads_get_what_one_after_the_other_gets(
     tiny_corrector: Callable[..., Corrector], guard: str, num_beams: int
 ) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robustger.correction.config import EvidenceWeights
-from robustger.correction.weighing import CandidateText, estimated_scores, probabilities, weigh
+from robustger.correction.weighing import CandidateText, estimated_scores, probabilities, weigh, with_edits
 
 WEIGHTS = EvidenceWeights(recognizer=0.5, language_model=0.25, prior=0.125, word=0.1, best=0.7, min_gain=0.0)
 
@@ -38,6 +38,7 @@ def test_every_word_comes_from_a_candidate_and_edits_say_what_was_done(
     candidates: list[CandidateText], min_gain: float
 ):
     text, edits = weigh(candidates, WEIGHTS, min_gain)
+    assert with_edits(candidates[0].text, [edit for edit in edits if edit.kept]) == text
     held = {word for one in candidates for word in one.text.split()}
     assert set(text.split()) <= held
     rebuilt, at, best = [], 0, candidates[0].text.split()

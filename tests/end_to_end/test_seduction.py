@@ -81,7 +81,9 @@ def test_no_output_leaves_its_list():
         changed += 1
         held = {word for text in nbest.texts for word in text.split()}
         others = [text.split() for text in nbest.texts[1:]]
-        assert any(Levenshtein.distance(words, other) <= Levenshtein.distance(best, other) for other in others)
+        assert any(
+            Levenshtein.distance(words, other) <= Levenshtein.distance(best, other) for other in others
+        )
         invented = [word for word in words if word not in held]
         assert len(invented) <= 2, (nbest, transcript.text)
     assert changed < len(lists)

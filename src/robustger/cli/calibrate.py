@@ -41,7 +41,7 @@ def calibrate(
             max=0.5,
             metavar="SHARE",
             help="Let at most this share of the edits be harmful, such as 0.05, with a confidence of 95 %. Default: "
-            "keep nine tenths of the largest possible gain.",
+            "keep four fifths of the largest possible gain.",
         ),
     ] = None,
     normalizer: Annotated[

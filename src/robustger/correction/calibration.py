@@ -7,8 +7,8 @@ has the formula of P.
 The threshold is measured by cross-validation: the lists are split by group, the weights are fitted without a group, and
 the edits of this group are judged with them. If a risk is asked for, the threshold is the lowest at which at most this
 share of the edits is harmful, with a confidence of 95 % (Learn then Test, Angelopoulos et al., 2021: thresholds are
-tested from the strictest down, until a test fails for the first time). Else it is the strictest that keeps nine tenths
-of the largest gain in word errors: the last tenth would cost the most harm.
+tested from the strictest down, until a test fails for the first time). Else it is the strictest that keeps four fifths
+of the largest gain in word errors: the last fifth would cost the most harm.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from torch import Tensor
 
 from robustger.correction.config import EvidenceWeights
 from robustger.correction.guards.margin_guard import edited_stretches, put_back
-from robustger.correction.weighing import CandidateText, weigh
+from robustger.correction.weighing import CandidateText, weigh, with_edits
 from robustger.errors import InputError
 
 MOST_ERRORS = 4  # words by which a candidate may differ from the 1-best in the objective
 PENALTY = 0.002  # of squared weights, in word errors per 100 words
 STEPS = 200
 GRID = tuple(round(0.2 * step, 1) for step in range(-5, 31))  # thresholds in nats
-KEPT_GAIN = 0.9  # share of the largest gain in word errors that a threshold without a risk has to keep
+KEPT_GAIN = 0.8  # share of the largest gain in word errors that a threshold without a risk has to keep
 CONFIDENCE = 0.95
 EVIDENCE = ("recognizer", "language_model", "prior")
 SPLITS = 5
@@ -111,7 +111,7 @@ def calibrate(
         lists: at least two groups of them.
         evidence: the kinds that take part, out of `EVIDENCE`; the others get no weight.
         normalize: the form in which words are compared.
-        risk: the largest share of harmful edits; None keeps nine tenths of the largest gain.
+        risk: the largest share of harmful edits; None keeps four fifths of the largest gain.
         folds: the number of splits.
 
     Raises:
@@ -265,8 +265,9 @@ def _outcomes(
     before = wrong(best)
     effects: dict[str, tuple[int, int, int, int]] = {}
     rows = []
+    _, edits = weigh(one.candidates, weights)
     for least in GRID:
-        text, _ = weigh(one.candidates, weights, least)
+        text = with_edits(best, [edit for edit in edits if edit.gain >= least])
         if text not in effects:
             old, new = best.split(), text.split()
             stretches = edited_stretches(old, new)

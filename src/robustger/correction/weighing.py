@@ -115,6 +115,15 @@ def weigh(
     return _joined(words), tuple(edits)
 
 
+def with_edits(best: str, edits: Sequence[JudgedEdit]) -> str:
+    """The 1-best with some of the edits that `weigh` considered for it, in their order."""
+    old, words, at = best.split(), list[str](), 0
+    for edit in edits:
+        words += [*old[at : edit.word], *edit.after.split()]
+        at = edit.word + len(edit.before.split())
+    return " ".join([*words, *old[at:]])
+
+
 def estimated_scores(
     texts: Sequence[str], listed: Sequence[str], scores: Sequence[float], unheard_word: float
 ) -> list[float]:
