@@ -119,4 +119,4 @@ def test_the_presets_of_the_package_are_valid() -> None:
     names = [path.parent.name for path in root.glob("*/recognizer.yaml")]
     assert "whisper" in names
     for name in names:
-        assert load_preset_recognizer(name).n == 5
+        assert load_preset_recognizer(name).n in (5, 10)

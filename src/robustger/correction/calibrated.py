@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from robustger.correction.model import Corrector
 
 
-EVIDENCE_OF = {"scored": ("recognizer", "prior"), "unscored": ("language_model", "prior")}
+EVIDENCE_OF = {"scored": ("recognizer", "prior"), "unscored": ("language_model",)}
 
 
 class CollectingGuard(HeardGuard):

@@ -125,3 +125,13 @@ def test_the_prior_is_that_of_the_language_model_alone(tiny_corrector: Callable[
 )
 def test_means_are_no_sums(scores: list[float | None], sums: bool):
     assert has_sums([Hypothesis("a", score) for score in scores]) == sums
+
+
+def test_lists_with_and_without_scores_share_a_batch(tiny_corrector: Callable[..., Corrector]):
+    texts = ["the night train", "the knight train", "the night rain"]
+    lists = [NBest.from_texts("a", texts, scores=[-4.0, -2.0, -9.0]), NBest.from_texts("b", texts)]
+    trusting = EvidenceWeights(recognizer=0.0, language_model=1.0, prior=0.0, best=0.0, min_gain=0.0)
+    scored, unscored = tiny_corrector().correct(lists, guard=guard(unscored=trusting))
+    assert scored.text == "the knight train"
+    assert all(edit.language_model_gain is None for edit in scored.judged or ())
+    assert all(edit.language_model_gain is not None for edit in unscored.judged or ())

@@ -83,7 +83,8 @@ class HeardGuard(EditsGuard):
         scores = answers.reading.score(
             [row for row, _ in asked], [answers.tokens.answer(text) for _, text in asked]
         )
-        return known | dict(zip(asked, scores, strict=True))
+        known |= zip(asked, scores, strict=True)
+        return {pair: known[pair] for pair in pairs}
 
     def _texts(self, prompt: ListPrompt, answers: BatchAnswers, row: int) -> list[str]:
         """The candidates, the 1-best first: hypotheses that may still win, and the answer."""
