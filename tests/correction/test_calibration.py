@@ -44,7 +44,7 @@ def test_the_evidence_that_tells_gets_the_weight(informative: str):
     weights = result.weights
     other = {"recognizer": "language_model", "language_model": "recognizer"}[informative]
     assert getattr(weights, informative) > 4 * abs(getattr(weights, other))
-    assert result.chosen.errors < 0.2 * result.chosen.errors_before
+    assert result.chosen.errors < 0.4 * result.chosen.errors_before
     assert result.chosen.errors_before == sum(
         one.reference.endswith("boat") for one in simulated(300, 1, "recognizer")
     )
@@ -61,10 +61,10 @@ def test_evidence_that_does_not_take_part_has_no_weight():
 
 def test_the_risk_is_kept_and_a_lower_risk_is_stricter():
     lists = simulated(800, 3, "recognizer")
-    strict = calibrate(lists, evidence=BOTH, normalize=str, risk=0.02)
+    strict = calibrate(lists, evidence=BOTH, normalize=str, risk=0.04)
     loose = calibrate(lists, evidence=BOTH, normalize=str, risk=0.2)
     assert strict.weights.min_gain > loose.weights.min_gain
-    for result, risk in ((strict, 0.02), (loose, 0.2)):
+    for result, risk in ((strict, 0.04), (loose, 0.2)):
         assert result.chosen.harmful_bound <= risk
         assert result.chosen.harmful + result.chosen.helpful <= result.chosen.edits
 

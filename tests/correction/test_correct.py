@@ -226,7 +226,14 @@ def test_a_loop_that_the_language_model_writes_is_dropped(corrector: Corrector) 
     batch = ReadingBatch.of([prompt], corrector.tokens, corrector.noise)
     reading = Reading(corrector.llm, [tokens], batch.noise, corrector.tokens.end)
     answers = BatchAnswers(
-        batch, [Answer(written[:-1], -1.0, finished=True)], [loop], reading, corrector.tokens, [1], None
+        batch,
+        [Answer(written[:-1], -1.0, finished=True)],
+        [loop],
+        reading,
+        corrector.tokens,
+        [1],
+        None,
+        corrector._prior,
     )
     [transcript] = decide(answers, GUARDS.get("none")(GuardConfig(name="none")))
     assert (transcript.source, transcript.text, transcript.generated) == ("loop", nbest.best, loop)

@@ -20,8 +20,8 @@ from robustger.hypotheses import Hypothesis, NBest
 HEARD = EvidenceWeights(recognizer=1.0, language_model=0.0, prior=0.0, best=0.5, min_gain=0.0)
 
 
-def guard(weights: EvidenceWeights = HEARD, **changes: EvidenceWeights) -> GuardConfig:
-    return GuardConfig(name="heard", max_edit_rate=1.0, scored=weights, **changes)
+def guard(weights: EvidenceWeights = HEARD, unscored: EvidenceWeights = HEARD) -> GuardConfig:
+    return GuardConfig(name="heard", max_edit_rate=1.0, scored=weights, unscored=unscored)
 
 
 def test_the_recognizers_scores_overrule_its_order(tiny_corrector: Callable[..., Corrector]):
