@@ -88,6 +88,8 @@ def calibrate_corrector(
 ) -> tuple[GuardConfig, dict[str, Calibration]]:
     """The guard `heard` with weights and thresholds for some lists; those with and without scores are apart.
 
+    A kind with too few lists keeps its weights.
+
     Args:
         corrector: writes and scores the candidates.
         lists: with references.
@@ -99,19 +101,29 @@ def calibrate_corrector(
         InputError: as `judged_lists` and `calibrate` raise.
     """
     settings = corrector.config.guard.model_copy(update={"name": "heard", "min_gain": None})
+    normalize_words = get_normalizer(normalizer)
     judged = judged_lists(corrector, lists, on_progress)
+    problems: list[InputError] = []
     found: dict[str, Calibration] = {}
     for kind in ("scored", "unscored"):
         some = [one for one in judged if (one.candidates[0].recognizer is not None) == (kind == "scored")]
         if not some:
             continue
-        found[kind] = calibrate(
-            some,
-            evidence=EVIDENCE_OF[kind],
-            normalize=get_normalizer(normalizer),
-            risk=risk,
+        try:
+            found[kind] = calibrate(some, evidence=EVIDENCE_OF[kind], normalize=normalize_words, risk=risk)
+        except InputError as error:  # a few lists of one kind among many of the other
+            problems.append(error)
+            continue
+        same = {"unheard_word": getattr(settings, kind).unheard_word}
+        settings = settings.model_copy(update={kind: found[kind].weights.model_copy(update=same)})
+    if not found:
+        raise (
+            problems[0]
+            if problems
+            else InputError(
+                "all lists agree, or their 1-best loops, so there is nothing to decide; give other lists"
+            )
         )
-        settings = settings.model_copy(update={kind: found[kind].weights})
     return settings, found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 from robustger.correction.answers import BatchAnswers
@@ -32,6 +33,9 @@ def decide(answers: BatchAnswers, guard: Guard) -> list[Transcript]:
             source, text = "guard", best
         else:
             source = "llm" if answer.finished and text == generated else "guard"
+        judged = revised[row].judged
+        if judged is not None and text != revised[row].text:  # the 1-best took its place
+            judged = tuple(dataclasses.replace(edit, kept=False) for edit in judged)
         transcripts.append(
             Transcript(
                 id=prompt.nbest.id,
@@ -43,7 +47,7 @@ def decide(answers: BatchAnswers, guard: Guard) -> list[Transcript]:
                 confidence=confidence_of(answer),
                 passes=answers.passes[row],
                 tokens=answer.length,
-                judged=revised[row].judged,
+                judged=judged,
             )
         )
     return transcripts

@@ -81,7 +81,7 @@ def make_prompts(
     unread: dict[int, Transcript] = {}
     for index, writing in enumerate(writings):
         nbest = writing.plain
-        distinct = set(nbest.texts)
+        distinct = {one.text for one in writing.listed}
         if not knows_language(writing.given, config.languages):
             unread[index] = _unread(nbest, "language", guard, confidence=0.0)
             continue

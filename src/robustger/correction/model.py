@@ -331,7 +331,9 @@ class Corrector:
         """Log p(text) of texts under the language model without training and without a list, in nats."""
         if self._untrained is None:
             llm = self.llm.llm
-            self._untrained = CausalLanguageModel(self.config.base, str(llm.device), llm.dtype)
+            self._untrained = CausalLanguageModel(
+                self.config.base, str(llm.device), llm.dtype, self.config.quantization
+            )
         return self._untrained.log_probabilities(texts)
 
     def _guard(self, guard: str | GuardConfig | Guard | None, changes: Mapping[str, float]) -> Guard:
@@ -341,13 +343,19 @@ class Corrector:
             InputError: there is no guard of that name, or no such threshold, or its value is out of range.
         """
         if isinstance(guard, Guard):
+            if changes:
+                raise InputError(
+                    f"thresholds ({', '.join(changes)}) change a guard that is named, not one of your own"
+                )
             return guard
         if isinstance(guard, GuardConfig):
             settings = guard
         elif guard is None or guard == self.config.guard.name:
             settings = self.config.guard
         else:
-            settings = GuardConfig(name=guard)
+            # The thresholds of another guard are its own; the weights of the evidence are the checkpoint's.
+            weights = {kind: getattr(self.config.guard, kind) for kind in ("scored", "unscored")}
+            settings = GuardConfig(name=guard, **weights)
         if changes:
             settings = validate_config(GuardConfig, settings.model_dump() | dict(changes), "guard")
         return GUARDS.get(settings.name)(settings)

@@ -10,7 +10,7 @@ Every candidate Y for the transcript of a list gets a score, the softmax of whic
 
 The candidates are aligned word by word, the recognizer's 1-best first. In every column the word with the greatest
 summed P wins, and neighboring columns in which it is not the word of the 1-best form an edit. So the text may combine
-words of several candidates. An edit stays if it gains enough::
+words of several candidates. An edit stays if some candidate holds all of it and it gains enough::
 
     gain(edit) = log P(candidates that hold it) - log P(candidates that hold the words of the 1-best in its place)
 
@@ -93,12 +93,13 @@ def weigh(
             continue
         holding = [row[place] == winners[place] for row in rows]
         denying = [row[place] == best[place] for row in rows]
-        gain = _gain(shares, holding, denying)
+        # Columns that different candidates win may form an edit that none of them holds.
+        gain = _gain(shares, holding, denying) if any(holding) else math.log(_LEAST)
         single = {
             kind: None if values[0] is None else round(_gain(_softmax(values), holding, denying), 3)
             for kind, values in evidence.items()
         }
-        kept = gain >= least
+        kept = any(holding) and gain >= least
         words += (winners if kept else best)[place]
         edits.append(
             JudgedEdit(
@@ -129,8 +130,8 @@ def estimated_scores(
 ) -> list[float]:
     """Estimates log p(text | audio) of texts that nobody scored, from the scores of the list.
 
-    A text loses, for each of its words, what the best hypothesis that holds this word in its place loses against the
-    best hypothesis of all. A word that no hypothesis holds there loses `unheard_word`.
+    A text loses what each hypothesis that is needed to supply its words loses against the best of all; a hypothesis
+    counts once, however many words it supplies. A word that no hypothesis holds in its place loses `unheard_word`.
 
     Args:
         texts: the texts that are not in the list.

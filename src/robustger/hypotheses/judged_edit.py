@@ -41,5 +41,8 @@ class JudgedEdit:
 
     @classmethod
     def of(cls, fields: JudgedEdit | Mapping[str, Any]) -> JudgedEdit:
-        """The edit itself, or the one with these attributes."""
-        return fields if isinstance(fields, JudgedEdit) else cls(**fields)
+        """The edit itself, or the one with these attributes or with the fields of `to_dict`."""
+        if isinstance(fields, JudgedEdit):
+            return fields
+        names = {"from": "before", "to": "after"}
+        return cls(**{names.get(key, key): value for key, value in fields.items()})

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from robustger.hypotheses import NBest
     from robustger.recognition import Recognizer
 
+UNHEARABLE = -1e4  # nats
 BATCH_WINDOWS = 16  # windows that are recognized and corrected together; several short files share a batch
 
 
@@ -320,9 +321,17 @@ class RobustGER:
             sound, language = sounds[id(nbest)]
             if sound is None:
                 return None
-            return lambda texts: recognizer.score(cast("np.ndarray", sound), texts, language=language)
+            return lambda texts: [_heard_score(recognizer, sound, text, language) for text in texts]
 
         return listener
+
+
+def _heard_score(recognizer: Listens, sound: Any, text: str, language: str | None) -> float:
+    """Log p(text | audio); hardly anything for a text that is longer than the recognizer takes."""
+    try:
+        return recognizer.score(sound, [text], language=language)[0]
+    except InputError:
+        return UNHEARABLE
 
 
 def _unread_file(

@@ -20,7 +20,7 @@ SHORTEST_LOOP_BYTES = 60
 STRETCH_BYTES = 1000
 TWICE_WORDS = 6
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_BREAK = re.compile(r"[\s.,;:!?\"“”()—…。、！？]+")  # marks of a script belong to its words
 
 
 def compression_ratio(content: bytes) -> float:
@@ -55,6 +55,6 @@ def says_twice(text: str) -> bool:
         >>> says_twice("row row row your boat gently down the stream")
         False
     """
-    words = _WORD.findall(text.casefold())
+    words = [word for word in _BREAK.split(text.casefold()) if word]
     stretches = [tuple(words[at : at + TWICE_WORDS]) for at in range(len(words) - TWICE_WORDS + 1)]
     return len(set(stretches)) < len(stretches)

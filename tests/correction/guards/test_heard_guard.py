@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -15,7 +16,7 @@ from robustger.correction.decoding.stepwise import Answer
 from robustger.correction.guards.heard_guard import HeardGuard, has_sums
 from robustger.correction.list_prompts import make_prompts
 from robustger.correction.writing import Writing
-from robustger.hypotheses import Hypothesis, NBest
+from robustger.hypotheses import Hypothesis, NBest, Transcript
 
 HEARD = EvidenceWeights(recognizer=1.0, language_model=0.0, prior=0.0, best=0.5, min_gain=0.0)
 
@@ -94,6 +95,29 @@ def test_a_text_that_is_not_in_the_list_is_listened_to_as_the_recognizer_would_w
         assert [one.text for one in candidates] == ["the night train", "the knight train", written]
         assert candidates[-1].recognizer == pytest.approx(score)
     assert asked == ["The night tram."]
+
+
+def test_a_text_that_breaks_off_does_not_hide_a_good_one(tiny_corrector: Callable[..., Corrector]):
+    texts = ["close the door and the window", "close the door", "clothes the door and the window"]
+    nbest = NBest.from_texts("a", texts, scores=[-9.0, -1.0, -7.0])
+    (transcript,) = tiny_corrector().correct([nbest], guard=guard())
+    assert transcript.text == "clothes the door and the window"
+
+
+def test_edits_of_a_refused_text_were_not_kept(tiny_corrector: Callable[..., Corrector]):
+    nbest = NBest.from_texts("a", ["the night train", "the knight train"], scores=[-4.0, -2.0])
+    refusing = guard().model_copy(update={"max_edit_rate": 0.0})
+    (transcript,) = tiny_corrector().correct([nbest], guard=refusing)
+    assert transcript.text == "the night train"
+    assert [edit.kept for edit in transcript.judged or ()] == [False]
+
+
+def test_a_transcript_survives_json(tiny_corrector: Callable[..., Corrector]):
+    nbest = NBest.from_texts("a", ["the night train", "the knight train"], scores=[-4.0, -2.0])
+    (transcript,) = tiny_corrector().correct([nbest], guard=guard())
+    assert transcript.judged
+    assert Transcript(**json.loads(json.dumps(transcript.to_dict()))) == transcript
+    assert Transcript(**json.loads(json.dumps(asdict(transcript)))) == transcript
 
 
 def test_lists_without_scores_are_left_to_the_language_model(tiny_corrector: Callable[..., Corrector]):

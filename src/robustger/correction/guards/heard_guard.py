@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from robustger.correction.config import EvidenceWeights
     from robustger.correction.list_prompts import ListPrompt
 
-# Hypotheses that the recognizer alone gives less than exp(-12) of the best one's weight are not scored any more.
-HOPELESS_NATS = 12.0
-# Sums of log-probabilities favor short texts. A hypothesis that breaks off early would win against any whole one.
+# Hypotheses that the recognizer finds so much less probable than its 1-best are not scored any more: none of them wins.
+HOPELESS_NATS = 6.0
+# Sums of log-probabilities favor short texts, so a hypothesis that breaks off would always win.
 MOST_WORDS_APART = 2
 # Sums over tokens differ more between the first and the last of several texts. Means, which HyPoradise has, do not.
 LEAST_SPREAD_NATS = 0.5
+LEAST_LOG_PROBABILITY = (
+    -1e4
+)  # of a text that is too long for the language model, which would be minus infinity
 
 
 class HeardGuard(EditsGuard):
@@ -53,7 +56,8 @@ class HeardGuard(EditsGuard):
         )
         asked = [pair for pair in pairs if self._weights(prompts[pair[0]]).prior]
         forms = [_written(prompts[row], text) for row, text in asked]
-        prior = dict(zip(asked, answers.prior(forms), strict=True)) if asked else {}
+        scores = [max(score, LEAST_LOG_PROBABILITY) for score in answers.prior(forms)] if asked else []
+        prior = dict(zip(asked, scores, strict=True))
         return [
             [
                 CandidateText(text, heard, listed.get((row, text)), prior.get((row, text)))
@@ -88,14 +92,11 @@ class HeardGuard(EditsGuard):
 
     def _texts(self, prompt: ListPrompt, answers: BatchAnswers, row: int) -> list[str]:
         """The candidates, the 1-best first: hypotheses that may still win, and the answer."""
-        best, weights = prompt.nbest.best, self._weights(prompt)
-        scores = [one.score or 0.0 for one in prompt.listed]
-        top = max(scores)
-        texts = [
-            one.text
-            for one, score in zip(prompt.listed, scores, strict=True)
-            if weights.recognizer * (top - score) < HOPELESS_NATS
-        ]
+        best = prompt.nbest.best
+        texts = [one.text for one in prompt.listed]
+        if has_sums(prompt.listed):
+            heard = {one.text: one.score or 0.0 for one in prompt.listed}
+            texts = [text for text in texts if heard[text] > heard[best] - HOPELESS_NATS]
         if answers.answers[row].finished:
             texts.append(answers.texts[row])
         if has_sums(prompt.listed):

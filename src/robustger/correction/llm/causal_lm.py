@@ -28,6 +28,7 @@ class CausalLanguageModel:
         device: None picks the GPU where there is one.
         dtype: the type of the weights; None is float32 on the CPU, and `best_dtype` elsewhere. In bfloat16 the
             logarithms depend on the other texts of the batch by tenths.
+        quantization: as for `load_llm`.
 
     Raises:
         MissingModelError: the model is not to be had.
@@ -39,12 +40,13 @@ class CausalLanguageModel:
         model: str | os.PathLike[str] = "smollm2-135m",
         device: str | None = None,
         dtype: torch.dtype | None = None,
+        quantization: str = "none",
     ) -> None:
         folder = resolve_model(model)
         where = torch_device(device)
         if dtype is None and where.type == "cpu":
             dtype = torch.float32
-        self._llm = load_llm(folder, dtype, str(where), None).eval()
+        self._llm = load_llm(folder, dtype, str(where), None, quantization).eval()
         try:
             self._tokenizer = load_pretrained("AutoTokenizer", folder)
         except (OSError, ValueError):

@@ -98,7 +98,8 @@ def search_lists(
                 found[utterance] = sorted([*found[utterance], *texts], key=lambda one: -one.rank)
             else:
                 found[utterance] = list(texts)
-            found[utterance].sort(key=_repeats)  # keeps the order otherwise
+            if any(one.hypothesis.text and not _repeats(one) for one in found[utterance]):
+                found[utterance].sort(key=_repeats)  # keeps the order otherwise
             ranked = (one.hypothesis for one in found[utterance])
             lists[utterance] = tuple(distinct(ranked, n, languages[utterance]))
         short = [utterance for utterance in short if len(lists[utterance]) < n]
