@@ -91,7 +91,7 @@ def answered(corrector: Corrector, lists: Sequence[NBest]) -> list[Found]:
         [text if answer.finished else best for text, answer, best in zip(texts, answers, bests, strict=True)],
         [answer.log_probability for answer in answers],
         best_log_probabilities,
-        corrector.config.guard.min_gain,
+        corrector.config.guard.min_gain or 0.0,
     )
     found = []
     for row, (answer, theirs) in enumerate(zip(answers, greedy, strict=True)):
