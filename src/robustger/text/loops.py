@@ -46,7 +46,7 @@ def is_loop(text: str) -> bool:
 def says_twice(text: str) -> bool:
     """Whether some stretch of six words stands in the text twice, without case and punctuation.
 
-    In 1,273 references of read and of spontaneous speech this occurs once. A recognizer that has lost the speaker in
+    In 1,273 references of read speech this occurs once. A recognizer that has lost the speaker in
     noise does it often: it repeats its own sentence, once or a few times, which is too little for `is_loop`.
 
     Example:

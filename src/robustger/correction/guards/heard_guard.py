@@ -32,8 +32,7 @@ class HeardGuard(EditsGuard):
 
     The recognizer's log-probability of a hypothesis is its score in the list. That of an answer that is not in the list
     comes from `ListPrompt.listen`. Where the audio is not at hand, it is estimated from the scores of the list. In
-    lists without scores, or with scores that hardly differ, the place in the list is all that is known of what was
-    heard.
+    lists without scores, or with scores that hardly differ, it only counts whether a text is the 1-best.
     """
 
     def revise(self, answers: BatchAnswers) -> list[Revision]:
