@@ -93,7 +93,7 @@ load, save, save_rows, measure = (cast(Any, one) for one in (load_nbest, save_nb
         (lambda: nbest("a", (hypothesis(3),)), "NBest.from_texts"),
         (lambda: nbest("a", None), "NBest.from_texts"),
         (lambda: nbest(7, (Hypothesis("x"),)), "must be a string, not the number 7"),
-        (lambda: nbest("a", (Hypothesis("x", written="X"), Hypothesis("y"))), "written forms of some hypotheses"),
+        (lambda: nbest("a", (Hypothesis("x", written="X"), Hypothesis("y"))), "written forms on some hypotheses"),
         (lambda: from_texts("a", "x"), "must be a list of strings"),
         (lambda: from_texts("a", None), "'hypotheses' is missing"),
         (lambda: from_texts("a", ["x"], scores=-0.5), "'scores' must be a list of numbers"),

@@ -94,6 +94,7 @@ def test_the_preset_whisper_hears_without_a_hub(
     embedded_whisper: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     embedded_whisper("whisper-base")
+    embedded_whisper("whisper-tiny.en")  # hears again what the first one wrote
     monkeypatch.setattr(
         "huggingface_hub.snapshot_download", lambda *_, **__: pytest.fail("the hub was asked")
     )
@@ -102,6 +103,7 @@ def test_the_preset_whisper_hears_without_a_hub(
     clip = read_audio(manifest.parent / "music_10dB.flac")
     (result,) = load_preset_recognizer("whisper").load(device="cpu").recognize([clip], n=1, beams=5)
     assert result.hypotheses[0].text == "please turn right at the museum and drive straight ahead."
+    assert result.hypotheses[0].second_score is not None
     assert result.embedding.shape == (512,)
 
 

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from robustger.correction.calibration import Calibration
 
 
+_KINDS = {
+    "scored": "with scores",
+    "twice_scored": "with scores of two recognizers",
+    "unscored": "without scores",
+}
+
+
 def calibrate(
     lists: Annotated[
         list[str],
@@ -81,7 +88,7 @@ def _summary(kind: str, calibration: Calibration) -> str:
     chosen = calibration.chosen
     before, after = 100 * chosen.errors_before / chosen.words, 100 * chosen.errors / chosen.words
     return (
-        f"lists {'with' if kind == 'scored' else 'without'} scores: edits stay from {chosen.min_gain:g} nats; "
+        f"lists {_KINDS[kind]}: edits stay from {chosen.min_gain:g} nats; "
         f"by cross-validation {chosen.edits} edits, {chosen.harmful} harmful (at most {chosen.harmful_bound:.1%}), "
         f"{chosen.helpful} helpful; WER {before:.2f} -> {after:.2f} %"
     )

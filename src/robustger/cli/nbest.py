@@ -26,6 +26,7 @@ def nbest(
     preset: options.PresetOption = "whisper",
     recognizer: options.RecognizerOption = None,
     model: options.ModelOption = None,
+    second_recognizer: options.SecondRecognizerOption = None,
     n: options.NOption = None,
     beams: options.BeamsOption = None,
     search: options.SearchOption = None,
@@ -101,7 +102,9 @@ def nbest(
     from robustger.recognition.bulk.chunks import Request
     from robustger.recognition.bulk.prepare_lists import prepare_lists
 
-    settings = load_preset_recognizer(preset).chosen(recognizer, model, n, beams, normalizer)
+    settings = load_preset_recognizer(preset).chosen(
+        recognizer, model, n, beams, normalizer, second_recognizer
+    )
     chosen = _options(settings_of_recognizer or [])
     chosen |= {
         key: value
@@ -142,6 +145,7 @@ def nbest(
                 "recognizer": settings.kind,
                 **_identity(settings.model),
                 "options": settings.options | chosen,
+                **_second_identity(settings.second_model),
             },
             restart=restart,
             workers=workers,
@@ -186,6 +190,13 @@ def _identity(model: str) -> dict[str, str]:
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
         digest.update(f"{path.name}\n{sha256_of(path)}\n".encode())
     return {"model": folder.resolve().name, "model_sha256": digest.hexdigest()}
+
+
+def _second_identity(model: str | None) -> dict[str, str]:
+    """As `_identity`, with other keys; nothing where no second recognizer takes part."""
+    if model is None:
+        return {}
+    return {key.replace("model", "second_model"): value for key, value in _identity(model).items()}
 
 
 def _shard(text: str) -> tuple[int, int]:

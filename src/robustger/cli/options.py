@@ -96,6 +96,16 @@ ModelOption = Annotated[
         rich_help_panel=RECOGNITION,
     ),
 ]
+SecondRecognizerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--second-recognizer",
+        metavar="NAME|FOLDER|none",
+        help="Let this Whisper model score the hypotheses, too: two recognizers know better than one which is right. "
+        "Default: as the preset says for the recognizer's model; whisper-base and whisper-tiny.en score each other's.",
+        rich_help_panel=RECOGNITION,
+    ),
+]
 NOption = Annotated[
     int | None,
     typer.Option(

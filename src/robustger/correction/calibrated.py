@@ -11,7 +11,7 @@ import yaml
 
 from robustger.correction.calibration import Calibration, JudgedList, calibrate
 from robustger.correction.checkpoint import CONFIG_FILE, checkpoint_folder, read_config
-from robustger.correction.config import GuardConfig
+from robustger.correction.config import EvidenceWeights, GuardConfig
 from robustger.correction.guards.guard import Revision
 from robustger.correction.guards.heard_guard import HeardGuard
 from robustger.correction.weighing import CandidateText
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from robustger.correction.model import Corrector
 
 
-EVIDENCE_OF = {"scored": ("recognizer", "prior"), "unscored": ("language_model",)}
+EVIDENCE_OF = {
+    "scored": ("recognizer", "prior"),
+    "twice_scored": ("recognizer", "second", "prior"),
+    "unscored": ("language_model",),
+}
 
 
 class CollectingGuard(HeardGuard):
@@ -66,7 +70,7 @@ def judged_lists(
         if not (nbest.reference or "").strip():
             raise InputError(f"list {nbest.id!r} has no reference; a calibration needs what was said")
     asked = {
-        kind: getattr(corrector.config.guard, kind).model_copy(update=dict.fromkeys(EVIDENCE_OF[kind], 0.5))
+        kind: _weights(corrector.config.guard, kind).model_copy(update=dict.fromkeys(EVIDENCE_OF[kind], 0.5))
         for kind in EVIDENCE_OF
     }
     collector = CollectingGuard(corrector.config.guard.model_copy(update=asked))
@@ -88,6 +92,8 @@ def calibrate_corrector(
 ) -> tuple[GuardConfig, dict[str, Calibration]]:
     """The guard `heard` with weights and thresholds for some lists; those with and without scores are apart.
 
+    Lists with second scores also count as lists with scores, because the second recognizer may be missing elsewhere.
+
     A kind with too few lists keeps its weights.
 
     Args:
@@ -105,8 +111,8 @@ def calibrate_corrector(
     judged = judged_lists(corrector, lists, on_progress)
     problems: list[InputError] = []
     found: dict[str, Calibration] = {}
-    for kind in ("scored", "unscored"):
-        some = [one for one in judged if (one.candidates[0].recognizer is not None) == (kind == "scored")]
+    for kind in EVIDENCE_OF:
+        some = [one for one in judged if _has_evidence(one, kind)]
         if not some:
             continue
         try:
@@ -114,7 +120,7 @@ def calibrate_corrector(
         except InputError as error:  # a few lists of one kind among many of the other
             problems.append(error)
             continue
-        same = {"unheard_word": getattr(settings, kind).unheard_word}
+        same = {"unheard_word": _weights(settings, kind).unheard_word}
         settings = settings.model_copy(update={kind: found[kind].weights.model_copy(update=same)})
     if not found:
         raise (
@@ -125,6 +131,18 @@ def calibrate_corrector(
             )
         )
     return settings, found
+
+
+def _weights(guard: GuardConfig, kind: str) -> EvidenceWeights:
+    """The weights for a kind of lists; where lists with second scores have none, those of lists with scores."""
+    return getattr(guard, kind) or guard.scored
+
+
+def _has_evidence(one: JudgedList, kind: str) -> bool:
+    best = one.candidates[0]
+    if kind == "unscored":
+        return best.recognizer is None
+    return best.recognizer is not None and (kind == "scored" or best.second is not None)
 
 
 def save_with_guard(name: str | os.PathLike[str], guard: GuardConfig, folder: str | os.PathLike[str]) -> None:

@@ -32,7 +32,7 @@ STEPS = 200
 GRID = tuple(round(0.2 * step, 1) for step in range(-5, 31))  # thresholds in nats
 KEPT_GAIN = 0.8  # share of the largest gain in word errors that a threshold without a risk has to keep
 CONFIDENCE = 0.95
-EVIDENCE = ("recognizer", "language_model", "prior")
+EVIDENCE = ("recognizer", "second", "language_model", "prior")
 SPLITS = 5
 
 
@@ -155,7 +155,7 @@ def fit(
     """
     features, costs, padding = _padded(lists, errors)
     words = sum(len(one.reference.split()) for one in lists)
-    start = torch.tensor([1.0, 0.3, 0.2, 0.0, 1.0])
+    start = torch.tensor([1.0, 0.5, 0.3, 0.2, 0.0, 1.0])
     free = torch.tensor([float(kind in evidence) for kind in EVIDENCE] + [1.0, 1.0])
     best: tuple[float, Tensor] | None = None
     for scale in (0.5, 1.0, 2.0):
@@ -170,7 +170,7 @@ def fit(
             value.backward()
             optimizer.step()
             with torch.no_grad():
-                point[:3] = point[:3].clamp(min=0)
+                point[: len(EVIDENCE)] = point[: len(EVIDENCE)].clamp(min=0)
         if best is None or value.item() < best[0]:
             best = value.item(), (point * free).detach()
     assert best is not None
@@ -228,9 +228,12 @@ def _errors(one: JudgedList, normalize: Callable[[str], str]) -> list[int]:
 
 
 def _padded(lists: Sequence[JudgedList], errors: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Features (L, C, 5) and costs (L, C), relative to those of the 1-best, and -inf where there is no candidate."""
+    """Features (L, C, kinds of evidence + 2) and costs (L, C), relative to those of the 1-best.
+
+    The third result (L, C) is -inf where there is no candidate.
+    """
     most = max(len(one.candidates) for one in lists)
-    features = torch.zeros(len(lists), most, 5)
+    features = torch.zeros(len(lists), most, len(EVIDENCE) + 2)
     costs = torch.zeros(len(lists), most)
     padding = torch.full((len(lists), most), -math.inf)
     for row, (one, wrong) in enumerate(zip(lists, errors, strict=True)):

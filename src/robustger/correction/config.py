@@ -37,6 +37,7 @@ class EvidenceWeights(Section):
     """What each kind of evidence counts for the guard `heard`; see `robustger.correction.weighing`."""
 
     recognizer: float = Field(default=1.0, ge=0, description="of log p(text | audio)")
+    second: float = Field(default=0.0, ge=0, description="of log p(text | audio) by a second recognizer")
     language_model: float = Field(
         default=0.0, ge=0, description="of log p(text | list); 0 saves the passes that score the hypotheses"
     )
@@ -74,6 +75,10 @@ class GuardConfig(Section):
     )
     scored: EvidenceWeights = Field(
         default=EvidenceWeights(), description="`heard`: the weights for lists with the recognizer's scores"
+    )
+    twice_scored: EvidenceWeights | None = Field(
+        default=None,
+        description="`heard`: the weights for lists that a second recognizer has scored, too. None: those of `scored`",
     )
     unscored: EvidenceWeights = Field(
         default=EvidenceWeights(recognizer=0.0, language_model=1.0, prior=0.0),

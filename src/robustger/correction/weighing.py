@@ -3,6 +3,7 @@
 Every candidate Y for the transcript of a list gets a score, the softmax of which is P(Y)::
 
     score(Y) =   recognizer     * log p(Y | audio)
+               + second         * log p(Y | audio)      by a second recognizer
                + language_model * log p(Y | list)       the conditioned language model
                + prior          * log p(Y)              the same language model, untrained and without the list
                + word           * number of words of Y
@@ -41,18 +42,21 @@ class CandidateText:
             scores.
         language_model: log p(text | list) in nats, under the conditioned language model; None if nobody asked for it.
         prior: log p(text) in nats, under the language model without training and list; None if nobody asked for it.
+        second: log p(text | audio) in nats by a second recognizer, as `recognizer`.
     """
 
     text: str
     recognizer: float | None = None
     language_model: float | None = None
     prior: float | None = None
+    second: float | None = None
 
 
 def probabilities(candidates: Sequence[CandidateText], weights: EvidenceWeights) -> list[float]:
     """P(Y) of every candidate, the 1-best first: the softmax of the scores above."""
     scores = [
         weights.recognizer * (one.recognizer or 0.0)
+        + weights.second * (one.second or 0.0)
         + weights.language_model * (one.language_model or 0.0)
         + weights.prior * (one.prior or 0.0)
         + weights.word * len(one.text.split())
@@ -81,7 +85,8 @@ def weigh(
     best = rows[0]
     winners = [_winner(column, shares) for column in zip(*rows, strict=True)]
     evidence = {
-        kind: [getattr(one, kind) for one in candidates] for kind in ("recognizer", "language_model", "prior")
+        kind: [getattr(one, kind) for one in candidates]
+        for kind in ("recognizer", "second", "language_model", "prior")
     }
     words: list[AlignedWord] = []
     edits: list[JudgedEdit] = []
@@ -108,6 +113,7 @@ def weigh(
                 word=sum(word is not None for word in best[: place.start]),
                 gain=round(gain, 3),
                 recognizer_gain=single["recognizer"],
+                second_gain=single["second"],
                 language_model_gain=single["language_model"],
                 prior_gain=single["prior"],
                 kept=kept,

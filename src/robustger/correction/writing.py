@@ -75,7 +75,7 @@ class Writing:
             plain = dataclasses.replace(nbest, hypotheses=tuple(map(Hypothesis, chosen)))
         listed: dict[str, Hypothesis] = {}
         for text, one, form in zip(bare, nbest.hypotheses, nbest.written, strict=True):
-            listed.setdefault(text, Hypothesis(text, one.score, form))
+            listed.setdefault(text, Hypothesis(text, one.score, form, one.second_score))
         return cls(
             given=nbest,
             plain=plain,

@@ -32,7 +32,8 @@ from robustger.hypotheses.jsonl import (
     stream_nbest,
 )
 from robustger.hypotheses.judged_edit import JudgedEdit
-from robustger.hypotheses.values import Hypothesis, NBest, Transcript
+from robustger.hypotheses.transcript import Transcript
+from robustger.hypotheses.values import Hypothesis, NBest
 
 __all__ = [
     "BadLine",

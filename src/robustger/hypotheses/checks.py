@@ -31,19 +31,21 @@ def strings_of(values: Any, key: str, item: str) -> Sequence[str]:
     return values
 
 
-def scores_of(scores: Any, count: int) -> Sequence[float | None]:
-    """One score for each of `count` hypotheses; without scores, None for each.
+def scores_of(fields: Mapping[str, Any], key: str, count: int) -> Sequence[float | None]:
+    """The numbers under `key`, one for each of `count` hypotheses; None for each where the key is absent.
 
     Raises:
         InputError: no list, another number of scores, or one that is no finite number.
     """
+    scores = fields.get(key)
     if scores is None:
         return [None] * count
     if not isinstance(scores, list | tuple):
-        raise InputError(f"'scores' must be a list of numbers, not {kind_of(scores)}")
+        raise InputError(f"{key!r} must be a list of numbers, not {kind_of(scores)}")
     if len(scores) != count:
-        raise InputError(f"{len(scores)} 'scores' for {count} 'hypotheses'; give one score for each")
-    return [finite_number(score, f"score {position}") for position, score in enumerate(scores, start=1)]
+        raise InputError(f"{len(scores)} {key!r} for {count} 'hypotheses'; give one score for each")
+    name = key.removesuffix("s").replace("_", " ")
+    return [finite_number(score, f"{name} {position}") for position, score in enumerate(scores, start=1)]
 
 
 def number_of(fields: Mapping[str, Any], key: str) -> float | None:

@@ -20,6 +20,7 @@ class JudgedEdit:
         word: the number of words of the 1-best before this place.
         gain: by all evidence together.
         recognizer_gain: by the recognizer's log-probabilities alone; None if the list has none.
+        second_gain: by those of a second recognizer alone; None if the list has none.
         language_model_gain: by log p(text | list) of the language model alone; None if it was not asked for.
         prior_gain: by log p(text) of the language model without the list alone; None if it was not asked for.
         kept: whether the transcript has the edit.
@@ -33,6 +34,7 @@ class JudgedEdit:
     language_model_gain: float | None
     prior_gain: float | None
     kept: bool
+    second_gain: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The fields in order, ready for JSON, with `from` and `to` for `before` and `after`."""

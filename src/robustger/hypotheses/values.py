@@ -1,4 +1,4 @@
-"""Defines the values that rooms exchange: N-best lists and transcripts."""
+"""Defines the N-best lists that rooms exchange."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from robustger.errors import InputError
 from robustger.hypotheses.checks import (
@@ -21,12 +21,10 @@ from robustger.hypotheses.checks import (
     strings_of,
     typed_of,
 )
-from robustger.hypotheses.judged_edit import JudgedEdit
 
 __all__ = [
     "Hypothesis",
     "NBest",
-    "Transcript",
     "each_nbest",
     "finite_number",
     "parse_fields",
@@ -37,6 +35,7 @@ _KEYS = (
     "id",
     "hypotheses",
     "scores",
+    "second_scores",
     "written",
     "reference",
     "written_reference",
@@ -60,11 +59,13 @@ class Hypothesis:
         score: log-probability, or None where the recognizer gives none.
         written: the same words as the recognizer wrote them, with case and punctuation; None where that form is not
             known apart from `text`.
+        second_score: log-probability by a second recognizer, or None where none has scored it.
     """
 
     text: str
     score: float | None = None
     written: str | None = None
+    second_score: float | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.text, str):  # `NBest` refuses anything else
@@ -77,7 +78,8 @@ class NBest:
 
     Attributes:
         id: names the utterance; not empty.
-        hypotheses: at least one; either all have a score or none has, and the same holds for the written form.
+        hypotheses: at least one; either all have a score or none has, and the same holds for second scores and the
+            written form.
         reference: what was said, where known, in the same form as the hypotheses' `text`.
         written_reference: what was said, with case and punctuation, where that form is known apart from `reference`.
         language: code of the spoken language ("en"), where known.
@@ -119,12 +121,15 @@ class NBest:
         object.__setattr__(self, "hypotheses", tuple(self.hypotheses))
         if not self.hypotheses:
             raise InputError(f"N-best list {self.id!r} has no hypotheses; give at least one")
-        if len({hypothesis.score is None for hypothesis in self.hypotheses}) > 1:
-            raise InputError(f"N-best list {self.id!r} has scores on some hypotheses only; give all or none")
-        if len({hypothesis.written is None for hypothesis in self.hypotheses}) > 1:
-            raise InputError(
-                f"N-best list {self.id!r} has written forms of some hypotheses only; give all or none"
-            )
+        for kind, name in (
+            ("score", "scores"),
+            ("second_score", "second scores"),
+            ("written", "written forms"),
+        ):
+            if len({getattr(hypothesis, kind) is None for hypothesis in self.hypotheses}) > 1:
+                raise InputError(
+                    f"N-best list {self.id!r} has {name} on some hypotheses only; give all or none"
+                )
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -151,6 +156,7 @@ class NBest:
         texts: Sequence[str],
         *,
         scores: Sequence[float] | None = None,
+        second_scores: Sequence[float] | None = None,
         written: Sequence[str] | None = None,
         reference: str | None = None,
         written_reference: str | None = None,
@@ -167,6 +173,7 @@ class NBest:
             id: names the utterance.
             texts: the hypotheses.
             scores: log-probability of each hypothesis.
+            second_scores: the same by a second recognizer.
             written: each hypothesis with case and punctuation.
             reference: what was said.
             written_reference: what was said, with case and punctuation.
@@ -188,6 +195,7 @@ class NBest:
             "id": id,
             "hypotheses": _listed(texts),
             "scores": _listed(scores),
+            "second_scores": _listed(second_scores),
             "written": _listed(written),
             "reference": reference,
             "written_reference": written_reference,
@@ -224,6 +232,8 @@ class NBest:
         fields: dict[str, Any] = {"id": self.id, "hypotheses": list(self.texts)}
         if self.hypotheses[0].score is not None:
             fields["scores"] = [hypothesis.score for hypothesis in self.hypotheses]
+        if self.hypotheses[0].second_score is not None:
+            fields["second_scores"] = [hypothesis.second_score for hypothesis in self.hypotheses]
         if self.hypotheses[0].written is not None:
             fields["written"] = [hypothesis.written for hypothesis in self.hypotheses]
         for key in ("reference", "written_reference", "language", "audio", "start", "end"):
@@ -234,64 +244,6 @@ class NBest:
             fields["audio_embedding"] = dict(self.audio_embedding)
         if self.meta:
             fields["meta"] = dict(self.meta)
-        return fields
-
-
-@dataclass(frozen=True, slots=True)
-class Transcript:
-    """A corrected utterance.
-
-    Attributes:
-        id: the id of the N-best list.
-        text: the transcript, in the form of the hypotheses' `text`.
-        best: the recognizer's 1-best, in the same form.
-        generated: what the language model wrote before the guard; equal to `best` where the model was skipped.
-        source: where `text` comes from: "llm"; "agreement" (all hypotheses agree, the model was skipped); "guard" (the
-            guard fell back or changed the text); "too_long" (the prompt exceeds the model's context, the 1-best was
-            kept); "language" (the corrector does not know the list's language, the 1-best was kept); "loop" (the
-            recognizer or the language model repeats itself, see `robustger.text.loops`, the 1-best was kept).
-        guard: name of the guard in force.
-        confidence: between 0 and 1. Of a corrector: the mean of `word_confidences`; of a text without words, the share
-            of the list that is empty; 0 where the 1-best was kept and nothing judged it (source "too_long", "language"
-            or "loop").
-        passes: forward passes of the language model in which this utterance took part, the guard's included; 0 where it
-            was skipped.
-        tokens: the number of tokens that the language model wrote, including the one that ends the text.
-        written: the transcript with the recognizer's case and punctuation; None where the list has no written form.
-        word_confidences: the probability that each word of `text` is right, one for each word between white space; None
-            where nothing judged the words. See `robustger.correction.confidence`.
-        judged: the edits that the guard `heard` considered, in plain words; None where another guard decided.
-    """
-
-    id: str
-    text: str
-    best: str
-    generated: str
-    source: Literal["llm", "agreement", "guard", "too_long", "language", "loop", "baseline"]
-    guard: str
-    confidence: float
-    passes: int = 0
-    tokens: int = 0
-    written: str | None = None
-    word_confidences: tuple[float, ...] | None = None
-    judged: tuple[JudgedEdit, ...] | None = None
-
-    def __post_init__(self) -> None:
-        if self.word_confidences is not None:  # JSON gives a list
-            object.__setattr__(self, "word_confidences", tuple(self.word_confidences))
-        if self.judged is not None:
-            object.__setattr__(self, "judged", tuple(map(JudgedEdit.of, self.judged)))
-
-    def to_dict(self) -> dict[str, Any]:
-        """The fields in order, ready for JSON; those after `tokens` that are not known are left out."""
-        fields = {key: getattr(self, key) for key in self.__slots__}
-        if self.word_confidences is not None:
-            fields["word_confidences"] = list(self.word_confidences)
-        if self.judged is not None:
-            fields["judged"] = [edit.to_dict() for edit in self.judged]
-        for key in ("written", "word_confidences", "judged"):
-            if fields[key] is None:
-                del fields[key]
         return fields
 
 
@@ -318,7 +270,8 @@ def parse_fields(fields: Any) -> NBest:
     texts = strings_of(fields["hypotheses"], "hypotheses", "hypothesis")
     if not texts:
         raise InputError("'hypotheses' is empty; give at least one hypothesis")
-    scores = scores_of(fields.get("scores"), len(texts))
+    scores = scores_of(fields, "scores", len(texts))
+    second_scores = scores_of(fields, "second_scores", len(texts))
     written: Sequence[str | None] = [None] * len(texts)
     if fields.get("written") is not None:
         written = strings_of(fields["written"], "written", "written form")
@@ -331,7 +284,7 @@ def parse_fields(fields: Any) -> NBest:
         raise InputError(f"'end' ({end:g} s) lies before 'start' ({start:g} s)")
     return NBest(
         id=str(id_),
-        hypotheses=tuple(map(Hypothesis, texts, scores, written)),
+        hypotheses=tuple(map(Hypothesis, texts, scores, written, second_scores)),
         reference=typed_of(fields, "reference", str, "a string"),
         written_reference=typed_of(fields, "written_reference", str, "a string"),
         language=typed_of(fields, "language", str, "a string"),

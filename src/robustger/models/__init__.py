@@ -18,7 +18,7 @@ whisper_weights     such a Whisper's weights as a folder of transformers
 """
 
 from robustger.models.cache import cache_folder, converted_once
-from robustger.models.devices import torch_device
+from robustger.models.devices import cpu_multiplies_bfloat16, torch_device
 from robustger.models.embedded import MODELS, EmbeddedModel, PackagedFile
 from robustger.models.resolve import fetch_model, resolve_ctranslate2, resolve_model
 
@@ -28,6 +28,7 @@ __all__ = [
     "PackagedFile",
     "cache_folder",
     "converted_once",
+    "cpu_multiplies_bfloat16",
     "fetch_model",
     "resolve_ctranslate2",
     "resolve_model",

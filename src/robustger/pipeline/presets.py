@@ -8,6 +8,8 @@
     beams: 10                 # width of the beam search; at least n. Default: the recognizer's own way to search
     normalizer: hyporadise    # how hypotheses are written before they are corrected
     options: {dtype: int8}    # anything else that this recognizer takes
+    second:                   # the model that scores the hypotheses, too, for each model that may have written them
+      whisper-base: whisper-tiny.en
     corrector: whisper        # another preset's corrector, where there is none beside this file
 
 Only `kind` and `model` are required.
@@ -44,6 +46,8 @@ class RecognizerSettings(BaseModel):
         beams: width of the beam search; None leaves it to the recognizer.
         normalizer: name of the normalizer that writes the hypotheses as the corrector knows them.
         options: further keyword arguments of the recognizer's class.
+        second: for the name of a recognizer's model, the Whisper model that scores its hypotheses, too; see
+            `robustger.recognition.second_recognizer`. Recognizers with other models go without a second one.
         corrector: preset or checkpoint folder whose corrector is used; None is the one beside these settings.
     """
 
@@ -55,7 +59,13 @@ class RecognizerSettings(BaseModel):
     beams: int | None = Field(default=None, ge=1)
     normalizer: str = "raw"
     options: dict[str, JsonValue] = Field(default_factory=dict)
+    second: dict[str, str] = Field(default_factory=dict)
     corrector: str | None = Field(default=None, min_length=1)
+
+    @property
+    def second_model(self) -> str | None:
+        """The model that scores the hypotheses, too; None if there is none for this recognizer's model."""
+        return self.second.get(self.model)
 
     def changed(self, changes: Mapping[str, Any], where: str = "options") -> RecognizerSettings:
         """These settings with some of them changed, checked anew.
@@ -76,8 +86,11 @@ class RecognizerSettings(BaseModel):
         n: int | None = None,
         beams: int | None = None,
         normalizer: str | None = None,
+        second: str | None = None,
     ) -> RecognizerSettings:
         """These settings with the choices of a user; None keeps the setting of the preset.
+
+        `second` names the model that scores the hypotheses, too; "none" goes without it.
 
         Another kind of recognizer starts without this one's options, and has its model only where both run Whisper.
         More hypotheses than beams widen the search.
@@ -96,16 +109,30 @@ class RecognizerSettings(BaseModel):
         changes |= {
             key: value for key, value in (("beams", beams), ("normalizer", normalizer)) if value is not None
         }
-        return self.changed(changes)
+        settings = self.changed(changes)
+        if second is None:
+            return settings
+        return settings.changed({"second": {} if second == "none" else {settings.model: second}})
 
     def load(self, **options: Any) -> Recognizer:
-        """The recognizer with its weights; `options` go before those of the settings.
+        """The recognizer with its weights, and the second one if there is one.
+
+        Args:
+            options: of the recognizer's class; they go before those of the settings.
 
         Raises:
             MissingModelError: the model is neither on this machine nor on a hub that can be reached; the message says
                 what else there is.
             InputError: as `robustger.recognition.load_recognizer`.
         """
+        first = self._load_first(options)
+        if self.second_model is None:
+            return first
+        from robustger.recognition.second_recognizer import TwiceHeard, load_second_recognizer
+
+        return TwiceHeard(first, load_second_recognizer(self.second_model, options.get("device")))
+
+    def _load_first(self, options: dict[str, Any]) -> Recognizer:
         try:
             return load_recognizer(self.kind, self.model, **(self.options | options))
         except MissingModelError as error:

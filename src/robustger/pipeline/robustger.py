@@ -94,6 +94,7 @@ class RobustGER:
         checkpoint: str | os.PathLike[str] | None = None,
         base: str | None = None,
         quantization: str | None = None,
+        second: str | None = None,
         n: int | None = None,
         beams: int | None = None,
         normalizer: str | None = None,
@@ -112,6 +113,8 @@ class RobustGER:
                 checkpoint names.
             quantization: how the weights of the language model are stored, see `CorrectorConfig.quantization`; None
                 takes the checkpoint's setting.
+            second: the Whisper model that scores the hypotheses, too; "none" goes without it, and None takes the
+                preset's setting for the recognizer's model.
             n: hypotheses per window; None takes the preset's setting.
             beams: width of the beam search; None takes the preset's setting.
             normalizer: how the corrector reads English; None takes the preset's setting.
@@ -124,7 +127,7 @@ class RobustGER:
             InputError: no such preset, a bad setting in it, or an argument that does not fit the others.
         """
         kind = recognizer if isinstance(recognizer, str) else None
-        settings = load_preset_recognizer(name).chosen(kind, model, n, beams, normalizer)
+        settings = load_preset_recognizer(name).chosen(kind, model, n, beams, normalizer, second)
         is_loaded = recognizer is not None and kind is None
         if find_speech is None:
             find_speech = not is_loaded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from robustger.hypotheses import Hypothesis, NBest
@@ -66,7 +67,7 @@ def list_of(
     for hypothesis in found:
         plain = normalize(hypothesis.text)
         written = hypothesis.text if is_rewritten else None
-        kept.setdefault(plain, Hypothesis(plain, hypothesis.score, written))
+        kept.setdefault(plain, replace(hypothesis, text=plain, written=written))
     said: dict[str, str] = {}
     if text is not None:
         said = (

@@ -31,7 +31,8 @@ class HeardGuard(EditsGuard):
     """Weighs the hypotheses and the answer as `robustger.correction.weighing` does, and then decides as `edits` does.
 
     The recognizer's log-probability of a hypothesis is its score in the list. That of an answer that is not in the list
-    comes from `ListPrompt.listen`. Where the audio is not at hand, it is estimated from the scores of the list. In
+    comes from `ListPrompt.listen`. Where the audio is not at hand, it is estimated from the scores of the list, and so
+    is a second recognizer's. In
     lists without scores, or with scores that hardly differ, it only counts whether a text is the 1-best.
     """
 
@@ -59,8 +60,13 @@ class HeardGuard(EditsGuard):
         prior = dict(zip(asked, scores, strict=True))
         return [
             [
-                CandidateText(text, heard, listed.get((row, text)), prior.get((row, text)))
-                for text, heard in zip(texts[row], self._heard(prompt, texts[row]), strict=True)
+                CandidateText(text, heard, listed.get((row, text)), prior.get((row, text)), second)
+                for text, heard, second in zip(
+                    texts[row],
+                    self._heard(prompt, texts[row]),
+                    self._heard_again(prompt, texts[row]),
+                    strict=True,
+                )
             ]
             for row, prompt in enumerate(prompts)
         ]
@@ -120,8 +126,27 @@ class HeardGuard(EditsGuard):
             heard |= zip(unheard, scores, strict=True)
         return [heard[text] for text in texts]
 
+    def _heard_again(self, prompt: ListPrompt, texts: Sequence[str]) -> list[float | None]:
+        """Log p(text | audio) of texts by a second recognizer; None for all of them if the list does not say.
+
+        That of a text which is not in the list is estimated.
+        """
+        heard = {one.text: one.second_score for one in prompt.listed if one.second_score is not None}
+        if not heard or not has_sums(prompt.listed):
+            return [None] * len(texts)
+        unheard = [text for text in texts if text not in heard]
+        estimates = estimated_scores(
+            unheard, list(heard), list(heard.values()), self._weights(prompt).unheard_word
+        )
+        heard |= zip(unheard, estimates, strict=True)
+        return [heard[text] for text in texts]
+
     def _weights(self, prompt: ListPrompt) -> EvidenceWeights:
-        return self.config.scored if has_sums(prompt.listed) else self.config.unscored
+        if not has_sums(prompt.listed):
+            return self.config.unscored
+        if prompt.listed[0].second_score is not None and self.config.twice_scored is not None:
+            return self.config.twice_scored
+        return self.config.scored
 
 
 def _written(prompt: ListPrompt, text: str) -> str:

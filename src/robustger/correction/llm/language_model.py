@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import platform
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 
 from robustger.errors import InputError, MissingExtraError
+from robustger.models import cpu_multiplies_bfloat16
 from robustger.models.loading import load_pretrained
 
 
@@ -28,20 +28,9 @@ def best_dtype(device: str | torch.device, folder: Path | None = None) -> torch.
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if config.get("dtype", config.get("torch_dtype")) == "float32":
             return torch.float32
-    if torch.device(device).type != "cpu" or _cpu_multiplies_bfloat16():
+    if torch.device(device).type != "cpu" or cpu_multiplies_bfloat16():
         return torch.bfloat16
     return torch.float32
-
-
-def _cpu_multiplies_bfloat16() -> bool:
-    """Whether the CPU has instructions for products of bfloat16: AVX-512 BF16 or AMX on x86, BF16 on Arm.
-
-    oneDNN accepts any AVX-512, but without these instructions it takes more than twice the time of float32. The
-    instructions are looked up and nothing is timed, so that a busy machine makes the same choice as an idle one.
-    """
-    if platform.machine().lower() in ("x86_64", "amd64"):
-        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def default_device() -> str:

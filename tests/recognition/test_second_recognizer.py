@@ -1,0 +1,110 @@
+"""A second recognizer scores what the first one wrote, and changes nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from robustger.audio import read_audio
+from robustger.errors import InputError, MissingModelError
+from robustger.hypotheses import Hypothesis
+from robustger.pipeline import load_preset_recognizer
+from robustger.pipeline.presets import demo_manifest
+from robustger.recognition import load_recognizer
+from robustger.recognition.recognizer import Listens, Recognition
+from robustger.recognition.second_recognizer import (
+    UNHEARABLE_NATS,
+    TwiceHeard,
+    load_second_recognizer,
+    second_scores,
+)
+
+
+@pytest.fixture(scope="module")
+def clip() -> np.ndarray:
+    manifest = demo_manifest("lab")
+    assert manifest is not None
+    return read_audio(manifest.parent / "music_10dB.flac")
+
+
+class Listener:
+    """A recognizer of short texts in a few languages, whose scores are easily told apart."""
+
+    window_seconds, pads, embedding_size = 30.0, True, 1
+
+    def __init__(self, sign: float, languages: Sequence[str | None] = ("en", None), most: int = 99) -> None:
+        self.sign, self.languages, self.most = sign, languages, most
+
+    def recognize(
+        self, audios: Sequence[np.ndarray], *, n: int = 5, beams: int | None = None
+    ) -> list[Recognition]:
+        texts = [Hypothesis("one", -1.0), Hypothesis("one two", -2.0)]
+        return [Recognition(tuple(texts[:n]), n, np.zeros(1), language="en") for _ in audios]
+
+    def embed(self, audios: Sequence[np.ndarray]) -> list:
+        return []
+
+    def align(self, audio: np.ndarray, text: str, *, language: str | None = None) -> list:
+        return []
+
+    def score(self, audio: np.ndarray, texts: Sequence[str], *, language: str | None = None) -> list[float]:
+        if language not in self.languages or any(len(text) > self.most for text in texts):
+            raise InputError("not mine")
+        return [self.sign * len(text) for text in texts]
+
+
+def scores(second: Listener) -> list[float | None]:
+    found = TwiceHeard(Listener(1), second).recognize([np.zeros(9, np.float32)], n=2)[0]
+    assert [one.score for one in found.hypotheses] == [-1.0, -2.0]
+    return [one.second_score for one in found.hypotheses]
+
+
+def test_the_second_recognizer_scores_the_texts_of_the_first() -> None:
+    assert scores(Listener(-1)) == [-3.0, -7.0]
+
+
+def test_a_language_that_the_second_one_does_not_know_leaves_no_second_scores() -> None:
+    assert scores(Listener(-1, languages=("de",))) == [None, None]
+
+
+def test_only_a_text_that_is_too_long_for_the_second_one_counts_as_unheard() -> None:
+    assert scores(Listener(-1, most=5)) == [-3.0, UNHEARABLE_NATS]
+
+
+def test_recognizers_that_cannot_score_are_refused() -> None:
+    class Mute:
+        def recognize(self) -> None: ...
+
+    with pytest.raises(InputError, match="Mute cannot score texts"):
+        TwiceHeard(Listener(1), Mute())  # type: ignore[arg-type]
+
+
+def test_a_model_that_is_not_there_names_the_way_around(tmp_path: Path) -> None:
+    with pytest.raises((MissingModelError, InputError)) as missing:
+        load_second_recognizer("org/no-such-whisper")
+    assert str(missing.value).endswith("or go without it (--second-recognizer none)")
+
+
+def test_real_recognizers_hear_each_other(embedded_whisper: Callable[[str], str], clip: np.ndarray) -> None:
+    first = load_recognizer("faster-whisper", embedded_whisper("whisper-tiny.en"), dtype="int8", device="cpu")
+    second = load_second_recognizer(embedded_whisper("whisper-base"), "cpu")
+    assert isinstance(second, Listens)
+    (alone,) = first.recognize([clip], n=3)
+    (found,) = TwiceHeard(first, second).recognize([clip], n=3)
+    assert [one.text for one in found.hypotheses] == [one.text for one in alone.hypotheses]
+    expected = second.score(clip, [one.text for one in alone.hypotheses])
+    assert [one.second_score for one in found.hypotheses] == pytest.approx(expected)
+    assert second_scores(second, clip, ["please turn right"], "xx") is None
+    assert expected[0] > second.score(clip, ["I like green apples."])[0] + 20
+
+
+def test_the_preset_knows_which_model_hears_again() -> None:
+    given = load_preset_recognizer("whisper")
+    assert given.second_model == "whisper-tiny.en"
+    assert given.chosen(model="whisper-tiny.en").second_model == "whisper-base"
+    assert given.chosen(model="openai/whisper-large-v3").second_model is None
+    assert given.chosen(model="openai/whisper-large-v3", second="whisper-base").second_model == "whisper-base"
+    assert given.chosen(second="none").second_model is None
