@@ -21,6 +21,7 @@ from robustger.recognition.second_recognizer import (
     load_second_recognizer,
     second_scores,
 )
+from robustger.text import normalize
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +36,23 @@ class Listener:
 
     window_seconds, pads, embedding_size = 30.0, True, 1
 
-    def __init__(self, sign: float, languages: Sequence[str | None] = ("en", None), most: int = 99) -> None:
-        self.sign, self.languages, self.most = sign, languages, most
+    def __init__(
+        self,
+        sign: float = -1.0,
+        languages: Sequence[str | None] = ("en", None),
+        most: int = 99,
+        texts: Sequence[str] = ("one", "one two"),
+        heard: str | None = "en",
+    ) -> None:
+        self.sign, self.languages, self.most, self.texts, self.heard = sign, languages, most, texts, heard
 
     def recognize(
         self, audios: Sequence[np.ndarray], *, n: int = 5, beams: int | None = None
     ) -> list[Recognition]:
-        texts = [Hypothesis("one", -1.0), Hypothesis("one two", -2.0)]
-        return [Recognition(tuple(texts[:n]), n, np.zeros(1), language="en") for _ in audios]
+        texts = [Hypothesis(text, -float(rank)) for rank, text in enumerate(self.texts, start=1)]
+        return [
+            Recognition(tuple(texts[:n]), len(texts[:n]), np.zeros(1), language=self.heard) for _ in audios
+        ]
 
     def embed(self, audios: Sequence[np.ndarray]) -> list:
         return []
@@ -54,6 +64,33 @@ class Listener:
         if language not in self.languages or any(len(text) > self.most for text in texts):
             raise InputError("not mine")
         return [self.sign * len(text) for text in texts]
+
+
+def both(first: Listener, second: Listener) -> list[tuple[str, float | None, float | None]]:
+    """Text, score and second score of what two recognizers find together."""
+    found = TwiceHeard(first, second).recognize([np.zeros(9, np.float32)], n=2)[0]
+    assert found.distinct == len(found.hypotheses)
+    return [(one.text, one.score, one.second_score) for one in found.hypotheses]
+
+
+def test_the_best_text_of_the_second_recognizer_comes_last_with_both_scores() -> None:
+    texts = both(Listener(-1), Listener(-2, texts=["one three", "four"]))
+    assert texts == [("one", -1.0, -6.0), ("one two", -2.0, -14.0), ("one three", -9.0, -18.0)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (Listener(), Listener(texts=["One, two."])),  # the same words
+        (Listener(), Listener(texts=[""])),
+        (Listener(), Listener(texts=["and so on and on we go " * 2])),  # says it twice
+        (Listener(texts=[""]), Listener(texts=["thank you"])),  # nothing was heard at first
+        (Listener(heard="de", languages=("de",)), Listener(languages=("de",), texts=["eins"])),
+        (Listener(most=5), Listener(texts=["too long for the first"])),
+    ],
+)
+def test_a_text_that_is_known_unsound_or_unfit_is_not_added(first: Listener, second: Listener) -> None:
+    assert [text for text, _, _ in both(first, second)] == list(first.texts)
 
 
 def scores(second: Listener) -> list[float | None]:
@@ -94,8 +131,13 @@ def test_real_recognizers_hear_each_other(embedded_whisper: Callable[[str], str]
     assert isinstance(second, Listens)
     (alone,) = first.recognize([clip], n=3)
     (found,) = TwiceHeard(first, second).recognize([clip], n=3)
-    assert [one.text for one in found.hypotheses] == [one.text for one in alone.hypotheses]
-    expected = second.score(clip, [one.text for one in alone.hypotheses])
+    (other,) = second.recognize([clip], n=1, beams=3)
+    texts = [one.text for one in found.hypotheses]
+    assert texts[:3] == [one.text for one in alone.hypotheses]
+    words = [normalize(text, "spoken") for text in texts]
+    assert normalize(other.hypotheses[0].text, "spoken") in words
+    assert len(set(words)) == len(words)
+    expected = second.score(clip, texts)
     assert [one.second_score for one in found.hypotheses] == pytest.approx(expected)
     assert second_scores(second, clip, ["please turn right"], "xx") is None
     assert expected[0] > second.score(clip, ["I like green apples."])[0] + 20

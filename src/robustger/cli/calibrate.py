@@ -48,7 +48,7 @@ def calibrate(
             max=0.5,
             metavar="SHARE",
             help="Let at most this share of the edits be harmful, such as 0.05, with a confidence of 95 %. Default: "
-            "keep four fifths of the largest possible gain.",
+            "keep nineteen twentieths of the largest possible gain.",
         ),
     ] = None,
     normalizer: Annotated[

@@ -7,8 +7,8 @@ has the formula of P.
 The threshold is measured by cross-validation: the lists are split by group, the weights are fitted without a group, and
 the edits of this group are judged with them. If a risk is asked for, the threshold is the lowest at which at most this
 share of the edits is harmful, with a confidence of 95 % over all thresholds together (Learn then Test, Angelopoulos et
-al., 2021, with the correction of Bonferroni). Else it is the strictest that keeps four fifths of the largest gain in
-word errors: the last fifth would cost the most harm.
+al., 2021, with the correction of Bonferroni). Else it is the strictest that keeps nineteen
+twentieths of the largest gain in word errors: the last twentieth would cost the most harm.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MOST_ERRORS = 4  # words by which a candidate may differ from the 1-best in the 
 PENALTY = 0.002  # of squared weights, in word errors per 100 words
 STEPS = 200
 GRID = tuple(round(0.2 * step, 1) for step in range(-5, 31))  # thresholds in nats
-KEPT_GAIN = 0.8  # share of the largest gain in word errors that a threshold without a risk has to keep
+KEPT_GAIN = 0.95  # share of the largest gain in word errors that a threshold without a risk has to keep
 CONFIDENCE = 0.95
 EVIDENCE = ("recognizer", "second", "language_model", "prior")
 SPLITS = 5
@@ -115,7 +115,7 @@ def calibrate(
         lists: at least two groups of them.
         evidence: the kinds that take part, out of `EVIDENCE`; the others get no weight.
         normalize: the form in which words are compared.
-        risk: the largest share of harmful edits; None keeps four fifths of the largest gain.
+        risk: the largest share of harmful edits; None keeps nineteen twentieths of the largest gain.
         folds: the number of splits.
 
     Raises:

@@ -1,7 +1,8 @@
-"""Lets a second recognizer hear every audio again, and score what the first one wrote.
+"""Lets a second recognizer hear every audio again, score what the first one wrote, and add what it would write itself.
 
 Two recognizers err differently, so the second one's log-probabilities say which hypotheses of the first are likely to
-be right. Scoring is cheap: the second recognizer encodes the audio and reads the hypotheses, but does not search.
+be right, and its own best text is often right where no hypothesis of the first is. The first one scores that text in
+turn. A narrow search is enough for it, so a small second recognizer costs little.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from robustger.errors import InputError, MissingModelError
+from robustger.hypotheses import Hypothesis
 from robustger.recognition.recognizer import (
     AudioEmbedding,
     Listens,
@@ -18,18 +20,23 @@ from robustger.recognition.recognizer import (
     Recognizer,
     TimedWord,
 )
+from robustger.text import normalize
+from robustger.text.loops import is_loop, says_twice
 
 if TYPE_CHECKING:
     import numpy as np
 
+SECOND_BEAMS = 3  # more find nearly the same best text
 UNHEARABLE_NATS = -1e4  # of a text that is longer than a recognizer takes
 
 
 class TwiceHeard:
     """A recognizer whose hypotheses are scored by a second recognizer, too: `Hypothesis.second_score`.
 
-    All else comes from the first recognizer. Where the second one does not know the language, or takes shorter audio
-    only, its scores are missing.
+    The best text of the second recognizer comes last in the list, so there may be one hypothesis more than was asked
+    for. It is left out if the first one has it already or hears nothing, if it repeats itself, and if the language is
+    known and not English. All else comes from the first recognizer. Where the second one does not know the language, or
+    takes shorter audio only, it takes no part.
 
     Args:
         first: writes the hypotheses.
@@ -47,46 +54,70 @@ class TwiceHeard:
                     "go without a second recognizer"
                 )
             assert isinstance(one, Listens)
-        self._first: Listens = first  # type: ignore[assignment]
-        self._second: Listens = second  # type: ignore[assignment]
+        self.first: Listens = first  # type: ignore[assignment]
+        self.second: Listens = second  # type: ignore[assignment]
 
     @property
     def window_seconds(self) -> float | None:
         """As `Recognizer.window_seconds`."""
-        return self._first.window_seconds
+        return self.first.window_seconds
 
     @property
     def pads(self) -> bool:
         """As `Recognizer.pads`."""
-        return self._first.pads
+        return self.first.pads
 
     @property
     def embedding_size(self) -> int:
         """As `Recognizer.embedding_size`."""
-        return self._first.embedding_size
+        return self.first.embedding_size
 
     def recognize(
         self, audios: Sequence[np.ndarray], *, n: int = 5, beams: int | None = None
     ) -> list[Recognition]:
-        """As `Recognizer.recognize`, with second scores."""
-        found = self._first.recognize(audios, n=n, beams=beams)
-        return [self._scored(audio, one) for audio, one in zip(audios, found, strict=True)]
+        """As `Recognizer.recognize`, with second scores and, last, the best text of the second recognizer."""
+        return self.heard_again(audios, self.first.recognize(audios, n=n, beams=beams))
+
+    def heard_again(self, audios: Sequence[np.ndarray], found: Sequence[Recognition]) -> list[Recognition]:
+        """What the first recognizer found, with what the second one has to say about it."""
+        try:
+            others = self.second.recognize(audios, n=1, beams=SECOND_BEAMS)
+        except InputError:
+            return list(found)
+        return [
+            self._scored(audio, self._with_text(audio, one, other.hypotheses[0].text))
+            for audio, one, other in zip(audios, found, others, strict=True)
+        ]
 
     def embed(self, audios: Sequence[np.ndarray]) -> list[AudioEmbedding]:
         """As `Recognizer.embed`."""
-        return self._first.embed(audios)
+        return self.first.embed(audios)
 
     def align(self, audio: np.ndarray, text: str, *, language: str | None = None) -> list[TimedWord]:
         """As `Listens.align`."""
-        return self._first.align(audio, text, language=language)
+        return self.first.align(audio, text, language=language)
 
     def score(self, audio: np.ndarray, texts: Sequence[str], *, language: str | None = None) -> list[float]:
         """As `Listens.score`."""
-        return self._first.score(audio, texts, language=language)
+        return self.first.score(audio, texts, language=language)
+
+    def _with_text(self, audio: np.ndarray, found: Recognition, text: str) -> Recognition:
+        """The recognition with the text of the second recognizer, if it is a new and sound one."""
+        known = {normalize(one.text, "spoken") for one in found.hypotheses}
+        words = normalize(text, "spoken")
+        is_english = found.language is None or found.language == "en"
+        is_sound = bool(words) and not is_loop(text) and not says_twice(text)
+        if not is_english or not is_sound or words in known or not found.hypotheses[0].text.strip():
+            return found
+        score = _score(self.first, audio, text, found.language)
+        if score is None:
+            return found
+        hypotheses = (*found.hypotheses, Hypothesis(text, score))
+        return replace(found, hypotheses=hypotheses, distinct=len(hypotheses))
 
     def _scored(self, audio: np.ndarray, found: Recognition) -> Recognition:
         texts = [hypothesis.text for hypothesis in found.hypotheses]
-        scores = second_scores(self._second, audio, texts, found.language)
+        scores = second_scores(self.second, audio, texts, found.language)
         if scores is None:
             return found
         hypotheses = (
