@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -48,6 +49,21 @@ def test_the_evidence_that_tells_gets_the_weight(informative: str):
     assert result.chosen.errors_before == sum(
         one.reference.endswith("boat") for one in simulated(300, 1, "recognizer")
     )
+
+
+def test_a_second_recognizer_that_tells_gets_the_weight():
+    lists = [
+        replace(
+            one,
+            candidates=[
+                replace(text, recognizer=text.language_model, second=text.recognizer, language_model=None)
+                for text in one.candidates
+            ],
+        )
+        for one in simulated(300, 1, "recognizer")
+    ]
+    weights = calibrate(lists, evidence=("recognizer", "second"), normalize=str).weights
+    assert weights.second > 4 * weights.recognizer
 
 
 def test_evidence_that_does_not_take_part_has_no_weight():

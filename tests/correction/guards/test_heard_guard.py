@@ -46,6 +46,20 @@ def test_the_recognizers_scores_overrule_its_order(tiny_corrector: Callable[...,
     assert changed.to_dict()["judged"][0]["to"] == "knight"
 
 
+def test_a_second_recognizer_takes_part_in_the_decision(tiny_corrector: Callable[..., Corrector]):
+    texts, scores = ["the night train", "the knight train", "the night rain"], [-4.0, -5.0, -9.0]
+    alone = NBest.from_texts("a", texts, scores=scores)
+    twice = NBest.from_texts("b", texts, scores=scores, second_scores=[-9.0, -3.0, -9.0])
+    both = guard().model_copy(update={"twice_scored": HEARD.model_copy(update={"second": 1.0})})
+    first, changed = tiny_corrector().correct([alone, twice], guard=both)
+    assert (first.text, changed.text) == ("the night train", "the knight train")
+    assert changed.judged is not None
+    (edit,) = changed.judged
+    assert (edit.gain, edit.recognizer_gain, edit.second_gain) == pytest.approx((4.5, -1.0, 5.3), abs=0.05)
+    (without,) = tiny_corrector().correct([twice], guard=guard())  # nobody says what it counts
+    assert without.text == "the night train"
+
+
 def test_a_hypothesis_that_breaks_off_does_not_win(tiny_corrector: Callable[..., Corrector]):
     nbest = NBest.from_texts(
         "a",
