@@ -331,7 +331,7 @@ class Corrector:
     ) -> list[Transcript]:
         """The transcripts of a batch in plain words: a language model answers, and the guard decides."""
         if proposals is not None:  # waits for the server without keeping the language model from others
-            return proposals.transcripts(batch, partial(self._judge, guard=guard), guard.config.name)
+            return proposals.transcripts(batch, partial(self._judge, guard=guard), guard)
         with self._llm_lock:
             answers = answer(
                 batch,

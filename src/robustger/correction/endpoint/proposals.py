@@ -1,4 +1,8 @@
-"""Brings the answers of a server's language model to the lists that a corrector is about to judge."""
+"""Brings the answers of a server's language model to the lists that a corrector is about to judge.
+
+Such a language model may know nothing of speech, may be of any size, and may obey what a list says. So its answers are
+judged as those of the corrector's own language model are, and are bound more tightly where the recognizer has no say.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from robustger.correction.batch import ReadingBatch
+from robustger.correction.guards.guard import Guard
 from robustger.correction.list_prompts import ListPrompt
 from robustger.errors import InputError
 from robustger.hypotheses import Transcript
+from robustger.noise.alignment import align_all
 
 if TYPE_CHECKING:
     from robustger.correction.endpoint.remote_proposer import RemoteAnswer, RemoteProposer
@@ -35,28 +41,37 @@ class Proposals:
         self,
         batch: ReadingBatch,
         judge: Callable[[ReadingBatch, Sequence[str | None]], Sequence[Transcript]],
-        guard: str,
+        guard: Guard,
     ) -> list[Transcript]:
         """The transcripts of the lists of a batch. Lists without an answer keep their 1-best.
+
+        Where the guard does not go by what the recognizer heard, only the parts of an answer that the list supports are
+        judged at all, see `supported_part`.
 
         Args:
             batch: the lists.
             judge: decides about the answers, in plain words, of some lists; None is an answer that was cut off.
-            guard: name of the guard in force, for the transcripts.
+            guard: the guard in force.
         """
         answers = [self._answers[prompt.index].result() for prompt in batch.prompts]
         answered = [row for row, answer in enumerate(answers) if answer.reason is None]
         decided: dict[int, Transcript] = {}
         if answered:
+            written = [answers[row].text for row in answered]
             part = batch.part(answered)
-            texts = [
-                None if (text := answers[row].text) is None else batch.prompts[row].as_plain(text)
-                for row in answered
+            plain = [
+                None if text is None else prompt.as_plain(text)
+                for text, prompt in zip(written, part.prompts, strict=True)
             ]
-            decided = dict(zip(answered, judge(part, texts), strict=True))
+            bound = [
+                text if text is None or guard.hears(prompt) else supported_part(text, prompt)
+                for text, prompt in zip(plain, part.prompts, strict=True)
+            ]
+            judged = map(_with_all_written, judge(part, bound), plain)
+            decided = dict(zip(answered, judged, strict=True))
         return [
             replace(
-                decided.get(row) or _unanswered(prompt, guard),
+                decided.get(row) or _unanswered(prompt, guard.config.name),
                 proposer=self._proposer,
                 reason=answers[row].reason,
             )
@@ -100,3 +115,28 @@ def check_judged(guard: str, num_beams: int) -> None:
 def _unanswered(prompt: ListPrompt, guard: str) -> Transcript:
     best = prompt.nbest.best
     return Transcript(prompt.nbest.id, best, best, best, "no_answer", guard, confidence=0.0)
+
+
+def supported_part(text: str, prompt: ListPrompt) -> str:
+    """A text with every word put back to that of the 1-best that no hypothesis has in its place.
+
+    What is left combines the hypotheses: it adds no word that the recognizer did not consider there, and drops none
+    that all hypotheses have.
+    """
+    texts = dict.fromkeys([prompt.nbest.best, *(one.text for one in prompt.listed)])
+    if text in texts:
+        return text
+    *listed, own = align_all([one.split() for one in (*texts, text)])
+    words = [
+        word if any(row[column] == word for row in listed) else listed[0][column]
+        for column, word in enumerate(own)
+    ]
+    return " ".join(word for word in words if word is not None)
+
+
+def _with_all_written(transcript: Transcript, written: str | None) -> Transcript:
+    """The transcript with everything that the server's language model wrote, also what was not even judged."""
+    generated = written or ""
+    if transcript.source == "llm" and transcript.text != generated:
+        return replace(transcript, generated=generated, source="guard")
+    return replace(transcript, generated=generated)
