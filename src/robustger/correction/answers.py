@@ -29,6 +29,7 @@ class BatchAnswers:
             are counted in `reading.passes` instead.
         draft_log_probabilities: log-probability of every 1-best, where decoding gave it; else None.
         prior: log p(text) of texts under the language model without training and without the lists, in nats.
+        foreign: whether another language model wrote the answers, whose probability then says nothing about the 1-best.
     """
 
     batch: ReadingBatch
@@ -39,6 +40,7 @@ class BatchAnswers:
     stepwise_passes: Sequence[int]
     draft_log_probabilities: Sequence[float] | None
     prior: Callable[[Sequence[str]], Sequence[float]]
+    foreign: bool = False
 
     @property
     def passes(self) -> list[int]:
@@ -137,7 +139,9 @@ def read_proposals(
         for row in every
     ]
     texts = [text or "" for text in proposals]
-    return BatchAnswers(batch, answers, texts, reading, tokens, [0] * len(batch), scores[: len(batch)], prior)
+    best_scores = scores[: len(batch)]
+    passes = [0] * len(batch)  # those of reading are counted there
+    return BatchAnswers(batch, answers, texts, reading, tokens, passes, best_scores, prior, foreign=True)
 
 
 def _limits(batch: ReadingBatch, max_new_tokens: int) -> list[int]:
