@@ -155,6 +155,7 @@ def test_bad_options_are_one_line(
     assert not Path("out.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_same_endpoint_only(
     robustger: Callable[..., Any], folder: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
