@@ -98,7 +98,7 @@ FORMATS = ("nemo", "kaldi", "robusthp")  # an option of import-nbest begins with
 @pytest.mark.parametrize("command", ["nbest", "transcribe", "correct"])
 def test_help_begins_with_what_everybody_needs(command: str) -> None:
     panels = [getattr(parameter, "rich_help_panel", None) for parameter in COMMANDS[command].params]
-    known = [None, options.RECOGNITION, options.CORRECTION, options.SPEED, options.RARE]
+    known = [None, options.RECOGNITION, options.CORRECTION, options.LLM_SERVER, options.SPEED, options.RARE]
     order = [known.index(panel) for panel in panels[: panels.index(options.RARE)] if panel is not None]
     assert order == sorted(order)
     assert panels[0] is None

@@ -37,6 +37,12 @@ def correct(
             rich_help_panel=options.CORRECTION,
         ),
     ] = 1,
+    llm_server: options.LlmServerOption = None,
+    llm_model: options.LlmModelOption = None,
+    llm_timeout: options.LlmTimeoutOption = 60,
+    llm_retries: options.LlmRetriesOption = 3,
+    llm_concurrency: options.LlmConcurrencyOption = 8,
+    llm_max_tokens: options.LlmMaxTokensOption = 1024,
     batch_size: options.BatchSizeOption = "16",
     device: options.DeviceOption = None,
     quantization: options.QuantizationOption = None,
@@ -55,9 +61,18 @@ def correct(
 
     The output has one line for each line of the input. If a run from a file to a file is interrupted or killed, the
     same command goes on from there. Lines that cannot be read are reported, get an empty text, and make the exit code
-    1.
+    1. Lists that the server of --llm-server does not answer keep the recognizer's text, which makes the exit code 1,
+    too.
     """
     size = options.batch_size_of(batch_size)
+    server = options.llm_server(
+        llm_server,
+        llm_model,
+        timeout_seconds=llm_timeout,
+        retries=llm_retries,
+        concurrency=llm_concurrency,
+        max_tokens=llm_max_tokens,
+    )
     check_readable(lists)
     corrector = corrector_of(preset, checkpoint)
     files = sorted(map(str, files_of_models(corrector, base)))
@@ -66,6 +81,7 @@ def correct(
     from pathlib import Path
 
     from robustger.cli.quiet import quiet_libraries
+    from robustger.correction.endpoint.remote_proposer import proposer_of
     from robustger.correction.model import Corrector
     from robustger.hypotheses.audio_embeddings import AudioEmbeddings
     from robustger.pipeline.resume import file_settings
@@ -76,13 +92,19 @@ def correct(
     with progress("correcting", "lists") as bar:
         count_lines(lists, bar)
         summary = correct_file_resumably(
-            lambda: Corrector.from_pretrained(corrector, **model),
+            lambda: Corrector.from_pretrained(corrector, **model, proposer=proposer_of(server)),
             lists,
             output,
-            identity={"corrector": corrector, **model, "files": file_settings(files)},
+            identity={
+                "corrector": corrector,
+                **model,
+                "files": file_settings(files),
+                **({} if server is None else {"llm_server": server.identity}),
+            },
             restart=restart,
             on_problem=lambda line, message: say(f"{shown_name(lists)}:{line}: {message}"),
             on_progress=bar.update,
+            on_warning=say,
             guard=guard,
             guard_changes=options.changed_thresholds(max_edit_rate, max_deletion_rate, min_gain),
             num_beams=beams,
@@ -95,9 +117,13 @@ def correct(
             f"{summary.foreign} lists are not in a language that this corrector knows "
             f"({', '.join(summary.languages)}); they keep the recognizer's text"
         )
+    if summary.unanswered:
+        say(
+            f"{summary.unanswered} lists got no answer of the language model; they keep the recognizer's text"
+        )
     say(
         f"{summary.lists} lists, {summary.changed} changed, {summary.agreeing} passed through in agreement, "
         f"{summary.guarded} held back by the guard, {summary.too_long} too long, {summary.problems} problems"
     )
-    if summary.problems:
+    if summary.problems or summary.unanswered:
         raise typer.Exit(1)

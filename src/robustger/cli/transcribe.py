@@ -84,6 +84,12 @@ def transcribe(
     max_edit_rate: options.MaxEditRateOption = None,
     max_deletion_rate: options.MaxDeletionRateOption = None,
     min_gain: options.MinGainOption = None,
+    llm_server: options.LlmServerOption = None,
+    llm_model: options.LlmModelOption = None,
+    llm_timeout: options.LlmTimeoutOption = 60,
+    llm_retries: options.LlmRetriesOption = 3,
+    llm_concurrency: options.LlmConcurrencyOption = 8,
+    llm_max_tokens: options.LlmMaxTokensOption = 1024,
     device: options.DeviceOption = None,
     quantization: options.QuantizationOption = None,
     track: options.TrackOption = None,
@@ -95,9 +101,18 @@ def transcribe(
 
     If a run that writes to a file or a folder is interrupted or killed, the same command goes on from there.
     Recordings that cannot be read are reported and skipped, and make the exit code 1. If nobody speaks in a recording,
-    its text is empty, and that is reported as well.
+    its text is empty, and that is reported as well. If the server of --llm-server does not answer, the recognizer's
+    text stays, which makes the exit code 1, too.
     """
     refuse_overwriting(output, *files_of_models(preset, model, checkpoint, base))
+    server = options.llm_server(
+        llm_server,
+        llm_model,
+        timeout_seconds=llm_timeout,
+        retries=llm_retries,
+        concurrency=llm_concurrency,
+        max_tokens=llm_max_tokens,
+    )
     thresholds = options.changed_thresholds(max_edit_rate, max_deletion_rate, min_gain)
 
     import sys
@@ -125,6 +140,7 @@ def transcribe(
         normalizer=normalizer,
         device=device,
         find_speech=find_speech,
+        llm_server=server,
         **further,
     )
     correction: dict[str, Any] = {"guard_changes": thresholds} if thresholds else {}
@@ -155,8 +171,13 @@ def transcribe(
         )
     typer.echo(
         f"robustger: {summary.files} recordings, {summary.seconds:.1f} s, {summary.changed} of {summary.segments} "
-        f"segments changed, {summary.problems} problems",
+        f"segments changed, {summary.problems} problems"
+        + (
+            f", {summary.unanswered} segments without an answer of the language model"
+            if summary.unanswered
+            else ""
+        ),
         err=True,
     )
-    if summary.problems:
+    if summary.problems or summary.unanswered:
         raise typer.Exit(1)

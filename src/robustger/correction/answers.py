@@ -29,6 +29,7 @@ class BatchAnswers:
             are counted in `reading.passes` instead.
         draft_log_probabilities: log-probability of every 1-best, where decoding gave it; else None.
         prior: log p(text) of texts under the language model without training and without the lists, in nats.
+        foreign: whether another language model wrote the answers, whose probability then says nothing about the 1-best.
     """
 
     batch: ReadingBatch
@@ -39,6 +40,7 @@ class BatchAnswers:
     stepwise_passes: Sequence[int]
     draft_log_probabilities: Sequence[float] | None
     prior: Callable[[Sequence[str]], Sequence[float]]
+    foreign: bool = False
 
     @property
     def passes(self) -> list[int]:
@@ -77,11 +79,7 @@ def answer(
         prior: as `BatchAnswers.prior`.
     """
     prompts = [prompt.tokens for prompt in batch.prompts]
-    # An answer is about as long as its hypotheses, and the prompt holds at least one of them.
-    limits = [
-        max(len(prompt.draft), min(max_new_tokens, len(prompt.tokens) * 3 // 2 + 8))
-        for prompt in batch.prompts
-    ]
+    limits = _limits(batch, max_new_tokens)
     reading = Reading(llm, prompts, batch.noise, tokens.end)
     if num_beams == 1 and constraint is None:
         answers, draft_log_probabilities = reading.decode(batch.drafts, limits)
@@ -102,3 +100,53 @@ def answer(
     return BatchAnswers(
         batch, answers, texts, reading, tokens, stepwise_passes, draft_log_probabilities, prior
     )
+
+
+@torch.no_grad()
+def read_proposals(
+    batch: ReadingBatch,
+    proposals: Sequence[str | None],
+    llm: ConditionedLLM,
+    tokens: ListTokens,
+    *,
+    max_new_tokens: int,
+    prior: Callable[[Sequence[str]], Sequence[float]],
+) -> BatchAnswers:
+    """Lets the language model read what another one wrote for the lists of a batch, and say how probable it is.
+
+    Args:
+        batch: the lists.
+        proposals: a text in plain words for each list; None where it was cut off. One that is longer than an answer may
+            be counts as cut off, too.
+        llm: the conditioned language model, which judges and writes nothing.
+        tokens: of its tokenizer.
+        max_new_tokens: as for `answer`.
+        prior: as `BatchAnswers.prior`.
+    """
+    reading = Reading(llm, [prompt.tokens for prompt in batch.prompts], batch.noise, tokens.end)
+    written = [None if text is None else tokens.answer(text) for text in proposals]
+    whole = {
+        row: ids
+        for row, (ids, limit) in enumerate(zip(written, _limits(batch, max_new_tokens), strict=True))
+        if ids is not None and len(ids) <= limit
+    }
+    every = range(len(batch))
+    drafts = [prompt.draft for prompt in batch.prompts]
+    scores = reading.score([*every, *whole], [*drafts, *whole.values()])
+    scored = dict(zip(whole, scores[len(batch) :], strict=True))
+    answers = [
+        Answer(whole[row][:-1], scored[row], True) if row in whole else Answer([], 0.0, False)
+        for row in every
+    ]
+    texts = [text or "" for text in proposals]
+    best_scores = scores[: len(batch)]
+    passes = [0] * len(batch)  # those of reading are counted there
+    return BatchAnswers(batch, answers, texts, reading, tokens, passes, best_scores, prior, foreign=True)
+
+
+def _limits(batch: ReadingBatch, max_new_tokens: int) -> list[int]:
+    """The most tokens of each answer: it is about as long as its hypotheses, and the prompt holds at least one."""
+    return [
+        max(len(prompt.draft), min(max_new_tokens, len(prompt.tokens) * 3 // 2 + 8))
+        for prompt in batch.prompts
+    ]

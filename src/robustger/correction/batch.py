@@ -52,9 +52,11 @@ class ReadingBatch:
         """Tokens of prompts and first drafts with their padding."""
         return len(self) * max(map(len, self.prompts))
 
-    def part(self, rows: slice) -> ReadingBatch:
-        """Some of the lists."""
-        return ReadingBatch(self.prompts[rows], self.drafts[rows], self.noise[rows])
+    def part(self, rows: Sequence[int]) -> ReadingBatch:
+        """Some of the lists, by their positions in the batch."""
+        return ReadingBatch(
+            [self.prompts[row] for row in rows], [self.drafts[row] for row in rows], self.noise[list(rows)]
+        )
 
 
 def prepared(
@@ -116,4 +118,4 @@ def in_parts(
         sizes.halve(len(part), part.tokens)
         torch.cuda.empty_cache()
         half = len(part) // 2
-        parts += [part.part(slice(half, None)), part.part(slice(half))]
+        parts += [part.part(range(half, len(part))), part.part(range(half))]

@@ -32,7 +32,7 @@ from robustger.hypotheses import NBest, Transcript
 from robustger.yaml_files import read_yaml
 
 CONFIDENCE_FILE = "confidence.yaml"
-UNJUDGED = ("language", "loop", "too_long")  # sources of texts that nothing has judged
+UNJUDGED = ("language", "loop", "too_long", "no_answer")  # sources of texts that nothing has judged
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _SMOOTHING = 0.05  # keeps the log-odds of the shares 0 and 1 finite

@@ -44,13 +44,21 @@ def decide(answers: BatchAnswers, guard: Guard) -> list[Transcript]:
                 generated=generated,
                 source=source,
                 guard=guard.config.name,
-                confidence=confidence_of(answer),
+                confidence=confidence_of(_kept_answer(answers, row, text)),
                 passes=answers.passes[row],
                 tokens=answer.length,
                 judged=judged,
             )
         )
     return transcripts
+
+
+def _kept_answer(answers: BatchAnswers, row: int, text: str) -> Answer:
+    """The answer that the confidence in a text is that of: what was written, or a 1-best that others wrote against."""
+    prompt = answers.batch.prompts[row]
+    if answers.foreign and text == prompt.nbest.best:
+        return Answer(prompt.draft[:-1], answers.best_log_probabilities()[row], True)
+    return answers.answers[row]
 
 
 def confidence_of(answer: Answer) -> float:

@@ -25,6 +25,7 @@ class CorrectionSummary:
         agreeing: lists that were passed through because their hypotheses agree.
         guarded: corrections that the guard replaced by the 1-best, as a whole or in part.
         too_long: lists that exceed the language model's limit for prompts or answers and kept their 1-best.
+        unanswered: lists that kept their 1-best because the language model's server gave no answer.
         problems: lines that could not be read, and repeated ids.
         foreign: lists that were passed through because the corrector does not know their language.
         languages: the languages that the corrector knows; empty where no list is foreign.
@@ -35,6 +36,7 @@ class CorrectionSummary:
     agreeing: int = 0
     guarded: int = 0
     too_long: int = 0
+    unanswered: int = 0
     problems: int = 0
     foreign: int = 0
     languages: tuple[str, ...] = ()
@@ -47,6 +49,7 @@ def correct_file(
     *,
     on_problem: Callable[[int, str], None] = lambda line, message: None,
     on_progress: Callable[[int], object] = lambda lists: None,
+    on_warning: Callable[[str], object] = lambda message: None,
     **options: Any,
 ) -> CorrectionSummary:
     """Corrects an N-best JSONL file into a transcript JSONL file.
@@ -61,6 +64,7 @@ def correct_file(
         target: transcript JSONL, "-" for stdout; a file appears only when it is complete.
         on_problem: called with the line number and the problem.
         on_progress: called with the number of lines that were just finished, after each batch of the language model.
+        on_warning: called once, with one line, if the language model's server gives no answer.
         options: keyword arguments of `Corrector.correct`.
 
     Raises:
@@ -95,6 +99,10 @@ def correct_file(
                     summary.agreeing += transcript.source == "agreement"
                     summary.guarded += transcript.source == "guard"
                     summary.too_long += transcript.source == "too_long"
+                    if transcript.source == "no_answer":
+                        if not summary.unanswered:
+                            on_warning(f"{transcript.reason}; such lists keep the recognizer's text")
+                        summary.unanswered += 1
                     if transcript.source == "language":
                         summary.foreign += 1
                         summary.languages = tuple(corrector.config.languages)

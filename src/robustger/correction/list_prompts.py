@@ -30,6 +30,7 @@ class ListPrompt:
         draft: token ids of the 1-best and of the token that ends an answer. They are read in the same pass.
         listed: all hypotheses of the list that differ, in plain words, with their scores and as they were written.
         as_written: writes plain words as the recognizer would.
+        as_plain: brings a text in any writing into the plain words of the list.
         listen: log p(text | audio) of texts as the recognizer writes them, in nats; None if the audio is not at hand.
     """
 
@@ -39,6 +40,7 @@ class ListPrompt:
     draft: list[int]
     listed: Sequence[Hypothesis] = ()
     as_written: Callable[[str], str] = str
+    as_plain: Callable[[str], str] = str
     listen: Callable[[Sequence[str]], Sequence[float]] | None = None
 
     def __len__(self) -> int:
@@ -103,6 +105,7 @@ def make_prompts(
                 draft=tokens.answer(nbest.best),
                 listed=writing.listed,
                 as_written=writing.as_written,
+                as_plain=writing.as_plain,
                 listen=None if listener is None else listener(writing.given),
             )
         )

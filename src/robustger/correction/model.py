@@ -5,7 +5,7 @@
 1. `writing`: the lists in plain words
 2. `list_prompts`: prompts, and lists that the language model does not read
 3. `decoding.batch_size` and `batch`: batches with their noise rows and drafts
-4. `answers`: the language model reads a batch and answers
+4. `answers`: the language model reads a batch and answers; or that of a server answers (`endpoint`), and ours reads it
 5. `decision`: a guard decides between answer and 1-best
 6. `writing` again: transcripts in the form that the lists have
 7. `confidence`: how probably each word is right
@@ -17,12 +17,12 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from robustger.correction.answers import answer
+from robustger.correction.answers import answer, read_proposals
 from robustger.correction.batch import ReadingBatch, in_parts, prepared
 from robustger.correction.checkpoint import (
     checkpoint_folder,
@@ -35,8 +35,9 @@ from robustger.correction.confidence import ConfidenceModel
 from robustger.correction.config import CorrectorConfig, GuardConfig, Quantization, validate_config
 from robustger.correction.decision import decide
 from robustger.correction.decoding.batch_size import BatchSize, BatchSizes
+from robustger.correction.endpoint.proposals import Proposals, check_judged, proposals_of
 from robustger.correction.guards.guard import Guard
-from robustger.correction.guards.known_guards import GUARDS
+from robustger.correction.guards.known_guards import chosen_guard
 from robustger.correction.list_prompts import Listener, make_prompts
 from robustger.correction.llm.causal_lm import CausalLanguageModel
 from robustger.correction.llm.conditioning import ConditionedLLM
@@ -54,6 +55,9 @@ from robustger.noise.embedding import NoiseEmbedder
 from robustger.noise.extractors import EXTRACTORS
 from robustger.noise.source import NOISE_SOURCES
 
+if TYPE_CHECKING:
+    from robustger.correction.endpoint.remote_proposer import RemoteProposer
+
 
 class Corrector:
     """Corrects N-best lists with a frozen language model that is conditioned on their noise.
@@ -69,6 +73,7 @@ class Corrector:
         tokens: turns texts into tokens of the language model, and back.
         noise: gives the noise rows of lists.
         confidence: judges how probably each word of a transcript is right.
+        proposer: writes the answers in the place of `llm`, which then only judges them; None leaves both to `llm`.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class Corrector:
         self.config = config
         self.llm = llm
         self.confidence = confidence or ConfidenceModel()
+        self.proposer: RemoteProposer | None = None
         self.tokens = ListTokens(config)
         # A pass is not reentrant: a hook of the output layer selects the logits that are wanted.
         self._llm_lock = threading.Lock()
@@ -153,6 +159,7 @@ class Corrector:
         base: str | None = None,
         quantization: Quantization | None = None,
         trainable: bool = False,
+        proposer: RemoteProposer | None = None,
     ) -> Corrector:
         """Loads a trained corrector.
 
@@ -167,6 +174,7 @@ class Corrector:
             trainable: keeps low-rank updates (LoRA) beside the weights of the language model, in order to train on or
                 to save again. Otherwise they are folded into the weights, which gives the same function up to rounding
                 (1e-5 in float32) in fewer and larger matrix products. Quantized weights are never changed.
+            proposer: lets the language model of a server write the corrections, see `robustger.correction.endpoint`.
 
         Raises:
             InputError: there is no such checkpoint, or it is broken.
@@ -178,6 +186,7 @@ class Corrector:
         config = validate_config(CorrectorConfig, read_config(folder).model_dump() | changes, str(folder))
         corrector = cls.create(config, dtype, device)
         corrector.confidence = ConfidenceModel.of_checkpoint(folder)
+        corrector.proposer = proposer
         load_weights(corrector.llm, folder)
         if not trainable:
             fold_lora(corrector.llm.llm)
@@ -267,15 +276,18 @@ class Corrector:
             transcript has it, too. `word_confidences` holds the probability that each word is right, and `confidence`
             is their mean; see `robustger.correction.confidence`. Lists in a language that the checkpoint does not know,
             lists whose 1-best loops, and lists that are too long for an answer are passed through, with the source
-            "language", "loop" or "too_long", a confidence of 0 and no `word_confidences`.
+            "language", "loop" or "too_long", a confidence of 0 and no `word_confidences`; so are lists without an
+            answer of the `proposer`, with the source "no_answer" and a `reason`.
 
         Raises:
-            InputError: there is no guard of that name; a threshold is unknown or out of range; `batch_size` is neither
-                a number nor `auto`; the checkpoint needs the embedding of a list's audio, and the list has none; or a
-                single list needs more than a GPU's memory.
+            InputError: there is no guard of that name, or it cannot judge a `proposer`; a threshold is unknown or out
+                of range; `batch_size` is neither a number nor `auto`; the checkpoint needs the embedding of a list's
+                audio, and the list has none; or a single list needs more than a GPU's memory.
         """
         lists = list(each_nbest(lists))
-        active_guard = self._guard(guard, guard_changes or {})
+        active_guard = chosen_guard(guard, guard_changes or {}, self.config.guard)
+        if self.proposer is not None:
+            check_judged(active_guard.config.name, num_beams)
         sizes = BatchSizes(batch_size, self.llm)
         if skip_agreeing is None:
             skip_agreeing = self.config.skip_agreeing
@@ -294,11 +306,12 @@ class Corrector:
 
         on_progress(len(transcripts))
         prepare = partial(ReadingBatch.of, tokens=self.tokens, noise=noise)
-        read = partial(self._read, guard=active_guard, num_beams=num_beams)
-        for batch in prepared(sizes.batches(prompts), prepare, ahead=self.llm.device.type == "cuda"):
-            for part, decided in in_parts(batch, read, sizes):
-                transcripts |= zip((prompt.index for prompt in part.prompts), decided, strict=True)
-                on_progress(len(part))
+        with proposals_of(self.proposer, prompts) as proposals:
+            read = partial(self._read, guard=active_guard, num_beams=num_beams, proposals=proposals)
+            for batch in prepared(sizes.batches(prompts), prepare, ahead=self.llm.device.type == "cuda"):
+                for part, decided in in_parts(batch, read, sizes):
+                    transcripts |= zip((prompt.index for prompt in part.prompts), decided, strict=True)
+                    on_progress(len(part))
         return [
             self.confidence.judged(writing.transcript(transcripts[index]), writing.given)
             for index, writing in enumerate(writings)
@@ -313,8 +326,12 @@ class Corrector:
         """
         self.noise.forget()
 
-    def _read(self, batch: ReadingBatch, guard: Guard, num_beams: int) -> list[Transcript]:
-        """The transcripts of a batch in plain words: the language model answers, and the guard decides."""
+    def _read(
+        self, batch: ReadingBatch, guard: Guard, num_beams: int, proposals: Proposals | None
+    ) -> list[Transcript]:
+        """The transcripts of a batch in plain words: a language model answers, and the guard decides."""
+        if proposals is not None:  # waits for the server without keeping the language model from others
+            return proposals.transcripts(batch, partial(self._judge, guard=guard), guard)
         with self._llm_lock:
             answers = answer(
                 batch,
@@ -327,6 +344,17 @@ class Corrector:
             )
             return decide(answers, guard)
 
+    def _judge(self, batch: ReadingBatch, proposals: Sequence[str | None], guard: Guard) -> list[Transcript]:
+        """The transcripts of a batch that another language model answered."""
+        with self._llm_lock:
+            limit = self.config.max_new_tokens
+            return decide(
+                read_proposals(
+                    batch, proposals, self.llm, self.tokens, max_new_tokens=limit, prior=self._prior
+                ),
+                guard,
+            )
+
     def _prior(self, texts: Sequence[str]) -> list[float]:
         """Log p(text) of texts under the language model without training and without a list, in nats."""
         if self._untrained is None:
@@ -335,30 +363,6 @@ class Corrector:
                 self.config.base, str(llm.device), llm.dtype, self.config.quantization
             )
         return self._untrained.log_probabilities(texts)
-
-    def _guard(self, guard: str | GuardConfig | Guard | None, changes: Mapping[str, float]) -> Guard:
-        """The guard that is asked for, with its thresholds.
-
-        Raises:
-            InputError: there is no guard of that name, or no such threshold, or its value is out of range.
-        """
-        if isinstance(guard, Guard):
-            if changes:
-                raise InputError(
-                    f"thresholds ({', '.join(changes)}) change a guard that is named, not one of your own"
-                )
-            return guard
-        if isinstance(guard, GuardConfig):
-            settings = guard
-        elif guard is None or guard == self.config.guard.name:
-            settings = self.config.guard
-        else:
-            # The thresholds of another guard are its own; the weights of the evidence are the checkpoint's.
-            weights = {kind: getattr(self.config.guard, kind) for kind in ("scored", "unscored")}
-            settings = GuardConfig(name=guard, **weights)
-        if changes:
-            settings = validate_config(GuardConfig, settings.model_dump() | dict(changes), "guard")
-        return GUARDS.get(settings.name)(settings)
 
     @property
     def _prompt_limit(self) -> int:

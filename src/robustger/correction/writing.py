@@ -96,6 +96,11 @@ class Writing:
         accented = self._accented(text, self.plain.best)
         return accented if self.written is None else self._written(accented, self.words[0])
 
+    def as_plain(self, text: str) -> str:
+        """A text that somebody wrote for the list, in the form of `plain`."""
+        words = normalize(text, self.normalizer)
+        return without_accents(words) if self.bare else words
+
     def transcript(self, read: Transcript) -> Transcript:
         """The transcript in the form that the given list has.
 

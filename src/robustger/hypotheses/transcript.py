@@ -20,11 +20,12 @@ class Transcript:
         source: where `text` comes from: "llm"; "agreement" (all hypotheses agree, the model was skipped); "guard" (the
             guard fell back or changed the text); "too_long" (the prompt exceeds the model's context, the 1-best was
             kept); "language" (the corrector does not know the list's language, the 1-best was kept); "loop" (the
-            recognizer or the language model repeats itself, see `robustger.text.loops`, the 1-best was kept).
+            recognizer or the language model repeats itself, see `robustger.text.loops`, the 1-best was kept);
+            "no_answer" (the language model's server gave none, for the `reason`; the 1-best was kept).
         guard: name of the guard in force.
         confidence: between 0 and 1. Of a corrector: the mean of `word_confidences`; of a text without words, the share
-            of the list that is empty; 0 where the 1-best was kept and nothing judged it (source "too_long", "language"
-            or "loop").
+            of the list that is empty; 0 where the 1-best was kept and nothing judged it (source "too_long", "language",
+            "loop" or "no_answer").
         passes: forward passes of the language model in which this utterance took part, the guard's included; 0 where it
             was skipped.
         tokens: the number of tokens that the language model wrote, including the one that ends the text.
@@ -32,13 +33,15 @@ class Transcript:
         word_confidences: the probability that each word of `text` is right, one for each word between white space; None
             where nothing judged the words. See `robustger.correction.confidence`.
         judged: the edits that the guard `heard` considered, in plain words; None where another guard decided.
+        proposer: the language model of a server that was asked for `generated`; None where none was.
+        reason: why that server gave no answer.
     """
 
     id: str
     text: str
     best: str
     generated: str
-    source: Literal["llm", "agreement", "guard", "too_long", "language", "loop", "baseline"]
+    source: Literal["llm", "agreement", "guard", "too_long", "language", "loop", "no_answer", "baseline"]
     guard: str
     confidence: float
     passes: int = 0
@@ -46,6 +49,8 @@ class Transcript:
     written: str | None = None
     word_confidences: tuple[float, ...] | None = None
     judged: tuple[JudgedEdit, ...] | None = None
+    proposer: str | None = None
+    reason: str | None = None
 
     def __post_init__(self) -> None:
         if self.word_confidences is not None:  # JSON gives a list
@@ -60,7 +65,7 @@ class Transcript:
             fields["word_confidences"] = list(self.word_confidences)
         if self.judged is not None:
             fields["judged"] = [edit.to_dict() for edit in self.judged]
-        for key in ("written", "word_confidences", "judged"):
+        for key in ("written", "word_confidences", "judged", "proposer", "reason"):
             if fields[key] is None:
                 del fields[key]
         return fields

@@ -32,6 +32,7 @@ def correct_file_resumably(
     restart: bool = False,
     on_problem: Callable[[int, str], None] = lambda line, message: None,
     on_progress: Callable[[int], object] = lambda lists: None,
+    on_warning: Callable[[str], object] = lambda message: None,
     heard: Callable[[NBest], Any] | None = None,
     **options: Any,
 ) -> CorrectionSummary:
@@ -47,6 +48,7 @@ def correct_file_resumably(
         restart: whether to throw away the work of an earlier run.
         on_problem: as for `robustger.correction.files.correct_file`.
         on_progress: as for `correct_file`.
+        on_warning: as for `correct_file`.
         heard: as for `Corrector.correct`.
         options: further keyword arguments of `Corrector.correct`, as values that JSON can hold.
 
@@ -65,6 +67,7 @@ def correct_file_resumably(
             target,
             on_problem=on_problem,
             on_progress=on_progress,
+            on_warning=on_warning,
             heard=heard,
             **options,
         )

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from robustger.audio import ReadingOptions
     from robustger.correction import Corrector
+    from robustger.correction.endpoint.llm_server import LlmServer
     from robustger.correction.list_prompts import Listener
     from robustger.hypotheses import NBest
     from robustger.recognition import Recognizer
@@ -100,6 +101,7 @@ class RobustGER:
         normalizer: str | None = None,
         device: str | None = None,
         find_speech: bool | None = None,
+        llm_server: LlmServer | None = None,
         **options: Any,
     ) -> RobustGER:
         """The recognizer and the corrector of a preset; no model is loaded before it is needed.
@@ -121,6 +123,7 @@ class RobustGER:
             device: where both models run; None picks the GPU if there is one.
             find_speech: as for the class. None means True, but False if `recognizer` is already loaded, because your
                 own recognizer may decide for itself what is speech.
+            llm_server: lets the language model of this server write the corrections, which the corrector then judges.
             options: further keyword arguments of the recognizer's class, such as `language` and `search`.
 
         Raises:
@@ -137,9 +140,13 @@ class RobustGER:
 
         def load_corrector() -> Corrector:
             from robustger.correction import Corrector
+            from robustger.correction.endpoint.remote_proposer import proposer_of
 
             return Corrector.from_pretrained(
-                checkpoint or settings.corrector or name, device=device, **changes
+                checkpoint or settings.corrector or name,
+                device=device,
+                proposer=proposer_of(llm_server),
+                **changes,
             )
 
         def load_recognizer() -> Recognizer:
@@ -153,6 +160,7 @@ class RobustGER:
             "corrector": str(checkpoint or settings.corrector or name),
             **changes,
             "find_speech": find_speech,
+            **({} if llm_server is None else {"llm_server": llm_server.identity}),
         }
         return cls(
             load_recognizer,

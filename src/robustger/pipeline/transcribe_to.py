@@ -34,6 +34,7 @@ class TranscriptionSummary:
         segments: windows that were recognized.
         changed: windows whose text differs from the text of the recognizer.
         problems: files that could not be read.
+        unanswered: windows that kept the recognizer's text because the language model's server gave no answer.
     """
 
     files: int = 0
@@ -41,6 +42,7 @@ class TranscriptionSummary:
     segments: int = 0
     changed: int = 0
     problems: int = 0
+    unanswered: int = 0
 
 
 def transcribe_to(
@@ -76,7 +78,8 @@ def transcribe_to(
         restart: whether to throw away the finished batches of a killed run instead of continuing it.
         on_problem: called with one line for each file that cannot be transcribed.
         on_warning: called with one line for each file in which nobody speaks, whose language the corrector does not
-            know, or of which a part is missing, and for each segment in which the recognizer looped.
+            know, or of which a part is missing, for each segment in which the recognizer looped, and once if the
+            language model's server gives no answer.
         on_progress: called with the seconds of recordings just finished.
         options: further arguments of `RobustGER.transcribe_files`.
 
@@ -105,6 +108,10 @@ def transcribe_to(
                     f"{result.audio}: from {part.start:.1f} to {part.end:.1f} s the recognizer repeats itself "
                     f"({shown(part.recognized)}); do not trust this text"
                 )
+            if part.transcript.source == "no_answer":
+                if not summary.unanswered:
+                    on_warning(f"{part.transcript.reason}; such texts stay as they were recognized")
+                summary.unanswered += 1
             language = part.nbest.language or "?"
             if part.transcript.source == "language" and language not in unknown_languages:
                 unknown_languages.add(language)

@@ -11,6 +11,7 @@ from robustger.correction.baselines.baseline import in_chunks
 from robustger.correction.config import CorrectorConfig
 from robustger.correction.decoding.reading import Reading
 from robustger.correction.decoding.stepwise import Answer
+from robustger.correction.endpoint.chat_answer import unquoted
 from robustger.correction.model import Corrector
 from robustger.correction.prompt import compact_prompt
 from robustger.errors import InputError
@@ -23,7 +24,6 @@ INSTRUCTION = (
 )
 _LISTS_AT_ONCE = 256  # lists sorted by length among themselves
 _PROMPTED_TOKENS = 4096  # prompt tokens of a batch with their padding
-QUOTES = "\"“”'"
 
 
 class Prompted:
@@ -142,10 +142,7 @@ def answer_line(written: str, finished: bool) -> str | None:
     line, newline, _ = written.strip().partition("\n")
     if not (finished or newline):
         return None
-    text = collapse_spaces(line)
-    if len(text) > 1 and text[0] in QUOTES and text[-1] in QUOTES:
-        return collapse_spaces(text[1:-1])
-    return text
+    return unquoted(line)
 
 
 def zero_shot(*, model: str | os.PathLike[str] = "smollm2-135m", device: str | None = None) -> Prompted:

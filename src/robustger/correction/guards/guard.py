@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from robustger.correction.answers import BatchAnswers
     from robustger.correction.batch import ReadingBatch
+    from robustger.correction.list_prompts import ListPrompt
     from robustger.correction.tokens import ListTokens
 
 
@@ -80,6 +81,10 @@ class Guard:
     def revise(self, answers: BatchAnswers) -> Sequence[Revision]:
         """The revised answers, one per list; parts may have been put back to the words of the 1-best."""
         return [Revision(text) for text in answers.texts]
+
+    def hears(self, prompt: ListPrompt) -> bool:
+        """Whether the guard goes by what the recognizer heard, and not by language models alone."""
+        return False
 
     def allows(self, proposal: Proposal) -> bool:
         """Whether the revised answer may replace the 1-best."""

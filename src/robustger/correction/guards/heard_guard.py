@@ -43,6 +43,9 @@ class HeardGuard(EditsGuard):
             for prompt, some in zip(prompts, self.candidates(answers), strict=True)
         ]
 
+    def hears(self, prompt: ListPrompt) -> bool:
+        return has_sums(prompt.listed)
+
     def candidates(self, answers: BatchAnswers) -> list[list[CandidateText]]:
         """The texts that each list may be corrected to, the 1-best first, with the evidence for them.
 

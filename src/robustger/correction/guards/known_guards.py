@@ -14,11 +14,15 @@ Every guard but `none` refuses to empty a text, and to write one where the recog
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from robustger.correction.config import GuardConfig, validate_config
 from robustger.correction.guards.edits_guard import EditsGuard
 from robustger.correction.guards.guard import Guard
 from robustger.correction.guards.heard_guard import HeardGuard
 from robustger.correction.guards.margin_guard import MarginGuard
 from robustger.correction.guards.words_guard import WordsGuard
+from robustger.errors import InputError
 from robustger.registry import Registry
 
 GUARDS: Registry[type[Guard]] = Registry("guard", "robustger.guards")
@@ -27,3 +31,34 @@ GUARDS.register("words")(WordsGuard)
 GUARDS.register("edits")(EditsGuard)
 GUARDS.register("margin")(MarginGuard)
 GUARDS.register("heard")(HeardGuard)
+
+
+def chosen_guard(
+    guard: str | GuardConfig | Guard | None, changes: Mapping[str, float], default: GuardConfig
+) -> Guard:
+    """The guard that is asked for, with its thresholds.
+
+    Args:
+        guard: its name, its settings, or the guard itself; None takes the settings of the checkpoint.
+        changes: thresholds that replace those of the settings, by name.
+        default: the settings of the checkpoint.
+
+    Raises:
+        InputError: there is no guard of that name, or no such threshold, or its value is out of range.
+    """
+    if isinstance(guard, Guard):
+        if changes:
+            raise InputError(
+                f"thresholds ({', '.join(changes)}) change a guard that is named, not one of your own"
+            )
+        return guard
+    if isinstance(guard, GuardConfig):
+        settings = guard
+    elif guard is None or guard == default.name:
+        settings = default
+    else:
+        # The thresholds of another guard are its own; the weights of the evidence are the checkpoint's.
+        settings = GuardConfig(name=guard, scored=default.scored, unscored=default.unscored)
+    if changes:
+        settings = validate_config(GuardConfig, settings.model_dump() | dict(changes), "guard")
+    return GUARDS.get(settings.name)(settings)
