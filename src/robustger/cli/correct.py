@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from robustger.cli import options
+from robustger.cli import llm_server_options, options
 from robustger.cli.inputs import corrector_of, files_of_models
 from robustger.cli.progress import count_lines, progress, say
 from robustger.files import check_readable, refuse_overwriting, shown_name
@@ -37,12 +37,12 @@ def correct(
             rich_help_panel=options.CORRECTION,
         ),
     ] = 1,
-    llm_server: options.LlmServerOption = None,
-    llm_model: options.LlmModelOption = None,
-    llm_timeout: options.LlmTimeoutOption = 60,
-    llm_retries: options.LlmRetriesOption = 3,
-    llm_concurrency: options.LlmConcurrencyOption = 8,
-    llm_max_tokens: options.LlmMaxTokensOption = 1024,
+    llm_server: llm_server_options.LlmServerOption = None,
+    llm_model: llm_server_options.LlmModelOption = None,
+    llm_timeout: llm_server_options.LlmTimeoutOption = 60,
+    llm_retries: llm_server_options.LlmRetriesOption = 3,
+    llm_concurrency: llm_server_options.LlmConcurrencyOption = 8,
+    llm_max_tokens: llm_server_options.LlmMaxTokensOption = 1024,
     batch_size: options.BatchSizeOption = "16",
     device: options.DeviceOption = None,
     quantization: options.QuantizationOption = None,
@@ -65,7 +65,7 @@ def correct(
     too.
     """
     size = options.batch_size_of(batch_size)
-    server = options.llm_server(
+    server = llm_server_options.llm_server(
         llm_server,
         llm_model,
         timeout_seconds=llm_timeout,

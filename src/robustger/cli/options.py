@@ -17,15 +17,11 @@ A name and a letter mean the same in every command:
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from robustger.errors import InputError
-
-if TYPE_CHECKING:
-    from robustger.correction.endpoint.llm_server import LlmServer
 
 # The panels of a command's help, in this order behind the options that everybody needs.
 RECOGNITION = "Recognition"
@@ -252,65 +248,6 @@ MinGainOption = Annotated[
     ),
 ]
 
-LlmServerOption = Annotated[
-    str | None,
-    typer.Option(
-        "--llm-server",
-        metavar="URL",
-        help="Let the language model behind this OpenAI-compatible endpoint write the corrections, and judge them as "
-        "usual. The hypotheses are sent there. A key is read from the environment variable ROBUSTGER_LLM_KEY.",
-        rich_help_panel=LLM_SERVER,
-    ),
-]
-LlmModelOption = Annotated[
-    str | None,
-    typer.Option(
-        "--llm-model",
-        metavar="NAME",
-        help="The name that this server knows the language model by.",
-        rich_help_panel=LLM_SERVER,
-    ),
-]
-LlmTimeoutOption = Annotated[
-    float,
-    typer.Option(
-        "--llm-timeout",
-        metavar="SECONDS",
-        help="Wait at most this long for each answer of the server.",
-        rich_help_panel=LLM_SERVER,
-    ),
-]
-LlmRetriesOption = Annotated[
-    int,
-    typer.Option(
-        "--llm-retries",
-        min=0,
-        metavar="N",
-        help="Ask again this often, with growing pauses, if the server is busy or does not answer. Then the "
-        "recognizer's text stays.",
-        rich_help_panel=LLM_SERVER,
-    ),
-]
-LlmConcurrencyOption = Annotated[
-    int,
-    typer.Option(
-        "--llm-concurrency",
-        min=1,
-        metavar="N",
-        help="Send this many requests at the same time.",
-        rich_help_panel=LLM_SERVER,
-    ),
-]
-LlmMaxTokensOption = Annotated[
-    int,
-    typer.Option(
-        "--llm-max-tokens",
-        min=1,
-        metavar="N",
-        help="Let the server write at most this many tokens for each list, its thinking included.",
-        rich_help_panel=LLM_SERVER,
-    ),
-]
 
 DeviceOption = Annotated[
     str | None,
@@ -366,26 +303,6 @@ def changed_thresholds(
     """The thresholds of the guard that were given, by their names in `GuardConfig`."""
     given = {"max_edit_rate": max_edit_rate, "max_deletion_rate": max_deletion_rate, "min_gain": min_gain}
     return {name: value for name, value in given.items() if value is not None}
-
-
-def llm_server(url: str | None, model: str | None, **settings: Any) -> LlmServer | None:
-    """The endpoint of `--llm-server` and `--llm-model`, with the key of the environment; None without the options.
-
-    Args:
-        url: of `--llm-server`.
-        model: of `--llm-model`.
-        settings: the further attributes of `LlmServer`.
-
-    Raises:
-        InputError: one of the two options is missing, or a value is refused.
-    """
-    from robustger.correction.endpoint.llm_server import KEY_VARIABLE, LlmServer
-
-    if url is None and model is None:
-        return None
-    if url is None or model is None:
-        raise InputError("--llm-server URL and --llm-model NAME go together; give both")
-    return LlmServer(url, model, os.environ.get(KEY_VARIABLE) or None, **settings)
 
 
 def batch_size_of(text: str) -> Any:

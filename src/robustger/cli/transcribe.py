@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from robustger.cli import options
+from robustger.cli import llm_server_options, options
 from robustger.cli.inputs import files_of_models
 from robustger.errors import one_line
 from robustger.files import refuse_overwriting
@@ -84,12 +84,12 @@ def transcribe(
     max_edit_rate: options.MaxEditRateOption = None,
     max_deletion_rate: options.MaxDeletionRateOption = None,
     min_gain: options.MinGainOption = None,
-    llm_server: options.LlmServerOption = None,
-    llm_model: options.LlmModelOption = None,
-    llm_timeout: options.LlmTimeoutOption = 60,
-    llm_retries: options.LlmRetriesOption = 3,
-    llm_concurrency: options.LlmConcurrencyOption = 8,
-    llm_max_tokens: options.LlmMaxTokensOption = 1024,
+    llm_server: llm_server_options.LlmServerOption = None,
+    llm_model: llm_server_options.LlmModelOption = None,
+    llm_timeout: llm_server_options.LlmTimeoutOption = 60,
+    llm_retries: llm_server_options.LlmRetriesOption = 3,
+    llm_concurrency: llm_server_options.LlmConcurrencyOption = 8,
+    llm_max_tokens: llm_server_options.LlmMaxTokensOption = 1024,
     device: options.DeviceOption = None,
     quantization: options.QuantizationOption = None,
     track: options.TrackOption = None,
@@ -105,7 +105,7 @@ def transcribe(
     text stays, which makes the exit code 1, too.
     """
     refuse_overwriting(output, *files_of_models(preset, model, checkpoint, base))
-    server = options.llm_server(
+    server = llm_server_options.llm_server(
         llm_server,
         llm_model,
         timeout_seconds=llm_timeout,
