@@ -1,8 +1,9 @@
 """What the guard `heard` is worth, and where its gain comes from: python -m benchmarks.heard CHECKPOINT LISTS...
 
 Every file of LISTS is a set: N-best lists with scores and references, as `robustger nbest` makes them. The table has
-the 1-best, the best of the list, the fused choice (score + 0.2 log p(untrained SmolLM2) + 1.0 words, not tuned here),
-and the corrector with its own weights. The arms take a part of the corrector away and keep the decision:
+the 1-best, the best of the list, the fused choice (score + 0.2 log p(untrained SmolLM2) + 1.0 words, not tuned here,
+among the hypotheses that the guard considers), and the corrector with its own weights. The arms take a part of the
+corrector away and keep the decision:
 
 - `zero`       noise embedding of zeros
 - `closed`     the gates of the prompt closed, LoRA kept
@@ -22,12 +23,14 @@ import torch
 from rapidfuzz.distance import Levenshtein
 
 from robustger.correction import Corrector
+from robustger.correction.guards.heard_guard import HOPELESS_NATS, MOST_WORDS_APART
 from robustger.correction.guards.margin_guard import edited_stretches, put_back
 from robustger.correction.llm.causal_lm import CausalLanguageModel
 from robustger.correction.llm.language_model import best_dtype
 from robustger.evaluation.bootstrap import paired_bootstrap
 from robustger.hypotheses import NBest, load_nbest
 from robustger.text import get_normalizer
+from robustger.text.loops import is_loop, says_twice
 
 ARMS = ("full", "zero", "closed", "untrained")
 
@@ -86,13 +89,28 @@ def corrected(corrector: Corrector, lists: Sequence[NBest]) -> list[str]:
 
 
 def fused(nbest: NBest, model: CausalLanguageModel) -> str:
-    """The hypothesis with the greatest score + 0.2 log p + 1.0 words, in written form for the language model."""
-    language = model.log_probabilities(list(nbest.written))
+    """The hypothesis with the greatest score + 0.2 log p + 1.0 words, in written form for the language model.
+
+    Only those among ten that the guard `heard` would consider take part; the others would win by going on and on.
+    """
+    best = nbest.hypotheses[0]
+    some = [
+        (one, written)
+        for one, written in zip(nbest.hypotheses[:10], nbest.written, strict=False)
+        if one is best
+        or (
+            (one.score or 0.0) > (best.score or 0.0) - HOPELESS_NATS
+            and abs(len(one.text.split()) - len(best.text.split())) <= MOST_WORDS_APART
+            and not is_loop(one.text)
+            and not says_twice(one.text)
+        )
+    ]
+    language = model.log_probabilities([written for _, written in some])
     values = [
         (one.score or 0.0) + 0.2 * log_p + len(one.text.split())
-        for one, log_p in zip(nbest.hypotheses, language, strict=True)
+        for (one, _), log_p in zip(some, language, strict=True)
     ]
-    return nbest.texts[values.index(max(values))]
+    return some[values.index(max(values))][0].text
 
 
 def row(name: str, lists: Sequence[NBest], kind: str, bests: Sequence[str], texts: Sequence[str]) -> str:
