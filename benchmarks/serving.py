@@ -33,6 +33,12 @@ class Serving:
         return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
 
     @property
+    def cpu_seconds(self) -> float:
+        """The processor time that the process has taken, which other work on the machine hardly changes."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
     def temporary_bytes(self) -> int:
         """What lies in the folder of temporary files, and in temporary files without a name."""
         named = sum(path.stat().st_size for path in (self.folder / "tmp").rglob("*") if path.is_file())
