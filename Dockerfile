@@ -9,10 +9,13 @@ RUN useradd --create-home --uid 1000 robustger
 WORKDIR /app
 COPY constraints.txt pyproject.toml README.md LICENSE ./
 COPY src ./src
+# The models of the presets are a part of the image.
+ENV ROBUSTGER_CACHE=/opt/robustger-models
 RUN pip install --no-cache-dir --index-url "$TORCH" torch \
     && pip install --no-cache-dir -c constraints.txt ".[serve]" \
     && robustger models fetch smollm2-135m \
-    && robustger models fetch whisper-base
+    && robustger models fetch whisper-base \
+    && chmod -R a+rX "$ROBUSTGER_CACHE"
 
 USER robustger
 RUN mkdir -p /home/robustger/state /home/robustger/.cache
