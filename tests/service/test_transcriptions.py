@@ -18,16 +18,16 @@ def test_json_holds_the_text_of_the_command_line(server: RunningServer, clip: Cl
 
 
 def test_text_is_the_text(server: RunningServer, clip: Clip) -> None:
-    answer = server.post(clip, response_format="text")
-    assert answer.text == clip.text + "\n"
+    answer = server.post(clip, response_format="text", correction="none")
+    assert answer.text == clip.recognized + "\n"
     assert answer.headers["content-type"].startswith("text/plain")
 
 
 @pytest.mark.parametrize("form", ["srt", "vtt"])
 def test_subtitles_hold_every_word(server: RunningServer, clip: Clip, form: str) -> None:
-    answer = server.post(clip, response_format=form)
+    answer = server.post(clip, response_format=form, correction="none")
     lines = [line for line in answer.text.splitlines() if not re.fullmatch(r"WEBVTT|\d+|.*-->.*", line)]
-    assert " ".join(" ".join(lines).split()) == clip.text
+    assert " ".join(" ".join(lines).split()) == clip.recognized
     assert " --> " in answer.text
     assert ("WEBVTT" in answer.text) == (form == "vtt")
 
@@ -142,8 +142,8 @@ def applied(text: str, edits: list[dict[str, Any]]) -> str:
 
 
 def test_log_probabilities_belong_to_the_words(server: RunningServer, clip: Clip) -> None:
-    found = server.post(clip, include=["logprobs"]).json()["logprobs"]
-    assert "".join(each["token"] for each in found) == clip.text
+    found = server.post(clip, include=["logprobs"], correction="none").json()["logprobs"]
+    assert "".join(each["token"] for each in found) == clip.recognized
     assert all(each["logprob"] <= 0 and bytes(each["bytes"]).decode() == each["token"] for each in found)
 
 
@@ -170,7 +170,7 @@ def test_a_stream_of_something_else_is_an_error_and_no_stream(server: RunningSer
 def test_models_health_and_figures(server: RunningServer, clip: Clip) -> None:
     import httpx
 
-    server.post(clip)
+    server.post(clip, correction="none")
     models = httpx.get(f"{server.url}/v1/models").json()
     assert [model["id"] for model in models["data"]] == ["lab"]
     assert httpx.get(f"{server.url}/v1/models/lab").json()["object"] == "model"
