@@ -143,6 +143,16 @@ def test_real_recognizers_hear_each_other(embedded_whisper: Callable[[str], str]
     assert expected[0] > second.score(clip, ["I like green apples."])[0] + 20
 
 
+def test_a_language_is_heard_by_both_or_by_the_first_alone(embedded_whisper: Callable[[str], str]) -> None:
+    first = load_recognizer("whisper", embedded_whisper("whisper-base"), device="cpu")
+    second = load_second_recognizer(embedded_whisper("whisper-tiny.en"), "cpu")
+    heard = TwiceHeard(first, second)
+    assert isinstance(heard.in_language("english"), TwiceHeard)
+    assert isinstance(heard.in_language("de"), type(first))
+    with pytest.raises(InputError):
+        heard.in_language("xx")
+
+
 def test_the_preset_knows_which_model_hears_again() -> None:
     given = load_preset_recognizer("whisper")
     assert given.second_model == "whisper-tiny.en"

@@ -77,6 +77,7 @@ _PRESET = typer.Option(
 )
 PresetOption = Annotated[str, _PRESET]
 DemoPresetOption = Annotated[str | None, _PRESET]
+OptionalPresetOption = DemoPresetOption
 
 RecognizerOption = Annotated[
     str | None,

@@ -21,7 +21,8 @@ class Transcript:
             guard fell back or changed the text); "too_long" (the prompt exceeds the model's context, the 1-best was
             kept); "language" (the corrector does not know the list's language, the 1-best was kept); "loop" (the
             recognizer or the language model repeats itself, see `robustger.text.loops`, the 1-best was kept);
-            "no_answer" (the language model's server gave none, for the `reason`; the 1-best was kept).
+            "no_answer" (the language model's server gave none, for the `reason`; the 1-best was kept); "recognizer" (no
+            correction was asked for).
         guard: name of the guard in force.
         confidence: between 0 and 1. Of a corrector: the mean of `word_confidences`; of a text without words, the share
             of the list that is empty; 0 where the 1-best was kept and nothing judged it (source "too_long", "language",
@@ -41,7 +42,9 @@ class Transcript:
     text: str
     best: str
     generated: str
-    source: Literal["llm", "agreement", "guard", "too_long", "language", "loop", "no_answer", "baseline"]
+    source: Literal[
+        "llm", "agreement", "guard", "too_long", "language", "loop", "no_answer", "baseline", "recognizer"
+    ]
     guard: str
     confidence: float
     passes: int = 0

@@ -15,6 +15,7 @@ from robustger.errors import InputError, MissingModelError
 from robustger.hypotheses import Hypothesis
 from robustger.recognition.recognizer import (
     AudioEmbedding,
+    HearsLanguages,
     Listens,
     Recognition,
     Recognizer,
@@ -71,6 +72,18 @@ class TwiceHeard:
     def embedding_size(self) -> int:
         """As `Recognizer.embedding_size`."""
         return self.first.embedding_size
+
+    def in_language(self, language: str) -> Recognizer:
+        """As `HearsLanguages.in_language`: the first recognizer alone where the second does not hear the language."""
+        if not isinstance(self.first, HearsLanguages):
+            raise InputError(f"{type(self.first).__name__} cannot be told a language")
+        first = self.first.in_language(language)
+        if not isinstance(self.second, HearsLanguages):
+            return first
+        try:
+            return TwiceHeard(first, self.second.in_language(language))
+        except InputError:
+            return first
 
     def recognize(
         self, audios: Sequence[np.ndarray], *, n: int = 5, beams: int | None = None
