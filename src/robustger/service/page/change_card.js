@@ -13,6 +13,7 @@ const STATES = {
 const SHOW_AFTER_MS = 120;
 const HIDE_AFTER_MS = 250;
 const FULL_BAR_NATS = 12;
+const MARGIN = 10; // pixels around the card
 
 /** One card for all places; `onToggle(position, edit)` switches an edit. */
 export class ChangeCard {
@@ -20,6 +21,7 @@ export class ChangeCard {
   #anchor = null;
   #shown = null;
   #timer = 0;
+  #returning = false;
 
   constructor(onToggle) {
     this.onToggle = onToggle;
@@ -30,10 +32,8 @@ export class ChangeCard {
     });
     document.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || this.#card.hidden) return;
-      const inside = this.#card.contains(document.activeElement);
-      const anchor = this.#anchor;
-      this.hide();
-      if (inside) anchor?.focus({ preventScroll: true });
+      if (this.#card.contains(document.activeElement)) this.#close();
+      else this.hide();
       event.stopPropagation();
     });
     document.addEventListener("pointerdown", (event) => {
@@ -52,7 +52,7 @@ export class ChangeCard {
       this.#timer = setTimeout(show, this.#card.hidden ? SHOW_AFTER_MS : HIDE_AFTER_MS);
     });
     element.addEventListener("pointerleave", () => this.#hideSoon());
-    element.addEventListener("focus", () => element.matches(":focus-visible") && show());
+    element.addEventListener("focus", () => !this.#returning && element.matches(":focus-visible") && show());
     element.addEventListener("blur", (event) => {
       if (!this.#card.contains(event.relatedTarget)) this.#hideSoon();
     });
@@ -102,14 +102,17 @@ export class ChangeCard {
       make("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => this.#close() }, "×"),
     );
     this.#card.hidden = false;
-    this.#place();
+    this.#card.scrollTop = 0;
+    this.#place({ opening: true });
   }
 
+  /** Hides the card and gives the focus back to its word, which does not show it again. */
   #close() {
     const anchor = this.#anchor;
+    this.#returning = true;
     this.hide();
     anchor?.focus({ preventScroll: true });
-    this.hide(); // the focus showed it again
+    this.#returning = false;
   }
 
   #section(position, segment, edit, index) {
@@ -124,35 +127,44 @@ export class ChangeCard {
       { class: `judgment ${state}` },
       make("p", { class: "state" }, STATES[state]),
       make(
-        "p",
+        "div",
         { class: "swap" },
-        make("del", {}, edit.from || "nothing"),
-        make("span", { "aria-hidden": "true" }, " → "),
-        make("ins", {}, edit.to || "nothing"),
+        make(
+          "p",
+          {},
+          make("del", {}, edit.from || "nothing"),
+          make("span", { "aria-hidden": "true" }, " → "),
+          make("ins", {}, edit.to || "nothing"),
+        ),
+        make("button", { type: "button", class: "primary", "data-edit": index, onclick: toggle }, action),
       ),
       edit.reason ? make("p", { class: "reason" }, edit.reason) : null,
       edit.judged ? evidence(edit) : make("p", { class: "reason" }, "The service sent no evidence for this change."),
       edit.judged ? alternatives(segment, edit) : null,
-      make("button", { type: "button", class: "primary", "data-edit": index, onclick: toggle }, action),
     );
   }
 
   /** Puts the card below its word, or above where there is more room; on narrow screens the style sheet places it. */
-  #place() {
+  #place({ opening = false } = {}) {
     if (this.#card.hidden || !this.#anchor) return;
     if (!this.#anchor.isConnected) return;
     const narrow = matchMedia("(max-width: 40rem)").matches;
     this.#card.classList.toggle("sheet", narrow);
     if (narrow) {
-      for (const side of ["left", "top"]) this.#card.style[side] = "";
+      for (const side of ["left", "top", "maxHeight"]) this.#card.style[side] = "";
+      // The sheet at the bottom must not hide the word that it is about.
+      const hidden = this.#anchor.getBoundingClientRect().bottom - this.#card.getBoundingClientRect().top + 24;
+      if (hidden > 0 && opening) scrollBy({ top: hidden });
       return;
     }
     const word = this.#anchor.getClientRects()[0];
-    const { offsetWidth, offsetHeight } = this.#card;
-    const left = Math.min(Math.max(word.left - 16, 12), innerWidth - offsetWidth - 12);
-    const below = word.bottom + 10;
-    const fits = below + offsetHeight <= innerHeight - 8 || word.top < offsetHeight + 12;
-    const top = fits ? below : word.top - offsetHeight - 10;
+    const [above, below] = [word.top - 2 * MARGIN, innerHeight - word.bottom - 2 * MARGIN];
+    this.#card.style.maxHeight = "";
+    const fits = this.#card.offsetHeight <= below;
+    const down = fits || below >= above;
+    this.#card.style.maxHeight = fits ? "" : `${Math.max(down ? below : above, 180)}px`;
+    const left = Math.max(Math.min(word.left - 16, document.documentElement.clientWidth - this.#card.offsetWidth - MARGIN), MARGIN);
+    const top = down ? word.bottom + MARGIN : word.top - this.#card.offsetHeight - MARGIN;
     this.#card.style.left = `${left + scrollX}px`;
     this.#card.style.top = `${top + scrollY}px`;
   }
@@ -165,10 +177,10 @@ function spoken(text) {
 /** The scores of the change: how much each judge prefers it to the recognizer's words. */
 function evidence(edit) {
   const rows = [
-    ["Recognizer", edit.recognizer_gain, "by the sound"],
-    ["Language model", edit.prior_gain, "by the sentence alone"],
-    ["Language model", edit.language_model_gain, "by the sentence and the list"],
-    ["All evidence", edit.gain, "weighed together"],
+    ["Recognizer", edit.recognizer_gain, ""],
+    ["Language model", edit.prior_gain, Number.isFinite(edit.language_model_gain) ? "sentence alone" : ""],
+    ["Language model", edit.language_model_gain, "with the list"],
+    ["All evidence", edit.gain, ""],
   ].filter(([, gain]) => Number.isFinite(gain));
   if (!rows.length) return null;
   return make(
@@ -186,7 +198,7 @@ function evidenceRow(judge, gain, how) {
   return make(
     "tr",
     {},
-    make("th", { scope: "row" }, judge, make("small", {}, how)),
+    make("th", { scope: "row" }, judge, how ? make("small", {}, how) : null),
     make("td", {}, make("span", { class: "bar", "aria-hidden": "true" }, fill)),
     make("td", { class: "number" }, signed(gain)),
   );
@@ -210,11 +222,11 @@ function alternatives(segment, edit) {
       make("td", { class: "number" }, Number.isFinite(judged) ? signed(judged) : "–"),
     );
   });
-  const head = ["Alternative", "Lists it", "Recognizer", "Language model"];
+  const head = ["Words", "Times", "Recognizer", "Language model"];
   return make(
     "table",
     { class: "alternatives" },
-    make("caption", {}, `Heard here by ${segment.nbest.length} hypotheses; scores in nats beside the recognizer's first choice`),
+    make("caption", {}, `What ${segment.nbest.length} hypotheses have here; scores relative to the first`),
     make("thead", {}, make("tr", {}, ...head.map((name) => make("th", { scope: "col" }, name)))),
     make("tbody", {}, ...rows.slice(0, 6)),
   );

@@ -4,6 +4,7 @@ import { make } from "./elements.js";
 import { align, plainKey } from "./words.js";
 
 const COLORS = 5;
+const LONG = 28; // characters; a longer cell is cut off on the screen
 
 /**
  * The columns of a list: [{from, to, agree, cells, variants}]. A column covers the words `from` to `to` of the 1-best,
@@ -105,7 +106,7 @@ function rowOf(columns, row, name, score) {
     const variant = variants.indexOf(text);
     const color = variant === 0 ? "" : ` v${Math.min(variant, COLORS)}`;
     const shown = text || "–";
-    return make("td", { class: `differ${color}${text ? "" : " none"}` }, make("span", {}, shown));
+    return make("td", { class: `differ${color}`, title: text.length > LONG ? text : null }, make("span", {}, shown));
   });
   return make(
     "tr",

@@ -32,12 +32,8 @@ export class Player {
     this.#root.hidden = !recording;
     byId("player-note").textContent = "";
     if (!recording) return null;
-    const audio = new Audio();
-    this.#address = URL.createObjectURL(recording);
-    audio.src = this.#address;
     const wave = WaveSurfer.create({
       container: "#waveform",
-      media: audio,
       height: 72,
       barWidth: 2,
       barGap: 2,
@@ -53,8 +49,8 @@ export class Player {
     wave.on("error", () => {}); // `load` below tells the reader
     try {
       if (recording.size > MOST_DECODED_BYTES) {
-        const seconds = await lengthOf(audio);
-        await wave.load(this.#address, [[0.02, -0.02]], seconds);
+        this.#address = URL.createObjectURL(recording);
+        await wave.load(this.#address, [[0.02, -0.02]], await lengthOf(this.#address));
       } else await wave.loadBlob(recording);
     } catch {
       if (this.#wave === wave) {
@@ -120,7 +116,8 @@ export class Player {
   }
 }
 
-function lengthOf(audio) {
+function lengthOf(address) {
+  const audio = new Audio(address);
   return new Promise((resolve, reject) => {
     audio.addEventListener("loadedmetadata", () => resolve(audio.duration), { once: true });
     audio.addEventListener("error", reject, { once: true });

@@ -37,6 +37,7 @@ export class Result {
   show(transcript, recording = null) {
     this.#document = transcript;
     byId("result").hidden = false;
+    document.body.classList.add("has-result");
     byId("title").textContent = transcript.title;
     this.view.seekable = Boolean(recording);
     this.view.show(transcript);
@@ -52,11 +53,6 @@ export class Result {
     }
     this.#summarize();
     return this.player.load(recording);
-  }
-
-  hide() {
-    byId("result").hidden = true;
-    this.player.load(null);
   }
 
   #step(direction, message) {
