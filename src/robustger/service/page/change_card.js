@@ -209,6 +209,7 @@ function alternatives(segment, edit) {
   if (segment.nbest.length < 2) return null;
   const found = variantsBetween(segment.nbest, edit.word, edit.word + countWords(edit.from));
   const best = segment.nbest[0].score;
+  const heard = found.some(({ score }) => Number.isFinite(score));
   const rows = found.map(({ text, votes, score }) => {
     const now = text === (edit.on ? edit.to : edit.from);
     const apart = Number.isFinite(score) && Number.isFinite(best) ? signed(score - best) : "";
@@ -218,11 +219,11 @@ function alternatives(segment, edit) {
       { class: now ? "now" : null },
       make("th", { scope: "row" }, text || "nothing", now ? make("small", {}, "in the text") : null),
       make("td", { class: "number" }, String(votes)),
-      make("td", { class: "number" }, apart),
+      heard ? make("td", { class: "number" }, apart) : null,
       make("td", { class: "number" }, Number.isFinite(judged) ? signed(judged) : "–"),
     );
   });
-  const head = ["Words", "Times", "Recognizer", "Language model"];
+  const head = ["Words", "Times", ...(heard ? ["Recognizer"] : []), "Language model"];
   return make(
     "table",
     { class: "alternatives" },

@@ -8,13 +8,13 @@ export class TranscriptDocument extends EventTarget {
   #undone = [];
 
   /**
-   * `title` names it; `answer` is what the server sent beside the segments; `withTimes` says whether subtitles can be made.
+   * `title` names it; `withTimes` says whether subtitles can be made; `names(position)` names segments without times.
    */
-  constructor({ title, answer = {}, withTimes = true } = {}) {
+  constructor({ title, withTimes = true, names = () => null } = {}) {
     super();
     this.title = title ?? "transcript";
-    this.answer = answer;
     this.withTimes = withTimes;
+    this.names = names;
     this.segments = [];
   }
 
@@ -47,11 +47,13 @@ export class TranscriptDocument extends EventTarget {
     return this.present.map((segment) => segment.text).filter(Boolean).join(" ");
   }
 
-  /** Switches an edit on or off. */
+  /** Switches an edit on or off; others that change the same words are switched off with it. */
   toggle(position, edit) {
-    this.#done.push({ position, edit });
+    const rivals = edit.on ? [] : this.segments[position].rivals(edit);
+    const step = { position, edits: [edit, ...rivals] };
+    this.#done.push(step);
     this.#undone = [];
-    this.#switch(position, edit);
+    this.#switch(step);
   }
 
   undo() {
@@ -74,12 +76,12 @@ export class TranscriptDocument extends EventTarget {
     const step = from.pop();
     if (!step) return;
     to.push(step);
-    this.#switch(step.position, step.edit);
+    this.#switch(step);
   }
 
-  #switch(position, edit) {
-    edit.on = !edit.on;
-    this.#tell("edit", { position, edit });
+  #switch({ position, edits }) {
+    for (const edit of edits) edit.on = !edit.on;
+    this.#tell("edit", { position });
   }
 
   /** How many edits are kept, held (back), undone and applied. */

@@ -83,13 +83,17 @@ function correctLists(text) {
     showProgress(`Correcting ${count(lists.length, "list")} …`);
     const results = await service.correct(lists, signal);
     const title = lists.length === 1 ? "List" : `${lists.length} lists`;
-    const transcript = new TranscriptDocument({ title, withTimes: false });
+    const transcript = new TranscriptDocument({
+      title,
+      withTimes: false,
+      names: (position) => (lists.length > 1 ? `List ${position + 1}` : null),
+    });
     result.show(transcript);
     byId("nothing").hidden = true;
     const problems = [];
     results.forEach((one, place) => {
       if (one.error) problems.push(`List ${place + 1}: ${one.error.message}`);
-      else transcript.add(segmentOfResult(lists[place], one));
+      else transcript.replace(place, segmentOfResult(lists[place], one));
     });
     if (problems.length) showError(problems.join(" "));
     announce(`Done. ${byId("summary").textContent}`);
@@ -216,7 +220,7 @@ async function describeService() {
   }
 }
 
-wireTabs(byId("tabs"));
+wireTabs(byId("tabs"), (panel) => (byId("options").hidden = panel === "panel-list"));
 wireFiles();
 wireRecorder();
 wireLive();

@@ -97,6 +97,10 @@ export class Result {
     if (doubtful) parts.push(count(doubtful, "doubtful word"));
     const line = parts.join(", ");
     byId("summary").textContent = `${line[0].toUpperCase()}${line.slice(1)}.`;
+    const marks = { kept, held, chosen: undone + applied, doubtful: doubtful ?? 0 };
+    for (const [mark, times] of Object.entries(marks)) byId(`legend-${mark}`).hidden = !times;
+    byId("legend").hidden = !Object.values(marks).some(Boolean);
+    byId("doubt-control").hidden = doubtful === null;
     byId("undo").disabled = !transcript.canUndo;
     byId("redo").disabled = !transcript.canRedo;
     showNoise(transcript.noise, quantilesOf(this.model));

@@ -178,6 +178,16 @@ export class Segment {
     return written.map((text) => ({ text, glued: false }));
   }
 
+  /** The edits that are on and change the same words as another one, so that only one of them can be on. */
+  rivals(edit) {
+    const [from, to] = [edit.word, edit.word + countWords(edit.from)];
+    return this.edits.filter((other) => {
+      const [start, end] = [other.word, other.word + countWords(other.from)];
+      const same = start === from && end === to;
+      return other !== edit && other.on && other.judged === edit.judged && (same || (start < to && from < end));
+    });
+  }
+
   /** The text as it is now. */
   get text() {
     return textOf(this.words());

@@ -46,9 +46,10 @@ export class TranscriptView {
     this.#document?.segments.forEach((_, position) => this.draw(position));
   }
 
-  /** How many words are doubtful. */
+  /** How many words are doubtful; null if nobody knows the confidence of any word. */
   get doubtful() {
     const words = this.#document?.present.flatMap((segment) => segment.words()) ?? [];
+    if (words.every((word) => word.confidence === null)) return null;
     return words.filter((word) => this.#isDoubtful(word)).length;
   }
 
@@ -103,7 +104,7 @@ export class TranscriptView {
   }
 
   #article(segment, position, opened) {
-    const name = segment.timed ? clock(segment.start) : this.#document.segments.length > 1 ? `List ${position + 1}` : null;
+    const name = segment.timed ? clock(segment.start) : this.#document.names(position);
     const time =
       segment.timed && this.seekable
         ? make("button", { type: "button", class: "time", "aria-label": `Play from ${name}`, onclick: () => this.onSeek(segment.start) }, name)
