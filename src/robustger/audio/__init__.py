@@ -6,7 +6,14 @@ part. docs/reference/audio.md lists the formats, and says which damage is notice
 """
 
 from robustger.audio.arrays import as_samples
-from robustger.audio.files import AudioInfo, ReadingOptions, probe_audio, read_audio, stream_audio
+from robustger.audio.files import (
+    AudioInfo,
+    ReadingOptions,
+    probe_audio,
+    read_audio,
+    stated_seconds,
+    stream_audio,
+)
 from robustger.audio.samples import SAMPLE_RATE, SILENCE_PEAK, AudioError, check_samples, to_mono_16k
 from robustger.audio.speech import audible
 from robustger.audio.windows import Window, stream_windows, windows
@@ -24,6 +31,7 @@ __all__ = [
     "check_samples",
     "probe_audio",
     "read_audio",
+    "stated_seconds",
     "stream_audio",
     "stream_windows",
     "to_mono_16k",

@@ -171,6 +171,20 @@ def probe_audio(
     return AudioInfo(seconds, infos[0].rate, infos[0].channels, infos[0].tracks)
 
 
+def stated_seconds(source: str | os.PathLike[str] | BinaryIO) -> float | None:
+    """The length that a recording states, in seconds; nothing is decoded. None if it states none.
+
+    Raises:
+        AudioError: it does not exist, is empty, or holds no sound.
+    """
+    with _opened(source) as (file, name, size):
+        try:
+            with opened(FileSection(file, 0, size)) as container:
+                return stated(container, chosen_track(container, None, name)).seconds
+        except NotRecognized:  # some formats are recognized by their frames, when they are read
+            return None
+
+
 def _pieces(
     source: str | os.PathLike[str] | BinaryIO,
     start: float | None,

@@ -37,6 +37,7 @@ from robustger.cli import (
     mix,
     models,
     nbest,
+    serve,
     train,
     transcribe,
 )
@@ -70,6 +71,7 @@ app.command("transcribe", rich_help_panel=CORRECT_PANEL)(transcribe.transcribe)
 app.command("nbest", rich_help_panel=CORRECT_PANEL)(nbest.nbest)
 app.command("correct", rich_help_panel=CORRECT_PANEL)(correct.correct)
 app.command("evaluate", rich_help_panel=CORRECT_PANEL)(evaluate.evaluate)
+app.command("serve", rich_help_panel=CORRECT_PANEL)(serve.serve)
 app.command("mix", rich_help_panel=DATA_PANEL)(mix.mix)
 app.command("corpus", rich_help_panel=DATA_PANEL)(corpus.corpus)
 app.command("import-nbest", rich_help_panel=DATA_PANEL)(import_nbest.import_nbest)

@@ -76,6 +76,7 @@ _PRESET = typer.Option(
 )
 PresetOption = Annotated[str, _PRESET]
 DemoPresetOption = Annotated[str | None, _PRESET]
+OptionalPresetOption = DemoPresetOption
 
 RecognizerOption = Annotated[
     str | None,

@@ -249,7 +249,8 @@ class Transcript:
         source: where `text` comes from: "llm"; "agreement" (all hypotheses agree, the model was skipped); "guard" (the
             guard fell back or changed the text); "too_long" (the prompt exceeds the model's context, the 1-best was
             kept); "language" (the corrector does not know the list's language, the 1-best was kept); "loop" (the
-            recognizer or the language model repeats itself, see `robustger.text.loops`, the 1-best was kept).
+            recognizer or the language model repeats itself, see `robustger.text.loops`, the 1-best was kept);
+            "recognizer" (no correction was asked for).
         guard: name of the guard in force.
         confidence: between 0 and 1. Of a corrector: the mean of `word_confidences`; of a text without words, the share
             of the list that is empty; 0 where the 1-best was kept and nothing judged it (source "too_long", "language"
@@ -267,7 +268,7 @@ class Transcript:
     text: str
     best: str
     generated: str
-    source: Literal["llm", "agreement", "guard", "too_long", "language", "loop", "baseline"]
+    source: Literal["llm", "agreement", "guard", "too_long", "language", "loop", "baseline", "recognizer"]
     guard: str
     confidence: float
     passes: int = 0

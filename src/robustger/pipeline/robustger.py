@@ -6,25 +6,22 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from robustger.errors import InputError
 from robustger.hypotheses.checks import printable
+from robustger.pipeline.batch import BatchItem, transcribe_batch
 from robustger.pipeline.flow import Flow, Kept, UnreadRecording
 from robustger.pipeline.presets import load_preset_recognizer
 from robustger.pipeline.transcription import Failure, Segment, Transcription
-from robustger.pipeline.words import timed_words
-from robustger.recognition.recognizer import Listens
 from robustger.recognition.recording import (
     AudioSource,
     Cutting,
     Excerpt,
     cut,
     longest_window,
-    recognized_lists,
 )
 from robustger.text import get_normalizer
 
@@ -33,11 +30,8 @@ if TYPE_CHECKING:
 
     from robustger.audio import ReadingOptions
     from robustger.correction import Corrector
-    from robustger.correction.list_prompts import Listener
-    from robustger.hypotheses import NBest
     from robustger.recognition import Recognizer
 
-UNHEARABLE = -1e4  # nats
 BATCH_WINDOWS = 16  # windows that are recognized and corrected together; several short files share a batch
 
 
@@ -273,15 +267,22 @@ class RobustGER:
         correction: Mapping[str, Any],
     ) -> Flow:
         return Flow(
-            lambda source, blocks: cut(source, blocks, self._cutting(window_seconds)),
+            lambda source, blocks: cut(source, blocks, self.cutting(window_seconds)),
             lambda excerpts: self._transcribe_excerpts(excerpts, words, correction),
             BATCH_WINDOWS,
             kept,
             on_progress,
         )
 
-    def _cutting(self, window_seconds: float | None) -> Cutting:
-        """How recordings are cut. Both models are loaded, so that a missing one is reported before the work begins."""
+    def cutting(self, window_seconds: float | None = None) -> Cutting:
+        """How recordings are cut. Both models are loaded, so that a missing one is reported before the work begins.
+
+        Args:
+            window_seconds: as for `transcribe`.
+
+        Raises:
+            InputError: the window is longer than the recognizer takes, or a model cannot be loaded.
+        """
         cutting = Cutting(longest_window(self.recognizer.window_seconds, window_seconds), self.find_speech)
         _ = self.corrector
         return cutting
@@ -289,49 +290,7 @@ class RobustGER:
     def _transcribe_excerpts(
         self, excerpts: Sequence[Excerpt], words: bool, correction: Mapping[str, Any]
     ) -> list[Segment]:
-        """Recognizes a batch of excerpts, corrects their lists, and finds the times of the words."""
-        pairs = recognized_lists(
-            self.recognizer, excerpts, n=self.n, beams=self.beams, normalizer=self.normalizer
-        )
-        lists = [nbest for nbest, _ in pairs]
-        self.corrector.forget()  # a run that goes on from a kept batch has not read the earlier ones
-        transcripts = self.corrector.correct(lists, listener=self._listener(excerpts, lists), **correction)
-        segments = []
-        for excerpt, nbest, transcript in zip(excerpts, lists, transcripts, strict=True):
-            window, samples = excerpt.window, cast("np.ndarray", excerpt.sound)
-            segment = Segment(window.start, window.end, nbest, transcript)
-            if words:
-                timed = timed_words(
-                    self.recognizer, samples, segment.text, start=window.start, language=nbest.language
-                )
-                segment = replace(segment, words=timed)
-            segments.append(segment)
-        return segments
-
-    def _listener(self, excerpts: Sequence[Excerpt], lists: Sequence[NBest]) -> Listener | None:
-        """Lets the recognizer score texts under the sound of their list; None if it can only recognize."""
-        recognizer = self.recognizer
-        if not isinstance(recognizer, Listens):
-            return None
-        sounds = {
-            id(nbest): (excerpt.sound, nbest.language) for nbest, excerpt in zip(lists, excerpts, strict=True)
-        }
-
-        def listener(nbest: NBest) -> Callable[[Sequence[str]], Sequence[float]] | None:
-            sound, language = sounds[id(nbest)]
-            if sound is None:
-                return None
-            return lambda texts: [_heard_score(recognizer, sound, text, language) for text in texts]
-
-        return listener
-
-
-def _heard_score(recognizer: Listens, sound: Any, text: str, language: str | None) -> float:
-    """Log p(text | audio); hardly anything for a text that is longer than the recognizer takes."""
-    try:
-        return recognizer.score(sound, [text], language=language)[0]
-    except InputError:
-        return UNHEARABLE
+        return transcribe_batch(self, [BatchItem(excerpt, words=words) for excerpt in excerpts], correction)
 
 
 def _unread_file(
