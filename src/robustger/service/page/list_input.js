@@ -1,9 +1,12 @@
 // Reads pasted N-best lists: JSON, JSON Lines, or one hypothesis on each line.
 
-/** The lists of a text: [{hypotheses, scores?, ...}]. Throws an Error that says what is wrong. */
+/** Says what is wrong with a pasted list. */
+export class ListError extends Error {}
+
+/** The lists of a text: [{hypotheses, scores?, ...}]. Throws a ListError. */
 export function listsIn(text) {
   const trimmed = text.trim();
-  if (!trimmed) throw new Error("Paste a list first: JSON, or one hypothesis on each line.");
+  if (!trimmed) throw new ListError("Paste a list first: JSON, or one hypothesis on each line.");
   if (/^[[{]/.test(trimmed)) return fromJson(trimmed);
   return trimmed
     .split(/\n\s*\n/u)
@@ -16,18 +19,18 @@ function fromJson(text) {
     value = JSON.parse(text);
   } catch (error) {
     value = fromJsonLines(text);
-    if (!value) throw new Error(`This is not valid JSON: ${error.message}`);
+    if (!value) throw new ListError(`This is not valid JSON: ${error.message}`);
   }
   if (Array.isArray(value?.lists)) value = value.lists;
   if (Array.isArray(value) && value.every((one) => typeof one === "string")) value = [{ hypotheses: value }];
   const lists = (Array.isArray(value) ? value : [value]).map((one) => (Array.isArray(one) ? { hypotheses: one } : one));
-  if (!lists.length) throw new Error("There is no list in this JSON.");
+  if (!lists.length) throw new ListError("There is no list in this JSON.");
   lists.forEach((list, place) => {
     if (!Array.isArray(list?.hypotheses) || !list.hypotheses.length) {
-      throw new Error(`List ${place + 1} has no "hypotheses": an array of texts, best first.`);
+      throw new ListError(`List ${place + 1} has no "hypotheses": an array of texts, best first.`);
     }
     if (!list.hypotheses.every((one) => typeof one === "string")) {
-      throw new Error(`In list ${place + 1}, every hypothesis must be a text.`);
+      throw new ListError(`In list ${place + 1}, every hypothesis must be a text.`);
     }
   });
   const known = ["id", "hypotheses", "scores", "language"];

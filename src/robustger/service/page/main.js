@@ -4,7 +4,7 @@ import { ServiceError, Service } from "./api.js";
 import { TranscriptDocument } from "./document.js";
 import { announce, byId, clock, count, showError } from "./elements.js";
 import { askForKey } from "./key_dialog.js";
-import { listsIn, segmentOfResult } from "./list_input.js";
+import { ListError, listsIn, segmentOfResult } from "./list_input.js";
 import { LiveSession } from "./live.js";
 import { Microphone } from "./microphone.js";
 import { Result } from "./result.js";
@@ -42,7 +42,8 @@ async function work(task) {
       if (running === controller) announce("Canceled.");
     } else {
       showError(error.message);
-      if (!(error instanceof ServiceError)) console.error(error);
+      const expected = error instanceof ServiceError || error instanceof ListError;
+      if (!expected) console.error(error);
     }
   } finally {
     if (running === controller) {

@@ -1,5 +1,8 @@
 // Records from the microphone.
 
+// What browsers do for the ears of people in calls takes away sounds that a recognizer needs.
+const AS_HEARD = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+
 /** A running recording. `onSamples(block)` gets blocks of samples at `sampleRate` as they come. */
 export class Microphone {
   #stream;
@@ -13,7 +16,7 @@ export class Microphone {
     }
     const microphone = new Microphone();
     try {
-      microphone.#stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1 } });
+      microphone.#stream = await navigator.mediaDevices.getUserMedia({ audio: AS_HEARD });
     } catch (error) {
       const refused = error.name === "NotAllowedError";
       throw new Error(refused ? "The browser did not allow the microphone." : "There is no microphone.", { cause: error });
