@@ -106,7 +106,7 @@ def opened(browser: Any) -> Iterator[Opener]:
 
 def text_of(page: Any) -> str:
     """The text of the transcript as it is shown, without the marks and tables around it."""
-    return " ".join(page.locator("#transcript .text").all_inner_texts()).replace("‸", "").strip()
+    return " ".join(page.locator("#transcript .text").all_inner_texts()).strip()
 
 
 def upload(page: Any, clip: Path = CLIP) -> None:

@@ -102,7 +102,7 @@ export function hypothesesTable(segment) {
 function rowOf(columns, row, name, score) {
   const cells = columns.map(({ agree, cells, variants }) => {
     const text = cells[row];
-    if (agree) return make("td", { class: "agree" }, text);
+    if (agree) return make("td", { class: "agree", title: shortened(text) === text ? null : text }, shortened(text));
     const variant = variants.indexOf(text);
     const color = variant === 0 ? "" : ` v${Math.min(variant, COLORS)}`;
     const shown = text || "–";
@@ -115,6 +115,12 @@ function rowOf(columns, row, name, score) {
     score === null ? null : make("td", { class: "score" }, score),
     ...cells,
   );
+}
+
+/** The ends of a long stretch: what all hypotheses say alike must not push their differences out of sight. */
+function shortened(text) {
+  const words = text.split(" ");
+  return words.length <= 5 ? text : [...words.slice(0, 2), "…", ...words.slice(-2)].join(" ");
 }
 
 function scoreText(score) {

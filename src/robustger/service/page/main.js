@@ -56,6 +56,7 @@ async function work(task) {
 function transcribe(recording, name) {
   return work(async (signal) => {
     const transcript = new TranscriptDocument({ title: name });
+    byId("nothing").hidden = true;
     const length = result.show(transcript, recording);
     let seconds = null;
     length.then((known) => (seconds = known));

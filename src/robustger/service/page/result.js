@@ -96,7 +96,10 @@ export class Result {
     const doubtful = this.view.doubtful;
     if (doubtful) parts.push(count(doubtful, "doubtful word"));
     const line = parts.join(", ");
-    byId("summary").textContent = `${line[0].toUpperCase()}${line.slice(1)}.`;
+    const empty = !transcript.present.length;
+    byId("summary").textContent = empty ? "" : `${line[0].toUpperCase()}${line.slice(1)}.`;
+    byId("toolbar").hidden = empty;
+    byId("below").hidden = empty;
     const marks = { kept, held, chosen: undone + applied, doubtful: doubtful ?? 0 };
     for (const [mark, times] of Object.entries(marks)) byId(`legend-${mark}`).hidden = !times;
     byId("legend").hidden = !Object.values(marks).some(Boolean);

@@ -59,7 +59,10 @@ export class TranscriptView {
     if (!segment) {
       old?.remove();
     } else {
-      const opened = old ? Boolean(old.querySelector("details[open]")) : position === 0 && segment.nbest.length > 1;
+      const alone = this.#root.querySelectorAll(".segment").length <= (old ? 1 : 0);
+      const opened = old?.querySelector("details") ? Boolean(old.querySelector("details[open]")) : alone;
+      // The table of the first segment is open until a second segment comes.
+      if (!alone && !old) for (const details of this.#root.querySelectorAll("details[data-first]")) details.open = false;
       const drawn = this.#article(segment, position, opened);
       const following = [...this.#root.children].find((other) => Number(other.dataset.position) > position);
       if (old) old.replaceWith(drawn);
@@ -150,9 +153,11 @@ export class TranscriptView {
     const from = place.edits.map((edit) => edit.from || "nothing").join(", ");
     const to = place.edits.map((edit) => edit.to || "nothing").join(", ");
     const shown = words.map((word) => word.text).join(" ") || "removed words";
+    const missing = place.edits.map((edit) => edit.from || edit.to).join(" ");
     const element = make(
       "span",
       {
+        "data-missing": words.length ? null : place.edits.some((edit) => edit.from) || state === "undone" ? missing : `+ ${missing}`,
         class: `change ${state}${words.length ? "" : " absent"}`,
         role: "button",
         tabindex: "0",
@@ -169,7 +174,11 @@ export class TranscriptView {
 
   #list(segment, opened) {
     if (segment.nbest.length < 2 || segment.pending) return null;
-    const details = make("details", { class: "list" }, make("summary", {}, `${segment.nbest.length} hypotheses`));
+    const details = make(
+      "details",
+      { class: "list", "data-first": opened },
+      make("summary", { onclick: () => details.removeAttribute("data-first") }, `${segment.nbest.length} hypotheses`),
+    );
     const fill = () => details.open && details.childElementCount === 1 && details.append(hypothesesTable(segment));
     details.addEventListener("toggle", fill);
     details.open = opened;
