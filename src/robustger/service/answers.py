@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any, BinaryIO
 
 from robustger.hypotheses import NBest
 from robustger.pipeline import RobustGER, Segment, Transcription
 from robustger.pipeline.formats import FORMATS
 from robustger.pipeline.writing_systems import joined
+from robustger.recognition.recording import with_count
 from robustger.service.judging import judged_changes
 from robustger.service.parameters import TranscriptionFields
+from robustger.service.recordings import Progress, Wish
+from robustger.service.shared import Shared
 
 MEDIA_TYPES = {"text": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
 _LEAST_PROBABILITY = 1e-10
@@ -88,6 +93,33 @@ def own_segment(
     if "noise" in fields.own:
         found["noise"] = noise
     return found
+
+
+async def answered(
+    shared: Shared, file: BinaryIO, fields: TranscriptionFields, wish: Wish, progress: Progress
+) -> str | dict[str, Any]:
+    """The whole answer: a text, or what becomes JSON."""
+    segments: list[Segment] = []
+    async with aclosing(shared.recordings.segments(file, wish, progress)) as groups:
+        async for group in groups:
+            segments += group
+    count = len(segments)
+    segments = [replace(each, nbest=with_count(each.nbest, count)) for each in segments]
+    transcription = Transcription("audio", None, progress.total or 0.0, tuple(segments))
+    shared.log_text(transcription.text)
+    if fields.response_format in MEDIA_TYPES:
+        return written_answer(transcription, fields.response_format)
+    return json_answer(transcription, fields, await noise_of(shared, segments, fields))
+
+
+async def noise_of(
+    shared: Shared, segments: list[Segment], fields: TranscriptionFields
+) -> list[float | None]:
+    """The noise of each segment, if it is asked for."""
+    if "noise" not in fields.own:
+        return [None] * len(segments)
+    lists = [segment.nbest for segment in segments]
+    return await shared.batcher.ask(lambda robustger: noise_sizes(robustger, lists))
 
 
 def logprobs(segments: Sequence[Segment]) -> list[dict[str, Any]]:

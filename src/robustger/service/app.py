@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 
 from robustger.pipeline import RobustGER
-from robustger.service import status, transcriptions
+from robustger.service import corrections, jobs, status, transcriptions
 from robustger.service.batching import Batcher
 from robustger.service.gate import Gate
+from robustger.service.job_store import JobStore
 from robustger.service.measures import Measures
 from robustger.service.problems import install_handlers
 from robustger.service.recordings import Recordings
@@ -29,21 +30,24 @@ logger = logging.getLogger(__name__)
 PAGE_FOLDER = Path(__file__).parent / "page"
 
 
-def create_app(settings: ServiceSettings | None = None) -> FastAPI:
+def create_app(
+    settings: ServiceSettings | None = None, load: Callable[[], RobustGER] | None = None
+) -> FastAPI:
     """The application; its models are loaded when it starts.
 
     Args:
         settings: its settings; None takes them from the environment, as `uvicorn --factory` needs it.
+
+        load: makes the recognizer and the corrector; None takes those that the settings name.
 
     Raises:
         InputError: there is no such preset, or a setting does not fit.
     """
     settings = settings or ServiceSettings.from_environment()
     measures = Measures()
-    robustger = _models(settings)
     correction: dict[str, Any] = {"guard": settings.guard} if settings.guard else {}
     batcher = Batcher(
-        robustger,
+        load or _models(settings),
         correction,
         settings.batch_size,
         settings.batch_wait_seconds,
@@ -56,25 +60,20 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         title="robustger",
         version=__version__,
         description="Transcriptions of noisy speech, corrected by a language model.",
-        lifespan=lambda app: _lifespan(shared),
+        lifespan=_lifespan,
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
     )
     app.state.shared = shared
+    app.state.job_store = JobStore(settings.jobs_folder)
     app.include_router(transcriptions.router)
+    app.include_router(corrections.router)
+    app.include_router(jobs.router)
     app.include_router(status.router)
     if PAGE_FOLDER.is_dir():
         app.mount("/page", StaticFiles(directory=PAGE_FOLDER), name="page")
         app.mount("/", StaticFiles(directory=PAGE_FOLDER, html=True), name="start")
     install_handlers(app)
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=list(settings.cors_origins),
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
-            expose_headers=["X-Request-Id", "Retry-After"],
-        )
 
     def on_answer(scope: Scope, code: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", None) or "other"
@@ -82,10 +81,18 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         measures.request_seconds.labels(route).observe(seconds)
 
     app.add_middleware(Gate, settings=settings, on_answer=on_answer)
+    if settings.cors_origins:
+        app.add_middleware(  # around the gate, so that a page can read its refusals, too
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
+            expose_headers=["X-Request-Id", "Retry-After"],
+        )
     return app
 
 
-def _models(settings: ServiceSettings) -> Any:
+def _models(settings: ServiceSettings) -> Callable[[], RobustGER]:
     """A function that makes the models; a wrong preset is told now."""
     options: dict[str, Any] = {
         name: getattr(settings, name)
@@ -96,15 +103,22 @@ def _models(settings: ServiceSettings) -> Any:
 
 
 @asynccontextmanager
-async def _lifespan(shared: Shared) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    shared: Shared = app.state.shared
+    store: JobStore = app.state.job_store
+    store.open()
+    app.state.jobs = jobs.Jobs(shared, store)
     shared.batcher.start()
-    loading = asyncio.ensure_future(_first_load(shared))
+    tasks = [asyncio.ensure_future(_first_load(shared)), asyncio.ensure_future(app.state.jobs.run())]
     try:
         yield
-    finally:
-        loading.cancel()
+    finally:  # all requests are answered by now
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(shared.recordings.stop)
         await asyncio.to_thread(shared.batcher.stop)
+        store.close()
 
 
 async def _first_load(shared: Shared) -> None:

@@ -46,6 +46,7 @@ class Gate:
         self._app = app
         self._settings = settings
         self._on_answer = on_answer
+        self._held = _Held(int(settings.max_held_mib * MEBIBYTE))
         key = settings.api_key.get_secret_value() if settings.api_key is not None else ""
         self._key = key.encode() or None
 
@@ -59,6 +60,7 @@ class Gate:
         token = REQUEST_ID.set(request_id)
         scope.setdefault("state", {})["request_id"] = request_id
         status = 0
+        limited: _LimitedBody | None = None
 
         async def answering(message: Message) -> None:
             nonlocal status
@@ -74,15 +76,18 @@ class Gate:
         try:
             try:
                 self._check_key(scope)
-                limited = _LimitedBody(scope, receive, self._settings)
+                limited = _LimitedBody(scope, receive, self._settings, self._held)
                 await self._app(scope, limited.receive, answering)
             except ServiceError as error:
-                await error.response()(scope, receive, answering)
+                if not status:
+                    await error.response()(scope, receive, answering)
             except Exception:
                 logger.exception("a request failed")
                 if not status:
                     await unexpected().response()(scope, receive, answering)
         finally:
+            if limited is not None:
+                self._held.size -= limited.size
             seconds = time.monotonic() - begun
             self._on_answer(scope, status, seconds)
             logger.info(
@@ -111,16 +116,24 @@ class Gate:
             )
 
 
+class _Held:
+    """The bytes of all bodies that are being worked on, in memory or in temporary files."""
+
+    def __init__(self, most: int) -> None:
+        self.size = 0
+        self.most = most
+
+
 class _LimitedBody:
     """Reads the body of a request, and refuses one that is too large or too slow."""
 
-    def __init__(self, scope: Scope, receive: Receive, settings: ServiceSettings) -> None:
-        is_job = scope["path"].startswith("/v1/jobs")
-        self._most = settings.max_job_upload_bytes if is_job else settings.max_upload_bytes
+    def __init__(self, scope: Scope, receive: Receive, settings: ServiceSettings, held: _Held) -> None:
+        self._most = settings.most_bytes(scope["path"])
+        self._held = held
         self._receive = receive
         self._seconds = settings.upload_seconds
         self._begun: float | None = None
-        self._size = 0
+        self.size = 0
         self._ended = False
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         if not announced.isdigit():
@@ -135,7 +148,7 @@ class _LimitedBody:
         now = time.monotonic()
         if self._begun is None:
             self._begun = now
-        until = self._begun + self._seconds + self._size / _SLOWEST_BYTES_PER_SECOND
+        until = self._begun + self._seconds + self.size / _SLOWEST_BYTES_PER_SECOND
         try:
             message = await asyncio.wait_for(self._receive(), max(until - now, 0.001))
         except TimeoutError:
@@ -143,10 +156,19 @@ class _LimitedBody:
                 408, "The body of the request came too slowly; send it again.", code="upload_timeout"
             ) from None
         if message["type"] == "http.request":
-            self._size += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            self.size += size
+            self._held.size += size
             self._ended = not message.get("more_body", False)
-            if self._size > self._most:
+            if self.size > self._most:
                 raise self._too_large()
+            if self._held.size > self._held.most:
+                raise ServiceError(
+                    503,
+                    "The server holds too many uploads; try again in some seconds.",
+                    code="server_full",
+                    retry_after_seconds=5,
+                )
         else:
             self._ended = True
         return message

@@ -16,35 +16,57 @@ class Measures:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        kept = {"registry": self.registry}
         self.requests = Counter(
-            "robustger_requests", "Answers by route and status.", ["route", "status"], **kept
+            "robustger_requests", "Answers by route and status.", ["route", "status"], registry=self.registry
         )
         self.request_seconds = Histogram(
-            "robustger_request_seconds", "Time of an answer.", ["route"], buckets=_SECONDS, **kept
+            "robustger_request_seconds",
+            "Time of an answer.",
+            ["route"],
+            buckets=_SECONDS,
+            registry=self.registry,
         )
-        self.open_requests = Gauge("robustger_open_requests", "Requests that are worked on or wait.", **kept)
-        self.waiting = Gauge("robustger_queue_items", "Excerpts and lists that wait for a batch.", **kept)
+        self.open_requests = Gauge(
+            "robustger_open_requests", "Requests that are worked on or wait.", registry=self.registry
+        )
+        self.waiting = Gauge(
+            "robustger_queue_items", "Excerpts and lists that wait for a batch.", registry=self.registry
+        )
         self.batch_sizes = Histogram(
-            "robustger_batch_size", "Excerpts and lists in a batch.", buckets=(1, 2, 4, 8, 16, 32, 64), **kept
+            "robustger_batch_size",
+            "Excerpts and lists in a batch.",
+            buckets=(1, 2, 4, 8, 16, 32, 64),
+            registry=self.registry,
         )
         self.stage_seconds = Histogram(
             "robustger_stage_seconds",
             "Time of a batch in a stage; of a recording for reading, of an item for waiting.",
             ["stage"],
             buckets=_SECONDS,
-            **kept,
+            registry=self.registry,
         )
-        self.audio_seconds = Counter("robustger_audio_seconds", "Recordings transcribed.", **kept)
-        self.passes = Counter("robustger_llm_passes", "Forward passes of the language model.", **kept)
+        self.audio_seconds = Counter(
+            "robustger_audio_seconds", "Recordings transcribed.", registry=self.registry
+        )
+        self.passes = Counter(
+            "robustger_llm_passes", "Forward passes of the language model.", registry=self.registry
+        )
         self.edits = Counter(
-            "robustger_edits", "Edits that were kept, and that were held back.", ["decision"], **kept
+            "robustger_edits",
+            "Edits that were kept, and that were held back.",
+            ["decision"],
+            registry=self.registry,
         )
         self.sources = Counter(
-            "robustger_transcripts", "Corrected lists by what decided on their text.", ["source"], **kept
+            "robustger_transcripts",
+            "Corrected lists by what decided on their text.",
+            ["source"],
+            registry=self.registry,
         )
-        self.jobs = Gauge("robustger_jobs", "Jobs by status.", ["status"], **kept)
-        self.loaded = Gauge("robustger_models_loaded", "1 while the models are in memory.", **kept)
+        self.jobs = Gauge("robustger_jobs", "Jobs by status.", ["status"], registry=self.registry)
+        self.loaded = Gauge(
+            "robustger_models_loaded", "1 while the models are in memory.", registry=self.registry
+        )
         for decision in ("kept", "held_back"):
             self.edits.labels(decision)
 

@@ -120,13 +120,7 @@ def _check_together(fields: TranscriptionFields, preset: str) -> None:
     Raises:
         ServiceError: two fields do not go together, or there is no such model.
     """
-    if fields.model and fields.model not in (preset, *OPENAI_MODELS):
-        raise ServiceError(
-            404,
-            f"There is no model {fields.model[:60]!r} here; choose {preset}.",
-            param="model",
-            code="model_not_found",
-        )
+    check_model(fields.model, preset)
     if fields.timestamp_granularities and fields.response_format != "verbose_json":
         raise ServiceError(
             400,
@@ -140,4 +134,19 @@ def _check_together(fields: TranscriptionFields, preset: str) -> None:
     if fields.stream and fields.response_format in ("srt", "vtt"):
         raise ServiceError(
             400, f"stream does not go with the response_format {fields.response_format}.", param="stream"
+        )
+
+
+def check_model(model: str, preset: str) -> None:
+    """Refuses the name of a model that there is not; names of OpenAI's models mean the preset, and so does none.
+
+    Raises:
+        ServiceError: there is no such model.
+    """
+    if model and model not in (preset, *OPENAI_MODELS):
+        raise ServiceError(
+            404,
+            f"There is no model {model[:60]!r} here; choose {preset}.",
+            param="model",
+            code="model_not_found",
         )

@@ -61,7 +61,7 @@ class ServiceError(Exception):
             found["Retry-After"] = str(max(1, round(self.retry_after_seconds)))
         if self.status == 401:
             found["WWW-Authenticate"] = "Bearer"
-        if self.status in (408, 413):
+        if self.status in (408, 413, 503):
             found["Connection"] = "close"  # the rest of the body is not read
         return found
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from robustger.errors import InputError
 from robustger.pipeline.batch import BatchItem
@@ -81,14 +81,14 @@ class Recordings:
 
         loop = asyncio.get_running_loop()
         try:
-            seconds = await loop.run_in_executor(self._readers, stated_seconds, _Named(file))
+            seconds = await loop.run_in_executor(self._readers, stated_seconds, _named(file))
         except InputError as error:
             raise unreadable(error) from None
         if seconds is not None and seconds > most_seconds:
             raise too_long(most_seconds)
         return seconds
 
-    async def segments(self, file: BinaryIO, wish: Wish, progress: Progress) -> AsyncIterator[list[Segment]]:
+    async def segments(self, file: BinaryIO, wish: Wish, progress: Progress) -> AsyncGenerator[list[Segment]]:
         """The segments of a recording in order, some at a time, while it is read.
 
         Args:
@@ -153,7 +153,7 @@ class _Reading:
         """The excerpts; raises InputError or ServiceError where it cannot go on."""
         from robustger.audio import stream_audio
 
-        blocks = self._counted(stream_audio(_Named(self._file)))
+        blocks = self._counted(stream_audio(_named(self._file)))
         first = next(blocks, None)
         if first is None:
             raise InputError(f"{_NAME}: empty: it holds no samples")
@@ -195,6 +195,10 @@ class _Named:
 
     def readable(self) -> bool:
         return True
+
+
+def _named(file: BinaryIO) -> BinaryIO:
+    return cast("BinaryIO", _Named(file))
 
 
 def too_long(most_seconds: float) -> ServiceError:

@@ -46,6 +46,7 @@ class ServiceSettings(BaseModel):
         max_job_upload_mib: the largest body of a job, in MiB.
         max_job_audio_seconds: the longest recording of a job.
         max_jobs: jobs that are not finished; one more gets 503.
+        max_held_mib: the most that the bodies of all requests together take, in memory and temporary files, in MiB.
         max_lists: the most lists in a request for corrections.
         upload_seconds: the time that a client has to send its body; the size adds to it, at 100 KiB a second.
         deadline_seconds: the time for an answer, counted from the end of the upload.
@@ -81,6 +82,7 @@ class ServiceSettings(BaseModel):
     max_job_upload_mib: float = Field(2048, gt=0)
     max_job_audio_seconds: float = Field(24 * 3600, gt=0)
     max_jobs: int = Field(100, ge=1)
+    max_held_mib: float = Field(4096, gt=0)
     max_lists: int = Field(1000, ge=1)
     upload_seconds: float = Field(60, gt=0)
     deadline_seconds: float = Field(120, gt=0)
@@ -120,15 +122,13 @@ class ServiceSettings(BaseModel):
                 f"--{name.replace('_', '-')} (or {PREFIX}{name.upper()}): {first['msg'].lower()}"
             ) from None
 
-    @property
-    def max_upload_bytes(self) -> int:
-        """The largest body of a request."""
-        return int(self.max_upload_mib * MEBIBYTE)
-
-    @property
-    def max_job_upload_bytes(self) -> int:
-        """The largest body of a job."""
-        return int(self.max_job_upload_mib * MEBIBYTE)
+    def most_bytes(self, path: str) -> int:
+        """The largest body of a request to an address."""
+        if path.startswith("/v1/jobs"):
+            return int(self.max_job_upload_mib * MEBIBYTE)
+        if path.startswith("/v1/audio"):
+            return int(self.max_upload_mib * MEBIBYTE)
+        return min(int(self.max_upload_mib * MEBIBYTE), 16 * MEBIBYTE)
 
     @property
     def preset_name(self) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from fastapi import Request
 
@@ -40,10 +40,10 @@ class Shared:
     open_requests: int = 0
     failure: str | None = None
     is_ready: bool = False
-    others: dict[str, Any] = field(default_factory=dict)
 
-    def admit(self) -> Callable[[], object]:
-        """Lets a request in; the function that is returned lets it out, once.
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Counts a request as long as it is worked on.
 
         Raises:
             ServiceError: there are too many.
@@ -56,17 +56,22 @@ class Shared:
                 retry_after_seconds=_BUSY_SECONDS,
             )
         self._count(+1)
-        let_out = iter([lambda: self._count(-1)])
-        return lambda: next(let_out, lambda: None)()
+        try:
+            yield
+        finally:
+            self._count(-1)
 
-    def deadline(self, stated_seconds: float | None) -> Callable[[Progress], float]:
-        """The seconds that an answer may take, by what is known of the recording's length."""
+    def deadline(self, lists: int = 0) -> Callable[[Progress], float]:
+        """The seconds that an answer may take, by what is known of the recording; a list counts as a second."""
         base, factor = self.settings.deadline_seconds, self.settings.deadline_per_audio_second
+        return lambda progress: base + factor * max(lists, progress.total or 0.0, progress.done)
 
-        def seconds(progress: Progress) -> float:
-            return base + factor * max(stated_seconds or 0.0, progress.total or 0.0, progress.done)
+    def check_language(self, language: str | None) -> None:
+        """Refuses a language that this server's recognizer does not hear.
 
-        return seconds
+        Raises:
+            ServiceError: it does not hear it.
+        """
 
     def log_text(self, text: str) -> None:
         """Writes a text into the log, if that is allowed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -50,6 +51,8 @@ async def ready(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """The figures for Prometheus."""
     shared = shared_of(request)
+    for status, count in (await asyncio.to_thread(request.app.state.job_store.counts)).items():
+        shared.measures.jobs.labels(status).set(count)
     shared.measures.waiting.set(shared.batcher.waiting)
     return Response(shared.measures.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
 

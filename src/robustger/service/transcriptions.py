@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, suppress
-from dataclasses import replace
-from typing import Any, BinaryIO, TypeVar
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing
+from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
-from robustger.pipeline import Segment, Transcription
+from robustger.pipeline import Segment
 from robustger.pipeline.writing_systems import glues
-from robustger.recognition.recording import with_count
-from robustger.service.answers import (
-    MEDIA_TYPES,
-    json_answer,
-    logprobs,
-    noise_sizes,
-    own_segment,
-    written_answer,
-)
+from robustger.service.answers import MEDIA_TYPES, answered, logprobs, noise_of, own_segment
 from robustger.service.parameters import TranscriptionFields, form_schema, read_form
 from robustger.service.problems import ServiceError, logger, unexpected
 from robustger.service.recordings import Progress, Wish
 from robustger.service.shared import Shared, shared_of
-
-T = TypeVar("T")
+from robustger.service.waiting import in_time, out_of_time, unless_gone
 
 router = APIRouter()
 ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -54,163 +45,68 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 async def transcribe_recording(request: Request) -> Response:
     """Transcribes a recording."""
     shared = shared_of(request)
-    admission = shared.admit()
-    try:
+    async with AsyncExitStack() as stack:
+        stack.enter_context(shared.admitted())
+        stack.push_async_callback(request.close)  # closes the uploaded file, which deletes it
         file, fields = await read_form(request, shared.settings.preset_name)
-        language_known(fields, shared)
+        shared.check_language(fields.language)
         most = shared.settings.max_audio_seconds
-        stated = await shared.recordings.stated_seconds(file.file, most)
+        progress = Progress(total=await shared.recordings.stated_seconds(file.file, most))
         wish = Wish(fields.correction == "full", fields.needs_words, most)
-        progress = Progress(total=stated)
-        deadline = shared.deadline(stated)
         if fields.stream:
-            events = _events(shared, file.file, fields, wish, progress, deadline)
-            response = StreamingResponse(_closing(events, request, admission), media_type="text/event-stream")
-            response.headers["Cache-Control"] = "no-store"
-            return response
+            segments = shared.recordings.segments(file.file, wish, progress)
+            groups = await stack.enter_async_context(aclosing(segments))
+            first = await in_time(unless_gone(request, anext(groups, [])), shared.deadline(), progress)
+            return _Streamed(_events(shared, fields, progress, first, groups), stack.pop_all())
         work = answered(shared, file.file, fields, wish, progress)
-        answer = await in_time(unless_gone(request, work), deadline, progress)
-    except BaseException:
-        admission()
-        await request.close()
-        raise
-    admission()
-    await request.close()
+        answer = await in_time(unless_gone(request, work), shared.deadline(), progress)
     if isinstance(answer, str):
-        kind = MEDIA_TYPES[fields.response_format]
-        return PlainTextResponse(answer, media_type=kind)
+        return PlainTextResponse(answer, media_type=MEDIA_TYPES[fields.response_format])
     return JSONResponse(answer)
 
 
-async def answered(
-    shared: Shared, file: BinaryIO, fields: TranscriptionFields, wish: Wish, progress: Progress
-) -> str | dict[str, Any]:
-    """The whole answer: a text, or what becomes JSON."""
-    segments: list[Segment] = []
-    async with aclosing(shared.recordings.segments(file, wish, progress)) as groups:
-        async for group in groups:
-            segments += group
-    count = len(segments)
-    segments = [replace(each, nbest=with_count(each.nbest, count)) for each in segments]
-    transcription = Transcription("audio", None, progress.total or 0.0, tuple(segments))
-    shared.log_text(transcription.text)
-    if fields.response_format in MEDIA_TYPES:
-        return written_answer(transcription, fields.response_format)
-    return json_answer(transcription, fields, await noise_of(shared, segments, fields))
+class _Streamed(StreamingResponse):
+    """Server-sent events; the request is over behind the last one, or when the client goes away."""
 
+    def __init__(self, events: AsyncIterator[str], stack: AsyncExitStack) -> None:
+        super().__init__(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        self._stack = stack
 
-async def noise_of(
-    shared: Shared, segments: list[Segment], fields: TranscriptionFields
-) -> list[float | None]:
-    """The noise of each segment, if it is asked for."""
-    if "noise" not in fields.own:
-        return [None] * len(segments)
-    lists = [segment.nbest for segment in segments]
-    return await shared.batcher.ask(lambda robustger: noise_sizes(robustger, lists))
-
-
-async def unless_gone(request: Request, work: Awaitable[T]) -> T:
-    """What the work gives; it is cancelled when the client goes away."""
-    task = asyncio.ensure_future(work)
-    watcher = asyncio.ensure_future(_gone(request))
-    try:
-        await asyncio.wait((task, watcher), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ServiceError(499, "The client went away.")
-        return task.result()
-    finally:
-        for each in (task, watcher):
-            each.cancel()
-        with suppress(asyncio.CancelledError, Exception):
-            await task
-
-
-async def in_time(work: Awaitable[T], deadline: Callable[[Progress], float], progress: Progress) -> T:
-    """What the work gives.
-
-    Raises:
-        ServiceError: it takes longer than its recording may take.
-    """
-    task = asyncio.ensure_future(work)
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
-    try:
-        while not task.done():
-            left = begun + deadline(progress) - loop.time()
-            if left <= 0:
-                raise out_of_time()
-            await asyncio.wait((task,), timeout=left)
-        return task.result()
-    finally:
-        task.cancel()
-
-
-def out_of_time() -> ServiceError:
-    """The error for an answer that took too long."""
-    return ServiceError(
-        408,
-        "The answer took longer than this server allows for a recording of this length; it is busy, so try again "
-        "later, or send the recording to /v1/jobs.",
-        code="deadline_exceeded",
-    )
-
-
-def language_known(fields: TranscriptionFields, shared: Shared) -> None:
-    """Refuses a language that the recognizer of this server does not hear."""
-
-
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _closing(
-    events: AsyncIterator[str], request: Request, admission: Callable[[], object]
-) -> AsyncIterator[str]:
-    try:
-        async for event in events:
-            yield event
-    finally:
-        await events.aclose()  # type: ignore[attr-defined]
-        admission()
-        await request.close()
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._stack:
+            await super().__call__(scope, receive, send)
 
 
 async def _events(
     shared: Shared,
-    file: BinaryIO,
     fields: TranscriptionFields,
-    wish: Wish,
     progress: Progress,
-    deadline: Callable[[Progress], float],
+    group: list[Segment],
+    groups: AsyncIterator[list[Segment]],
 ) -> AsyncIterator[str]:
-    """The server-sent events of an answer; an error in the middle becomes an event `error`."""
+    """The events of an answer whose first segments are there; an error from now on becomes an event `error`."""
     segments: list[Segment] = []
     loop = asyncio.get_running_loop()
-    begun = loop.time()
+    begun, deadline = loop.time(), shared.deadline()
     text = ""
     try:
-        async with aclosing(shared.recordings.segments(file, wish, progress)) as groups:
-            while True:
-                left = begun + deadline(progress) - loop.time()
-                try:
-                    group = await asyncio.wait_for(anext(groups), max(left, 0.001))
-                except StopAsyncIteration:
-                    break
-                except TimeoutError:
-                    raise out_of_time() from None
-                noise = await noise_of(shared, group, fields)
-                for segment, size in zip(group, noise, strict=True):
-                    delta = _continued(text, segment.text)
-                    text += delta
-                    event: dict[str, Any] = {"type": "transcript.text.delta", "delta": delta}
-                    if "logprobs" in fields.include:
-                        event["logprobs"] = logprobs([segment])
-                    yield _event(event)
-                    if fields.own:
-                        own = own_segment(len(segments), segment, fields, size)
-                        yield _event({"type": "robustger.segment", **own})
-                    segments.append(segment)
+        while group:
+            for segment, size in zip(group, await noise_of(shared, group, fields), strict=True):
+                delta = _continued(text, segment.text)
+                text += delta
+                event: dict[str, Any] = {"type": "transcript.text.delta", "delta": delta}
+                if "logprobs" in fields.include:
+                    event["logprobs"] = logprobs([segment])
+                yield _event(event)
+                if fields.own:
+                    own = own_segment(len(segments), segment, fields, size)
+                    yield _event({"type": "robustger.segment", **own})
+                segments.append(segment)
+            left = begun + deadline(progress) - loop.time()
+            try:
+                group = await asyncio.wait_for(anext(groups, []), max(left, 0.001))
+            except TimeoutError:
+                raise out_of_time() from None
         shared.log_text(text)
         done: dict[str, Any] = {"type": "transcript.text.done", "text": text}
         if "logprobs" in fields.include:
