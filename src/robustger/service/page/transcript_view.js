@@ -127,8 +127,10 @@ export class TranscriptView {
 
   #words(segment, position) {
     const nodes = [];
+    let afterText = false; // a place without words has its blank before it
     for (const { place, words } of segment.pieces()) {
-      if (nodes.length && !words[0]?.glued) nodes.push(" ");
+      if (afterText && !words[0]?.glued) nodes.push(" ");
+      afterText = words.length > 0;
       if (place) nodes.push(this.#change(segment, position, place, words));
       else nodes.push(...this.#plain(words, segment));
     }
