@@ -86,6 +86,7 @@ def _lists_of(body: bytes, shared: Shared) -> list[Any]:
     """
     try:
         data = json.loads(body)
+        json.dumps(data, ensure_ascii=False).encode()  # halves of surrogate pairs are no text
     except (ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, json.JSONDecodeError) else "it cannot be read"
         raise ServiceError(400, f"The body must be JSON: {reason}.") from None
