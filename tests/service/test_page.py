@@ -1,8 +1,8 @@
 """The page of the service, in a real browser against the real service.
 
-The tests need Playwright for Python and Chromium (Debian: `apt-get install chromium`; another place: ROBUSTGER_CHROMIUM). Those of
-accessibility need axe-core, too: `npm install axe-core`, and ROBUSTGER_AXE with the path of its axe.min.js, unless it lies in
-node_modules.
+The tests need Playwright for Python and Chromium (Debian: `apt-get install chromium`; another place:
+ROBUSTGER_CHROMIUM). Those of accessibility need axe-core, too: `npm install axe-core`, and ROBUSTGER_AXE with the path
+of its axe.min.js, unless it lies in node_modules.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ import numpy as np
 import pytest
 
 pytest.importorskip("fastapi", reason="the service is not installed: pip install robustger[serve]")
-sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="Playwright is not installed: pip install playwright"
+)
 
 from tests.service.conftest import Clip, RunningServer  # noqa: E402
 
@@ -33,7 +35,9 @@ ROOT = Path(__file__).parents[2]
 PAGE_FOLDER = Path(str(resources.files("robustger"))) / "service" / "page"
 DEMO = Path(str(resources.files("robustger.presets"))) / "whisper" / "demo"
 CLIP = DEMO / "pink_15dB.flac"  # a correction changes it
-CHROMIUM = os.environ.get("ROBUSTGER_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = (
+    os.environ.get("ROBUSTGER_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+)
 AXE = Path(os.environ.get("ROBUSTGER_AXE", ROOT / "node_modules" / "axe-core" / "axe.min.js"))
 SIZES = {"desktop": {"width": 1180, "height": 900}, "phone": {"width": 360, "height": 740}}
 KEY = "a key of tests"
@@ -46,7 +50,8 @@ Opener = Callable[..., Any]
 @pytest.fixture(scope="module")
 def whisper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a service with the preset `whisper`."""
-    settings = ServiceSettings(preset="whisper", port=0, jobs_folder=tmp_path_factory.mktemp("jobs"))
+    wanted = {"preset": "whisper", "port": 0, "jobs_folder": tmp_path_factory.mktemp("jobs")}
+    settings = ServiceSettings.from_environment(wanted, {})
     models = RobustGER.from_preset("whisper", device="cpu")
     server = RunningServer(settings, lambda: models)
     yield server.url
@@ -134,7 +139,9 @@ def downloaded(page: Any, form: str) -> tuple[str, str]:
 
 
 def demo_list(name: str) -> list[str]:
-    lines = resources.files("robustger.presets").joinpath("demo.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (
+        resources.files("robustger.presets").joinpath("demo.jsonl").read_text(encoding="utf-8").splitlines()
+    )
     return next(entry["hypotheses"] for entry in map(json.loads, lines) if entry["id"] == name)
 
 
@@ -228,7 +235,9 @@ def test_clip_from_upload_to_subtitles(size: str, whisper: str, opened: Opener) 
     assert page.evaluate("document.activeElement.classList.contains('undone')")
 
     _, subtitles = downloaded(page, "srt")
-    said = " ".join(line for line in subtitles.splitlines() if line and "-->" not in line and not line.isdigit())
+    said = " ".join(
+        line for line in subtitles.splitlines() if line and "-->" not in line and not line.isdigit()
+    )
     assert said == taken_back
     page.click("#undo")
     assert text_of(page) == corrected
@@ -288,7 +297,9 @@ def test_live_text_is_pending_until_it_is_corrected(whisper: str, opened: Opener
     shown = text_of(page)
     assert "Mexico" in shown
     assert "cheapest fare" in shown
-    assert page.locator(".segment .time").first.inner_text() != page.locator(".segment .time").last.inner_text()
+    assert (
+        page.locator(".segment .time").first.inner_text() != page.locator(".segment .time").last.inner_text()
+    )
 
 
 @pytest.mark.slow
@@ -316,6 +327,16 @@ def test_errors_of_the_service_are_shown(server: RunningServer, opened: Opener, 
     assert page.inner_text("#error-text").startswith("This is not valid JSON")
     paste(page, "")
     assert page.inner_text("#error-text").startswith("Paste a list first")
+
+
+@pytest.mark.slow
+def test_long_recording_becomes_a_job(serve: Callable[..., Any], clips: list[Clip], opened: Opener) -> None:
+    with serve(max_audio_seconds=0.5) as server:
+        page = opened(server.url)
+        with page.expect_response(lambda response: response.request.method == "DELETE"):
+            upload(page, clips[0].path)
+        assert text_of(page) == clips[0].text
+        assert server.app.state.jobs.store.counts()["done"] == 0  # the page has taken its result away
 
 
 @pytest.mark.slow
@@ -379,5 +400,6 @@ def test_policy_allows_the_player_its_style_and_nothing_more() -> None:
     assert "unsafe" not in start
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", start)
     own = [path.read_text(encoding="utf-8") for path in PAGE_FOLDER.glob("*.js")]
-    assert not any(re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|[\"'`(]https?://", code) for code in own)
+    markup = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write"
+    assert not any(re.search(rf"{markup}|[\"'`(]https?://", code) for code in own)
     assert all(code.count("\n") <= 400 for code in own)

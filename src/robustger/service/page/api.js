@@ -10,6 +10,9 @@ export class ServiceError extends Error {
 }
 
 const OURS = ["nbest", "uncorrected", "edits", "noise"];
+const ONLY_AS_JOB = new Set(["audio_too_long", "file_too_large"]); // codes of errors
+const MOST_WAITED_FOR_BYTES = 150e6; // a server that refuses a larger body breaks the connection off, which tells nothing
+const JOB_POLL_MS = 1000;
 
 /** The service that the page came from. `askForKey(message)` resolves to a key, or to null if the reader gives none. */
 export class Service {
@@ -52,20 +55,46 @@ export class Service {
   }
 
   /**
+   * Transcribes a recording, as a job if it is too long to be waited for. `onProgress({status, done, total})` is told of
+   * jobs, in seconds of the recording. Other arguments and the answer as for `transcribe`.
+   */
+  async transcribeAny(recording, { onProgress, ...fields }) {
+    if (recording.size <= MOST_WAITED_FOR_BYTES) {
+      try {
+        return await this.transcribe(recording, fields);
+      } catch (error) {
+        if (!ONLY_AS_JOB.has(error.code)) throw error;
+      }
+    }
+    return this.#transcribeAsJob(recording, { ...fields, onProgress });
+  }
+
+  async #transcribeAsJob(recording, { onProgress, onSegment, signal, ...fields }) {
+    const body = this.#form(recording, { ...fields, stream: false });
+    let job = await (await this.#request("v1/jobs", { method: "POST", body, signal })).json();
+    const path = `v1/jobs/${encodeURIComponent(job.id)}`;
+    try {
+      while (job.status === "queued" || job.status === "running") {
+        onProgress?.({ status: job.status, done: job.seconds_done, total: job.seconds_total });
+        await pause(JOB_POLL_MS, signal);
+        job = await (await this.#request(path, { signal })).json();
+      }
+    } finally {
+      // Cancels it, or deletes its result: the page has it, and nobody else asks for it.
+      this.#request(path, { method: "DELETE" }).catch(() => {});
+    }
+    if (job.status !== "done") throw errorOf(job, 200);
+    const segments = job.result.robustger?.segments ?? [];
+    segments.forEach((segment) => onSegment?.(segment));
+    return { ...job.result, segments };
+  }
+
+  /**
    * Transcribes a recording. `onSegment` gets each segment when it is finished, if the server streams.
    * Returns the whole answer, with `segments` in our own form.
    */
-  async transcribe(recording, { name, language, prompt, correction, stream = true, onSegment, signal } = {}) {
-    const form = new FormData();
-    form.append("file", recording, name ?? "recording.wav");
-    form.append("model", this.modelName ?? "whisper");
-    form.append("response_format", "verbose_json");
-    for (const kind of ["segment", "word"]) form.append("timestamp_granularities[]", kind);
-    for (const wish of OURS) form.append("include[]", wish);
-    if (language) form.append("language", language);
-    if (prompt) form.append("prompt", prompt);
-    if (correction) form.append("correction", correction);
-    if (stream) form.append("stream", "true");
+  async transcribe(recording, { onSegment, signal, ...fields } = {}) {
+    const form = this.#form(recording, fields);
     const response = await this.#request("v1/audio/transcriptions", { method: "POST", body: form, signal });
     if (!(response.headers.get("Content-Type") ?? "").startsWith("text/event-stream")) {
       const answer = await response.json();
@@ -84,6 +113,20 @@ export class Service {
       else if (type === "error" || data?.error) throw errorOf(data, response.status);
     }
     return { ...answer, segments };
+  }
+
+  #form(recording, { name, language, prompt, correction, stream = true }) {
+    const form = new FormData();
+    form.append("file", recording, name ?? "recording.wav");
+    form.append("model", this.modelName ?? "whisper");
+    form.append("response_format", "verbose_json");
+    for (const kind of ["segment", "word"]) form.append("timestamp_granularities[]", kind);
+    for (const wish of OURS) form.append("include[]", wish);
+    if (language) form.append("language", language);
+    if (prompt) form.append("prompt", prompt);
+    if (correction) form.append("correction", correction);
+    if (stream) form.append("stream", "true");
+    return form;
   }
 
   async #request(path, options = {}) {
@@ -160,6 +203,16 @@ function eventOf(block) {
   if (!joined || joined === "[DONE]") return null;
   const data = JSON.parse(joined);
   return { type: data.type ?? type, data };
+}
+
+function pause(milliseconds, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+  });
 }
 
 function readKey() {

@@ -62,10 +62,14 @@ function transcribe(recording, name) {
     length.then((known) => (seconds = known));
     showProgress("Sending the recording and listening …");
     announce(`Transcribing ${name}.`);
-    const answer = await service.transcribe(recording, {
+    const answer = await service.transcribeAny(recording, {
       ...options(),
       name,
       signal,
+      onProgress: ({ status, done, total }) => {
+        if (status === "queued") showProgress("This is long; it waits for its turn …");
+        else if (total) showProgress(`Heard ${clock(done ?? 0)} of ${clock(total)}`, Math.min((done ?? 0) / total, 1));
+      },
       onSegment: (raw) => {
         if (signal.aborted) return;
         transcript.add(raw);
@@ -187,6 +191,10 @@ function wireLive() {
     start: async () => {
       running?.abort();
       const transcript = new TranscriptDocument({ title: "live.wav" });
+      transcript.addEventListener("segments", (event) => {
+        const segment = transcript.segments[event.detail.position];
+        if (segment && !segment.pending) announce(segment.text);
+      });
       const session = new LiveSession(service, transcript, {
         options: options(),
         onState,
