@@ -1,45 +1,50 @@
-// Shows how noisy a recording is: how far its hypotheses lie from each other, on a scale.
+// Shows how noisy a recording is: how far its hypotheses lie from each other, beside sentences with known noise.
 
-import { byId } from "./elements.js";
+import { byId, make } from "./elements.js";
 
-// Used where the service names no quantiles of its own: nobody measured them for its recognizer.
-const USUAL_SCALE = { least: 0, most: 0.5 };
+// Medians of 30 sentences of NOIZEUS at each signal-to-noise ratio, with the models of the preset of this name.
+// docs/how-to/web-page.md says how they were measured.
+const MEASURED = {
+  whisper: [
+    { name: "clean", value: 0.533 },
+    { name: "10 dB", value: 0.58 },
+    { name: "0 dB", value: 0.828 },
+  ],
+};
+const LEAST_END = 0.5; // of the scale where nothing is known
 
-/** Draws the scale for a value; null hides it. `quantiles` are [{share, value}] of known recordings, from the service. */
-export function showNoise(value, quantiles = []) {
-  const root = byId("noise");
-  root.hidden = value === null;
+/** Draws the scale for a value; null hides it. `model` is the description of the model by the service. */
+export function showNoise(value, model) {
+  byId("noise").hidden = value === null;
   if (value === null) return;
-  const known = quantiles.toSorted((x, y) => x.value - y.value);
-  const most = known.length ? Math.max(known.at(-1).value, value) : Math.max(USUAL_SCALE.most, value);
-  const place = (number) => `${Math.max(0, Math.min(1, number / (most || 1))) * 100}%`;
+  const known = marksOf(model).toSorted((x, y) => x.value - y.value);
+  const end = Math.max(1.25 * (known.at(-1)?.value ?? 0), 1.1 * value, LEAST_END);
+  const place = (number) => `${(100 * number) / end}%`;
   byId("noise-mark").style.left = place(value);
   byId("noise-ticks").replaceChildren(
-    ...known.map((quantile) => {
-      const tick = document.createElement("span");
-      tick.className = "tick";
-      tick.style.left = place(quantile.value);
+    ...known.map((mark) => {
+      const tick = make("span", { class: "tick" }, make("span", {}, mark.name));
+      tick.style.left = place(mark.value);
       return tick;
     }),
   );
-  byId("noise-text").textContent = described(value, known, most);
+  byId("noise-text").textContent = described(value, known);
 }
 
-function described(value, known, most) {
-  const number = value.toFixed(3);
-  if (!known.length) {
-    const word = value < most / 3 ? "close together" : value < (2 * most) / 3 ? "some way apart" : "far apart";
-    return `The hypotheses lie ${word} (${number}).`;
-  }
-  const passed = known.filter((quantile) => quantile.value <= value).at(-1);
-  if (!passed) return `Less than nearly all known recordings (${number}).`;
-  return `More than ${Math.round(100 * passed.share)} % of known recordings (${number}).`;
+function described(value, known) {
+  const number = value.toFixed(2);
+  if (!known.length) return `The hypotheses lie ${number} apart.`;
+  const passed = known.filter((mark) => mark.value <= value).at(-1);
+  if (!passed) return `The hypotheses lie ${number} apart, less than in most sentences at "${known[0].name}".`;
+  return `The hypotheses lie ${number} apart, as in noise at "${passed.name}" or more.`;
 }
 
-/** The quantiles in the description of a model, in whichever of two forms: {"0.5": 0.1} or [[0.5, 0.1]]. */
-export function quantilesOf(model) {
-  const found = model?.robustger?.noise_quantiles ?? model?.noise_quantiles ?? null;
-  if (!found) return [];
-  const pairs = Array.isArray(found) ? found : Object.entries(found);
-  return pairs.map(([share, value]) => ({ share: Number(share), value: Number(value) })).filter(({ value }) => Number.isFinite(value));
+/** Known values: [{name, value}]; those of the service, {"0.5": 0.1} or [[0.5, 0.1]], come before our own. */
+function marksOf(model) {
+  const sent = model?.robustger?.noise_quantiles ?? model?.noise_quantiles ?? null;
+  if (!sent) return MEASURED[model?.id] ?? [];
+  const pairs = Array.isArray(sent) ? sent : Object.entries(sent);
+  return pairs
+    .map(([share, value]) => ({ name: `${Math.round(100 * Number(share))} %`, value: Number(value) }))
+    .filter(({ value }) => Number.isFinite(value));
 }

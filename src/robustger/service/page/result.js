@@ -3,7 +3,7 @@
 import { ChangeCard } from "./change_card.js";
 import { announce, byId, count, showError } from "./elements.js";
 import { download } from "./downloads.js";
-import { quantilesOf, showNoise } from "./noise_scale.js";
+import { showNoise } from "./noise_scale.js";
 import { Player } from "./player.js";
 import { TranscriptView } from "./transcript_view.js";
 
@@ -106,6 +106,6 @@ export class Result {
     byId("doubt-control").hidden = doubtful === null;
     byId("undo").disabled = !transcript.canUndo;
     byId("redo").disabled = !transcript.canRedo;
-    showNoise(transcript.noise, quantilesOf(this.model));
+    showNoise(transcript.noise, this.model);
   }
 }
