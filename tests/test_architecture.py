@@ -54,9 +54,10 @@ ROOMS: dict[str, set[str]] = {
         *("distillation", "training"),
     },
     "pipeline": {*SIGNALS, "presets", "recognition", "noise", "correction", "evaluation"},
+    "service": {*SIGNALS, "presets", "recognition", "noise", "correction", "evaluation", "pipeline"},
     "cli": {
         *(*SIGNALS, "presets", "recognition", "noise", "correction", "evaluation", "mixing", "corpora"),
-        *("distillation", "training", "experiments", "pipeline"),
+        *("distillation", "training", "experiments", "pipeline", "service"),
     },
 }
 # The public API names what every room offers, and `python -m robustger` starts the command line.
@@ -65,7 +66,7 @@ ENTRANCES = {"__init__", "__main__"}
 MOST_LINES = 400
 # Names that may be defined in several modules, because each means the same thing in its own place.
 SHARED_NAMES = {
-    *("logger", "app", "main", "T"),
+    *("logger", "app", "main", "router", "T"),
     *("TITLE", "CHANNELS", "NOISES", "SETS", "SNRS_DB"),  # of the corpus that a module of `corpora` reads
 }
 

@@ -51,7 +51,11 @@ def test_a_letter_stands_for_one_option_in_all_commands() -> None:
         "-c": {"--corrections"},
         "-s": {"--split"},
     }
-    assert {command for command in COMMANDS if "-n" in options_of(command)} == {"nbest", "transcribe"}
+    assert {command for command in COMMANDS if "-n" in options_of(command)} == {
+        "nbest",
+        "serve",
+        "transcribe",
+    }
 
 
 # The options whose value differs from command to command, each for a reason.
@@ -109,8 +113,10 @@ def test_help_begins_with_what_everybody_needs(command: str) -> None:
 def test_a_threshold_can_be_set_wherever_another_can() -> None:
     thresholds = ["--max-edit-rate", "--max-deletion-rate", "--min-gain"]
     having = {name: {c for c in COMMANDS if name in options_of(c)} for name in thresholds}
-    assert all(found == {"correct", "transcribe"} for found in having.values())
-    assert {command for command in COMMANDS if "--guard" in options_of(command)} == {"correct", "transcribe"}
+    assert all(found == {"correct", "serve", "transcribe"} for found in having.values())
+    assert {command for command in COMMANDS if "--guard" in options_of(command)} == {
+        *("correct", "serve", "transcribe")
+    }
 
 
 def test_commands_that_print_for_people_print_json_too() -> None:

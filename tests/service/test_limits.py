@@ -81,7 +81,7 @@ def upload(
 
 @pytest.mark.parametrize("header", [None, f"Bearer {KEY}x", f"Basic {KEY}", "Bearer x", KEY, "Bearer \u00e9"])
 def test_without_the_key_nothing_is_told(small: RunningServer, log: list[str], header: str | None) -> None:
-    headers = {} if header is None else {"Authorization": header.encode("latin-1")}
+    headers: Any = {} if header is None else {"Authorization": header.encode("latin-1")}
     answers = [
         httpx.request(method, f"{small.url}{path}", headers=headers)
         for path in [*ADDRESSES, "/v1/jobs/job_1", "/nowhere"]

@@ -72,6 +72,8 @@ def test_granularities_follow_the_rules_of_openai(
         ({"temperature": "7"}, "temperature"),
         ({"temperature": "nan"}, "temperature"),
         ({"correction": "some"}, "correction"),
+        ({"language": "de"}, "language"),
+        ({"language": "Klingon"}, "language"),
     ],
 )
 def test_wrong_fields_are_named(

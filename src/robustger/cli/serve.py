@@ -127,6 +127,9 @@ def serve(
     checkpoint: options.CheckpointOption = None,
     base: options.BaseOption = None,
     guard: options.GuardOption = None,
+    max_edit_rate: options.MaxEditRateOption = None,
+    max_deletion_rate: options.MaxDeletionRateOption = None,
+    min_gain: options.MinGainOption = None,
     device: options.DeviceOption = None,
     quantization: options.QuantizationOption = None,
 ) -> None:

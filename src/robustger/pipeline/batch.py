@@ -10,7 +10,7 @@ from robustger.errors import InputError
 from robustger.hypotheses import NBest, Transcript
 from robustger.pipeline.transcription import Segment
 from robustger.pipeline.words import timed_words
-from robustger.recognition.recognizer import Listens
+from robustger.recognition.recognizer import HearsLanguages, Listens
 from robustger.recognition.recording import Excerpt, recognized_lists
 
 if TYPE_CHECKING:
@@ -31,11 +31,13 @@ class BatchItem:
         source: an excerpt that is recognized first, or a list.
         corrects: whether the corrector reads its list; False keeps the recognizer's 1-best.
         words: whether its words get times, which needs an excerpt.
+        language: the language of its excerpt; None leaves it to the recognizer.
     """
 
     source: Excerpt | NBest
     corrects: bool = True
     words: bool = False
+    language: str | None = None
 
 
 @dataclass(slots=True)
@@ -71,26 +73,14 @@ def transcribe_batch(
     """
     stages = stages or Stages()
     begun = clock()
-    excerpts = [item.source for item in items if isinstance(item.source, Excerpt)]
-    recognized = iter(
-        recognized_lists(
-            robustger.recognizer,
-            excerpts,
-            n=robustger.n,
-            beams=robustger.beams,
-            normalizer=robustger.normalizer,
-        )
-        if excerpts
-        else ()
-    )
-    lists = [next(recognized)[0] if isinstance(item.source, Excerpt) else item.source for item in items]
+    lists = _recognized(robustger, items)
     stages.recognition, begun = clock() - begun, clock()
 
     wanted = [position for position, item in enumerate(items) if item.corrects]
     transcripts = [uncorrected(nbest) for nbest in lists]
     if wanted:
         robustger.corrector.forget()  # what earlier batches left would change the last digits of confidences
-        listener = _listener(robustger.recognizer, excerpts, items, lists) if excerpts else None
+        listener = _listener(robustger.recognizer, items, lists)
         corrected = robustger.corrector.correct(
             [lists[position] for position in wanted], listener=listener, **correction
         )
@@ -130,9 +120,38 @@ def uncorrected(nbest: NBest) -> Transcript:
     )
 
 
-def _listener(
-    recognizer: Recognizer, excerpts: Sequence[Excerpt], items: Sequence[BatchItem], lists: Sequence[NBest]
-) -> Listener | None:
+def recognizer_for(recognizer: Recognizer, language: str | None) -> Recognizer:
+    """The recognizer for recordings in a language; None leaves the language to it.
+
+    Raises:
+        InputError: it does not hear this language.
+    """
+    if language is None or not isinstance(recognizer, HearsLanguages):
+        return recognizer
+    return recognizer.in_language(language)
+
+
+def _recognized(robustger: RobustGER, items: Sequence[BatchItem]) -> list[NBest]:
+    """The list of each item; the excerpts of one language are recognized together."""
+    lists = [item.source for item in items]
+    by_language: dict[str | None, list[int]] = {}
+    for position, item in enumerate(items):
+        if isinstance(item.source, Excerpt):
+            by_language.setdefault(item.language, []).append(position)
+    for language, positions in by_language.items():
+        pairs = recognized_lists(
+            recognizer_for(robustger.recognizer, language),
+            [cast("Excerpt", lists[position]) for position in positions],
+            n=robustger.n,
+            beams=robustger.beams,
+            normalizer=robustger.normalizer,
+        )
+        for position, (nbest, _) in zip(positions, pairs, strict=True):
+            lists[position] = nbest
+    return cast("list[NBest]", lists)
+
+
+def _listener(recognizer: Recognizer, items: Sequence[BatchItem], lists: Sequence[NBest]) -> Listener | None:
     """Lets the recognizer score texts under the sound of their list; None if it can only recognize."""
     if not isinstance(recognizer, Listens):
         return None

@@ -166,6 +166,19 @@ class Listens(Recognizer, Protocol):
 
 
 @runtime_checkable
+class HearsLanguages(Recognizer, Protocol):
+    """A recognizer that can be told the language of single recordings."""
+
+    def in_language(self, language: str) -> Recognizer:
+        """This recognizer with the same weights for recordings in one language, by its code or English name.
+
+        Raises:
+            InputError: it does not hear this language.
+        """
+        ...
+
+
+@runtime_checkable
 class HearsFeatures(Recognizer, Protocol):
     """A recognizer whose features can be extracted in advance, also by another process."""
 

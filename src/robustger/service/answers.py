@@ -16,7 +16,7 @@ from robustger.pipeline.writing_systems import joined
 from robustger.recognition.recording import with_count
 from robustger.service.judging import judged_changes
 from robustger.service.parameters import TranscriptionFields
-from robustger.service.recordings import Progress, Wish
+from robustger.service.recordings import RecordingProgress, Wish
 from robustger.service.shared import Shared
 
 MEDIA_TYPES = {"text": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
@@ -96,7 +96,7 @@ def own_segment(
 
 
 async def answered(
-    shared: Shared, file: BinaryIO, fields: TranscriptionFields, wish: Wish, progress: Progress
+    shared: Shared, file: BinaryIO, fields: TranscriptionFields, wish: Wish, progress: RecordingProgress
 ) -> str | dict[str, Any]:
     """The whole answer: a text, or what becomes JSON."""
     segments: list[Segment] = []

@@ -14,6 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 
+from robustger.correction.guards.known_guards import GUARDS
 from robustger.pipeline import RobustGER
 from robustger.service import corrections, jobs, status, transcriptions
 from robustger.service.batching import Batcher
@@ -45,10 +46,9 @@ def create_app(
     """
     settings = settings or ServiceSettings.from_environment()
     measures = Measures()
-    correction: dict[str, Any] = {"guard": settings.guard} if settings.guard else {}
     batcher = Batcher(
         load or _models(settings),
-        correction,
+        settings.correction,
         settings.batch_size,
         settings.batch_wait_seconds,
         settings.idle_seconds,
@@ -93,7 +93,9 @@ def create_app(
 
 
 def _models(settings: ServiceSettings) -> Callable[[], RobustGER]:
-    """A function that makes the models; a wrong preset is told now."""
+    """A function that makes the models; a wrong preset or guard is told now."""
+    if settings.guard:
+        GUARDS.get(settings.guard)
     options: dict[str, Any] = {
         name: getattr(settings, name)
         for name in ("recognizer", "model", "checkpoint", "base", "quantization", "device", "n", "beams")

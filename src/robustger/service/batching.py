@@ -14,10 +14,12 @@ from typing import Any
 
 from robustger.errors import InputError, RobustGERError
 from robustger.pipeline import RobustGER, Segment
-from robustger.pipeline.batch import BatchItem, Stages, transcribe_batch
+from robustger.pipeline.batch import BatchItem, Stages, recognizer_for, transcribe_batch
 from robustger.recognition.recording import Cutting
 from robustger.service.measures import Measures
+from robustger.service.problems import ServiceError
 
+_LANGUAGES_KEPT = 500
 logger = logging.getLogger(__name__)
 
 
@@ -57,6 +59,7 @@ class Batcher:
         self._stopping = False
         self._robustger: RobustGER | None = None
         self._cutting: Cutting | None = None
+        self._refused: dict[str, bool] = {}  # languages that were asked for, and whether they are refused
         self._thread = threading.Thread(target=self._run, name="models", daemon=True)
 
     def start(self) -> None:
@@ -108,6 +111,33 @@ class Batcher:
     async def ask(self, question: Callable[[RobustGER], Any]) -> Any:
         """What a function of the models returns, called in the thread that holds them."""
         return await asyncio.wrap_future(self._put(question))
+
+    async def check_language(self, language: str | None) -> None:
+        """Refuses a language that the recognizer does not hear; None leaves the language to it.
+
+        Raises:
+            ServiceError: it does not hear it.
+        """
+        if language is None:
+            return
+
+        def refusal(robustger: RobustGER) -> bool:
+            try:
+                recognizer_for(robustger.recognizer, language)
+            except InputError:
+                return True
+            return False
+
+        if language not in self._refused:
+            refused = await self.ask(refusal)
+            if len(self._refused) < _LANGUAGES_KEPT:
+                self._refused[language] = refused
+        else:
+            refused = self._refused[language]
+        if refused:
+            raise ServiceError(
+                400, f"This server does not hear the language {language[:60]!r}.", param="language"
+            )
 
     def _put(self, item: BatchItem | Callable[[RobustGER], Any]) -> Future[Any]:
         future: Future[Any] = Future()

@@ -16,7 +16,7 @@ from robustger.pipeline.batch import BatchItem
 from robustger.service.judging import judged_changes
 from robustger.service.parameters import check_model
 from robustger.service.problems import ServiceError
-from robustger.service.recordings import Progress
+from robustger.service.recordings import RecordingProgress
 from robustger.service.shared import Shared, shared_of
 from robustger.service.waiting import in_time, unless_gone
 
@@ -74,7 +74,7 @@ async def correct_lists(request: Request) -> Response:
     with shared.admitted():
         given = _lists_of(await request.body(), shared)
         work = _results(shared, given)
-        results = await in_time(unless_gone(request, work), shared.deadline(len(given)), Progress())
+        results = await in_time(unless_gone(request, work), shared.deadline(len(given)), RecordingProgress())
     return JSONResponse({"results": results})
 
 

@@ -14,7 +14,7 @@ from robustger.service.answers import answered
 from robustger.service.job_store import ENDED, Job, JobStore
 from robustger.service.parameters import TranscriptionFields, form_schema, read_form
 from robustger.service.problems import ServiceError, unexpected
-from robustger.service.recordings import Progress, Wish
+from robustger.service.recordings import RecordingProgress, Wish
 from robustger.service.shared import Shared, shared_of
 
 logger = logging.getLogger(__name__)
@@ -87,8 +87,10 @@ class Jobs:
     async def _do(self, job: Job) -> None:
         settings = self._shared.settings
         fields = TranscriptionFields(**job.fields)
-        wish = Wish(fields.correction == "full", fields.needs_words, settings.max_job_audio_seconds)
-        progress = Progress(total=job.seconds_total)
+        wish = Wish(
+            fields.correction == "full", fields.needs_words, fields.language, settings.max_job_audio_seconds
+        )
+        progress = RecordingProgress(total=job.seconds_total)
         telling = asyncio.ensure_future(self._tell(job.id, progress))
         try:
             with self.store.recording(job.id).open("rb") as file:
@@ -105,7 +107,7 @@ class Jobs:
             telling.cancel()
         logger.info("job ended", extra={"fields": {"job": job.id}})
 
-    async def _tell(self, id_: str, progress: Progress) -> None:
+    async def _tell(self, id_: str, progress: RecordingProgress) -> None:
         told = 0.0
         while True:
             await asyncio.sleep(0.5)
@@ -128,7 +130,7 @@ async def add_job(request: Request) -> Response:
                 raise ServiceError(
                     400, "stream does not go with jobs; ask for their progress.", param="stream"
                 )
-            shared.check_language(fields.language)
+            await shared.batcher.check_language(fields.language)
             most = shared.settings.max_job_audio_seconds
             stated = await shared.recordings.stated_seconds(file.file, most)
             try:

@@ -19,11 +19,6 @@ Own = Literal["nbest", "uncorrected", "edits", "noise"]
 OWN_INCLUDES: frozenset[str] = frozenset(get_args(Own))
 _MOST_FIELDS = 64
 _LISTS = ("include", "timestamp_granularities")
-# Fields of OpenAI's interface that change nothing here; docs/reference/http.md says why.
-IGNORED = (
-    *("prompt", "temperature", "chunking_strategy", "keywords", "languages"),
-    *("known_speaker_names", "known_speaker_references"),
-)
 
 
 class TranscriptionFields(BaseModel):
@@ -32,7 +27,9 @@ class TranscriptionFields(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     model: str = Field("", description="The preset's name, or a name of one of OpenAI's models.")
-    language: str | None = Field(None, description="The language that is spoken, as a code such as en.")
+    language: str | None = Field(
+        None, max_length=40, description="The language that is spoken, as a code such as en."
+    )
     prompt: str | None = Field(None, description="Accepted and ignored.")
     temperature: float | None = Field(None, ge=0, le=1, description="Accepted and ignored.")
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"

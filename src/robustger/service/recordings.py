@@ -32,16 +32,18 @@ class Wish:
     Attributes:
         corrects: whether the corrector reads the lists.
         words: whether words get times.
+        language: what is spoken; None leaves it to the recognizer.
         most_seconds: the longest recording that is allowed.
     """
 
     corrects: bool
     words: bool
+    language: str | None
     most_seconds: float
 
 
 @dataclass(slots=True)
-class Progress:
+class RecordingProgress:
     """How much of a recording is read and done, in seconds.
 
     Attributes:
@@ -88,7 +90,9 @@ class Recordings:
             raise too_long(most_seconds)
         return seconds
 
-    async def segments(self, file: BinaryIO, wish: Wish, progress: Progress) -> AsyncGenerator[list[Segment]]:
+    async def segments(
+        self, file: BinaryIO, wish: Wish, progress: RecordingProgress
+    ) -> AsyncGenerator[list[Segment]]:
         """The segments of a recording in order, some at a time, while it is read.
 
         Args:
@@ -127,7 +131,7 @@ class Recordings:
         try:
             while group := await coming:
                 coming = asyncio.ensure_future(reading())  # the next ones are read while these are worked on
-                items = [BatchItem(excerpt, wish.corrects, wish.words) for excerpt in group]
+                items = [BatchItem(excerpt, wish.corrects, wish.words, wish.language) for excerpt in group]
                 segments = await self._batcher.segments(items)
                 progress.done = segments[-1].end
                 yield segments

@@ -36,6 +36,9 @@ class ServiceSettings(BaseModel):
         n: hypotheses per list; None takes the preset's number.
         beams: width of the beam search; None takes the preset's number.
         guard: the guard of the corrector; None takes the checkpoint's.
+        max_edit_rate: a threshold of the guard; None takes the guard's own.
+        max_deletion_rate: another one.
+        min_gain: another one.
         api_key: the key that requests must bring; None asks for none.
         cors_origins: the origins whose pages may call the service; "*" allows all, and none is the default.
         batch_size: the most excerpts or lists that are worked on together.
@@ -72,6 +75,9 @@ class ServiceSettings(BaseModel):
     n: int | None = Field(None, ge=1, le=50)
     beams: int | None = Field(None, ge=1, le=100)
     guard: str | None = None
+    max_edit_rate: float | None = Field(None, ge=0)
+    max_deletion_rate: float | None = Field(None, ge=0)
+    min_gain: float | None = None
     api_key: SecretStr | None = None
     cors_origins: tuple[str, ...] = ()
     batch_size: int = Field(16, ge=1, le=256)
@@ -129,6 +135,14 @@ class ServiceSettings(BaseModel):
         if path.startswith("/v1/audio"):
             return int(self.max_upload_mib * MEBIBYTE)
         return min(int(self.max_upload_mib * MEBIBYTE), 16 * MEBIBYTE)
+
+    @property
+    def correction(self) -> dict[str, Any]:
+        """The options of `Corrector.correct`."""
+        names = ("max_edit_rate", "max_deletion_rate", "min_gain")
+        changes = {name: value for name in names if (value := getattr(self, name)) is not None}
+        found: dict[str, Any] = {"guard_changes": changes} if changes else {}
+        return found | ({"guard": self.guard} if self.guard else {})
 
     @property
     def preset_name(self) -> str:

@@ -12,7 +12,7 @@ from fastapi import Request
 from robustger.service.batching import Batcher
 from robustger.service.measures import Measures
 from robustger.service.problems import ServiceError
-from robustger.service.recordings import Progress, Recordings
+from robustger.service.recordings import RecordingProgress, Recordings
 from robustger.service.settings import ServiceSettings
 
 logger = logging.getLogger(__name__)
@@ -61,17 +61,10 @@ class Shared:
         finally:
             self._count(-1)
 
-    def deadline(self, lists: int = 0) -> Callable[[Progress], float]:
+    def deadline(self, lists: int = 0) -> Callable[[RecordingProgress], float]:
         """The seconds that an answer may take, by what is known of the recording; a list counts as a second."""
         base, factor = self.settings.deadline_seconds, self.settings.deadline_per_audio_second
         return lambda progress: base + factor * max(lists, progress.total or 0.0, progress.done)
-
-    def check_language(self, language: str | None) -> None:
-        """Refuses a language that this server's recognizer does not hear.
-
-        Raises:
-            ServiceError: it does not hear it.
-        """
 
     def log_text(self, text: str) -> None:
         """Writes a text into the log, if that is allowed."""

@@ -17,7 +17,7 @@ from robustger.pipeline.writing_systems import glues
 from robustger.service.answers import MEDIA_TYPES, answered, logprobs, noise_of, own_segment
 from robustger.service.parameters import TranscriptionFields, form_schema, read_form
 from robustger.service.problems import ServiceError, logger, unexpected
-from robustger.service.recordings import Progress, Wish
+from robustger.service.recordings import RecordingProgress, Wish
 from robustger.service.shared import Shared, shared_of
 from robustger.service.waiting import in_time, out_of_time, unless_gone
 
@@ -49,10 +49,10 @@ async def transcribe_recording(request: Request) -> Response:
         stack.enter_context(shared.admitted())
         stack.push_async_callback(request.close)  # closes the uploaded file, which deletes it
         file, fields = await read_form(request, shared.settings.preset_name)
-        shared.check_language(fields.language)
+        await shared.batcher.check_language(fields.language)
         most = shared.settings.max_audio_seconds
-        progress = Progress(total=await shared.recordings.stated_seconds(file.file, most))
-        wish = Wish(fields.correction == "full", fields.needs_words, most)
+        progress = RecordingProgress(total=await shared.recordings.stated_seconds(file.file, most))
+        wish = Wish(fields.correction == "full", fields.needs_words, fields.language, most)
         if fields.stream:
             segments = shared.recordings.segments(file.file, wish, progress)
             groups = await stack.enter_async_context(aclosing(segments))
@@ -80,7 +80,7 @@ class _Streamed(StreamingResponse):
 async def _events(
     shared: Shared,
     fields: TranscriptionFields,
-    progress: Progress,
+    progress: RecordingProgress,
     group: list[Segment],
     groups: AsyncIterator[list[Segment]],
 ) -> AsyncIterator[str]:

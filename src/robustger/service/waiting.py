@@ -10,7 +10,7 @@ from typing import TypeVar
 from fastapi import Request
 
 from robustger.service.problems import ServiceError
-from robustger.service.recordings import Progress
+from robustger.service.recordings import RecordingProgress
 
 T = TypeVar("T")
 
@@ -33,7 +33,9 @@ async def unless_gone(request: Request, work: Awaitable[T]) -> T:
         await _ended(watcher)
 
 
-async def in_time(work: Awaitable[T], deadline: Callable[[Progress], float], progress: Progress) -> T:
+async def in_time(
+    work: Awaitable[T], deadline: Callable[[RecordingProgress], float], progress: RecordingProgress
+) -> T:
     """What the work gives.
 
     Args:

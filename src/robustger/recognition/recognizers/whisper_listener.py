@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from dataclasses import replace
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 from transformers import WhisperFeatureExtractor
@@ -47,6 +49,12 @@ class WhisperListener(ABC, Generic[States]):
     def pads(self) -> bool:
         """True: every audio is padded to the window."""
         return True
+
+    def in_language(self, language: str) -> Self:
+        """As `HearsLanguages.in_language`."""
+        told = copy.copy(self)
+        told._prompts = replace(self._prompts, language=self._prompts.known(language))
+        return told
 
     def align(self, audio: np.ndarray, text: str, *, language: str | None = None) -> list[TimedWord]:
         """As `Listens.align`, by the places that the cross-attention looks at.
