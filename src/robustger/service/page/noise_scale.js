@@ -6,8 +6,9 @@ import { byId, make } from "./elements.js";
 // docs/how-to/web-page.md says how they were measured.
 const MEASURED = {
   whisper: [
-    { name: "clean", value: 0.533 },
+    { name: "15 dB", value: 0.467 },
     { name: "10 dB", value: 0.58 },
+    { name: "5 dB", value: 0.74 },
     { name: "0 dB", value: 0.828 },
   ],
 };
@@ -34,9 +35,9 @@ export function showNoise(value, model) {
 function described(value, known) {
   const number = value.toFixed(2);
   if (!known.length) return `The hypotheses lie ${number} apart.`;
-  const passed = known.filter((mark) => mark.value <= value).at(-1);
-  if (!passed) return `The hypotheses lie ${number} apart, less than in most sentences at "${known[0].name}".`;
-  return `The hypotheses lie ${number} apart, as in noise at "${passed.name}" or more.`;
+  const apart = (mark) => Math.abs(mark.value - value);
+  const nearest = known.reduce((best, mark) => (apart(mark) < apart(best) ? mark : best));
+  return `The hypotheses lie ${number} apart; nearest mark: ${nearest.name}.`;
 }
 
 /** Known values: [{name, value}]; those of the service, {"0.5": 0.1} or [[0.5, 0.1]], come before our own. */
