@@ -13,10 +13,11 @@ import time
 import uuid
 from collections.abc import Callable
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from robustger.service.logs import REQUEST_ID
-from robustger.service.problems import ServiceError, unexpected
+from robustger.service.problems import GONE, ServiceError, unexpected
 from robustger.service.settings import MEBIBYTE, ServiceSettings
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,8 @@ class Gate:
             except ServiceError as error:
                 if not status:
                     await error.response()(scope, receive, answering)
+            except ClientDisconnect:  # in the middle of its body
+                status = status or GONE
             except Exception:
                 logger.exception("a request failed")
                 if not status:

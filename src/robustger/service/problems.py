@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 logger = logging.getLogger(__name__)
 
+GONE = 499  # the client went away; nobody reads this status, but the log shows it
 _TYPES = {401: "authentication_error", 408: "timeout_error", 503: "server_error", 500: "server_error"}
 _MESSAGES = {
     404: "There is no such address; see /openapi.json for those that there are.",

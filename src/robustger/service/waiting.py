@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from fastapi import Request
 
-from robustger.service.problems import ServiceError
+from robustger.service.problems import GONE, ServiceError
 from robustger.service.recordings import RecordingProgress
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ async def unless_gone(request: Request, work: Awaitable[T]) -> T:
     try:
         await asyncio.wait((task, watcher), return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            raise ServiceError(499, "The client went away.")
+            raise ServiceError(GONE, "The client went away.")
         return task.result()
     finally:
         await _ended(task)
