@@ -38,6 +38,7 @@ CHROMIUM = (
 AXE = Path(os.environ.get("ROBUSTGER_AXE", ROOT / "node_modules" / "axe-core" / "axe.min.js"))
 SIZES = {"desktop": {"width": 1180, "height": 900}, "phone": {"width": 360, "height": 740}}
 KEY = "a key of tests"
+PATIENCE_MS = 120_000  # a busy machine must not fail a test
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium: apt-get install chromium")
 
@@ -95,6 +96,7 @@ def opened(browser: Any) -> Iterator[Opener]:
 
     def open_page(address: str, size: str = "desktop", **options: Any) -> Any:
         context = browser.new_context(viewport=SIZES[size], permissions=["microphone"], **options)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
@@ -116,7 +118,7 @@ def text_of(page: Any) -> str:
 
 def upload(page: Any, clip: Path = CLIP) -> None:
     page.set_input_files("#file", clip)
-    page.locator("#progress").wait_for(state="hidden", timeout=60_000)
+    page.locator("#progress").wait_for(state="hidden", timeout=PATIENCE_MS)
     page.wait_for_selector("#waveform[aria-valuemax]:not([aria-valuemax='0'])")
 
 
@@ -124,7 +126,7 @@ def paste(page: Any, text: str) -> None:
     page.click("#tab-list")
     page.fill("#list", text)
     page.click("#correct")
-    page.locator("#progress").wait_for(state="hidden", timeout=60_000)
+    page.locator("#progress").wait_for(state="hidden", timeout=PATIENCE_MS)
 
 
 def downloaded(page: Any, form: str) -> tuple[str, str]:
@@ -259,7 +261,7 @@ def test_words_are_highlighted_while_the_recording_plays(whisper: str, opened: O
     )
     page.select_option("#speed", "2")
     page.click("#play")
-    sync_api.expect(page.locator("body[data-seen='4']")).to_be_attached(timeout=20_000)
+    sync_api.expect(page.locator("body[data-seen='4']")).to_be_attached(timeout=PATIENCE_MS)
     page.keyboard.press("Control+Enter")
     page.wait_for_selector("#play[aria-label='Play']")
 
@@ -284,12 +286,12 @@ def test_live_text_is_pending_until_it_is_corrected(whisper: str, opened: Opener
     page = opened(whisper)
     page.click("#tab-live")
     page.click("#live")
-    page.wait_for_selector(".segment.pending", timeout=30_000)
+    page.wait_for_selector(".segment.pending", timeout=PATIENCE_MS)
     assert "not corrected yet" in page.inner_text(".segment.pending")
-    page.wait_for_selector(".segment:not(.pending) .text", timeout=30_000)
-    page.locator(".segment").nth(1).wait_for(timeout=30_000)
+    page.wait_for_selector(".segment:not(.pending) .text", timeout=PATIENCE_MS)
+    page.locator(".segment").nth(1).wait_for(timeout=PATIENCE_MS)
     page.click("#live")
-    page.wait_for_selector("#player:not([hidden])", timeout=60_000)
+    page.wait_for_selector("#player:not([hidden])", timeout=PATIENCE_MS)
     assert page.locator(".segment.pending").count() == 0
     shown = text_of(page)
     assert "Mexico" in shown
@@ -303,9 +305,9 @@ def test_live_text_is_pending_until_it_is_corrected(whisper: str, opened: Opener
 def test_recording_from_the_microphone(whisper: str, opened: Opener) -> None:
     page = opened(whisper)
     page.click("#record")
-    sync_api.expect(page.locator("#record-time")).to_have_text("0:07", timeout=30_000)
+    sync_api.expect(page.locator("#record-time")).to_have_text("0:07", timeout=PATIENCE_MS)
     page.click("#record")
-    page.wait_for_selector("#transcript .word", timeout=60_000)
+    page.wait_for_selector("#transcript .word", timeout=PATIENCE_MS)
     assert "Mexico" in text_of(page)
 
 
