@@ -193,7 +193,7 @@ def test_step_2_sees_what_step_1_learned(
 def test_both_steps_learn(name: str, noise: Tensor, noisy: Tensor, clean: Tensor) -> None:
     """Some steps of each lower its own loss, the adapter being one linear map."""
     objective = built(name)
-    tuner = torch.nn.Linear(8, 16)
+    tuner = torch.nn.Linear(8, 16, bias=False)
     theta = torch.optim.Adam(objective.parameters(), lr=1e-2)
     adapter = torch.optim.Adam(tuner.parameters(), lr=1e-2)
     first = given_loss(objective, noise, noisy, clean).item()

@@ -234,7 +234,7 @@ def test_a_step_that_is_not_finite_changes_nothing(tiny_config: Config) -> None:
     assert all(parameter.grad is None for parameter in trainer.parts.parameters.values())
     with torch.no_grad():
         score[0, 0] = 0.0
-        trainer.parts.parameters["adapter.tuner.bias"][0] = math.nan
+        trainer.parts.parameters["adapter.tuner.weight"][0, 0] = math.nan
     batches = trainer.parts.train.batches(range(8), 8, 4096, trainer.parts.pad)
     assert not trainer.parts.algorithm.adapter_step(batches, 50, whole).finite
 

@@ -192,18 +192,13 @@ class Algorithm1:
         return loss.item()
 
     def h2t_loss_sum(self, batch: TrainingBatch) -> Tensor:
-        """L_H2T as a sum over the target tokens. The output layer runs on their positions only."""
+        """L_H2T as a sum over the target tokens, from the model's own logits at their positions alone."""
         device = self.processes.device
         input_ids, labels, noise = (part.to(device) for part in (batch.input_ids, batch.labels, batch.noise))
-        with self.autocast():
+        kept = labels != IGNORED
+        with self.autocast(), self.llm.only(kept.nonzero()):
             arguments = self.llm.noise_arguments(noise)
-            hidden = self.llm.llm.base_model(
-                input_ids=input_ids, use_cache=False, **arguments
-            ).last_hidden_state
-            kept = labels != IGNORED
-            output_layer = self.llm.llm.get_output_embeddings()
-            assert output_layer is not None  # it is a causal language model
-            logits = output_layer(hidden[kept])
+            logits = self.llm.llm(input_ids=input_ids, use_cache=False, **arguments).logits
         return functional.cross_entropy(logits.float(), labels[kept], reduction="sum")
 
     def autocast(self) -> torch.autocast:
