@@ -1,4 +1,4 @@
-"""The loss of training and of the dev lists is the cross-entropy of the language model's own logits, in every family."""
+"""The loss of training and of the dev lists is the cross-entropy of the own logits of every family of models."""
 
 from __future__ import annotations
 

@@ -53,8 +53,8 @@ class OptimizationConfig(Section):
     max_grad_norm: float = Field(
         default=math.inf,
         gt=0,
-        description="gradients of either step are scaled down to this norm; infinite: never, because in step 2 one norm "
-        "over both losses lets the distillation shrink the steps of the language model's loss",
+        description="gradients of either step are scaled down to this norm; infinite: never, because in step 2 one "
+        "norm over both losses lets the distillation shrink the steps of the language model's loss",
     )
     gradient_checkpointing: bool = Field(
         default=False, description="layers keep only their input, and run again in the backward pass"
