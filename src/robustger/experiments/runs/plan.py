@@ -135,6 +135,7 @@ def plan_arms(
         overrides = [
             *change.overrides,
             *ARMS[key.arm].overrides,
+            *_layers_of_ger(key.arm, scale),
             f"output={folder}",
             f"seed={key.seed}",
             f"data.train=[{json.dumps(str(lists.arms[count]))}]",
@@ -164,6 +165,13 @@ def plan_arms(
         )
         planned.append(TrainingRun(folder, config, plan))
     return planned
+
+
+def _layers_of_ger(arm: str, scale: Scale) -> list[str]:
+    """The layers of the plain baseline, where the scale gives them."""
+    if arm != "ger" or scale.ger_first_layer is None:
+        return []
+    return [f"corrector.first_layer={scale.ger_first_layer}"]
 
 
 def on_base(

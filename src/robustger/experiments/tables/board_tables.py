@@ -118,16 +118,21 @@ def loss_table(
     for name in known:
         loss = board.loss(name)
         assert loss is not None  # it was scored
-        cells = [name, f"{board.systems[name].parameters:,}", loss.cell(4)]
+        system = board.systems[name]
+        adapted = (
+            "" if system.first_layer is None else f"from {system.first_layer}, {system.slots} vectors each"
+        )
+        cells = [name, adapted, f"{system.parameters:,}", loss.cell(4)]
         for other in against:
             found = None if other == name else board.loss_difference(name, other)
             cells.append("" if found is None else _signed(found))
         rows.append(tuple(cells))
     return Table(
         title,
-        ("system", "parameters", "nats per token", *(f"minus {name}" for name in against)),
+        ("system", "layers", "parameters", "nats per token", *(f"minus {name}" for name in against)),
         tuple(rows),
-        f"Losses of the references of {len(board.systems[known[0]].losses[0]):,} lists.",
+        f"Losses of the references of {len(board.systems[known[0]].losses[0]):,} lists. Layers are counted from 0; the "
+        "parameters are those that are trained.",
     )
 
 

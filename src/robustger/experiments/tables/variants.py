@@ -14,6 +14,7 @@ from robustger.experiments.experiment import (
     MATCHED,
     NGRAMS,
     NORMALIZER,
+    RELEASED,
     TOKEN_EMBEDDING,
     UNGUARDED,
     UNTRAINED,
@@ -203,7 +204,7 @@ def _titled(*arms: str) -> dict[str, str]:
 
 BOTH, SBERT, NO_DISTILLATION = "both levels", "Sentence-BERT", "no distillation"
 BY_LEVEL = Variants(
-    _titled("ger", AUDIO_ARM, "utterance", "token") | {BOTH: "robustger"},
+    _titled("ger", MATCHED, AUDIO_ARM, "utterance", "token") | {BOTH: "robustger"},
     (ARMS["ger"].title, BOTH),
     (
         "No distillation, as in the paper. The rows of the other level are zeros, so all have the same parameters.",
@@ -224,7 +225,7 @@ BY_OBJECTIVE = Variants(
     (NO_DISTILLATION,),
 )
 CONTROLLED = Variants(
-    _titled(UNTRAINED, "ger", MATCHED, "robustger", "zero", "shuffled", "random"),
+    _titled(UNTRAINED, "ger", MATCHED, "robustger", RELEASED, "zero", "shuffled", "random"),
     (ARMS[MATCHED].title, ARMS["shuffled"].title, ARMS["robustger"].title),
     (
         "The noise embedding helps where RobustGER is better than GER with as many parameters, and better than the "
