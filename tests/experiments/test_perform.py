@@ -92,7 +92,7 @@ def test_tables_are_trained_written_and_found_again(
     assert settings["seeds"] == [0]
     assert settings["changes"].endswith("optimization.epochs=1")
     assert all(len(digest) == 64 for digest in settings["data"]["sha256"].values())
-    assert [one["done"] for one in settings["runs"].values()] == [True] * 4
+    assert [one["done"] for one in settings["runs"].values()] == [True] * 5
     assert results["cost"]["cpu_seconds"] > 0
     page = (out / "table1" / "table1.md").read_text(encoding="utf-8")
     assert "**A quick look" in page
