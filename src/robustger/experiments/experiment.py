@@ -43,7 +43,7 @@ class Arm:
 
 
 _UNDISTILLED = "distillation.objective=none"
-UNTRAINED, MATCHED, RELEASED = "untrained", "ger-matched", "released"
+UNTRAINED, MATCHED = "untrained", "ger-matched"
 AUDIO_ARM, TOKEN_EMBEDDING, NGRAMS = "audio-denoising", "token-embedding", "ngrams"
 ARMS: dict[str, Arm] = {
     UNTRAINED: Arm("untrained", (_UNDISTILLED, "corrector.variant=ger")),  # all the others start from it
@@ -51,8 +51,6 @@ ARMS: dict[str, Arm] = {
     MATCHED: Arm("GER, parameters matched", (_UNDISTILLED,)),  # `ger` with as many parameters as `robustger`
     "robustger": Arm("RobustGER, no distillation", (_UNDISTILLED,)),
     "mine-paper": Arm("RobustGER", ("distillation.objective=paper",), needs_audio=True),
-    # With the adapter of the released code, whose noise has parameters of its own in every layer.
-    RELEASED: Arm("RobustGER, released adapter", (_UNDISTILLED, "corrector.variant=released")),
     "mine-released": Arm("RobustGER, released MINE", ("distillation.objective=released",), needs_audio=True),
     "teacher-student": Arm("teacher-student", ("distillation.objective=teacher_student",), needs_audio=True),
     "contrastive": Arm("contrastive", ("distillation.objective=contrastive",), needs_audio=True),

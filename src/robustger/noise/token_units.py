@@ -14,10 +14,10 @@ from robustger.registry import Registry
 
 ASR_MODEL = "whisper-base"  # all multilingual models of Whisper up to large-v2, the paper's, have its tokens
 
-Split = Callable[[str], list[str]]
+TokenSplitter = Callable[[str], list[str]]
 """Cuts a hypothesis into tokens; blanks at their edges are gone, and no token is empty."""
 
-TOKEN_UNITS: Registry[Split] = Registry("token unit")
+TOKEN_UNITS: Registry[TokenSplitter] = Registry("token unit")
 
 
 @TOKEN_UNITS.register("whitespace")

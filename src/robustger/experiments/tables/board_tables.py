@@ -17,7 +17,7 @@ from robustger.evaluation.wer import error_rates
 from robustger.experiments.measures.scoreboard import BEST, Scoreboard
 
 LOGGED = ("train_loss", "gate_norm", "noise_gate_norm", "mutual_information", "distillation_loss")
-CONTROLS = (
+LOGGED_CONTROLS = (
     "_without_noise",
     "_with_other_noise",
 )  # of the last two; trainings of older versions did not log them
@@ -142,7 +142,7 @@ def log_table(board: Scoreboard, title: str, names: Sequence[str]) -> Table | No
     logs = {name: found for name, found in logs.items() if found}
     columns: list[str] = []
     for key in LOGGED:
-        controls = [key + control for control in CONTROLS]
+        controls = [key + control for control in LOGGED_CONTROLS]
         columns += [
             key,
             *(one for one in controls if any(one in log for found in logs.values() for log in found)),

@@ -14,7 +14,6 @@ from robustger.experiments.experiment import (
     MATCHED,
     NGRAMS,
     NORMALIZER,
-    RELEASED,
     TOKEN_EMBEDDING,
     UNGUARDED,
     UNTRAINED,
@@ -225,7 +224,7 @@ BY_OBJECTIVE = Variants(
     (NO_DISTILLATION,),
 )
 CONTROLLED = Variants(
-    _titled(UNTRAINED, "ger", MATCHED, "robustger", RELEASED, "zero", "shuffled", "random"),
+    _titled(UNTRAINED, "ger", MATCHED, "robustger", "zero", "shuffled", "random"),
     (ARMS[MATCHED].title, ARMS["shuffled"].title, ARMS["robustger"].title),
     (
         "The noise embedding helps where RobustGER is better than GER with as many parameters, and better than the "
