@@ -244,6 +244,30 @@ def test_weights_of_another_configuration(
     one_line(error, checkpoint / WEIGHTS_FILE, *says)
 
 
+@torch.no_grad()
+def test_the_bias_of_an_older_tuner_goes_into_the_prompts(
+    build: Callable[..., ConditionedLLM], checkpoint: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """G - g_dn (W E + b) = (G - g_dn b) - g_dn W E: the same logits, and one line that says so."""
+    conditioned, stored = build(CONFIGURATION), load_file(checkpoint / WEIGHTS_FILE)
+    load_weights(conditioned, checkpoint)
+    bias = torch.linspace(-1, 1, 32)
+    tuner = nn.Linear(8, 32)
+    tuner.load_state_dict({"weight": stored["adapter.tuner.weight"], "bias": bias})
+    conditioned.adapter.tuner = tuner  # as it was
+    expected = conditioned(IDS, NOISE)
+    save_file(stored | {"adapter.tuner.bias": bias}, checkpoint / WEIGHTS_FILE)
+    conditioned = build(CONFIGURATION)
+    caplog.set_level("INFO")
+    load_weights(conditioned, checkpoint)
+    assert_close(conditioned(IDS, NOISE), expected)
+    assert caplog.text.count("has a bias; it was moved into the prompts") == 1
+    save_file(stored | {"adapter.tuner.bias": bias[1:].clone()}, checkpoint / WEIGHTS_FILE)
+    with pytest.raises(InputError) as error:
+        load_weights(build(CONFIGURATION), checkpoint)
+    one_line(error, checkpoint / WEIGHTS_FILE, "adapter.tuner.bias", "(31,)", "(32,)")
+
+
 def test_weights_of_another_language_model(build: Callable[..., ConditionedLLM], checkpoint: Path) -> None:
     stored = load_file(checkpoint / WEIGHTS_FILE)
     stored["adapter.gate"] = stored["adapter.gate"].repeat(1, 2)

@@ -193,7 +193,7 @@ def test_step_2_sees_what_step_1_learned(
 def test_both_steps_learn(name: str, noise: Tensor, noisy: Tensor, clean: Tensor) -> None:
     """Some steps of each lower its own loss, the adapter being one linear map."""
     objective = built(name)
-    tuner = torch.nn.Linear(8, 16)
+    tuner = torch.nn.Linear(8, 16, bias=False)
     theta = torch.optim.Adam(objective.parameters(), lr=1e-2)
     adapter = torch.optim.Adam(tuner.parameters(), lr=1e-2)
     first = given_loss(objective, noise, noisy, clean).item()
@@ -208,6 +208,37 @@ def test_both_steps_learn(name: str, noise: Tensor, noisy: Tensor, clean: Tensor
         objective.adapter_loss([tuner(noise)], noisy, clean).backward()
         adapter.step()
     assert objective.adapter_loss([tuner(noise)], noisy, clean).item() < first - 0.05
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_constant_cannot_satisfy_the_objective_unnoticed(
+    bias: bool, noise: Tensor, noisy: Tensor, clean: Tensor
+) -> None:
+    """A tuner with a bias reaches psi = 1 by the bias alone. A matrix cannot: what T_w(0) = 0 reaches never changes."""
+    torch.manual_seed(3)
+    objective, tuner = built("paper"), torch.nn.Linear(8, 16, bias=bias)
+    theta = torch.optim.Adam(objective.parameters(), lr=1e-2)
+    for _ in range(60):
+        theta.zero_grad()
+        given_loss(objective, noise, noisy, clean).backward()
+        theta.step()
+
+    def psi(language: Tensor) -> float:
+        return -objective.adapter_loss([tuner(language)], noisy, clean).item()
+
+    nothing = torch.zeros_like(noise)
+    before = psi(nothing)
+    adapter = torch.optim.Adam(tuner.parameters(), lr=1e-1)
+    for _ in range(200):
+        adapter.zero_grad()
+        objective.adapter_loss([tuner(noise)], noisy, clean).backward()
+        adapter.step()
+    if bias:
+        assert psi(noise) > 0.99
+        assert psi(nothing) > psi(noise) - 0.01
+    else:
+        assert psi(nothing) == before
+        assert psi(noise) > before + 0.02
 
 
 @pytest.mark.parametrize("name", TRAINED)

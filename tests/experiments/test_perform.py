@@ -14,10 +14,12 @@ from tests.cli.conftest import Result
 from tests.cli.conftest import robustger as robustger  # a fixture
 
 from robustger.experiments import record
+from robustger.experiments.experiment import ARMS
 from robustger.experiments.known_experiments import PLACES, get_experiment
 from robustger.experiments.record import spent
 from robustger.experiments.runs.trainings import Costs
 from robustger.experiments.systems.correctors import checkpoint_digest
+from robustger.experiments.tables.table1 import TRAINED_ARMS
 from robustger.hypotheses import NBest, save_nbest
 
 Command = Callable[..., Result]
@@ -57,16 +59,31 @@ def test_tables_are_trained_written_and_found_again(
     planned = robustger(*command, "--plan")
     assert planned.code == 0
     lines = planned.out.splitlines()
-    assert [line.split("+")[0] for line in lines] == ["ger", "audio-denoising", "robustger", "mine-paper"]
+    assert [line.split("+")[0] for line in lines] == [
+        "ger",
+        "ger-matched",
+        "audio-denoising",
+        "robustger",
+        "mine-paper",
+    ]
     assert all(line.endswith(": to do") for line in lines)
     result = robustger(*command)
     assert result.code == 0, result.err
     assert result.out.split() == [str(out / name / f"{name}.md") for name in ("table1", "table2", "table5")]
-    assert "4 of 4 runs to do" in result.err
+    assert "5 of 5 runs to do" in result.err
     results = read(out / "table1" / "results.json")
     systems = results["figures"]["normalizers"]["number"]
-    trained = ["GER", "GER + audio denoising", "RobustGER, no distillation", "RobustGER"]
-    assert list(systems) == ["1-best", "format-only", "LM_rank", "MBR", "ROVER", *trained, "o_nb", "o_cp"]
+    trained = [ARMS[arm].title for arm in TRAINED_ARMS]
+    assert list(systems) == [
+        "1-best",
+        "format-only",
+        "LM_rank, n-gram",
+        "MBR",
+        "ROVER",
+        *trained,
+        "o_nb",
+        "o_cp",
+    ]
     for name, one in systems.items():
         low, high = one["wer"]["all"]["interval"]
         assert systems["o_cp"]["wer"]["all"]["value"] <= one["wer"]["all"]["value"], name
@@ -75,7 +92,7 @@ def test_tables_are_trained_written_and_found_again(
     assert settings["seeds"] == [0]
     assert settings["changes"].endswith("optimization.epochs=1")
     assert all(len(digest) == 64 for digest in settings["data"]["sha256"].values())
-    assert [one["done"] for one in settings["runs"].values()] == [True] * 4
+    assert [one["done"] for one in settings["runs"].values()] == [True] * 5
     assert results["cost"]["cpu_seconds"] > 0
     page = (out / "table1" / "table1.md").read_text(encoding="utf-8")
     assert "**A quick look" in page
@@ -89,7 +106,7 @@ def test_tables_are_trained_written_and_found_again(
     before = files_of(out, "table1", "table2", "table5")
     again = robustger(*command)
     assert (again.code, again.out) == (0, result.out)
-    assert "0 of 4 runs to do" in again.err
+    assert "0 of 5 runs to do" in again.err
     assert before == files_of(out, "table1", "table2", "table5")
     assert all(line.endswith(": done") for line in robustger(*command, "--plan").out.splitlines())
     changed = robustger("experiment", "table1", *options, "--set", "optimization.weight_decay=0.5", "--plan")
@@ -133,7 +150,7 @@ def test_what_is_not_trained_is_named_and_the_rest_is_made(
     assert "**A quick look" in page
     assert "RobustGER: no results of seed 0: not trained." in page
     assert "zero-shot: left out of a quick look." in page
-    for system in ("1-best", "format-only", "LM_rank", "MBR", "ROVER", "o_nb", "o_cp"):
+    for system in ("1-best", "format-only", "LM_rank, n-gram", "MBR", "ROVER", "o_nb", "o_cp"):
         assert f"| {system} |" in page
     assert not list((out / "runs-quick").glob("ger*"))
 
@@ -163,7 +180,7 @@ def test_lists_without_any_training_data_have_baselines_and_oracles(
     assert settings["checkpoints"] == {str(tiny_checkpoint): checkpoint_digest(str(tiny_checkpoint))}
     page = (out / "table1" / "table1.md").read_text(encoding="utf-8")
     assert "GER: no results of seed 0: the data has no lists to train on." in page
-    assert "LM_rank: left out, the data has no lists to train on." in page
+    assert "LM_rank, n-gram: left out, the data has no lists to train on." in page
 
 
 def test_one_experiment_that_cannot_be_done_leaves_the_others(robustger: Command, tmp_path: Path) -> None:

@@ -73,12 +73,17 @@ def test_each_step_changes_its_own_parameters_alone(
     whole = whole_batch(trainer)
     assert trainer.parts.algorithm.distillation is not None
     noise = -whole.noise if variant == "released" else whole.noise
-    estimate = trainer.parts.algorithm.distillation.estimate(noise, whole.noisy, whole.clean)
+    estimate, without, other = (
+        trainer.parts.algorithm.distillation.estimate(language, whole.noisy, whole.clean)
+        for language in (noise, 0 * noise, noise.roll(1, 0))
+    )
 
     found = trainer.parts.algorithm.statistics_step(whole)
     assert found is not None
     assert found.finite
     assert found.mutual_information == pytest.approx(estimate, abs=1e-6)
+    assert found.without_noise == pytest.approx(without, abs=1e-6)
+    assert found.with_other_noise == pytest.approx(other, abs=1e-6)
     assert same(copied(trainer)[0], parameters) == {True}
     assert same(copied(trainer)[1], theta) == {False}
     assert not read  # no language model in step 1
@@ -234,7 +239,7 @@ def test_a_step_that_is_not_finite_changes_nothing(tiny_config: Config) -> None:
     assert all(parameter.grad is None for parameter in trainer.parts.parameters.values())
     with torch.no_grad():
         score[0, 0] = 0.0
-        trainer.parts.parameters["adapter.tuner.bias"][0] = math.nan
+        trainer.parts.parameters["adapter.tuner.weight"][0, 0] = math.nan
     batches = trainer.parts.train.batches(range(8), 8, 4096, trainer.parts.pad)
     assert not trainer.parts.algorithm.adapter_step(batches, 50, whole).finite
 

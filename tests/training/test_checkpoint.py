@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 import resource
 import shutil
 from collections.abc import Callable
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
 from robustger.errors import InputError
 from robustger.training.checkpoint import load_state
@@ -56,6 +59,35 @@ def test_what_teaches_nothing_may_change(tiny_config: Config, tmp_path: Path) ->
     )
     trainer.run()
     assert trainer.state.step == 6
+
+
+def test_a_run_of_an_older_version_goes_on(
+    tiny_config: Config, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It keeps its clipping, which was the default then, and its tuner's bias goes into the prompts."""
+    paper = "corrector.variant=paper"
+    finetune(tiny_config(paper, "optimization.max_steps=2", "optimization.max_grad_norm=1.0"))
+    last = tmp_path / "run" / "last"
+    state = last / "training_state" / "optimizer.safetensors"
+    for file, bias in (
+        (last / "adapter.safetensors", "adapter.tuner.bias"),
+        (state, "adapter.tuner.bias:exp_avg"),
+    ):
+        save_file(load_file(file) | {bias: torch.ones(32)}, file)
+    caplog.set_level(logging.INFO)
+    content = tiny_config(paper, "optimization.max_steps=4").model_dump()
+    del content["optimization"]["max_grad_norm"]  # as a user's file that never named it
+    trainer = Trainer(prepare_training(TrainingConfig.model_validate(content)))
+    assert trainer.parts.config.optimization.max_grad_norm == trainer.parts.algorithm.max_grad_norm == 1.0
+    trainer.run()
+    assert trainer.state.step == 4
+    assert "optimization.max_grad_norm stays 1.0, as the run began" in caplog.text
+    assert caplog.text.count("has a bias; it was moved into the prompts") == 1
+    assert "adapter.tuner.bias" not in load_file(last / "adapter.safetensors")
+    with pytest.raises(InputError, match=r"max_grad_norm = 1.0, not 2.0"):
+        finetune(tiny_config(paper, "optimization.max_grad_norm=2.0"))
+    fresh = prepare_training(tiny_config(paper, f"output={tmp_path / 'fresh'}"))
+    assert fresh.algorithm.max_grad_norm == math.inf
 
 
 def test_a_broken_training_state_is_told(tiny_config: Config, tmp_path: Path) -> None:

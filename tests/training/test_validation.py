@@ -106,7 +106,11 @@ def test_the_log_tells_what_distillation_and_gates_do(tiny_config: Config, tmp_p
         "dev_wer",
         "lr",
         "mutual_information",
+        "mutual_information_without_noise",
+        "mutual_information_with_other_noise",
         "distillation_loss",
+        "distillation_loss_without_noise",
+        "distillation_loss_with_other_noise",
         "gate_norm",
         "noise_key_gate_norm",
         "noise_value_gate_norm",
@@ -119,6 +123,8 @@ def test_the_log_tells_what_distillation_and_gates_do(tiny_config: Config, tmp_p
     assert last["noise_key_gate_norm"] == adapter.get_parameter("noise_key_gate").norm().item() > 0
     assert -1 < last["distillation_loss"] < 0
     assert -1 < last["mutual_information"] < 1
+    for name in ("mutual_information", "distillation_loss"):
+        assert len({last[name], last[f"{name}_without_noise"], last[f"{name}_with_other_noise"]}) == 3
 
 
 def test_the_dev_wer_is_taken_under_the_normalizer_of_the_configuration(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from pathlib import Path
@@ -22,8 +23,11 @@ if TYPE_CHECKING:  # torch takes seconds to import, and a checkpoint that is not
 
     from robustger.correction.llm.conditioning import ConditionedLLM
 
+logger = logging.getLogger(__name__)
+
 WEIGHTS_FILE = "adapter.safetensors"
 CONFIG_FILE = "config.yaml"
+TUNER, TUNER_BIAS = "adapter.tuner.weight", "adapter.tuner.bias"
 
 
 def presets() -> list[str]:
@@ -77,6 +81,9 @@ def load_weights(llm: ConditionedLLM, folder: Path) -> None:
     The LoRA update of a layer may have a lower rank in the file than in `config.yaml`. The further columns of B are
     then zero, and the further rows of A stay as they are: they change nothing, and a training may go on from them.
 
+    The tuner of older checkpoints has a bias, G - g_dn (W E + b). It goes into the prompts, (G - g_dn b) - g_dn W E,
+    which is the same function up to rounding; a line in the log says so.
+
     Raises:
         InputError: the file is broken, or its names or shapes do not fit the configuration.
     """
@@ -90,6 +97,7 @@ def load_weights(llm: ConditionedLLM, folder: Path) -> None:
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: not readable as safetensors: {error}") from None
     own = trained_parameters(llm)
+    bias = stored.pop(TUNER_BIAS, None) if TUNER in own else None
     if unfit := sorted(stored.keys() ^ own.keys()):
         side = "missing from the file" if unfit[0] in own else "unknown to the configuration"
         raise InputError(
@@ -110,6 +118,26 @@ def load_weights(llm: ConditionedLLM, folder: Path) -> None:
                     f"config.yaml and the language model need {tuple(part.shape)}"
                 )
             part.copy_(stored[name])
+        if bias is not None:
+            _into_the_prompts(bias, own, path)
+
+
+def _into_the_prompts(bias: Tensor, own: dict[str, nn.Parameter], path: Path) -> None:
+    """Moves the bias of an older checkpoint's tuner into the prompts.
+
+    Raises:
+        InputError: it is not as wide as the prompts.
+    """
+    prompt, gate = own["adapter.prompt"], own["adapter.noise_gate"]
+    if bias.shape != prompt.shape[-1:]:
+        raise InputError(
+            f"{path}: {TUNER_BIAS!r} has shape {tuple(bias.shape)}, the language model needs {tuple(prompt.shape[-1:])}"
+        )
+    prompt -= gate[:, None, None] * bias.to(prompt)
+    logger.info(
+        "%s: the tuner of this older checkpoint has a bias; it was moved into the prompts, which compute the same",
+        path,
+    )
 
 
 def save_checkpoint(

@@ -104,6 +104,8 @@ class CorrectorConfig(Section):
             `utterance` or `token`, one level of it alone (the paper's Table 3); `zero`, `random` or `shuffled`, the
             controls; or `audio`, the embedding of the recognizer's encoder (the paper's "+ audio denoising"), whose
             width `noise_dimension` then is. See `robustger.noise.source`.
+        token_unit: what a token of the token-level noise embedding is: `whitespace`, the words between blanks; or
+            `asr-token`, the tokens of Whisper. See `robustger.noise.token_units`.
         prompt: name of the prompt template.
         languages: codes of the languages that the corrector was trained on ("en"); lists in other languages are passed
             through without correction.
@@ -127,6 +129,7 @@ class CorrectorConfig(Section):
     extractor: str = "sbert"
     encoder: str = "minilm"
     noise: Literal["real", "zero", "shuffled", "random", "audio", "utterance", "token"] = "real"
+    token_unit: Literal["whitespace", "asr-token"] = "whitespace"
     prompt: str = "compact"
     languages: list[str] = Field(default=["en"], min_length=1)
     normalizer: str = "spoken"

@@ -101,7 +101,9 @@ class Corrector:
 
     def _make_embedder(self) -> NoiseEmbedder:
         extractor = EXTRACTORS.get(self.config.extractor)(self.config.encoder, device=self.llm.device)
-        return NoiseEmbedder(extractor, variant=self.config.variant, n=self.config.n_best)
+        return NoiseEmbedder(
+            extractor, variant=self.config.variant, n=self.config.n_best, token_unit=self.config.token_unit
+        )
 
     def borrow_noise_among(self, lists: Sequence[NBest], seed: int = 0) -> None:
         """Tells the control `shuffled` which lists exchange their noise; has no effect on other noise sources.

@@ -111,6 +111,8 @@ class Finished:
         losses: nats and number of tokens of each scored reference, by list id.
         log: the last line of the training's log; empty where nothing was trained.
         lists: number of lists it was trained on.
+        first_layer: the lowest layer that it adapts, counted from 0.
+        slots: prompt vectors in each layer from there up.
     """
 
     folder: Path
@@ -119,6 +121,8 @@ class Finished:
     losses: Mapping[str, tuple[float, int]] = field(default_factory=dict)
     log: Mapping[str, Any] = field(default_factory=dict)
     lists: int | None = None
+    first_layer: int | None = None
+    slots: int | None = None
 
     @property
     def checkpoint(self) -> Path:
@@ -147,6 +151,8 @@ class Scale:
         seeds: of the trainings.
         llms: language models that are tried in place of the recipe's.
         changes: of the recipe, for every training, `KEY=VALUE [KEY=VALUE ...]`.
+        ger_first_layer: lowest layer that the arm `ger` adapts; None takes that of the released baseline, which adapts
+            one layer less than RobustGER.
         needs_gpu: whether the trainings are too large for a CPU.
         quick: whether this is only a first look: few lists, marked as such in the output.
         jobs: how many trainings run at a time.
@@ -162,6 +168,7 @@ class Scale:
     seeds: tuple[int, ...]
     llms: tuple[str, ...]
     changes: str = ""
+    ger_first_layer: int | None = None
     needs_gpu: bool = False
     quick: bool = False
     jobs: int = 2

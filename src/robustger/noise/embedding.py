@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal
 from robustger.errors import InputError
 from robustger.noise.alignment import WordPair, align_all, edited_pairs
 from robustger.noise.extractors import Extractor
+from robustger.noise.token_units import TOKEN_UNITS
 from robustger.registry import Registry
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ NOISE_VARIANTS.register("released")(
 class NoiseEmbedder:
     """Computes E_LN for batches of N-best lists.
 
-    Tokens are the words between blanks, as they are written. Words that occur equally often on both sides of a pair
+    Tokens that occur equally often on both sides of a pair
     cancel exactly, so identical hypotheses give exactly 0. The rest of the batch and the extractor's memo change the
     embedding of a list only by rounding (less than 1e-5). Several threads may share an embedder.
 
@@ -91,9 +92,10 @@ class NoiseEmbedder:
         n: N, the number of hypotheses that are compared. Longer lists are cut to their first N. Shorter lists are
             filled by repeating their last hypothesis, so that the pairs among the repeats are rows of 0. (The released
             lists repeat entries, too, but random ones.)
+        token_unit: name of what a token is, in `TOKEN_UNITS`.
 
     Raises:
-        InputError: unknown variant, or n < 2.
+        InputError: unknown variant or token unit, or n < 2.
 
     Example:
         >>> embedder = NoiseEmbedder(SentenceBert())
@@ -102,7 +104,11 @@ class NoiseEmbedder:
     """
 
     def __init__(
-        self, extractor: Extractor, variant: Literal["paper", "released"] | str = "paper", n: int = 5
+        self,
+        extractor: Extractor,
+        variant: Literal["paper", "released"] | str = "paper",
+        n: int = 5,
+        token_unit: str = "whitespace",
     ) -> None:
         if n < 2:
             raise InputError(f"n is {n}: the noise embedding compares hypotheses and needs at least 2")
@@ -110,6 +116,7 @@ class NoiseEmbedder:
         self.variant = variant
         self.n = n
         self._definition = NOISE_VARIANTS.get(variant)
+        self._split = TOKEN_UNITS.get(token_unit)
         self._pairs = self._definition.pairs(n)
         self._encoding = threading.Lock()
 
@@ -144,7 +151,7 @@ class NoiseEmbedder:
         edits = [
             pair_edits
             for texts in filled
-            for pair_edits in self._definition.edits([text.split() for text in texts], self._pairs)
+            for pair_edits in self._definition.edits([self._split(text) for text in texts], self._pairs)
         ]  # B * P lists, P pairs
         # One table holds all needed vectors. Words in which no pair differs cancel, so they need no vector. Sentences
         # of a list whose hypotheses are all equal need none either: the empty text takes their place.

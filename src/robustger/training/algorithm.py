@@ -48,13 +48,20 @@ class WholeBatch:
 class StatisticsStep:
     """The measurements of step 1.
 
+    What I is without E_LN, or with that of another list, comes from the audio alone: most of I tells noisy from clean
+    audio, because the clean audio stands for the product of the marginals.
+
     Attributes:
         mutual_information: the objective's estimate of I before the step.
         gradient_norm: norm of theta's gradient, before it is clipped.
+        without_noise: the estimate with E_LN = 0.
+        with_other_noise: the estimate with the E_LN of the next list of the batch; None in a batch of one list.
     """
 
     mutual_information: float
     gradient_norm: float
+    without_noise: float
+    with_other_noise: float | None
 
     @property
     def finite(self) -> bool:
@@ -70,18 +77,28 @@ class AdapterStep:
         distillation_loss: the loss that lambda multiplies (-I_1 in the paper); None without distillation.
         gradient_norm: norm of the gradient of both losses together, before it is clipped.
         tokens: tokens of the batch in all processes, with their padding.
+        loss_without_noise: the distillation loss of T_w(0). Where it is as low as `distillation_loss`, a constant
+            satisfies the objective, and nothing is distilled.
+        loss_with_other_noise: the distillation loss with the next list's E_LN; None in a batch of one list.
     """
 
     h2t_loss: float
     distillation_loss: float | None
     gradient_norm: float
     tokens: int
+    loss_without_noise: float | None = None
+    loss_with_other_noise: float | None = None
 
     @property
     def finite(self) -> bool:
         return all(
             math.isfinite(x) for x in (self.h2t_loss, self.distillation_loss or 0.0, self.gradient_norm)
         )
+
+
+def _next_lists(noise: Tensor) -> Tensor | None:
+    """The noise rows (B, U, E) of the next list for every list of a batch; None where there is no other list."""
+    return noise.roll(1, 0) if len(noise) > 1 else None
 
 
 class Algorithm1:
@@ -142,9 +159,14 @@ class Algorithm1:
         loss = self.distillation.statistics_loss(noise, batch.noisy, batch.clean)  # -I
         assert loss is not None  # there is a theta to fit
         information = self.distillation.estimate_of(loss, len(noise))
+        without, other = (
+            None if language is None else self.distillation.estimate(language, batch.noisy, batch.clean)
+            for language in (torch.zeros_like(noise), _next_lists(noise))
+        )
+        assert without is not None  # there is a theta
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.distillation.parameters(), self.max_grad_norm)
-        found = StatisticsStep(information, norm.item())
+        found = StatisticsStep(information, norm.item(), without, other)
         if found.finite:
             self.statistics_optimizer.step()
         self.statistics_optimizer.zero_grad()
@@ -169,10 +191,11 @@ class Algorithm1:
                 h2t_loss += loss.item()
                 tokens += batch.input_ids.numel()
         distillation_loss = self._distill(whole)
+        without, other = self._distillation_controls(whole)
         self.processes.sum_gradients(self.parameters.values())
         h2t_loss, tokens = self.processes.total(h2t_loss, tokens)
         norm = nn.utils.clip_grad_norm_(self.parameters.values(), self.max_grad_norm)
-        found = AdapterStep(h2t_loss, distillation_loss, norm.item(), int(tokens))
+        found = AdapterStep(h2t_loss, distillation_loss, norm.item(), int(tokens), without, other)
         if found.finite:
             self.optimizer.step()
         self.optimizer.zero_grad()
@@ -182,28 +205,39 @@ class Algorithm1:
         """Adds the gradient of lambda times the distillation loss (-I_1) and returns that loss."""
         if self.distillation is None or batch is None:
             return None
-        # T_w(E_LN). T_w is affine, and psi takes the mean of the tuned rows. That is the tuned mean row, which costs a
-        # twentieth.
-        tuned = self.llm.adapter.tuned_noise(batch.noise.mean(dim=1, keepdim=True))
-        if not all(part.isfinite().all() for part in tuned):
+        loss = self._distillation_loss(batch.noise, batch)
+        if loss is None:
             return math.nan  # the adapter has diverged
-        loss = self.distillation.adapter_loss(tuned, batch.noisy, batch.clean)  # -I_1
         (self.weight / self.processes.count * loss).backward()  # each process adds the same
         return loss.item()
 
+    @torch.no_grad()
+    def _distillation_controls(self, batch: WholeBatch | None) -> tuple[float | None, float | None]:
+        """The distillation loss with E_LN = 0, and with the E_LN of other lists; None where there is none."""
+        if self.distillation is None or batch is None:
+            return None, None
+        inputs = (torch.zeros_like(batch.noise), _next_lists(batch.noise))
+        losses = [None if noise is None else self._distillation_loss(noise, batch) for noise in inputs]
+        without, other = (None if loss is None else loss.item() for loss in losses)
+        return without, other
+
+    def _distillation_loss(self, noise: Tensor, batch: WholeBatch) -> Tensor | None:
+        """-I_1 of the noise rows (B, U, E) and the batch's audio; None where T_w of them is not finite."""
+        assert self.distillation is not None
+        # T_w is affine, and psi takes the mean of the tuned rows. That is the tuned mean row, which costs a twentieth.
+        tuned = self.llm.adapter.tuned_noise(noise.mean(dim=1, keepdim=True))
+        if not all(part.isfinite().all() for part in tuned):
+            return None
+        return self.distillation.adapter_loss(tuned, batch.noisy, batch.clean)
+
     def h2t_loss_sum(self, batch: TrainingBatch) -> Tensor:
-        """L_H2T as a sum over the target tokens. The output layer runs on their positions only."""
+        """L_H2T as a sum over the target tokens, from the model's own logits at their positions alone."""
         device = self.processes.device
         input_ids, labels, noise = (part.to(device) for part in (batch.input_ids, batch.labels, batch.noise))
-        with self.autocast():
+        kept = labels != IGNORED
+        with self.autocast(), self.llm.only(kept.nonzero()):
             arguments = self.llm.noise_arguments(noise)
-            hidden = self.llm.llm.base_model(
-                input_ids=input_ids, use_cache=False, **arguments
-            ).last_hidden_state
-            kept = labels != IGNORED
-            output_layer = self.llm.llm.get_output_embeddings()
-            assert output_layer is not None  # it is a causal language model
-            logits = output_layer(hidden[kept])
+            logits = self.llm.llm(input_ids=input_ids, use_cache=False, **arguments).logits
         return functional.cross_entropy(logits.float(), labels[kept], reduction="sum")
 
     def autocast(self) -> torch.autocast:

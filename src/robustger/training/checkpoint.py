@@ -16,7 +16,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from robustger.correction.checkpoint import load_weights, save_checkpoint, trained_parameters
+from robustger.correction.checkpoint import (
+    TUNER_BIAS,
+    load_weights,
+    save_checkpoint,
+    trained_parameters,
+)
 from robustger.correction.model import Corrector
 from robustger.errors import InputError
 from robustger.files import atomic_folder
@@ -154,6 +159,8 @@ def load_state(folder: Path, trained: Trained) -> TrainingState:
         for file, optimizer, parameters in trained.optimizers():
             for key, value in load_file(inner / file).items():
                 name, _, moment = key.rpartition(":")
+                if name == TUNER_BIAS and name not in parameters:
+                    continue  # of an older version; `load_weights` has moved the bias into the prompts
                 parameter = parameters[name]
                 optimizer.state[parameter][moment] = value if moment == "step" else value.to(parameter.device)
     except (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError):

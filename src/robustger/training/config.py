@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -49,7 +50,12 @@ class OptimizationConfig(Section):
     final_lr_share: float = Field(
         default=1.0, ge=0, le=1, description="linear decay to this share of the peak; 1 = constant"
     )
-    max_grad_norm: float = Field(default=1.0, gt=0)
+    max_grad_norm: float = Field(
+        default=math.inf,
+        gt=0,
+        description="gradients of either step are scaled down to this norm; infinite: never, because in step 2 one "
+        "norm over both losses lets the distillation shrink the steps of the language model's loss",
+    )
     gradient_checkpointing: bool = Field(
         default=False, description="layers keep only their input, and run again in the backward pass"
     )

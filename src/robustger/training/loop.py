@@ -16,7 +16,7 @@ from robustger.training.batching import epoch_batches
 from robustger.training.checkpoint import TrainingState, checkpoint_write_errors, load_state, save_state
 from robustger.training.config import TrainingConfig
 from robustger.training.divergence import stop_if_diverged
-from robustger.training.measurements import Measurements, gate_norms
+from robustger.training.measurements import DISTILLED, Measurements, gate_norms
 from robustger.training.model_card import training_card
 from robustger.training.optimization import set_learning_rates
 from robustger.training.parts import TrainingParts
@@ -189,8 +189,7 @@ class Trainer:
             "dev_loss": dev_loss,
             "dev_wer": dev_wer,
             "lr": parts.algorithm.learning_rate,
-            "mutual_information": measured.mean("mutual_information"),
-            "distillation_loss": measured.mean("distillation_loss"),
+            **{name: measured.mean(name) for name in DISTILLED},
             **gate_norms(parts.corrector.llm.adapter),
             "skipped": self.state.skipped,
             "left_out": sum(parts.train.left_out.values()),

@@ -21,6 +21,13 @@ SHORT = {  # names in the progress bar
 }
 
 
+_CONTROLS = ("_without_noise", "_with_other_noise")
+DISTILLED = tuple(
+    name + control for name in ("mutual_information", "distillation_loss") for control in ("", *_CONTROLS)
+)
+"""The measurements that distillation adds: each estimate, and what it would be without the list's own noise."""
+
+
 @torch.no_grad()
 def gate_norms(adapter: nn.Module) -> dict[str, float]:
     """Norms of the adapter's gates. They start at zero and tell how strongly the prompt and its noise take part."""
@@ -36,10 +43,17 @@ class Measurements:
 
     def add(self, statistics: StatisticsStep | None, adapter: AdapterStep) -> None:
         """Takes in the measurements of one iteration."""
-        found = {
-            "train_loss": adapter.h2t_loss,
-            "mutual_information": None if statistics is None else statistics.mutual_information,
+        found = {"train_loss": adapter.h2t_loss}
+        if statistics is not None:
+            found |= {
+                "mutual_information": statistics.mutual_information,
+                "mutual_information_without_noise": statistics.without_noise,
+                "mutual_information_with_other_noise": statistics.with_other_noise,
+            }
+        found |= {
             "distillation_loss": adapter.distillation_loss,
+            "distillation_loss_without_noise": adapter.loss_without_noise,
+            "distillation_loss_with_other_noise": adapter.loss_with_other_noise,
         }
         for name, value in found.items():
             if value is not None and math.isfinite(value):
@@ -52,7 +66,7 @@ class Measurements:
 
     def shown(self, gates: Mapping[str, float], **others: float) -> str:
         """The measurements in one line, for the progress bar."""
-        means = {name: mean for name in self._values if (mean := self.mean(name)) is not None}
+        means = {name: mean for name in SHORT if (mean := self.mean(name)) is not None}
         return ", ".join(
             f"{SHORT.get(name, name)}={value:.4g}" for name, value in (means | dict(gates) | others).items()
         )

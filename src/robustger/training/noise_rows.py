@@ -101,6 +101,8 @@ def _digest(corrector: Corrector, parts: Sequence[TrainingLists]) -> str:
     ]
     if corrector.noise.stored_as in NOISE_LEVELS:
         made_by.append(corrector.noise.stored_as)
+    if config.token_unit != "whitespace":
+        made_by.append(config.token_unit)
     return hashlib.sha256(json.dumps([made_by, [part.digest for part in parts]]).encode()).hexdigest()[:16]
 
 

@@ -26,7 +26,8 @@ from robustger.training.noise_rows import noise_rows
 from robustger.training.optimization import Schedule, adapter_optimizer, statistics_optimizer
 from robustger.training.parts import DecodedLists, TrainingParts
 from robustger.training.processes import Processes, make_accelerator
-from robustger.training.run_folder import CACHE, make_run_folder
+from robustger.training.run_folder import CACHE, LAST, make_run_folder
+from robustger.training.same_run import with_earlier_defaults
 from robustger.training.tracking import tracker_of
 
 
@@ -52,6 +53,7 @@ def prepare_training(
         MissingExtraError: the tracker, or the package that quantizes the language model, is not installed.
     """
     output = Path(expanded(config.output))
+    config = with_earlier_defaults(config, output / LAST)
     _check_evaluation(config)
     objective = _objective(config)
     tracker = tracker_of(config.tracking)

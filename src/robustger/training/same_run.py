@@ -34,6 +34,8 @@ CHANGEABLE = {
     "corrector.max_new_tokens",
     "corrector.max_prompt_tokens",
 }
+# Settings of the optimization whose default has changed: a run goes on with the one that it began with.
+NEW_DEFAULTS = ("max_grad_norm",)
 # What the digests are of, as messages call it.
 CONTENTS = {
     "ids": "ids or their order",
@@ -41,6 +43,28 @@ CONTENTS = {
     "references": "references",
     "audio": "audio embeddings",
 }
+
+
+def with_earlier_defaults(config: TrainingConfig, folder: Path) -> TrainingConfig:
+    """The configuration with which a run goes on from a checkpoint that an older version may have written.
+
+    A setting that the configuration leaves out, and whose default has changed since, keeps the value of the checkpoint.
+
+    Args:
+        config: as it was given.
+        folder: the checkpoint; nothing changes where there is none.
+    """
+    if not (folder / TRAINING_CONFIG).is_file():
+        return config
+    stored = _stored_config(folder)["optimization"]
+    given = config.optimization.model_fields_set
+    kept = {name: stored[name] for name in NEW_DEFAULTS if name not in given}
+    changed = {name: value for name, value in kept.items() if value != getattr(config.optimization, name)}
+    if not changed:
+        return config
+    for name, value in changed.items():
+        logger.info("%s: optimization.%s stays %s, as the run began", folder, name, value)
+    return config.model_copy(update={"optimization": config.optimization.model_copy(update=changed)})
 
 
 def check_same_run(folder: Path, config: TrainingConfig, data: Digests) -> None:

@@ -44,10 +44,9 @@ def test_equation_13() -> None:
     adapter = PaperAdapter(SHAPE)
     adapter.prompt[0] = PROMPT
     adapter.tuner.weight.copy_(torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 2.0]]))
-    adapter.tuner.bias.copy_(torch.tensor([0.5, 0.0]))
     adapter.noise_gate.fill_(0.1)
-    # T_w(E_LN): [1 + 0 + .5, 2 * 2] = [1.5, 4], [-1 + .5, 2] = [-.5, 2]; [.5, 0], [4.5, 0]
-    denoised = torch.tensor([[[9.85, 19.6], [30.05, 39.8]], [[9.95, 20.0], [29.55, 40.0]]])
+    # T_w(E_LN): [1 + 0, 2 * 2] = [1, 4], [-1, 2]; [0, 0], [4, 0]
+    denoised = torch.tensor([[[9.9, 19.6], [30.1, 39.8]], [[10.0, 20.0], [29.6, 40.0]]])
     keys, values = flat(adapter.keys_values(NOISE, project))
     torch.testing.assert_close(keys, denoised)
     torch.testing.assert_close(values, -denoised)
@@ -60,7 +59,6 @@ def test_the_paper_takes_the_noise_away() -> None:
     adapter = PaperAdapter(shape)
     adapter.prompt[0] = NOISE[1]
     adapter.tuner.weight.copy_(torch.eye(3))
-    adapter.tuner.bias.zero_()
     adapter.noise_gate.fill_(1.0)
     assert not adapter.keys_values(NOISE[1:], project).any()
 
@@ -100,10 +98,19 @@ def test_released_adds_the_normed_noise_behind_the_projections() -> None:
 def test_the_paper_tunes_the_noise_once_for_all_layers() -> None:
     adapter = PaperAdapter(SHAPE)
     adapter.tuner.weight.copy_(torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 2.0]]))
-    adapter.tuner.bias.copy_(torch.tensor([0.5, 0.0]))
     (tuned,) = adapter.tuned_noise(NOISE.double())  # computed in the type of the weights
-    assert tuned.tolist() == [[[1.5, 4.0], [-0.5, 2.0]], [[0.5, 0.0], [4.5, 0.0]]]
+    assert tuned.tolist() == [[[1.0, 4.0], [-1.0, 2.0]], [[0.0, 0.0], [4.0, 0.0]]]
     assert adapter.tuned_width == 2
+
+
+@torch.no_grad()
+def test_without_disagreement_the_paper_has_no_noise() -> None:
+    """T_w is a matrix: no constant hides in it, neither from the language model nor from the distillation."""
+    adapter = PaperAdapter(SHAPE)
+    adapter.noise_gate.fill_(1.0)
+    (tuned,) = adapter.tuned_noise(torch.zeros_like(NOISE))
+    assert not tuned.any()
+    assert [name for name, _ in adapter.named_parameters() if "bias" in name] == []
 
 
 @torch.no_grad()
@@ -154,7 +161,7 @@ def test_sizes_of_llama_2_7b(variant: type[GerAdapter]) -> None:
         count - vanilla
         == {
             GerAdapter: 0,
-            PaperAdapter: 385 * 4096 + 31,
+            PaperAdapter: 384 * 4096 + 31,
             ReleasedAdapter: 30 * (2 * 384 * 4096 + 3 * 4096 + 2 * slots * 4096),
         }[variant]
     )

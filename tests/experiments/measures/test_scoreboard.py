@@ -43,7 +43,7 @@ def system(name: str, seeds: dict[int, int], lists: list[NBest], **more: object)
     made = {seed: {n.id: " ".join(REFERENCE.split()[wrong:]) for n in lists} for seed, wrong in seeds.items()}
     losses = tuple({n.id: (0.5 * wrong, 5) for n in lists} for wrong in seeds.values())
     logs = tuple({"train_loss": 1.0 + seed} for seed in seeds)
-    return System(name, tuple(made.values()), tuple(seeds), 1234, losses, logs)
+    return System(name, tuple(made.values()), tuple(seeds), 1234, losses, logs, 1, 20)
 
 
 @pytest.fixture
@@ -195,7 +195,13 @@ def test_the_tables_are_whole(board: Scoreboard) -> None:
     )  # fmt: skip
     assert by_name[BEST][2:] == ("", "-37.50 [-37.50, -37.50]", "", "")
     assert losses is not None
-    assert losses.rows[-1] == ("robustger", "1,234", "0.1500 [0.1500, 0.1500]", "-0.1500 [-0.1500, -0.1500]")
+    assert losses.rows[-1] == (
+        "robustger",
+        "from 1, 20 vectors each",
+        "1,234",
+        "0.1500 [0.1500, 0.1500]",
+        "-0.1500 [-0.1500, -0.1500]",
+    )
     assert logs is not None
     assert logs.rows[-1][:2] == ("robustger", "1.5000")
     json.dumps(board.to_json_dict(), allow_nan=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +18,7 @@ from robustger.errors import InputError
 from robustger.experiments.data import load_data
 from robustger.experiments.experiment import ARMS, RunKey, run_keys
 from robustger.experiments.runs.arms import Change
+from robustger.experiments.runs.plan import _layers_of_ger, _resolved, _settings
 from robustger.experiments.runs.run import ArmPlan, TrainingRun
 from robustger.experiments.runs.scales import EXPERIMENT_SCALES, LAB, PAPER, get_scale
 from robustger.experiments.runs.start import StartChange
@@ -252,3 +254,17 @@ def test_the_paper_s_scale_has_the_paper_s_recipe() -> None:
     for section in ("corrector", "optimization", "distillation", "evaluation", "dtype"):
         assert getattr(ours, section) == getattr(recipe, section)
     assert ours.data.max_tokens == recipe.data.max_tokens
+
+
+def test_ger_adapts_the_layers_of_robustger_at_the_papers_scale() -> None:
+    """The released baseline leaves out one layer more, so that not only the noise would differ."""
+    assert _layers_of_ger("ger", PAPER) == ["corrector.first_layer=1"]
+    assert _layers_of_ger("robustger", PAPER) == _layers_of_ger("ger", LAB) == []
+
+
+def test_a_changed_default_leaves_the_digests_of_kept_runs_alone() -> None:
+    """Gradient clipping was 1.0 by default when trainings were kept, and a digest leaves the defaults out."""
+    recipe = _settings(_resolved(LAB.recipe, ["output=x"]))
+    assert recipe["optimization"]["max_grad_norm"] == math.inf
+    clipped = _settings(_resolved(LAB.recipe, ["output=x", "optimization.max_grad_norm=1.0"]))
+    assert "max_grad_norm" not in clipped["optimization"]

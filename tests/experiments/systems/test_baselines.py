@@ -40,7 +40,7 @@ def test_each_writes_a_text_for_every_list(context: Context) -> None:
     texts = {system.name: set(system.texts[0].values()) for system in systems}
     assert all(system.texts[0].keys() == {"u0", "u1", "u2"} for system in systems)
     assert texts["format-only"] == {"turn of the light"}
-    assert texts["LM_rank"] == texts["MBR"] == texts["ROVER"] == {"turn off the light"}
+    assert texts["LM_rank, n-gram"] == texts["MBR"] == texts["ROVER"] == {"turn off the light"}
 
 
 def test_what_was_asked_before_is_read_and_what_changed_is_not(context: Context) -> None:
@@ -90,7 +90,7 @@ def test_what_cannot_be_had_is_named(context: Context) -> None:
     systems, notes = baseline_systems(bare, bare.data.test_lists()["test"])
     assert [system.name for system in systems] == ["format-only", "MBR", "ROVER"]
     assert notes == [
-        "LM_rank: left out, the data has no lists to train on.",
+        "LM_rank, n-gram: left out, the data has no lists to train on.",
         "LM_rank, pretrained LLM: left out, the data has no lists to tune its weight on.",
         "zero-shot: left out of a quick look.",
         "few-shot: left out, the data has no lists to train on.",
@@ -100,7 +100,7 @@ def test_what_cannot_be_had_is_named(context: Context) -> None:
 def test_what_is_not_wanted_is_left_out(context: Context) -> None:
     lists = context.data.test_lists()["test"]
     systems, notes = baseline_systems(replace(context, without=("mbr", "rover")), lists, QUICK)
-    assert [system.name for system in systems] == ["format-only", "LM_rank"]
+    assert [system.name for system in systems] == ["format-only", "LM_rank, n-gram"]
     assert notes == ["MBR: left out, as it was asked for.", "ROVER: left out, as it was asked for."]
 
 

@@ -71,7 +71,6 @@ def trained(
         if seed:
             with torch.no_grad():
                 corrector.llm.adapter.get_parameter("tuner.weight").mul_(10)
-                corrector.llm.adapter.get_parameter("tuner.bias").add_(7)
         corrector.save_pretrained(folder / f"{arm}-{seed}" / "best")
         finished[RunKey(arm, "", seed)] = Finished(folder / f"{arm}-{seed}", seed)
     return finished

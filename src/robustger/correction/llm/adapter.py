@@ -104,15 +104,16 @@ class GerAdapter(nn.Module):
 class PaperAdapter(GerAdapter):
     """Noise enters the prompt before the projections: G_dn = G - g_dn * T_w(E_LN) (equation 13).
 
-    `tuner` is T_w, a linear map that all layers share. `noise_gate` holds g_dn, one scalar per layer, which starts at
-    zero. The noise rows must be those of the embedding variant `paper`.
+    `tuner` is T_w, a matrix that all layers share. It has no bias: a constant could satisfy the distillation in its
+    place, and the prompts hold constants already. `noise_gate` holds g_dn, one scalar per layer, which starts at zero.
+    The noise rows must be those of the embedding variant `paper`.
     """
 
     first_layer = 1  # the paper adapts the top H - 1 layers
 
     def __init__(self, shape: AdapterShape) -> None:
         super().__init__(shape)
-        self.tuner = nn.Linear(shape.noise_dimension, shape.width)
+        self.tuner = nn.Linear(shape.noise_dimension, shape.width, bias=False)
         self.noise_gate = nn.Parameter(torch.zeros(shape.layers))
 
     def keys_values(self, noise: Tensor, project: KeyValueProjection) -> Tensor:

@@ -9,7 +9,8 @@ for every beam.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -215,6 +216,23 @@ class ConditionedLLM(nn.Module):
             **self.noise_arguments(noise),
         ).logits
 
+    @contextmanager
+    def only(self, kept: Tensor) -> Iterator[None]:
+        """Within it, the language model gives the logits of the chosen tokens alone, shape (K, V).
+
+        transformers can only select the same positions in all rows. The output layer is the largest layer, so a hook
+        selects before it; whatever the model does with its logits (a soft cap, a scale) comes after it as ever.
+
+        Args:
+            kept: the row and the position of each token, shape (K, 2).
+        """
+        head: Any = self.llm.get_output_embeddings()
+        hook = head.register_forward_pre_hook(lambda module, hidden: (hidden[0][kept.unbind(1)],))
+        try:
+            yield
+        finally:
+            hook.remove()
+
     def extend(
         self,
         cache: RowCache,
@@ -237,11 +255,7 @@ class ConditionedLLM(nn.Module):
         """
         slots = cache.place(starts, input_ids.shape[1], self.device)
         context = self.llm.config.get_text_config().max_position_embeddings
-        # transformers can only select the same positions in all rows. The output layer is the largest layer, so a hook
-        # selects the wanted positions before it.
-        head: Any = self.llm.get_output_embeddings()
-        choose = head.register_forward_pre_hook(lambda module, hidden: (hidden[0][kept.unbind(1)],))
-        try:
+        with self.only(kept):
             return self.llm(
                 input_ids=input_ids.to(self.device),
                 position_ids=slots.clamp(max=context - 1),  # padding may exceed the context
@@ -249,8 +263,6 @@ class ConditionedLLM(nn.Module):
                 **{CACHE_ARGUMENT: cache},
                 **noise_arguments,
             ).logits
-        finally:
-            choose.remove()
 
     def generate(self, input_ids: Tensor, noise: Tensor, attention_mask: Tensor, **options: Any):
         """Generates with transformers under the noise prompt; `input_ids`, shape (B, T), are padded on the left."""

@@ -42,7 +42,7 @@ DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)))
 SYSTEM_LOOKS: dict[str, tuple[str, str, Any]] = {
     "1-best": ("#555555", "o", "-"),
     "format-only": ("#999999", "s", (0, (4, 1.5))),
-    "LM_rank": ("#E69F00", "^", "-"),
+    "LM_rank, n-gram": ("#E69F00", "^", "-"),
     "LM_rank, pretrained LLM": ("#E69F00", "X", (0, (4, 1.5))),
     "MBR": ("#56B4E9", "v", "-"),
     "ROVER": ("#56B4E9", "D", (0, (4, 1.5))),

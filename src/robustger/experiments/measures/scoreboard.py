@@ -41,6 +41,8 @@ class System:
         parameters: number of the trained ones.
         losses: nats and tokens of the references by list id, one mapping for each seed; empty where nothing was scored.
         log: the last line of the training's log, one for each seed.
+        first_layer: the lowest layer that it adapts, counted from 0; None where nothing is adapted.
+        slots: prompt vectors in each layer from there up.
     """
 
     name: str
@@ -49,6 +51,8 @@ class System:
     parameters: int = 0
     losses: tuple[Mapping[str, tuple[float, int]], ...] = ()
     log: tuple[Mapping[str, Any], ...] = ()
+    first_layer: int | None = None
+    slots: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

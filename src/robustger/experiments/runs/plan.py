@@ -68,6 +68,10 @@ def _free(folder: Path, digest: str, shared: dict[str, str]) -> bool:
     )
 
 
+# Section, key and first default of every setting whose default has changed since trainings were kept.
+FIRST_DEFAULTS = (("optimization", "max_grad_norm", 1.0),)
+
+
 def plan_base(scale: Scale, runs: Path, lists: ListFiles) -> TrainingRun[BasePlan] | None:
     """The run that makes the shared language model; None where the arms take the one of their recipe.
 
@@ -131,6 +135,7 @@ def plan_arms(
         overrides = [
             *change.overrides,
             *ARMS[key.arm].overrides,
+            *_layers_of_ger(key.arm, scale),
             f"output={folder}",
             f"seed={key.seed}",
             f"data.train=[{json.dumps(str(lists.arms[count]))}]",
@@ -160,6 +165,13 @@ def plan_arms(
         )
         planned.append(TrainingRun(folder, config, plan))
     return planned
+
+
+def _layers_of_ger(arm: str, scale: Scale) -> list[str]:
+    """The layers of the plain baseline, where the scale gives them."""
+    if arm != "ger" or scale.ger_first_layer is None:
+        return []
+    return [f"corrector.first_layer={scale.ger_first_layer}"]
 
 
 def on_base(
@@ -234,9 +246,15 @@ def _digest(*parts: Any) -> str:
 def _settings(config: TrainingConfig) -> dict[str, Any]:
     """The part of a configuration that the results depend on, except for files, which have digests of their own.
 
-    Defaults are left out, so that a key which a later version adds does not change the digest of a run.
+    Defaults are left out, so that a key which a later version adds does not change the digest of a run. Where a later
+    version changes a default, the first one is left out, for the same reason.
     """
     changed = config.model_dump(mode="json", exclude_defaults=True)
+    for section, key, first in FIRST_DEFAULTS:
+        value = getattr(getattr(config, section), key)
+        part = {k: v for k, v in changed.pop(section, {}).items() if k != key}
+        if part := part | ({} if value == first else {key: value}):
+            changed[section] = part
     kept = {k: v for k, v in changed.items() if k not in ("output", "data", "initial", "evaluation")}
     kept["corrector"] = {k: v for k, v in changed.get("corrector", {}).items() if k != "base"}
     return kept | {"max_tokens": config.data.max_tokens}

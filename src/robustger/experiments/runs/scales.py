@@ -37,6 +37,7 @@ PAPER = Scale(
     sentences=None,
     seeds=(0,),
     llms=("huggyllama/llama-7b", "tiiuae/Falcon3-7B-Base", "meta-llama/Llama-2-13b-hf"),
+    ger_first_layer=1,  # all but the first, as RobustGER: so only the noise differs
     needs_gpu=True,
     jobs=1,
 )

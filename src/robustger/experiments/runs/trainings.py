@@ -244,6 +244,8 @@ def finished(trainings: Trainings) -> dict[RunKey, Finished]:
     Raises:
         InputError: a training was tested on other lists than the rest.
     """
+    from robustger.correction.llm.adapter import ADAPTERS
+
     found: dict[RunKey, Finished] = {}
     tested = None
     for run in trainings.arms:
@@ -256,6 +258,8 @@ def finished(trainings: Trainings) -> dict[RunKey, Finished]:
         tested = ids
         assert run.config is not None  # every arm has a configuration
         count = Path(run.config.data.train[0]).stem.removeprefix("arms-")
+        corrector = run.config.corrector
+        first = ADAPTERS.get(corrector.variant).first_layer
         found[run.plan.key] = Finished(
             run.folder,
             results.key.seed,
@@ -263,6 +267,8 @@ def finished(trainings: Trainings) -> dict[RunKey, Finished]:
             results.losses.by_list(),
             results.log,
             int(count),
+            first if corrector.first_layer is None else corrector.first_layer,
+            corrector.slots or corrector.n_best * (corrector.n_best - 1),
         )
     return found
 

@@ -69,6 +69,8 @@ def trained_systems(
                     runs[0].parameters,
                     tuple(run.losses for run in runs),
                     tuple(run.log for run in runs),
+                    None if arm == UNTRAINED else runs[0].first_layer,
+                    None if arm == UNTRAINED else runs[0].slots,
                 )
             )
     return systems, notes

@@ -17,6 +17,10 @@ from robustger.evaluation.wer import error_rates
 from robustger.experiments.measures.scoreboard import BEST, Scoreboard
 
 LOGGED = ("train_loss", "gate_norm", "noise_gate_norm", "mutual_information", "distillation_loss")
+LOGGED_CONTROLS = (
+    "_without_noise",
+    "_with_other_noise",
+)  # of the last two; trainings of older versions did not log them
 AVERAGE = "mean of tests"
 
 
@@ -114,28 +118,42 @@ def loss_table(
     for name in known:
         loss = board.loss(name)
         assert loss is not None  # it was scored
-        cells = [name, f"{board.systems[name].parameters:,}", loss.cell(4)]
+        system = board.systems[name]
+        adapted = (
+            "" if system.first_layer is None else f"from {system.first_layer}, {system.slots} vectors each"
+        )
+        cells = [name, adapted, f"{system.parameters:,}", loss.cell(4)]
         for other in against:
             found = None if other == name else board.loss_difference(name, other)
             cells.append("" if found is None else _signed(found))
         rows.append(tuple(cells))
     return Table(
         title,
-        ("system", "parameters", "nats per token", *(f"minus {name}" for name in against)),
+        ("system", "layers", "parameters", "nats per token", *(f"minus {name}" for name in against)),
         tuple(rows),
-        f"Losses of the references of {len(board.systems[known[0]].losses[0]):,} lists.",
+        f"Losses of the references of {len(board.systems[known[0]].losses[0]):,} lists. Layers are counted from 0; the "
+        "parameters are those that are trained.",
     )
 
 
 def log_table(board: Scoreboard, title: str, names: Sequence[str]) -> Table | None:
     """The last line of each training's log, averaged over seeds; None where nothing was trained."""
-    rows = []
-    for name in names:
-        logs = [log for log in board.systems[name].log if log] if name in board.systems else []
-        if logs:
-            rows.append((name, *(_mean_of(logs, key) for key in LOGGED)))
-    columns = tuple(key.replace("_", " ") for key in LOGGED)
-    return Table(title, ("system", *columns), tuple(rows), "Means over seeds.") if rows else None
+    logs = {name: [log for log in board.systems[name].log if log] for name in names if name in board.systems}
+    logs = {name: found for name, found in logs.items() if found}
+    columns: list[str] = []
+    for key in LOGGED:
+        controls = [key + control for control in LOGGED_CONTROLS]
+        columns += [
+            key,
+            *(one for one in controls if any(one in log for found in logs.values() for log in found)),
+        ]
+    rows = [(name, *(_mean_of(found, key) for key in columns)) for name, found in logs.items()]
+    notes = "Means over seeds."
+    if len(columns) > len(LOGGED):
+        notes += " `without noise`, `with other noise`: the same estimates with E_LN = 0 and with another list's E_LN. "
+        notes += "Only what is above both comes from E_LN; the rest tells noisy from clean audio."
+    titles = ("system", *(key.replace("_", " ") for key in columns))
+    return Table(title, titles, tuple(rows), notes) if rows else None
 
 
 def values(board: Scoreboard, names: Sequence[str]) -> dict[str, dict[str, Measured]]:

@@ -7,14 +7,17 @@ pretrained language model. All systems are measured on the same lists under the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from statistics import mean
 from typing import Any
 
 from robustger.evaluation.intervals import percent
 from robustger.evaluation.tables import Table
+from robustger.evaluation.wer import error_rates
 from robustger.experiments.experiment import (
     ARMS,
     AUDIO_ARM,
     GUARDED,
+    MATCHED,
     NORMALIZER,
     Context,
     Experiment,
@@ -42,10 +45,11 @@ from robustger.experiments.systems.correctors import (
 from robustger.experiments.tables.board_tables import condition_table, system_table, values
 
 # Without distillation RobustGER needs no audio, so that lists alone can only train this form of it.
-TRAINED_ARMS = ("ger", AUDIO_ARM, "robustger", "mine-paper")
+TRAINED_ARMS = ("ger", MATCHED, AUDIO_ARM, "robustger", "mine-paper")
 TRAINED_COLUMNS = {ARMS[arm].title: (arm, "") for arm in TRAINED_ARMS}
 FULL, UNDISTILLED, GER = ARMS["mine-paper"].title, ARMS["robustger"].title, ARMS["ger"].title
 # Under `raw` typography counts as an error, which shows the gain of format-only.
+AVERAGE_OF_SNRS = "mean"
 BOTH_NORMALIZERS = (NORMALIZER, "raw")
 
 
@@ -110,21 +114,24 @@ def run_table2(context: Context) -> Findings:
         notes.append(
             f"{board.without_snr:,} lists with noise name no SNR (`snr_db` in their meta): in no row."
         )
-    rows = [
-        (kind, f"{snr}", *_cells(board, names, cross(kind, snr)))
-        for kind in board.kinds
-        for snr in snrs
-        if cross(kind, snr) in board.groups
-    ]
+    rows = []
+    for kind in board.kinds if snrs else ():
+        own = [snr for snr in snrs if cross(kind, snr) in board.groups]
+        rows += [(kind, f"{snr}", *_cells(board, names, cross(kind, snr))) for snr in own]
+        if len(own) > 1:
+            rows.append((kind, AVERAGE_OF_SNRS, *_means(board, names, [cross(kind, snr) for snr in own])))
     rows += [("all", f"{snr}", *_cells(board, names, at_snr(snr))) for snr in snrs]
+    if len(snrs) > 1:
+        rows.append(("all", AVERAGE_OF_SNRS, *_means(board, names, [at_snr(snr) for snr in snrs])))
     if snrs and board.clean is not None:
         rows.append((board.clean, "", *_cells(board, names, board.clean)))
     table = Table(
         "WER by noise and SNR",
         ("noise", "SNR (dB)", *names),
         tuple(rows),
-        f"WER in %, normalizer `{NORMALIZER}`, means over seeds. {len(board.lists):,} lists; the intervals are in "
-        "results.json.",
+        f"WER in %, normalizer `{NORMALIZER}`, means over seeds; in brackets the change in errors from the 1-best. "
+        f"`{AVERAGE_OF_SNRS}`: the mean of the rows above it, as the paper's `avg.`. {len(board.lists):,} lists; the "
+        "intervals are in results.json.",
     )
     figures: dict[str, Callable[[], Any]] = {}
     if len(snrs) > 1:
@@ -139,7 +146,18 @@ def run_table2(context: Context) -> Findings:
 
 
 def _cells(board: Scoreboard, names: Sequence[str], group: str) -> list[str]:
-    return [percent(board.rate(name, group).value) for name in names]
+    return _means(board, names, [group])
+
+
+def _means(board: Scoreboard, names: Sequence[str], groups: Sequence[str]) -> list[str]:
+    """The mean rate of each system over conditions, with its change from the 1-best; each condition counts once."""
+    rates = {name: mean(board.rate(name, group).value for group in groups) for name in (BEST, *names)}
+    changes = error_rates(list(rates.values()), rates[BEST]) - 1  # NaN where the 1-best has no errors
+    return [
+        percent(rate) if name == BEST else f"{percent(rate)} ({percent(change, digits=1, signed=True)} %)"
+        for (name, rate), change in zip(rates.items(), changes, strict=True)
+        if name in names
+    ]
 
 
 TABLE1 = Experiment(

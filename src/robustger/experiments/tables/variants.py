@@ -203,7 +203,7 @@ def _titled(*arms: str) -> dict[str, str]:
 
 BOTH, SBERT, NO_DISTILLATION = "both levels", "Sentence-BERT", "no distillation"
 BY_LEVEL = Variants(
-    _titled("ger", AUDIO_ARM, "utterance", "token") | {BOTH: "robustger"},
+    _titled("ger", MATCHED, AUDIO_ARM, "utterance", "token") | {BOTH: "robustger"},
     (ARMS["ger"].title, BOTH),
     (
         "No distillation, as in the paper. The rows of the other level are zeros, so all have the same parameters.",
