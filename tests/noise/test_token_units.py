@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -17,7 +19,7 @@ class OneHot:
     def __init__(self) -> None:
         self.seen: dict[str, int] = {"": 0}
 
-    def encode(self, texts: list[str]) -> Tensor:
+    def encode(self, texts: Sequence[str]) -> Tensor:
         rows = torch.zeros(len(texts), self.dimension)
         for row, text in enumerate(texts):
             if text:

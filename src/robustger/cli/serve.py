@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from robustger.cli import options
+from robustger.cli import llm_server_options, options
 
 _LISTENING = "Listening"
 _LIMITS = "Limits"
@@ -122,6 +122,7 @@ def serve(
     ] = None,
     recognizer: options.RecognizerOption = None,
     model: options.ModelOption = None,
+    second_recognizer: options.SecondRecognizerOption = None,
     n: options.NOption = None,
     beams: options.BeamsOption = None,
     checkpoint: options.CheckpointOption = None,
@@ -130,6 +131,23 @@ def serve(
     max_edit_rate: options.MaxEditRateOption = None,
     max_deletion_rate: options.MaxDeletionRateOption = None,
     min_gain: options.MinGainOption = None,
+    llm_server: llm_server_options.LlmServerOption = None,
+    llm_model: llm_server_options.LlmModelOption = None,
+    llm_timeout: Annotated[
+        float | None,
+        _setting("SECONDS", "Wait this long for each of its answers. Default: 60.", options.LLM_SERVER),
+    ] = None,
+    llm_retries: Annotated[
+        int | None,
+        _setting("N", "Ask this often again when it fails. Default: 3.", options.LLM_SERVER),
+    ] = None,
+    llm_concurrency: Annotated[
+        int | None, _setting("N", "Ask it about this many lists at once. Default: 8.", options.LLM_SERVER)
+    ] = None,
+    llm_max_tokens: Annotated[
+        int | None,
+        _setting("N", "Let it write at most this many tokens for a list. Default: 1024.", options.LLM_SERVER),
+    ] = None,
     device: options.DeviceOption = None,
     quantization: options.QuantizationOption = None,
 ) -> None:

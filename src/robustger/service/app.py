@@ -100,6 +100,7 @@ def _models(settings: ServiceSettings) -> Callable[[], RobustGER]:
         name: getattr(settings, name)
         for name in ("recognizer", "model", "checkpoint", "base", "quantization", "device", "n", "beams")
     }
+    options |= {"second": settings.second_recognizer, "llm_server": settings.endpoint}
     RobustGER.from_preset(settings.preset, **options)
     return lambda: RobustGER.from_preset(settings.preset, **options)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from robustger.correction.endpoint.llm_server import LlmServer
 from robustger.errors import InputError
 
 PREFIX = "ROBUSTGER_"
@@ -29,6 +30,7 @@ class ServiceSettings(BaseModel):
         preset: the preset whose models are used.
         recognizer: another kind of recognizer than the preset's.
         model: other weights for the recognizer.
+        second_recognizer: the Whisper model that scores the hypotheses, too; "none" goes without it.
         checkpoint: another corrector.
         base: another place of the corrector's language model.
         quantization: how the language model's weights are stored.
@@ -39,6 +41,14 @@ class ServiceSettings(BaseModel):
         max_edit_rate: a threshold of the guard; None takes the guard's own.
         max_deletion_rate: another one.
         min_gain: another one.
+        llm_server: the URL of the endpoint of a language model that writes the proposals; see
+            `robustger.correction.endpoint.llm_server`.
+        llm_model: the name of that language model.
+        llm_key: the key that is sent there.
+        llm_timeout: the longest that a request may take there, in seconds.
+        llm_retries: how often a failed request is made again.
+        llm_concurrency: requests that wait for their answers at the same time.
+        llm_max_tokens: the most tokens that may be written for one list.
         api_key: the key that requests must bring; None asks for none.
         cors_origins: the origins whose pages may call the service; "*" allows all, and none is the default.
         batch_size: the most excerpts or lists that are worked on together.
@@ -68,6 +78,7 @@ class ServiceSettings(BaseModel):
     preset: str = "whisper"
     recognizer: str | None = None
     model: str | None = None
+    second_recognizer: str | None = None
     checkpoint: str | None = None
     base: str | None = None
     quantization: str | None = None
@@ -78,6 +89,13 @@ class ServiceSettings(BaseModel):
     max_edit_rate: float | None = Field(None, ge=0)
     max_deletion_rate: float | None = Field(None, ge=0)
     min_gain: float | None = None
+    llm_server: str | None = None
+    llm_model: str | None = None
+    llm_key: SecretStr | None = None
+    llm_timeout: float = Field(60, gt=0)
+    llm_retries: int = Field(3, ge=0)
+    llm_concurrency: int = Field(8, ge=1)
+    llm_max_tokens: int = Field(1024, ge=1)
     api_key: SecretStr | None = None
     cors_origins: tuple[str, ...] = ()
     batch_size: int = Field(16, ge=1, le=256)
@@ -135,6 +153,27 @@ class ServiceSettings(BaseModel):
         if path.startswith("/v1/audio"):
             return int(self.max_upload_mib * MEBIBYTE)
         return min(int(self.max_upload_mib * MEBIBYTE), 16 * MEBIBYTE)
+
+    @property
+    def endpoint(self) -> LlmServer | None:
+        """The language model that writes the proposals; None where that is the corrector's own.
+
+        Raises:
+            InputError: the address without the name or the name without the address, or a value that is refused.
+        """
+        if self.llm_server is None and self.llm_model is None:
+            return None
+        if self.llm_server is None or self.llm_model is None:
+            raise InputError("--llm-server URL and --llm-model NAME go together; give both")
+        return LlmServer(
+            self.llm_server,
+            self.llm_model,
+            None if self.llm_key is None else self.llm_key.get_secret_value(),
+            self.llm_timeout,
+            self.llm_retries,
+            self.llm_concurrency,
+            self.llm_max_tokens,
+        )
 
     @property
     def correction(self) -> dict[str, Any]:
