@@ -85,7 +85,12 @@ def own_segment(
         ]
     if "nbest" in fields.own:
         found["nbest"] = [
-            {"text": hypothesis.text, "written": written, "score": hypothesis.score}
+            {
+                "text": hypothesis.text,
+                "written": written,
+                "score": hypothesis.score,
+                "second_score": hypothesis.second_score,
+            }
             for hypothesis, written in zip(segment.nbest.hypotheses, segment.nbest.written, strict=True)
         ]
     if "edits" in fields.own:

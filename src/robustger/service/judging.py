@@ -8,12 +8,14 @@ from typing import Any
 from robustger.hypotheses import JudgedEdit, NBest, Transcript
 from robustger.noise.alignment import align_all
 
+MOST_TIMES = 1e6  # more says nothing that a reader could use
 _PASSED = {
     "agreement": "all hypotheses of the list agree",
     "too_long": "the list or its answer was too long for the language model",
     "language": "the corrector does not know the language of the list",
     "loop": "the text repeats itself in a loop",
     "recognizer": "no correction was asked for",
+    "no_answer": "the server of the language model gave no answer",
 }
 
 
@@ -38,14 +40,16 @@ def judged_changes(nbest: NBest, transcript: Transcript) -> list[dict[str, Any]]
 
 
 def _weighed(edit: JudgedEdit) -> str:
-    times = math.exp(min(abs(edit.gain), 20.0))
+    times = math.exp(min(abs(edit.gain), math.log(MOST_TIMES)))
+    number = f"{times:.1f}" if times < 10 else f"about {float(f'{times:.1g}'):,.0f}"
     more = "more" if edit.gain >= 0 else "less"
-    said = f"all evidence together makes it {times:.3g} times {more} probable than the recognizer's words"
+    said = f"all evidence together makes it {number} times {more} probable than the recognizer's words"
     return f"Kept: {said}." if edit.kept else f"Held back: {said}, which is not enough."
 
 
 def _fields(before: str, after: str, word: int, kept: bool, reason: str) -> dict[str, Any]:
-    unknown = {"gain": None, "recognizer_gain": None, "language_model_gain": None, "prior_gain": None}
+    kinds = ("gain", "recognizer_gain", "second_gain", "language_model_gain", "prior_gain")
+    unknown = dict.fromkeys(kinds)
     return {"from": before, "to": after, "word": word, **unknown, "kept": kept, "reason": reason}
 
 

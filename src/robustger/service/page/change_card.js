@@ -178,6 +178,7 @@ function spoken(text) {
 function evidence(edit) {
   const rows = [
     ["Recognizer", edit.recognizer_gain, ""],
+    ["Second recognizer", edit.second_gain, ""],
     ["Language model", edit.prior_gain, Number.isFinite(edit.language_model_gain) ? "sentence alone" : ""],
     ["Language model", edit.language_model_gain, "with the list"],
     ["All evidence", edit.gain, ""],
