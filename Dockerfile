@@ -15,6 +15,7 @@ RUN pip install --no-cache-dir --index-url "$TORCH" torch \
     && pip install --no-cache-dir -c constraints.txt ".[serve]" \
     && robustger models fetch smollm2-135m \
     && robustger models fetch whisper-base \
+    && robustger models fetch whisper-tiny.en \
     && chmod -R a+rX "$ROBUSTGER_CACHE"
 
 USER robustger

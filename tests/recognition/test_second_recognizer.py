@@ -153,10 +153,32 @@ def test_a_language_is_heard_by_both_or_by_the_first_alone(embedded_whisper: Cal
         heard.in_language("xx")
 
 
+def test_an_audio_too_long_for_the_second_one_takes_nothing_from_the_others() -> None:
+    second = Listener(-2)
+    second.window_seconds = 0.5
+    short, long = np.zeros(100, np.float32), np.zeros(16_000, np.float32)
+    found = TwiceHeard(Listener(), second).recognize([short, long, short] * 10, n=2)
+    assert [one.hypotheses[0].second_score is None for one in found] == [False, True, False] * 10
+
+
+def test_a_second_model_that_nobody_named_may_be_missing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def missing(name: str) -> Path:
+        raise MissingModelError(f"{name} is not here")
+
+    monkeypatch.setattr("robustger.pipeline.presets.resolve_model", missing)
+    given = load_preset_recognizer("whisper")
+    assert given.available().second_model is None
+    assert "whisper-tiny.en is not here" in caplog.text
+    assert given.chosen(second="whisper-tiny.en").available().second_model == "whisper-tiny.en"
+
+
 def test_the_preset_knows_which_model_hears_again() -> None:
     given = load_preset_recognizer("whisper")
     assert given.second_model == "whisper-tiny.en"
     assert given.chosen(model="whisper-tiny.en").second_model == "whisper-base"
+    assert given.chosen(model="tiny.en").second_model == "whisper-base"  # another name of the same model
     assert given.chosen(model="openai/whisper-large-v3").second_model is None
     assert given.chosen(model="openai/whisper-large-v3", second="whisper-base").second_model == "whisper-base"
     assert given.chosen(second="none").second_model is None

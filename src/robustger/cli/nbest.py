@@ -125,6 +125,7 @@ def nbest(
         keep_going=keep_going,
     )
     quiet_libraries()
+    settings = settings.available()
     start = time.monotonic()
     with tqdm(desc="recognizing", unit=" utterances", disable=None) as bar:
         heard = rate = 0.0

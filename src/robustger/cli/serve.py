@@ -135,11 +135,15 @@ def serve(
     llm_model: llm_server_options.LlmModelOption = None,
     llm_timeout: Annotated[
         float | None,
-        _setting("SECONDS", "Wait this long for each of its answers. Default: 60.", options.LLM_SERVER),
+        _setting(
+            "SECONDS",
+            "Wait this long for its answers; other requests wait, too. Default: 20.",
+            options.LLM_SERVER,
+        ),
     ] = None,
     llm_retries: Annotated[
         int | None,
-        _setting("N", "Ask this often again when it fails. Default: 3.", options.LLM_SERVER),
+        _setting("N", "Ask this often again when it fails. Default: 1.", options.LLM_SERVER),
     ] = None,
     llm_concurrency: Annotated[
         int | None, _setting("N", "Ask it about this many lists at once. Default: 8.", options.LLM_SERVER)

@@ -17,6 +17,7 @@ Only `kind` and `model` are required.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,12 +26,16 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from robustger.errors import InputError, MissingModelError
+from robustger.models import resolve_model
+from robustger.models.short_names import EMBEDDED
 from robustger.presets import preset_names, preset_path
 from robustger.recognition import RECOGNIZERS, load_recognizer
 from robustger.text import NORMALIZERS
 
 if TYPE_CHECKING:
     from robustger.recognition import Recognizer
+
+logger = logging.getLogger(__name__)
 
 SETTINGS = "recognizer.yaml"
 _WHISPERS = ("whisper", "faster-whisper")  # kinds that run the same weights
@@ -48,6 +53,7 @@ class RecognizerSettings(BaseModel):
         options: further keyword arguments of the recognizer's class.
         second: for the name of a recognizer's model, the Whisper model that scores its hypotheses, too; see
             `robustger.recognition.second_recognizer`. Recognizers with other models go without a second one.
+        needs_second: whether a second model that is not there is an error; else the first one goes on alone.
         corrector: preset or checkpoint folder whose corrector is used; None is the one beside these settings.
     """
 
@@ -60,12 +66,24 @@ class RecognizerSettings(BaseModel):
     normalizer: str = "raw"
     options: dict[str, JsonValue] = Field(default_factory=dict)
     second: dict[str, str] = Field(default_factory=dict)
+    needs_second: bool = False
     corrector: str | None = Field(default=None, min_length=1)
 
     @property
     def second_model(self) -> str | None:
         """The model that scores the hypotheses, too; None if there is none for this recognizer's model."""
-        return self.second.get(self.model)
+        return self.second.get(self.model) or self.second.get(EMBEDDED.get(self.model, ""))
+
+    def available(self) -> RecognizerSettings:
+        """These settings without the second model, with a warning, if it is not there and not needed."""
+        if self.second_model is None or self.needs_second:
+            return self
+        try:
+            resolve_model(self.second_model)
+        except MissingModelError as error:
+            logger.warning("robustger: no second recognizer takes part: %s", error)
+            return self.changed({"second": {}})
+        return self
 
     def changed(self, changes: Mapping[str, Any], where: str = "options") -> RecognizerSettings:
         """These settings with some of them changed, checked anew.
@@ -112,7 +130,8 @@ class RecognizerSettings(BaseModel):
         settings = self.changed(changes)
         if second is None:
             return settings
-        return settings.changed({"second": {} if second == "none" else {settings.model: second}})
+        named = {} if second == "none" else {settings.model: second}
+        return settings.changed({"second": named, "needs_second": bool(named)})
 
     def load(self, **options: Any) -> Recognizer:
         """The recognizer with its weights, and the second one if there is one.
@@ -126,11 +145,12 @@ class RecognizerSettings(BaseModel):
             InputError: as `robustger.recognition.load_recognizer`.
         """
         first = self._load_first(options)
-        if self.second_model is None:
+        second = self.available().second_model
+        if second is None:
             return first
         from robustger.recognition.second_recognizer import TwiceHeard, load_second_recognizer
 
-        return TwiceHeard(first, load_second_recognizer(self.second_model, options.get("device")))
+        return TwiceHeard(first, load_second_recognizer(second, options.get("device")))
 
     def _load_first(self, options: dict[str, Any]) -> Recognizer:
         try:

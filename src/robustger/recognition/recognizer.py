@@ -18,7 +18,8 @@ class Recognition:
     """The result of recognizing one audio.
 
     Attributes:
-        hypotheses: the texts that the search found, best first: at least one, and at most as many as were asked for. No
+        hypotheses: the texts that the search found, best first: at least one, and at most as many as were asked for,
+            and perhaps one more that a second recognizer has added. No
             two of them differ only in how their words are written. Their scores are log-probabilities; the class of
             each recognizer documents the event.
         distinct: the number of hypotheses.

@@ -21,6 +21,7 @@ from robustger.recognition.recognizer import (
     Recognizer,
     TimedWord,
 )
+from robustger.recognition.recognizers.recent_encodings import KEPT
 from robustger.text import normalize
 from robustger.text.loops import is_loop, says_twice
 
@@ -89,18 +90,28 @@ class TwiceHeard:
         self, audios: Sequence[np.ndarray], *, n: int = 5, beams: int | None = None
     ) -> list[Recognition]:
         """As `Recognizer.recognize`, with second scores and, last, the best text of the second recognizer."""
-        return self.heard_again(audios, self.first.recognize(audios, n=n, beams=beams))
+        found: list[Recognition] = []
+        for begin in range(0, len(audios), KEPT):  # as many as both remember until they score
+            some = audios[begin : begin + KEPT]
+            found += self.heard_again(some, self.first.recognize(some, n=n, beams=beams))
+        return found
 
     def heard_again(self, audios: Sequence[np.ndarray], found: Sequence[Recognition]) -> list[Recognition]:
         """What the first recognizer found, with what the second one has to say about it."""
-        try:
-            others = self.second.recognize(audios, n=1, beams=SECOND_BEAMS)
-        except InputError:
-            return list(found)
-        return [
-            self._scored(audio, self._with_text(audio, one, other.hypotheses[0].text))
-            for audio, one, other in zip(audios, found, others, strict=True)
+        from robustger.audio import SAMPLE_RATE
+
+        most = self.second.window_seconds
+        fitting = [
+            place
+            for place, audio in enumerate(audios)
+            if most is None or len(audio) <= most * SAMPLE_RATE + 1e-6
         ]
+        others = self.second.recognize([audios[place] for place in fitting], n=1, beams=SECOND_BEAMS)
+        heard = list(found)
+        for place, other in zip(fitting, others, strict=True):
+            with_text = self._with_text(audios[place], found[place], other.hypotheses[0].text)
+            heard[place] = self._scored(audios[place], with_text)
+        return heard
 
     def embed(self, audios: Sequence[np.ndarray]) -> list[AudioEmbedding]:
         """As `Recognizer.embed`."""

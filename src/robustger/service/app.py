@@ -14,7 +14,8 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 
-from robustger.correction.guards.known_guards import GUARDS
+from robustger.correction.endpoint.proposals import check_judged
+from robustger.correction.guards.known_guards import GUARDS, chosen_guard
 from robustger.pipeline import RobustGER
 from robustger.service import corrections, jobs, status, transcriptions
 from robustger.service.batching import Batcher
@@ -102,7 +103,20 @@ def _models(settings: ServiceSettings) -> Callable[[], RobustGER]:
     }
     options |= {"second": settings.second_recognizer, "llm_server": settings.endpoint}
     RobustGER.from_preset(settings.preset, **options)
-    return lambda: RobustGER.from_preset(settings.preset, **options)
+
+    def load() -> RobustGER:
+        """The models, if the guard fits them."""
+        robustger = RobustGER.from_preset(settings.preset, **options)
+        guard = chosen_guard(
+            settings.guard,
+            settings.correction.get("guard_changes", {}),
+            robustger.corrector.config.guard,
+        )
+        if settings.endpoint is not None:
+            check_judged(guard.config.name, 1)
+        return robustger
+
+    return load
 
 
 @asynccontextmanager

@@ -225,6 +225,9 @@ class Batcher:
         return self._robustger
 
     def _unload(self) -> None:
+        corrector = None if self._robustger is None else self._robustger.__dict__.get("corrector")
+        if corrector is not None and corrector.proposer is not None:
+            corrector.proposer.close()
         self._robustger = None
         gc.collect()
         self._measures.loaded.set(0)

@@ -31,6 +31,7 @@ _LIST_SCHEMA: dict[str, Any] = {
         "id": {"type": "string", "minLength": 1},
         "hypotheses": {"type": "array", "items": {"type": "string"}, "minItems": 1},
         "scores": {"type": "array", "items": {"type": "number"}},
+        "second_scores": {"type": "array", "items": {"type": "number"}},
         "written": {"type": "array", "items": {"type": "string"}},
         "language": {"type": "string"},
     },

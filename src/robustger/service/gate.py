@@ -12,6 +12,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 _OPEN_PATHS = re.compile(r"/|/health|/ready|/page(/.*)?|/favicon\.ico")
 _OWN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _SLOWEST_BYTES_PER_SECOND = 100 * 1024
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -76,6 +78,7 @@ class Gate:
 
         try:
             try:
+                self._check_origin(scope)
                 self._check_key(scope)
                 limited = _LimitedBody(scope, receive, self._settings, self._held)
                 await self._app(scope, limited.receive, answering)
@@ -105,6 +108,26 @@ class Gate:
                 },
             )
             REQUEST_ID.reset(token)
+
+    def _check_origin(self, scope: Scope) -> None:
+        """Keeps pages of other sites from using a service that only its own machine is meant to reach.
+
+        Browsers send forms across sites without asking, so CORS alone would only hide the answers. A name that another
+        site lets point to this machine would even show them, so only the machine's own names count without a key.
+        """
+        headers = dict(scope["headers"])
+        host = headers.get(b"host", b"").decode("latin-1")
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        allowed = self._settings.cors_origins
+        is_allowed = not origin or origin in allowed or "*" in allowed
+        if not is_allowed and origin.partition("://")[2] != host:
+            raise ServiceError(
+                403, "Pages of this origin may not use the service.", code="origin_not_allowed"
+            )
+        if self._key is None and self._settings.host in _LOOPBACK and _name_of(host) not in _LOOPBACK:
+            raise ServiceError(
+                403, "Call the service by the name localhost, or set a key.", code="host_not_allowed"
+            )
 
     def _check_key(self, scope: Scope) -> None:
         if self._key is None or scope["method"] == "OPTIONS" or _OPEN_PATHS.fullmatch(scope["path"]):
@@ -183,6 +206,14 @@ class _LimitedBody:
             param="file",
             code="file_too_large",
         )
+
+
+def _name_of(host: str) -> str:
+    """The name in a Host header, without the port."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _request_id(scope: Scope) -> str:

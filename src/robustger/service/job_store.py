@@ -125,6 +125,7 @@ class JobStore:
 
         Raises:
             OSError: there is no room on the disk.
+            sqlite3.Error: the table cannot be written.
         """
         id_ = f"job_{uuid.uuid4().hex}"
         part = self.recording(id_).with_suffix(".part")
@@ -141,10 +142,14 @@ class JobStore:
         except OSError:
             part.unlink(missing_ok=True)
             raise
-        self._do(
-            "INSERT INTO jobs (id, status, fields, created, seconds_total) VALUES (?, 'queued', ?, ?, ?)",
-            (id_, json.dumps(dict(fields)), time.time(), seconds_total),
-        )
+        try:
+            self._do(
+                "INSERT INTO jobs (id, status, fields, created, seconds_total) VALUES (?, 'queued', ?, ?, ?)",
+                (id_, json.dumps(dict(fields)), time.time(), seconds_total),
+            )
+        except sqlite3.Error:
+            self.recording(id_).unlink(missing_ok=True)
+            raise
         return id_
 
     def recording(self, id_: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from contextlib import suppress
 from typing import Any
 
@@ -19,6 +20,7 @@ from robustger.service.shared import Shared, shared_of
 
 logger = logging.getLogger(__name__)
 router = APIRouter()
+_REPAIR_SECONDS = 10  # between two tries where the table cannot be read or written
 _SWEEP_SECONDS = 600.0  # between deletions of old results
 _FULL_SECONDS = 30.0
 
@@ -64,10 +66,16 @@ class Jobs:
         """Runs jobs until it is cancelled; the job that is running then waits for the next start."""
         while True:
             self._more.clear()
-            job = await asyncio.to_thread(self.store.start_next)
+            try:
+                job = await asyncio.to_thread(self.store.start_next)
+                if job is None:
+                    hours = self._shared.settings.keep_jobs_hours
+                    await asyncio.to_thread(self.store.forget_older_than, 3600 * hours)
+            except sqlite3.Error:  # the disk may be full for a while
+                logger.exception("the jobs cannot be read or written")
+                await asyncio.sleep(_REPAIR_SECONDS)
+                continue
             if job is None:
-                hours = self._shared.settings.keep_jobs_hours
-                await asyncio.to_thread(self.store.forget_older_than, 3600 * hours)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._more.wait(), _SWEEP_SECONDS)
                 continue
@@ -137,7 +145,7 @@ async def add_job(request: Request) -> Response:
                 id_ = await asyncio.to_thread(
                     jobs.store.add, file.file, fields.model_dump(mode="json"), stated
                 )
-            except OSError:
+            except (OSError, sqlite3.Error):
                 raise _full("There is no room for the recording; try again later.") from None
         finally:
             await request.close()

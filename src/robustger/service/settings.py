@@ -92,8 +92,8 @@ class ServiceSettings(BaseModel):
     llm_server: str | None = None
     llm_model: str | None = None
     llm_key: SecretStr | None = None
-    llm_timeout: float = Field(60, gt=0)
-    llm_retries: int = Field(3, ge=0)
+    llm_timeout: float = Field(20, gt=0)
+    llm_retries: int = Field(1, ge=0)
     llm_concurrency: int = Field(8, ge=1)
     llm_max_tokens: int = Field(1024, ge=1)
     api_key: SecretStr | None = None
@@ -134,6 +134,8 @@ class ServiceSettings(BaseModel):
         found: dict[str, Any] = {}
         for name in cls.model_fields:
             text = environment.get(PREFIX + name.upper(), "")
+            if name == "port" and "://" in text:
+                continue  # Kubernetes sets ROBUSTGER_PORT=tcp://... for a service that is called robustger
             if text:
                 found[name] = tuple(text.replace(",", " ").split()) if name == "cors_origins" else text
         found |= {name: value for name, value in given.items() if value is not None}

@@ -42,7 +42,7 @@ async def health() -> dict[str, str]:
 async def ready(request: Request) -> Response:
     """Whether the models are loaded, or have been and are loaded again when they are needed."""
     shared = shared_of(request)
-    if shared.is_ready and shared.batcher.is_alive:
+    if shared.batcher.cutting is not None and shared.batcher.is_alive:
         return JSONResponse({"status": "ready"})
     return JSONResponse({"status": "failed" if shared.failure else "loading"}, 503, {"Retry-After": "2"})
 

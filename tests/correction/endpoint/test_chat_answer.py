@@ -45,7 +45,7 @@ def test_decoration_is_taken_away(content: str) -> None:
     assert transcription_in(content, BEST) == FARE
 
 
-@pytest.mark.parametrize("content", ["<think>and so on", "a</think><think>again"])
+@pytest.mark.parametrize("content", ["<think>and so on", "a</think><think>again", "<think>" * 100_000])
 def test_an_answer_that_ends_in_its_thoughts_is_none(content: str) -> None:
     assert transcription_in(content, BEST) is None
 
@@ -72,4 +72,4 @@ def test_what_was_said_is_kept(content: str, best: str) -> None:
 
 
 def test_json_without_an_end_does_no_harm() -> None:
-    assert transcription_in("[" * 100_000, BEST) == "[" * 100_000
+    assert transcription_in("[" * 60_000, BEST) == "[" * 60_000

@@ -10,10 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robustger.correction import Corrector, GuardConfig
+from robustger.correction.config import EvidenceWeights
 from robustger.correction.guards.guard import Proposal
-from robustger.correction.guards.known_guards import GUARDS
+from robustger.correction.guards.known_guards import GUARDS, chosen_guard
 from robustger.errors import InputError
 from robustger.hypotheses import NBest
+
+
+def test_another_guard_keeps_the_weights_of_the_checkpoint() -> None:
+    kinds = ("scored", "twice_scored", "unscored")
+    weights = {kind: EvidenceWeights(recognizer=float(place)) for place, kind in enumerate(kinds)}
+    chosen = chosen_guard("heard", {}, GuardConfig(name="edits", **weights)).config
+    assert {kind: getattr(chosen, kind) for kind in kinds} == weights
 
 
 def allows(name: str, proposal: Proposal, **thresholds: float) -> bool:

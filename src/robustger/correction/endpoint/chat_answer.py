@@ -7,7 +7,7 @@ import re
 
 QUOTES = "\"“”'"
 
-_THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
+LONGEST_ANSWER = 64_000  # characters; no transcription of 30 seconds is so long
 _THOUGHTS_END = re.compile(r"</(?:think|thinking|reasoning)>", re.IGNORECASE)
 _THOUGHTS_BEGIN = re.compile(r"<(?:think|thinking|reasoning)>", re.IGNORECASE)
 _FENCE = re.compile(r"\A```[^\n`]*\n(.*?)\n?```", re.DOTALL)
@@ -44,14 +44,15 @@ def transcription_in(content: str, best: str) -> str | None:
         best: the recognizer's 1-best. Words that it begins with itself are no introduction.
 
     Returns:
-        the text, perhaps empty; None if the answer ends within its thoughts.
+        the text, perhaps empty; None if the answer ends within its thoughts, or is far too long.
 
     Example:
         >>> transcription_in('<think>Hm.</think>Here is the text:\n\n**"what is the fare"**', "what is the fair")
         'what is the fare'
     """
-    text = _THOUGHTS.sub("", content)
-    text = _THOUGHTS_END.split(text)[-1]  # of thoughts that the server's template has begun
+    if len(content) > LONGEST_ANSWER:
+        return None
+    text = _THOUGHTS_END.split(content)[-1]
     if _THOUGHTS_BEGIN.search(text):
         return None
     text = text.strip()

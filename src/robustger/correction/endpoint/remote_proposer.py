@@ -116,6 +116,9 @@ class RemoteProposer:
             return asyncio.run_coroutine_threadsafe(request, self._loop)
 
     async def _disconnect(self) -> None:
+        for task in asyncio.all_tasks():
+            if task is not asyncio.current_task():
+                task.cancel()  # who waits for it would wait forever
         client, self._client = self._client, None
         self._turns = asyncio.Semaphore(self.server.concurrency)
         if client is not None:
@@ -231,7 +234,9 @@ def chat_messages(texts: Sequence[str]) -> list[dict[str, str]]:
     Brackets and bars are written as JSON escapes, so that no hypothesis can spell a token of a chat template, such as
     the one that ends the user's message.
     """
-    listed = json.dumps(list(dict.fromkeys(texts)), ensure_ascii=False)
+    # A lone surrogate, which JSON can spell, is no text that could be sent.
+    sound = [text.encode("utf-8", "replace").decode() for text in texts]
+    listed = json.dumps(list(dict.fromkeys(sound)), ensure_ascii=False)
     inner = "".join(f"\\u{ord(mark):04x}" if mark in "<>[]{}|" else mark for mark in listed[1:-1])
     data = f'{{"hypotheses": [{inner}]}}'
     return [{"role": "system", "content": CHAT_INSTRUCTION}, {"role": "user", "content": data}]

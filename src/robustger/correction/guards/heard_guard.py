@@ -31,9 +31,9 @@ class HeardGuard(EditsGuard):
     """Weighs the hypotheses and the answer as `robustger.correction.weighing` does, and then decides as `edits` does.
 
     The recognizer's log-probability of a hypothesis is its score in the list. That of an answer that is not in the list
-    comes from `ListPrompt.listen`. Where the audio is not at hand, it is estimated from the scores of the list, and so
-    is a second recognizer's. In
-    lists without scores, or with scores that hardly differ, it only counts whether a text is the 1-best.
+    comes from `ListPrompt.listen`. Where the audio is not at hand, it is estimated from the scores of the list; that of
+    a second recognizer always is. In lists without scores, or with scores that hardly differ, it only counts whether a
+    text is the 1-best.
     """
 
     def revise(self, answers: BatchAnswers) -> list[Revision]:

@@ -58,7 +58,12 @@ def chosen_guard(
         settings = default
     else:
         # The thresholds of another guard are its own; the weights of the evidence are the checkpoint's.
-        settings = GuardConfig(name=guard, scored=default.scored, unscored=default.unscored)
+        settings = GuardConfig(
+            name=guard,
+            scored=default.scored,
+            twice_scored=default.twice_scored,
+            unscored=default.unscored,
+        )
     if changes:
         settings = validate_config(GuardConfig, settings.model_dump() | dict(changes), "guard")
     return GUARDS.get(settings.name)(settings)

@@ -21,8 +21,8 @@ class RecentEncodings(Generic[Encoding]):
     """The encoder's states of the last `KEPT` audios; the audios themselves are not kept.
 
     Audios are compared by their samples, so a copy is the same audio. Each recognizer owns one of these objects.
-    Aligning and scoring read it after an audio was recognized. Making lists never reads it, so that lists do not depend
-    on earlier calls.
+    Aligning and scoring read it after an audio was recognized. A search never reads it, so that what it finds does not
+    depend on earlier calls.
     """
 
     def __init__(self) -> None:
