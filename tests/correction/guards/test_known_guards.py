@@ -20,7 +20,7 @@ from robustger.hypotheses import NBest
 def test_another_guard_keeps_the_weights_of_the_checkpoint() -> None:
     kinds = ("scored", "twice_scored", "unscored")
     weights = {kind: EvidenceWeights(recognizer=float(place)) for place, kind in enumerate(kinds)}
-    chosen = chosen_guard("heard", {}, GuardConfig(name="edits", **weights)).config
+    chosen = chosen_guard("heard", {}, GuardConfig.model_validate({"name": "edits", **weights})).config
     assert {kind: getattr(chosen, kind) for kind in kinds} == weights
 
 
