@@ -18,7 +18,7 @@ from robustger.experiments.runs import scales, trainings
 from robustger.text import NORMALIZERS
 
 TRAININGS = {
-    "table1": 4, "table2": 4, "table3": 5, "table4": 3, "table5": 4, "llms": 6, "extractors": 3, "distillation": 5,
+    "table1": 5, "table2": 5, "table3": 6, "table4": 3, "table5": 5, "llms": 6, "extractors": 3, "distillation": 5,
     "diversity": 0, "embedding": 2, "controls": 7, "nbest-size": 0,
 }  # fmt: skip
 
