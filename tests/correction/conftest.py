@@ -197,8 +197,9 @@ def open_gates() -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def case(tiny_corrector: Callable[..., Corrector]) -> Case:
+def case(tiny_corrector: Callable[..., Corrector], open_gates: Callable[..., None]) -> Case:
     corrector = tiny_corrector()
+    open_gates(corrector.llm.adapter, seed=3)  # with these numbers, some answers end and some do not
     prompts = [corrector.prompt_tokens(texts) for texts in TEXTS]
     return Case(corrector, prompts, corrector.noise_embedding(TEXTS), corrector.tokenizer.eos_token_id)
 

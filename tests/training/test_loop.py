@@ -65,6 +65,7 @@ def memorized(write_config: Callable[..., Path], tmp_path_factory: pytest.TempPa
         "corrector.variant=paper",
         LORA,
         "optimization.epochs=25",
+        "optimization.max_grad_norm=1.0",
         "evaluation={every_steps: 10, wer_lists: 6}",
     )
     trainer = Trainer(prepare_training(load_training_config(path)))
