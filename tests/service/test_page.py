@@ -209,7 +209,8 @@ def test_clip_from_upload_to_subtitles(size: str, whisper: str, opened: Opener) 
     corrected = text_of(page)
     changes = page.locator("#transcript .change")
     assert changes.count() >= 1
-    assert page.locator(".hypotheses tbody tr").count() == 11  # ten hypotheses and the text
+    rows = page.locator(".hypotheses tbody tr").count()
+    assert rows in (11, 12)  # the text, ten hypotheses, and perhaps one of the second recognizer
     assert page.locator(".hypotheses .differ").count() > 0
     assert page.is_visible("#noise-text")
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
