@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from robustger.cli import options
-from robustger.errors import InputError
 
 if TYPE_CHECKING:
     from robustger.correction.endpoint.llm_server import LlmServer
@@ -87,8 +86,4 @@ def llm_server(url: str | None, model: str | None, **settings: Any) -> LlmServer
     """
     from robustger.correction.endpoint.llm_server import KEY_VARIABLE, LlmServer
 
-    if url is None and model is None:
-        return None
-    if url is None or model is None:
-        raise InputError("--llm-server URL and --llm-model NAME go together; give both")
-    return LlmServer(url, model, os.environ.get(KEY_VARIABLE) or None, **settings)
+    return LlmServer.chosen(url, model, key=os.environ.get(KEY_VARIABLE) or None, **settings)

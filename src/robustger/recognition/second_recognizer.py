@@ -55,7 +55,6 @@ class TwiceHeard:
                     f"{type(one).__name__} cannot score texts, so it takes no part in recognition by two recognizers; "
                     "go without a second recognizer"
                 )
-            assert isinstance(one, Listens)
         self.first: Listens = first  # type: ignore[assignment]
         self.second: Listens = second  # type: ignore[assignment]
 

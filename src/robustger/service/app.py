@@ -144,5 +144,3 @@ async def _first_load(shared: Shared) -> None:
     except Exception as error:
         shared.failure = str(error)
         logger.error("the models cannot be loaded", extra={"fields": {"reason": str(error)}})
-    else:
-        shared.is_ready = True

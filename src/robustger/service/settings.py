@@ -163,18 +163,14 @@ class ServiceSettings(BaseModel):
         Raises:
             InputError: the address without the name or the name without the address, or a value that is refused.
         """
-        if self.llm_server is None and self.llm_model is None:
-            return None
-        if self.llm_server is None or self.llm_model is None:
-            raise InputError("--llm-server URL and --llm-model NAME go together; give both")
-        return LlmServer(
+        return LlmServer.chosen(
             self.llm_server,
             self.llm_model,
-            None if self.llm_key is None else self.llm_key.get_secret_value(),
-            self.llm_timeout,
-            self.llm_retries,
-            self.llm_concurrency,
-            self.llm_max_tokens,
+            key=None if self.llm_key is None else self.llm_key.get_secret_value(),
+            timeout_seconds=self.llm_timeout,
+            retries=self.llm_retries,
+            concurrency=self.llm_concurrency,
+            max_tokens=self.llm_max_tokens,
         )
 
     @property

@@ -30,7 +30,6 @@ class Shared:
         recordings: reads and transcribes recordings.
         open_requests: requests that are worked on or wait.
         failure: why the models cannot be loaded; None as long as they can.
-        is_ready: whether the models have been loaded once.
     """
 
     settings: ServiceSettings
@@ -39,7 +38,6 @@ class Shared:
     recordings: Recordings
     open_requests: int = 0
     failure: str | None = None
-    is_ready: bool = False
 
     @contextmanager
     def admitted(self) -> Iterator[None]:

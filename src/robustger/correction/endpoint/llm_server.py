@@ -54,6 +54,24 @@ class LlmServer:
             if getattr(self, name) < smallest:
                 raise InputError(f"{name} is {getattr(self, name)}: it must be at least {smallest}")
 
+    @classmethod
+    def chosen(cls, url: str | None, model: str | None, **settings: Any) -> LlmServer | None:
+        """The endpoint that a user names by `--llm-server` and `--llm-model`; None if neither is given.
+
+        Args:
+            url: of `--llm-server`.
+            model: of `--llm-model`.
+            settings: the further attributes.
+
+        Raises:
+            InputError: one of the two is missing, or a value is refused.
+        """
+        if url is None and model is None:
+            return None
+        if url is None or model is None:
+            raise InputError("--llm-server URL and --llm-model NAME go together; give both")
+        return cls(url, model, **settings)
+
     @property
     def name(self) -> str:
         """The language model and its server, for transcripts and messages."""
